@@ -1,0 +1,173 @@
+"""One base for every configuration class, and the places settings come from.
+
+A configuration class is a frozen struct whose fields are snake_case in Python and camelCase on
+the wire. Nothing is stored and ignored: unknown keys, wrong types and values that a class refuses
+in `check` raise at construction.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from summit.base.errors import Invalid
+
+C = TypeVar("C", bound="Config")
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
+    """Base of configuration classes.
+
+    Example:
+        >>> class Window(Config, frozen=True, kw_only=True):
+        ...     size_ms: int = 1000
+        >>> Window.from_dict({"sizeMs": 5}).to_dict()
+        {'sizeMs': 5}
+    """
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make one from a mapping with camelCase or snake_case keys.
+
+        Raises: Invalid("config.unknown_key") naming the nearest key; Invalid("config.invalid").
+        """
+        names = key_names(cls)
+        wire: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in names:
+                raise Invalid(
+                    "config.unknown_key", key=key, where=cls.__name__,
+                    hint=suggestion(key, names), pointer=f"/{key}",
+                )  # fmt: skip
+            wire[names[key]] = value
+        try:
+            return msgspec.convert(wire, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise _invalid(cls, error) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values with camelCase keys."""
+        plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_as_is)
+        return plain
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return msgspec.structs.replace(self, **changes)
+
+    def check(self) -> None:
+        """Refuse values that types alone cannot; raise Invalid. For subclasses."""
+
+    def __post_init__(self) -> None:
+        for field in msgspec.structs.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Config) or callable(value):
+                continue
+            try:
+                msgspec.convert(value, field.type, from_attributes=True)
+            except msgspec.ValidationError as error:
+                raise _invalid(type(self), error, field.encode_name) from error
+        self.check()
+
+
+def _as_is(value: Any) -> Any:
+    return str(value)
+
+
+def _invalid(cls: type, error: msgspec.ValidationError, field: str = "") -> Invalid:
+    text = str(error)
+    message, _, place = text.partition(" - at `$")
+    pointer = "/" + field if field else ""
+    pointer += place.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "")
+    return Invalid(
+        "config.invalid",
+        reason=f"{cls.__name__}{pointer.replace('/', '.')}: {message}",
+        pointer=pointer,
+    )
+
+
+def key_names(cls: type[msgspec.Struct]) -> dict[str, str]:
+    """Every accepted key of a struct class (snake_case and wire), with its wire name."""
+    names: dict[str, str] = {}
+    for field in msgspec.structs.fields(cls):
+        names[field.name] = field.encode_name
+        names[field.encode_name] = field.encode_name
+    return names
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The most similar of `names`, or None when none is similar."""
+    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """A hint for an unknown name: ` (did you mean 'x'?)`, or nothing."""
+    near = nearest(name, names)
+    return f" (did you mean '{near}'?)" if near else ""
+
+
+def environment() -> dict[str, str]:
+    """A copy of the process environment; the only place that reads it."""
+    return dict(os.environ)
+
+
+def load_toml(path: str) -> dict[str, Any]:
+    """The tables of a TOML file; nothing where there is no file. Raises Invalid."""
+    file = Path(path)
+    if not file.exists():
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid("config.invalid", reason=f"{path}: {error}", pointer="") from error
+
+
+def resolve(
+    cls: type[C],
+    section: str,
+    *,
+    flags: Mapping[str, Any],
+    env: Mapping[str, str],
+    file: Mapping[str, Any],
+    aliases: Mapping[str, str] | None = None,
+) -> C:
+    """Settings of one section: flag > `SUMMIT_SECTION__KEY` > guide's name > file > default.
+
+    Args:
+        flags: Values given on the command line; None means not given.
+        env: The environment.
+        file: The whole TOML file; its table `section` is used.
+        aliases: Environment names of the guide (`PORT`) and the field they set.
+    Raises: Invalid for unknown keys and wrong values, naming where they came from.
+    """
+    values: dict[str, Any] = {}
+    table = file.get(section, {})
+    for key, value in table.items():
+        values[_field_name(cls, key, f"[{section}] of the file")] = value
+    for name, field in (aliases or {}).items():
+        if env.get(name):
+            values[field] = env[name]
+    prefix = f"SUMMIT_{section.upper()}__"
+    for name, text in env.items():
+        if name.startswith(prefix):
+            key = name.removeprefix(prefix).lower()
+            values[_field_name(cls, key, name)] = text
+    values.update({key: value for key, value in flags.items() if value is not None})
+    return cls.from_dict(values)
+
+
+def _field_name(cls: type[msgspec.Struct], key: str, where: str) -> str:
+    by_wire = {field.encode_name: field.name for field in msgspec.structs.fields(cls)}
+    fields = set(by_wire.values())
+    name = by_wire.get(key, key)
+    if name not in fields:
+        raise Invalid(
+            "config.unknown_key", key=key, where=where, hint=suggestion(key, fields), pointer=""
+        )
+    return name

@@ -1,0 +1,46 @@
+"""Supervised tasks: none is forgotten, a crash is logged and told, all are ended on close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from summit.base.logs import get_logger
+
+
+class Tasks:
+    """The background tasks of one component.
+
+    Args:
+        on_crash: Called with name and error when a task ends by an exception.
+    """
+
+    def __init__(self, on_crash: Callable[[str, BaseException], None] | None = None) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._on_crash = on_crash
+
+    def spawn(self, coro: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run `coro` in the background under `name`."""
+        task = asyncio.get_running_loop().create_task(coro, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            get_logger(__name__).error("task.crashed", task=task.get_name(), error=repr(error))
+            if self._on_crash is not None:
+                self._on_crash(task.get_name(), error)
+
+    async def cancel_all(self, timeout_s: float = 5.0) -> None:
+        """Cancel every task and wait for their ends, at most `timeout_s`."""
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
