@@ -1,0 +1,51 @@
+# Every target sets up what it needs: .venv by uv where present, else by venv and pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST_ARGS ?=
+
+.PHONY: help setup demo test test-fast bench lint format clean
+
+help:            ## show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+setup: $(READY)  ## make .venv with Summit and its development tools
+
+$(READY): pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+	    uv venv --quiet --allow-existing --python ">=3.11" $(VENV) && \
+	    uv pip install --quiet --python $(BIN)/python -e '.[dev]'; \
+	else \
+	    $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	        { echo "Summit needs Python 3.11 or newer; say which with: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }; \
+	    $(PYTHON) -m venv $(VENV) && \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
+	fi
+	@touch $(READY)
+
+demo: $(READY)   ## watch events become alerts (ends with Ctrl-C on a terminal)
+	@$(BIN)/summit demo
+
+test: $(READY)   ## every test, the real clients and the kill tests included
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+test-fast: $(READY)  ## the tests that take no more than a few seconds each
+	@$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
+
+lint: $(READY)   ## style, types, floors and house rules
+	@$(BIN)/ruff check src tests bench tools
+	@$(BIN)/ruff format --check src tests bench tools
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/python tools/tidy.py
+
+format: $(READY) ## put every file in form
+	@$(BIN)/ruff check --fix src tests bench tools
+	@$(BIN)/ruff format src tests bench tools
+
+bench: $(READY)  ## CPU-seconds and ratios; see bench/README.md
+	@$(BIN)/python bench/run.py
+
+clean:           ## remove what the other targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
