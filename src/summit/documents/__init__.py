@@ -1,0 +1,1 @@
+"""Documents: what users write in JSON or YAML, checked with pointers and lowered to plans."""

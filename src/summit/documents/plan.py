@@ -1,0 +1,127 @@
+"""What a pattern document becomes: a frozen plan that the matcher compiles.
+
+Only data: predicates are expression trees, durations are milliseconds. The matcher reads
+nothing but this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from summit.events.expressions.ir import Node, Path
+
+Relation = Literal["next", "followedBy", "followedByAny", "notNext", "notFollowedBy"]
+Contiguity = Literal["strict", "relaxed", "any"]
+AfterMatchKind = Literal["noSkip", "toNext", "pastLast", "toFirst", "toLast"]
+Emit = Literal["all", "first", "longest"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """One step. Exactly one of `predicate` and `group` is set.
+
+    Attributes:
+        name: Unique in the pattern.
+        relation: To the step before; without meaning on the first step (always `followedBy`).
+        predicate: Must be true of an event for the step to take it.
+        times_min: At least 1.
+        times_max: None = without limit.
+        contiguity: Between the repetitions of a loop.
+        within_ms: Half-open limit since the step before, or None.
+    """
+
+    name: str
+    relation: Relation = "followedBy"
+    predicate: Node | None = None
+    times_min: int = 1
+    times_max: int | None = 1
+    contiguity: Contiguity = "relaxed"
+    optional: bool = False
+    greedy: bool = False
+    until: Node | None = None
+    within_ms: int | None = None
+    group: tuple[StepPlan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AfterMatchPlan:
+    """Which runs and matches an emitted match removes; `step` only for toFirst and toLast."""
+
+    kind: AfterMatchKind = "pastLast"
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the state; what they cut is counted."""
+
+    runs_per_key: int = 1_000
+    keys: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TemplatePlan:
+    """A text with holes: parts are constant text or a field or step reference."""
+
+    text: str
+    parts: tuple[str | Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionPlan:
+    """The alert to make of a match.
+
+    Attributes:
+        severity: None = the highest severity among the events, else info.
+        title: None = "Pattern Match: <name>".
+        notify: Ids of notification documents.
+        fields: Event fields copied into the alert.
+    """
+
+    type: Literal["alert"] = "alert"
+    severity: str | None = None
+    title: TemplatePlan | None = None
+    description: TemplatePlan | None = None
+    notify: tuple[str, ...] = ()
+    runbook: str | None = None
+    fields: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PatternPlan:
+    """One pattern, checked and lowered.
+
+    Attributes:
+        topics: Names or globs; empty = every user topic.
+        where: The rule's own stream: an event for which it is not true does not exist for
+            this rule, also not for strict relations. None = every event of the topics.
+        group_by: Field paths of the key; empty = one global group. An event that lacks one of
+            them (missing or null) is skipped and counted.
+        within_ms: Half-open limit from the first to the last event of a match, or None.
+        projected: Every event field that predicates on runs, key, templates or alert fields
+            read from captured events.
+        semantic_hash: Over steps, windows, keys and time only: part of the alert id.
+        document_hash: Over the whole document.
+        warnings: Texts to show at registering.
+    """
+
+    id: str
+    name: str
+    steps: tuple[StepPlan, ...]
+    description: str = ""
+    version: int | str | None = None
+    enabled: bool = True
+    topics: tuple[str, ...] = ()
+    where: Node | None = None
+    group_by: tuple[Path, ...] = ()
+    within_ms: int | None = None
+    after_match: AfterMatchPlan = AfterMatchPlan()
+    emit: Emit = "all"
+    limits: Limits = Limits()
+    action: ActionPlan = ActionPlan()
+    tags: tuple[str, ...] = ()
+    projected: tuple[Path, ...] = ()
+    semantic_hash: str = ""
+    document_hash: str = ""
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Events: their fields, conditions and expressions, time windows and text formats. Sans-I/O."""
