@@ -53,6 +53,16 @@ _ROWS = (
     # ---- documents ----
     # ---- cep ----
     # ---- alerts, journal, flow ----
+    ErrorSpec("alert.invalid", "Invalid", 400, None, False,
+              "not an alert: {reason}", "Only Summit writes to the alerts topic."),
+    ErrorSpec("alert.unknown", "Invalid", 404, None, False,
+              "Alert not found: {id}", "List the alerts to see their ids."),
+    ErrorSpec("alert.severity_unknown", "Invalid", 400, None, False,
+              "unknown severity '{severity}'", "Use one of: {known}."),
+    ErrorSpec("alert.limit_invalid", "Invalid", 400, None, False,
+              "limit {limit} is not between 1 and {max}", "Ask for fewer and page by cursor."),
+    ErrorSpec("alert.cursor_invalid", "Invalid", 400, None, False,
+              "'{cursor}' is not a cursor", "Use the nextCursor of the page before."),
     # ---- ingest, web ----
     # ---- services, cli ----
 )  # fmt: skip

@@ -16,5 +16,12 @@ LISTENER_QUEUE_MAX: Final = 10_000  # payloads an async listener may lag behind;
 # ---- events, documents, cep ----
 
 # ---- alerts, journal, flow ----
+ALERT_VIEW_COUNT_MAX: Final = 100_000  # alerts in the view of a service; older ones leave it
+ALERT_VIEW_BYTES_MAX: Final = 256 << 20  # bytes of their JSON; keeps the view inside a small node
+ALERT_PAGE_MAX: Final = 10_000  # alerts of one query's page
+ALERT_EVENTS_MAX: Final = 100  # events an alert holds whole; half from each end
+ALERT_EVENTS_BYTES_MAX: Final = 256 << 10  # their JSON; with evidence well below a record's 1 MiB
+ALERT_EVIDENCE_MAX: Final = 2_000  # evidence entries of an alert, about 150 bytes each
+ALERT_TEXT_VALUE_CHARS_MAX: Final = 200  # characters of one value inside a title or description
 
 # ---- ingest, web, services ----

@@ -1,0 +1,1 @@
+"""Alerts: what one holds, its id, its texts, and a view of many. No I/O."""

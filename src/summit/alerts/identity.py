@@ -1,0 +1,56 @@
+"""Alert ids: a hash of what makes an alert that alert, and of nothing else.
+
+    id = hex(blake2b-128(JSON [kind, rule id, semantic hash, typed key, [[step, coordinate], ...]]))
+
+A coordinate is the text of the header `summit.src` where the record carries one (collector, file
+identity, position), else `[topic id, partition, offset]`. So a file that is read twice into the
+log gives the same ids, a topic that is deleted and made anew gives others, and a new title or
+severity is not a new alert. JSON keeps the types of the key apart (1, "1", true, null), except
+that a whole float is its integer: equality knows no difference between 1 and 1.0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+Coordinate = str | tuple[str, int, int]
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def source_coordinate(src: str | None, topic_id: str, partition: int, offset: int) -> Coordinate:
+    """Where an event comes from: its collector's own position, else its place in the log."""
+    return src if src is not None else (topic_id, partition, offset)
+
+
+def alert_id(
+    kind: str,
+    rule_id: str,
+    semantic_hash: str,
+    key: Sequence[object],
+    identity: Iterable[tuple[str, Coordinate]],
+) -> str:
+    """The id of an alert, 32 hexadecimal digits.
+
+    Args:
+        kind: What made it: `pattern`.
+        semantic_hash: Hash of the rule's steps, windows, keys and time; texts do not count.
+        key: The values of the rule's `groupBy`, with their types.
+        identity: Step name and source coordinate of each event, in the order of the match.
+
+    Example:
+        >>> alert_id("pattern", "r", "h", ["a"], [("s", ("t", 0, 7))])
+        'a7bbe6ce8b6634d1b8e2e4d386811e96'
+    """
+    plain_key = [_plain(value) for value in key]
+    content = [kind, rule_id, semantic_hash, plain_key, [list(pair) for pair in identity]]
+    return hashlib.blake2b(_ENCODER.encode(content), digest_size=16).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
