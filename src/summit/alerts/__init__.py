@@ -1,1 +1,24 @@
-"""Alerts: what one holds, its id, its texts, and a view of many. No I/O."""
+"""Alerts: what one holds, how its id and texts are made, and a view of many. No I/O."""
+
+from summit.alerts.alert import Alert, Evidence, alert_dict, decode_alert, encode_alert
+from summit.alerts.identity import alert_id
+from summit.alerts.making import CapturedEvent, Found, make_alert
+from summit.alerts.severity import SEVERITIES, severity_rank
+from summit.alerts.view import AlertPage, AlertQuery, AlertView
+
+__all__ = [
+    "SEVERITIES",
+    "Alert",
+    "AlertPage",
+    "AlertQuery",
+    "AlertView",
+    "CapturedEvent",
+    "Evidence",
+    "Found",
+    "alert_dict",
+    "alert_id",
+    "decode_alert",
+    "encode_alert",
+    "make_alert",
+    "severity_rank",
+]
