@@ -25,3 +25,6 @@ ALERT_EVIDENCE_MAX: Final = 2_000  # evidence entries of an alert, about 150 byt
 ALERT_TEXT_VALUE_CHARS_MAX: Final = 200  # characters of one value inside a title or description
 
 # ---- ingest, web, services ----
+HTTP_BODY_BYTES_MAX: Final = 10 * 1024 * 1024  # a request body; larger ones belong in batches
+HTTP_DRAIN_MS: Final = 10_000  # how long a stopping server lets requests finish
+HTTP_KEEP_ALIVE_S: Final = 30  # how long an idle connection stays open

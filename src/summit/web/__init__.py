@@ -1,0 +1,27 @@
+"""The web room: HTTP servers, requests, answers and problem details.
+
+The only room that imports starlette and uvicorn. Rooms above build services out of the names
+below and never see the framework behind them.
+"""
+
+from summit.web.apps import Handler, Routes, make_app
+from summit.web.problems import problem_of, problem_response
+from summit.web.requests import Request, int_parameter, media_type, text_parameter
+from summit.web.responses import Response, json_response, text_response
+from summit.web.server import WebServer
+
+__all__ = [
+    "Handler",
+    "Request",
+    "Response",
+    "Routes",
+    "WebServer",
+    "int_parameter",
+    "json_response",
+    "make_app",
+    "media_type",
+    "problem_of",
+    "problem_response",
+    "text_parameter",
+    "text_response",
+]

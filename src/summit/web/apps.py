@@ -1,0 +1,129 @@
+"""Applications: a table of routes, one handler per method and path, every error a problem.
+
+A handler is `async def handler(request) -> Response | value`; a value becomes JSON with status
+200. It raises `SummitError` for what goes wrong; anything else that it raises is answered with
+500 and logged with its traceback by the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as BaseRequest
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from summit.base.errors import Internal, Invalid, SummitError
+from summit.base.limits import HTTP_BODY_BYTES_MAX
+from summit.web.problems import problem_response
+from summit.web.requests import ClientDisconnect, Request
+from summit.web.responses import Response, json_response
+
+Handler = Callable[[Request], Awaitable[Any]]
+
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Routes:
+    """A table of routes. Paths may hold parameters: `/api/topics/{name}`."""
+
+    def __init__(self) -> None:
+        self._endpoints: dict[str, _Endpoint] = {}
+
+    def add(
+        self, method: str, path: str, handler: Handler, *, body_bytes_max: int = HTTP_BODY_BYTES_MAX
+    ) -> None:
+        """Answer `method` on `path` by `handler`; a body above the limit is refused with 413."""
+        if method not in _METHODS:
+            raise ValueError(f"no such method: {method}")
+        endpoint = self._endpoints.setdefault(path, _Endpoint())
+        if method in endpoint.handlers:
+            raise ValueError(f"{method} {path} stands twice in the table")
+        endpoint.handlers[method] = (handler, body_bytes_max)
+
+    def get(self, path: str, handler: Handler) -> None:
+        """Answer GET (and HEAD) on `path`."""
+        self.add("GET", path, handler)
+
+    def post(
+        self, path: str, handler: Handler, *, body_bytes_max: int = HTTP_BODY_BYTES_MAX
+    ) -> None:
+        """Answer POST on `path`."""
+        self.add("POST", path, handler, body_bytes_max=body_bytes_max)
+
+    def put(
+        self, path: str, handler: Handler, *, body_bytes_max: int = HTTP_BODY_BYTES_MAX
+    ) -> None:
+        """Answer PUT on `path`."""
+        self.add("PUT", path, handler, body_bytes_max=body_bytes_max)
+
+    def delete(self, path: str, handler: Handler) -> None:
+        """Answer DELETE on `path`."""
+        self.add("DELETE", path, handler)
+
+    def listed(self) -> list[tuple[str, str]]:
+        """Every (method, path), in the order they came."""
+        return [(m, path) for path, endpoint in self._endpoints.items() for m in endpoint.handlers]
+
+    def starlette_routes(self) -> list[Route]:
+        """The table as the framework wants it; for `make_app` only."""
+        return [Route(path, endpoint) for path, endpoint in self._endpoints.items()]
+
+
+def make_app(routes: Routes) -> ASGIApp:
+    """An ASGI application that answers `routes`, and everything else with a problem."""
+    app = Starlette(
+        routes=routes.starlette_routes(),
+        exception_handlers={HTTPException: _on_http_error, Exception: _on_crash},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Endpoint:
+    """All methods of one path."""
+
+    __slots__ = ("handlers",)
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, tuple[Handler, int]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        found = self.handlers.get(method)
+        if found is None:
+            allowed = ", ".join(sorted(self.handlers))
+            error = Invalid("web.method_not_allowed", method=scope["method"], allowed=allowed)
+            response = problem_response(error, scope, {"Allow": allowed})
+        else:
+            handler, body_bytes_max = found
+            request = Request(scope, receive, send, body_bytes_max)
+            try:
+                result = await handler(request)
+            except SummitError as failure:
+                response = problem_response(failure, scope)
+            except ClientDisconnect:
+                return
+            else:
+                response = result if isinstance(result, Response) else json_response(result)
+                response.headers["X-Request-ID"] = request.request_id
+        await response(scope, receive, send)
+
+
+async def _on_http_error(request: BaseRequest, error: Exception) -> Response:
+    """What the framework itself refuses: above all an unknown path."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return problem_response(
+            Invalid("web.route_unknown", method=request.method, path=request.url.path),
+            request.scope,
+        )
+    return problem_response(Invalid("web.request_invalid", reason=str(error.detail)), request.scope)
+
+
+async def _on_crash(request: BaseRequest, error: Exception) -> Response:
+    """A bug in a handler: the caller learns that much and no more."""
+    return problem_response(Internal("internal", reason=type(error).__name__), request.scope)

@@ -1,0 +1,158 @@
+"""Requests: the body within its limit, typed JSON, parameters; what is wrong is `Invalid`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, TypeVar, overload
+
+import msgspec
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as BaseRequest
+from starlette.types import Receive, Scope, Send
+
+from summit.base.clock import SystemClock
+from summit.base.errors import Invalid
+from summit.base.ids import uuid7
+from summit.base.limits import HTTP_BODY_BYTES_MAX
+from summit.base.rand import Rand
+
+__all__ = [
+    "ClientDisconnect",
+    "Request",
+    "int_parameter",
+    "media_type",
+    "request_id_of",
+    "text_parameter",
+]
+
+T = TypeVar("T")
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_JSON_TYPES: Final = ("", "application/json", "text/json")
+_CLOCK: Final = SystemClock()
+_RAND: Final = Rand()
+
+
+class Request(BaseRequest):
+    """One HTTP request.
+
+    Args:
+        body_bytes_max: The largest body that `body` and `read_json` take.
+    """
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, body_bytes_max: int = HTTP_BODY_BYTES_MAX
+    ) -> None:
+        super().__init__(scope, receive, send)
+        self.body_bytes_max = body_bytes_max
+
+    @property
+    def request_id(self) -> str:
+        """The caller's X-Request-ID, or one made for this request."""
+        return request_id_of(self.scope)
+
+    @property
+    def remote_address(self) -> str:
+        """The caller's address without port; empty when the transport has none."""
+        client = self.scope.get("client")
+        return str(client[0]) if client else ""
+
+    async def body(self) -> bytes:
+        """The whole body.
+
+        Raises: Invalid("web.body_too_large") as soon as the limit is passed, before more is read.
+        """
+        if not hasattr(self, "_body"):
+            self._body = await self._read()
+        return self._body
+
+    @overload
+    async def read_json(self) -> Any: ...
+    @overload
+    async def read_json(self, type_: type[T]) -> T: ...
+
+    async def read_json(self, type_: Any = Any) -> Any:
+        """The body as JSON of `type_`.
+
+        Raises: Invalid: `web.media_type` (415), `web.body_too_large` (413), `web.json_invalid`
+            with a pointer (400).
+        """
+        media = media_type(self)
+        if media not in _JSON_TYPES and not media.endswith("+json"):
+            raise Invalid("web.media_type", media=media, accepted="application/json")
+        body = await self.body()
+        try:
+            return msgspec.json.decode(body, type=type_)
+        except msgspec.ValidationError as error:
+            message, pointer = _place(str(error))
+            raise Invalid("web.json_invalid", reason=message, pointer=pointer) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Invalid("web.json_invalid", reason=str(error), pointer="") from error
+
+    async def _read(self) -> bytes:
+        declared = self.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > self.body_bytes_max:
+            raise self._too_large()
+        encoding = self.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            raise Invalid("web.content_encoding", encoding=encoding)
+        chunks: list[bytes] = []
+        size_bytes = 0
+        async for chunk in self.stream():
+            size_bytes += len(chunk)
+            if size_bytes > self.body_bytes_max:
+                raise self._too_large()
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _too_large(self) -> Invalid:
+        return Invalid("web.body_too_large", limit="maxBodyBytes", limit_bytes=self.body_bytes_max)
+
+
+def media_type(request: Request) -> str:
+    """The content type of the body without its parameters, lower case; empty when absent."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def text_parameter(request: Request, name: str, default: str = "") -> str:
+    """A query parameter as it stands; `default` when it is absent."""
+    return request.query_params.get(name, default)
+
+
+def int_parameter(
+    request: Request, name: str, default: int, *, least: int = 0, most: int | None = None
+) -> int:
+    """A query parameter as a whole number from `least` to `most`, both inclusive.
+
+    Raises: Invalid("web.parameter").
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least or (most is not None and value > most):
+        span = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise Invalid(
+            "web.parameter", name=name, text=text, expected=f"a whole number {span}", pointer=name
+        )
+    return value
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id of the request in `scope`: taken from the caller when well formed, else made."""
+    known = scope.get("summit.request_id")
+    if known is None:
+        known = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        known = known.decode() if _REQUEST_ID.fullmatch(known) else str(uuid7(_CLOCK, _RAND))
+        scope["summit.request_id"] = known
+    return str(known)
+
+
+def _place(text: str) -> tuple[str, str]:
+    """Message and JSON pointer of a validation message that ends in ` - at `$.a[0]``."""
+    message, _, place = text.partition(" - at `$")
+    pointer = place.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "")
+    return message, pointer
