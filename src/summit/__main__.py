@@ -1,0 +1,5 @@
+"""`python -m summit` is the `summit` command."""
+
+from summit.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The `summit` command: one file per command, imported only when it runs."""

@@ -1,0 +1,1 @@
+"""`summit demo`: realistic traffic with planted attacks among decoys, and the proof of the find."""

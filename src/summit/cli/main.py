@@ -1,0 +1,117 @@
+"""The root of `summit`: the table of commands, and what every command's failure looks like.
+
+Commands are imported when they are called, so that `summit --help` needs nothing but click.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from summit import __version__
+
+# name -> (module, short help); the function is named like the command, dashes as underscores
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("up", "Start everything: broker, services, collectors and workers."),
+    "demo": ("demo.command", "Show planted attacks found in realistic traffic."),
+    "detect": ("detect", "Run rules over files once and print the alerts."),
+    "broker": ("broker", "Run the Kafka-protocol broker alone."),
+    "streaming": ("streaming", "Run the streaming service (REST, collectors) on port 3000."),
+    "correlation": ("correlation", "Run the event correlation service on port 3001."),
+    "worker": ("worker", "Run a worker, which matches events against the rules."),
+    "topic": ("topic", "Create, list, describe and delete topics."),
+    "produce": ("produce", "Send records, one per line of standard input."),
+    "consume": ("consume", "Print the records of topics."),
+    "group": ("group", "Show consumer groups and how far behind they are."),
+    "rules": ("rules", "Apply, list, remove and test rules."),
+    "alerts": ("alerts", "List alerts or follow them live."),
+    "collector": ("collector", "Add, list and remove collectors."),
+    "doctor": ("doctor", "Check this installation and a running system."),
+}
+
+# How the process ends, by what the caller must do.
+EXIT_FAILURE, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_UNAVAILABLE, EXIT_INTERRUPTED = 1, 2, 3, 5, 130
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"summit.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            from summit.base.config import suggestion
+
+            ctx.fail(f"no command '{name}'{suggestion(name, COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="summit")
+def root() -> None:
+    """Real-time stream processing and event intelligence.
+
+    Start with `summit demo`, then `summit up`.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with the documented exit code."""
+    try:
+        code = root.main(prog_name="summit", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = EXIT_INTERRUPTED
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        # The reader has gone (`summit consume | head`): end quietly, and keep the interpreter
+        # from writing to the closed pipe once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:  # noqa: BLE001 - the last edge: told apart below, else raised
+        code = _explain(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception) -> int:
+    from summit.base.errors import Internal, SummitError, Unavailable
+
+    if not isinstance(error, SummitError):
+        raise error
+    click.echo(f"error: {error}", err=True)
+    for problem in error.details.get("problems", ()):
+        click.echo(f"  {_problem_line(problem)}", err=True)
+    click.echo(f"hint: {error.advice}", err=True)
+    if isinstance(error, Internal):
+        raise error
+    if isinstance(error, Unavailable):
+        return EXIT_UNAVAILABLE
+    return EXIT_NOT_FOUND if error.http_status == 404 else EXIT_FAILURE
+
+
+def _problem_line(problem: Any) -> str:
+    pointer = getattr(problem, "pointer", None)
+    message = getattr(problem, "message", None)
+    return f"{pointer or '/'}: {message}" if message is not None else str(problem)

@@ -1,0 +1,74 @@
+"""What commands print: tables or lines for people, JSON for programs.
+
+Standard output is data, standard error is talk. `-o json` prints one object a line where a command
+streams, one array where it lists.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_ENCODER = msgspec.json.Encoder(enc_hook=str)
+
+output_option = click.option(
+    "-o", "--output", type=click.Choice(["table", "json"]), default=None,
+    help="Form of the output; tables or plain lines by default.",
+)  # fmt: skip
+
+
+def bootstrap_option(function: F) -> F:
+    """Add `--bootstrap-servers` (also `--bootstrap-server`) with its environment names."""
+    return click.option(
+        "--bootstrap-servers", "--bootstrap-server", "-b", "bootstrap_servers",
+        envvar=["SUMMIT_BOOTSTRAP_SERVERS", "BOOTSTRAP_SERVERS"], default="localhost:9092",
+        show_default=True, help="Kafka addresses, host:port, several by commas.",
+    )(function)  # fmt: skip
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on one line, at once."""
+    sys.stdout.write(_ENCODER.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def talk(text: str) -> None:
+    """Say something to the person, on standard error."""
+    click.echo(text, err=True)
+
+
+def print_list(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output: str | None
+) -> None:
+    """Print rows as a table of `columns`, or all their members as one JSON array."""
+    listed = list(rows)
+    if output == "json":
+        print_json(listed)
+        return
+    if not sys.stdout.isatty() and output != "table":
+        for row in listed:
+            click.echo("\t".join(_text(row.get(column)) for column in columns))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.upper(), overflow="fold")
+    for row in listed:
+        table.add_row(*(_text(row.get(column)) for column in columns))
+    Console().print(table)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
+    return str(value)

@@ -1,0 +1,1 @@
+"""The two services, the processes that run them, and the supervisor of `summit up`."""
