@@ -1,0 +1,104 @@
+"""Where the services' settings come from: flags, `SUMMIT_*`, the guide's names, `summit.toml`.
+
+The guide's names: PORT (of the REST service), BROKER_HOST, BROKER_PORT and BOOTSTRAP_SERVERS (which
+broker to dial), DATA_DIR, LOG_DIR, BROKER_ID (of an embedded broker). SUMMIT_BOOTSTRAP_SERVERS goes
+before BOOTSTRAP_SERVERS. SUMMIT_BROKER__DURABILITY and the like set one field of a section.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from summit.base.config import Config, environment, load_toml, resolve
+from summit.base.errors import Invalid
+from summit.broker.settings import BrokerSettings
+
+CONFIG_FILE = "summit.toml"
+
+
+class ServiceSettings(Config, frozen=True, kw_only=True):
+    """What a REST service is started with.
+
+    Attributes:
+        host: The address to listen on. Only loopback until the services know authentication.
+        port: The port; 0 takes a free one.
+        workers: Worker processes to start beside the service; 0 when others match.
+        response_timeout_ms: How long `POST /api/events` waits for an event's alerts.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    workers: int = 1
+    response_timeout_ms: int = 10_000
+
+    def check(self) -> None:
+        """Refuse what types alone cannot."""
+        if not 0 <= self.port <= 65_535:
+            raise _wrong(f"port must be from 0 to 65535, not {self.port}", "/port")
+        if not 0 <= self.workers <= 64:
+            raise _wrong(f"workers must be from 0 to 64, not {self.workers}", "/workers")
+        if self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise _wrong(
+                f"host {self.host} is not loopback, and the services have no authentication yet",
+                "/host",
+            )
+
+
+def service_settings(section: str, port: int, flags: Mapping[str, Any]) -> ServiceSettings:
+    """Settings of the service `streaming` or `correlation`.
+
+    Args:
+        section: Its section of the file and of `SUMMIT_SECTION__*`.
+        port: Its default port.
+        flags: Values from the command line, None where not given.
+    """
+    return resolve(
+        ServiceSettings, section,
+        flags=flags, env=environment(),
+        file={section: {"port": port, **load_toml(CONFIG_FILE).get(section, {})}},
+        aliases={"PORT": "port"},
+    )  # fmt: skip
+
+
+def broker_settings(flags: Mapping[str, Any]) -> BrokerSettings:
+    """Settings of an embedded broker."""
+    env = environment()
+    values: dict[str, Any] = {"auto_create_topics": True}
+    values.update(load_toml(CONFIG_FILE).get("broker", {}))
+    if "BROKER_ID" in env:
+        values["broker_id"] = broker_id(env["BROKER_ID"])
+    if env.get("LOG_DIR"):
+        values["log_dirs"] = [part for part in env["LOG_DIR"].split(",") if part]
+    return resolve(
+        BrokerSettings, "broker", flags=flags, env=env, file={"broker": values},
+        aliases={"DATA_DIR": "data_dir", "BROKER_PORT": "port"},
+    )  # fmt: skip
+
+
+def broker_id(text: str) -> int:
+    """A broker id: a plain number, or a pod name that ends in one (`summit-0`).
+
+    >>> broker_id("3"), broker_id("summit-broker-12")
+    (3, 12)
+    """
+    found = re.search(r"(\d+)$", text.strip())
+    if found is None:
+        raise _wrong(f"BROKER_ID '{text}' does not end in a number", "/brokerId")
+    return int(found[1])
+
+
+def bootstrap_servers(flag: str | None, *, default: str | None) -> list[str]:
+    """The brokers to dial, or nothing when none is named and there is no default."""
+    env = environment()
+    text = flag or env.get("SUMMIT_BOOTSTRAP_SERVERS") or env.get("BOOTSTRAP_SERVERS")
+    if not text and env.get("BROKER_HOST"):
+        text = f"{env['BROKER_HOST']}:{env.get('BROKER_PORT') or 9092}"
+    if not text and default is not None and env.get("BROKER_PORT"):
+        text = f"localhost:{env['BROKER_PORT']}"
+    return [part.strip() for part in (text or default or "").split(",") if part.strip()]
+
+
+def _wrong(reason: str, pointer: str) -> Invalid:
+    return Invalid("config.invalid", reason=reason, pointer=pointer)
