@@ -8,8 +8,11 @@ from typing import Final
 LISTENER_QUEUE_MAX: Final = 10_000  # payloads an async listener may lag behind; then counted drops
 
 # ---- records, log ----
+BATCH_UNFOLDED_BYTES_MAX: Final = 64 << 20  # what one compressed batch may unfold to; stops bombs
 
 # ---- protocol, broker ----
+FRAME_BYTES_MAX: Final = 104_857_600  # bytes of one Produce request; Kafka's own default
+REQUEST_BYTES_MAX: Final = 16_777_216  # bytes of any other request; a decoded one takes ~40x that
 
 # ---- client ----
 
