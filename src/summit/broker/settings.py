@@ -1,0 +1,118 @@
+"""Settings of one broker. Every field is honoured; what is not built has no field."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Literal
+
+from summit.base.config import Config
+from summit.base.errors import Invalid
+
+Durability = Literal["fsync", "interval", "os"]
+
+_DAY_MS = 86_400_000
+
+
+class BrokerSettings(Config, frozen=True, kw_only=True):
+    """What a broker is started with.
+
+    Attributes:
+        broker_id: The node id that clients see.
+        host, port: Where it listens; port 0 takes a free one.
+        advertised_host, advertised_port: What clients are told to dial; by default the address
+            that the client came in on.
+        data_dir: Holds the lock, the write-ahead log, metadata; one broker at a time.
+        log_dirs: Where partitions live; empty means `<data_dir>/logs`.
+        durability: When a write is acknowledged: after its fdatasync (`fsync`), after the page
+            cache has it (`os`), or like `os` with a sync every `flush_interval_ms` (`interval`).
+        auto_create_topics: Whether asking for an unknown topic's metadata makes it.
+        num_partitions, default_replication_factor: For topics that do not say; the replication
+            factor is lowered to the brokers that live, which is one.
+        log_segment_bytes, log_segment_ms, log_retention_ms, log_retention_bytes: Defaults of
+            topics; -1 keeps for ever.
+        message_max_bytes: Largest record batch that a topic takes unless its own
+            `max.message.bytes` says otherwise.
+        socket_request_max_bytes: Longest request; a longer one ends its connection.
+        request_queue_max: Requests of one connection that may wait for their answers.
+        group_*: See `groups.group.GroupLimits`.
+    """
+
+    broker_id: int = 1
+    host: str = "127.0.0.1"
+    port: int = 9092
+    advertised_host: str | None = None
+    advertised_port: int | None = None
+    data_dir: str = "summit-data"
+    log_dirs: list[str] = []
+    durability: Durability = "fsync"
+    flush_interval_ms: int = 1_000
+
+    auto_create_topics: bool = False
+    num_partitions: int = 3
+    default_replication_factor: int = 2
+
+    log_segment_bytes: int = 1 << 30
+    log_segment_ms: int = 7 * _DAY_MS
+    log_retention_ms: int = 7 * _DAY_MS
+    log_retention_bytes: int = -1
+    log_retention_check_interval_ms: int = 300_000
+    checkpoint_interval_ms: int = 60_000
+    message_max_bytes: int = 1 << 20
+    producer_id_expiration_ms: int = _DAY_MS
+
+    socket_request_max_bytes: int = 100 << 20
+    socket_send_buffer_bytes: int = -1
+    socket_receive_buffer_bytes: int = -1
+    request_queue_max: int = 1_000
+    connections_max: int = 10_000
+
+    group_initial_rebalance_delay_ms: int = 0
+    group_min_session_timeout_ms: int = 1_000
+    group_max_session_timeout_ms: int = 1_800_000
+    group_members_max: int = 1_000
+    offsets_retention_ms: int = 7 * _DAY_MS
+
+    @property
+    def partition_dirs(self) -> list[str]:
+        """Where partitions live."""
+        return list(self.log_dirs) or [f"{self.data_dir}/logs"]
+
+    def check(self) -> None:
+        """Refuse what types alone cannot."""
+        self._in_range("port", 0, 65_535)
+        if self.advertised_port is not None:
+            self._in_range("advertised_port", 1, 65_535)
+        self._in_range("broker_id", 0, 2**31 - 1)
+        self._in_range("num_partitions", 1, 10_000)
+        self._in_range("default_replication_factor", 1, 2**15 - 1)
+        for name in (
+            "flush_interval_ms", "log_retention_check_interval_ms", "checkpoint_interval_ms",
+            "message_max_bytes", "socket_request_max_bytes", "request_queue_max",
+            "connections_max", "group_members_max", "log_segment_ms", "producer_id_expiration_ms",
+            "group_min_session_timeout_ms", "offsets_retention_ms",
+        ):  # fmt: skip
+            self._in_range(name, 1, 2**62)
+        self._in_range("log_segment_bytes", 1024, 2**31 - 1)
+        for name in ("log_retention_ms", "log_retention_bytes"):
+            if getattr(self, name) != -1:
+                self._in_range(name, 1, 2**62)
+        self._in_range("group_max_session_timeout_ms", self.group_min_session_timeout_ms, 2**31)
+        self._in_range("group_initial_rebalance_delay_ms", 0, 600_000)
+        if not self.data_dir:
+            raise Invalid("config.invalid", reason="data_dir must not be empty", pointer="/dataDir")
+
+    def _in_range(self, name: str, first: int, last: int) -> None:
+        value = getattr(self, name)
+        if not first <= value <= last:
+            raise Invalid(
+                "config.invalid",
+                reason=f"{name} must be from {first} to {last}, not {value}",
+                pointer=f"/{name}",
+            )
+
+    def listens_everywhere(self) -> bool:
+        """Whether `host` is a wildcard, which clients cannot dial."""
+        try:
+            return ipaddress.ip_address(self.host).is_unspecified
+        except ValueError:
+            return self.host == ""

@@ -1,0 +1,131 @@
+"""Topic configuration keys: what may be set, its form, its default, and what it does here.
+
+One row per key. A key that Kafka has and that would be silently ignored here is not in the table:
+setting it is refused, as is a value whose behaviour is not built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from summit.base.errors import Invalid
+from summit.broker.settings import BrokerSettings
+
+Check = Callable[[str], str]
+
+
+class ConfigKey(NamedTuple):
+    """One topic configuration key.
+
+    Attributes:
+        check: Gives the canonical text of a value or raises ValueError saying what is allowed.
+        default: The value where neither topic nor request says one.
+    """
+
+    name: str
+    check: Check
+    default: Callable[[BrokerSettings], str]
+
+
+def _number(first: int, last: int = 2**63 - 1, *, unlimited: bool = False) -> Check:
+    def check(text: str) -> str:
+        value = int(text)
+        if first <= value <= last or (unlimited and value == -1):
+            return str(value)
+        extra = " or -1" if unlimited else ""
+        raise ValueError(f"must be from {first} to {last}{extra}")
+
+    return check
+
+
+def _one_of(*allowed: str, unbuilt: Mapping[str, str] | None = None) -> Check:
+    def check(text: str) -> str:
+        if text in allowed:
+            return text
+        if unbuilt and text in unbuilt:
+            raise ValueError(unbuilt[text])
+        raise ValueError(f"must be one of {', '.join(allowed)}")
+
+    return check
+
+
+def _fixed(value: str) -> Callable[[BrokerSettings], str]:
+    return lambda settings: value
+
+
+_NO_COMPACTION: Final = "compaction is not available yet; only 'delete' is"
+_NO_RECOMPRESSION: Final = "the broker keeps what producers send; set it in the producer"
+
+KEYS: Final = (
+    ConfigKey(
+        "cleanup.policy",
+        _one_of(
+            "delete",
+            unbuilt={
+                "compact": _NO_COMPACTION,
+                "compact,delete": _NO_COMPACTION,
+                "delete,compact": _NO_COMPACTION,
+            },
+        ),
+        _fixed("delete"),
+    ),
+    ConfigKey(
+        "compression.type",
+        _one_of(
+            "producer",
+            unbuilt=dict.fromkeys(
+                ("uncompressed", "gzip", "snappy", "lz4", "zstd"), _NO_RECOMPRESSION
+            ),
+        ),
+        _fixed("producer"),
+    ),
+    ConfigKey(
+        "max.message.bytes", _number(0, 2**31 - 1), lambda settings: str(settings.message_max_bytes)
+    ),
+    ConfigKey(
+        "message.timestamp.type", _one_of("CreateTime", "LogAppendTime"), _fixed("CreateTime")
+    ),
+    ConfigKey("min.insync.replicas", _number(1, 2**31 - 1), _fixed("1")),
+    ConfigKey(
+        "retention.bytes",
+        _number(0, unlimited=True),
+        lambda settings: str(settings.log_retention_bytes),
+    ),
+    ConfigKey(
+        "retention.ms", _number(0, unlimited=True), lambda settings: str(settings.log_retention_ms)
+    ),
+    ConfigKey(
+        "segment.bytes",
+        _number(1024, 2**31 - 1),
+        lambda settings: str(settings.log_segment_bytes),
+    ),
+    ConfigKey("segment.ms", _number(1), lambda settings: str(settings.log_segment_ms)),
+)
+
+BY_NAME: Final = {key.name: key for key in KEYS}
+
+
+def validate(configs: Mapping[str, str | None]) -> dict[str, str]:
+    """Check what a request sets; null values mean the default and are dropped.
+
+    Returns: Canonical texts of the keys that are set.
+    Raises: Invalid("topic.config_invalid") naming the key and what it allows.
+    """
+    checked: dict[str, str] = {}
+    for name, text in configs.items():
+        key = BY_NAME.get(name)
+        if key is None:
+            raise Invalid("topic.config_invalid", key=name, reason="unknown or not available")
+        if text is None:
+            continue
+        try:
+            checked[name] = key.check(text.strip())
+        except ValueError as error:
+            raise Invalid("topic.config_invalid", key=name, reason=str(error)) from error
+    return checked
+
+
+def effective(configs: Mapping[str, str], settings: BrokerSettings) -> dict[str, str]:
+    """Every key with the value that holds: the topic's own or the default."""
+    return {key.name: configs.get(key.name) or key.default(settings) for key in KEYS}
