@@ -3,11 +3,10 @@
 from summit.alerts.alert import Alert, Evidence, alert_dict, decode_alert, encode_alert
 from summit.alerts.identity import alert_id
 from summit.alerts.making import CapturedEvent, Found, make_alert
-from summit.alerts.severity import SEVERITIES, severity_rank
+from summit.alerts.severity import severity_rank
 from summit.alerts.view import AlertPage, AlertQuery, AlertView
 
 __all__ = [
-    "SEVERITIES",
     "Alert",
     "AlertPage",
     "AlertQuery",

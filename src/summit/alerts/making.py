@@ -14,6 +14,7 @@ from summit.alerts.templates import render_template
 from summit.base.limits import ALERT_EVENTS_BYTES_MAX, ALERT_EVENTS_MAX, ALERT_EVIDENCE_MAX
 from summit.documents.plan import PatternPlan, TemplatePlan
 from summit.events.expressions.ir import Path
+from summit.events.fields import compile_path
 
 
 class CapturedEvent(NamedTuple):
@@ -135,21 +136,25 @@ class _MatchSource:
     def field(self, path: Path) -> object:
         if path in self._key:
             return self._key[path]
+        find = compile_path(path)
         for event in reversed(self._events):
-            value = _find(event.body, path)
+            value = find(event.body)
             if value is not None:
                 return value
         return None
 
     def step_field(self, step: str, which: str, path: Path) -> object:
         events = self._of_step(step)
-        return _find(events[0 if which == "first" else -1].body, path) if events else None
+        if not events:
+            return None
+        return compile_path(path)(events[0 if which == "first" else -1].body)
 
     def aggregate(self, function: str, step: str, path: Path | None) -> object:
         events = self._of_step(step)
         if path is None:
             return len(events) if function == "count" else None
-        values = [value for e in events if (value := _find(e.body, path)) is not None]
+        find = compile_path(path)
+        values = [value for e in events if (value := find(e.body)) is not None]
         if function == "count":
             return len(values)
         if function == "distinct":
@@ -167,16 +172,3 @@ class _MatchSource:
 
     def _of_step(self, step: str) -> list[CapturedEvent]:
         return [event for event in self._events if event.step == step]
-
-
-def _find(body: dict[str, Any], path: Path) -> object:
-    """A field at the event's root, then in metadata, data, enrichedData; None when nowhere."""
-    for start in (body, body.get("metadata"), body.get("data"), body.get("enrichedData")):
-        value: Any = start
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
-            if value is None:
-                break
-        if value is not None:
-            return value
-    return None

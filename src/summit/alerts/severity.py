@@ -1,19 +1,17 @@
-"""Severities, by rank: critical 4 > high 3 > medium 2 > low 1 > info 0."""
+"""The severity of an alert, and the check of a severity that someone asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from summit.base.errors import Invalid
-
-SEVERITIES: Final = ("info", "low", "medium", "high", "critical")
-_RANKS: Final = {name: rank for rank, name in enumerate(SEVERITIES)}
+from summit.events.severities import SEVERITIES
+from summit.events.severities import severity_rank as rank_of
 
 
 def severity_rank(name: str) -> int:
-    """The rank of a severity. Raises Invalid("alert.severity_unknown")."""
-    rank = _RANKS.get(name)
+    """The rank of a severity, info 0 to critical 4. Raises Invalid("alert.severity_unknown")."""
+    rank = rank_of(name)
     if rank is None:
         raise Invalid("alert.severity_unknown", severity=name, known=", ".join(SEVERITIES))
     return rank
@@ -26,9 +24,5 @@ def alert_severity(configured: str | None, of_events: Iterable[object]) -> str:
     """
     if configured is not None:
         return configured
-    ranks = [
-        _RANKS[name.lower()]
-        for name in of_events
-        if isinstance(name, str) and name.lower() in _RANKS
-    ]
+    ranks = [rank for value in of_events if (rank := rank_of(value)) is not None]
     return SEVERITIES[max(ranks, default=0)]
