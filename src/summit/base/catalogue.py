@@ -89,6 +89,8 @@ _ROWS = (
     # ---- events ----
     # ---- documents ----
     # ---- cep ----
+    ErrorSpec("pattern.steps", "Invalid", 400, None, False,
+              "step '{step}': {reason}", "Correct the step; the pattern page shows what goes together."),
     # ---- alerts, journal, flow ----
     ErrorSpec("alert.invalid", "Invalid", 400, None, False,
               "not an alert: {reason}", "Only Summit writes to the alerts topic."),
