@@ -28,6 +28,18 @@ ALERT_EVIDENCE_MAX: Final = 2_000  # evidence entries of an alert, about 150 byt
 ALERT_TEXT_VALUE_CHARS_MAX: Final = 200  # characters of one value inside a title or description
 
 # ---- ingest, web, services ----
+FILE_LINE_BYTES_MAX: Final = 256 * 1024  # a line of a file; as JSON it must fit in a record
+FILE_DEAD_LETTER_BYTES: Final = 64 * 1024  # bytes of an over-long line kept in its dead letter
+FILE_POLL_INTERVAL_MS: Final = 250  # how often files are looked at
+FILE_ROTATE_WAIT_MS: Final = 5_000  # how long a renamed file may still be written to
+FILE_IN_FLIGHT_BYTES_MAX: Final = 8 * 1024 * 1024  # handed over and not yet acknowledged
+FILE_IN_FLIGHT_RECORDS_MAX: Final = 20_000  # the same in records
+INGEST_ACK_TIMEOUT_MS: Final = 10_000  # how long a request waits for the broker
+INGEST_EVENTS_PER_REQUEST_MAX: Final = 10_000  # events of one request
+INGEST_EVENT_BYTES_MAX: Final = 1024 * 1024  # one event, as large as a record may be
+INGEST_FLUSH_INTERVAL_MS: Final = 100  # how long events wait for batchSize to be reached
+INGEST_IN_FLIGHT_BYTES_MAX: Final = 64 * 1024 * 1024  # bodies waiting for the broker
+INGEST_RESULTS_MAX: Final = 1_000  # events whose places an answer lists
 HTTP_BODY_BYTES_MAX: Final = 10 * 1024 * 1024  # a request body; larger ones belong in batches
 HTTP_DRAIN_MS: Final = 10_000  # how long a stopping server lets requests finish
 HTTP_KEEP_ALIVE_S: Final = 30  # how long an idle connection stays open

@@ -1,0 +1,194 @@
+"""Bodies of HTTP requests into events: bytes in, the same bytes out, one slice per event.
+
+Every event is parsed once to be sure that it is a JSON object in UTF-8 and to find its key; what
+is written to the topic is the client's own bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from summit.base.errors import Invalid
+from summit.events.event import DECODE_ERRORS
+
+JSON_TYPES: Final = frozenset({"", "application/json", "text/json"})
+LINES_TYPES: Final = frozenset(
+    {
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+        "application/x-jsonl",
+        "application/jsonlines",
+        "application/json-lines",
+        "application/x-jsonlines",
+    }
+)
+
+_decode_any = msgspec.json.Decoder().decode
+_decode_slices = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_SPACE: Final = b" \t\r\n"
+
+
+class Limits(NamedTuple):
+    """What one request may hold."""
+
+    max_events: int
+    max_event_bytes: int
+
+
+class Batch(NamedTuple):
+    """The events of one request: their bytes, and their parsed values in the same order."""
+
+    slices: list[bytes]
+    values: list[dict[str, Any]]
+
+
+def parse_body(media: str, body: bytes, limits: Limits) -> Batch:
+    """The events of a body.
+
+    Args:
+        media: The content type without parameters.
+        body: One JSON object, an array of objects, or objects one a line.
+    Raises: Invalid: `web.media_type` (415), `ingest.too_many`, `ingest.event_too_large` (413),
+        `ingest.event_invalid` (400) with the index of the event as pointer.
+    """
+    if media in JSON_TYPES:
+        return _parse_json(body, limits)
+    if media in LINES_TYPES:
+        return _parse_lines(body, limits)
+    raise Invalid(
+        "web.media_type",
+        media=media,
+        accepted="application/json, application/x-ndjson, application/jsonl",
+    )
+
+
+def key_reader(find: Callable[[Any], Any]) -> Callable[[dict[str, Any]], bytes | None]:
+    """A function that makes the record key of an event: text as it is, other values as JSON."""
+
+    def key_of(event: dict[str, Any]) -> bytes | None:
+        found = find(event)
+        if found is None:
+            return None
+        return found.encode() if type(found) is str else msgspec.json.encode(found)
+
+    return key_of
+
+
+def _parse_json(body: bytes, limits: Limits) -> Batch:
+    try:
+        value = _decode_any(body)
+    except DECODE_ERRORS as error:
+        raise _malformed(body, error) from error
+    if type(value) is dict:
+        slices = [body.strip(_SPACE)]
+        value = [value]
+    elif type(value) is list:
+        if len(value) > limits.max_events:
+            raise _too_many(len(value), limits)
+        slices = [bytes(part) for part in _decode_slices(body)]
+    else:
+        raise _not_object(0, value, "body")
+    for index, event in enumerate(value):
+        if type(event) is not dict:
+            raise _not_object(index, event, f"event {index}")
+        if len(slices[index]) > limits.max_event_bytes:
+            raise _too_large(index, len(slices[index]), limits)
+    return Batch(slices, value)
+
+
+def _parse_lines(body: bytes, limits: Limits) -> Batch:
+    slices: list[bytes] = []
+    values: list[dict[str, Any]] = []
+    for index, line in enumerate(body.split(b"\n")):
+        text = line.strip(_SPACE)
+        if not text:
+            continue
+        if len(slices) == limits.max_events:
+            raise _too_many(len(slices) + 1, limits)
+        if len(text) > limits.max_event_bytes:
+            raise _too_large(index, len(text), limits)
+        try:
+            value = _decode_any(text)
+        except DECODE_ERRORS as error:
+            raise _invalid(index, f"line {index + 1}", _reason(error)) from error
+        if type(value) is not dict:
+            raise _not_object(index, value, f"line {index + 1}")
+        slices.append(text)
+        values.append(value)
+    if not slices:
+        raise _invalid(0, "the body", "it holds no event")
+    return Batch(slices, values)
+
+
+def _malformed(body: bytes, error: Exception) -> Invalid:
+    """Name the element of an array that is not JSON; slow, only for bodies that are refused."""
+    try:
+        text = body.decode()
+        index = _broken_element(text)
+    except (UnicodeDecodeError, RecursionError):
+        index = None
+    if index is None:
+        return _invalid(None, "the body", _reason(error))
+    return _invalid(index, f"event {index}", _reason(error))
+
+
+def _broken_element(text: str) -> int | None:
+    """The index of the first element that does not parse, None when `text` is no array."""
+    decoder = json.JSONDecoder()
+    position = _skip_space(text, 0)
+    if text[position : position + 1] != "[":
+        return None
+    index = 0
+    while True:
+        position = _skip_space(text, position + 1)
+        try:
+            _, position = decoder.raw_decode(text, position)
+        except ValueError:
+            return index
+        position = _skip_space(text, position)
+        if text[position : position + 1] != ",":
+            return index
+        index += 1
+
+
+def _skip_space(text: str, position: int) -> int:
+    while text[position : position + 1] in (" ", "\t", "\r", "\n"):
+        position += 1
+    return position
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8 (byte {error.start})"
+    return str(error)
+
+
+def _not_object(index: int, value: Any, what: str) -> Invalid:
+    kinds = {list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
+    return _invalid(index, what, f"it is {kinds.get(type(value), 'a number')}, not an object")
+
+
+def _invalid(index: int | None, what: str, reason: str) -> Invalid:
+    pointer = "" if index is None else f"/{index}"
+    return Invalid("ingest.event_invalid", what=what, reason=reason, pointer=pointer, index=index)
+
+
+def _too_many(count: int, limits: Limits) -> Invalid:
+    return Invalid("ingest.too_many", count=count, limit=limits.max_events, pointer="")
+
+
+def _too_large(index: int, size_bytes: int, limits: Limits) -> Invalid:
+    return Invalid(
+        "ingest.event_too_large",
+        index=index,
+        size_bytes=size_bytes,
+        limit=limits.max_event_bytes,
+        pointer=f"/{index}",
+    )
