@@ -103,9 +103,9 @@ class Automaton:
         found = [state]
         for source in found:
             for edge in source.edges:
-                if edge.kind is EdgeKind.PROCEED and edge.condition(mask):
-                    if not any(edge.target is known for known in found):
-                        found.append(edge.target)
+                on = edge.kind is EdgeKind.PROCEED and edge.condition(mask)
+                if on and not any(edge.target is known for known in found):
+                    found.append(edge.target)
         return found
 
 

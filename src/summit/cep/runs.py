@@ -134,7 +134,7 @@ class Program:
         automaton: Automaton,
         within_ms: int | None,
         *,
-        skip: Skip = Skip("noSkip"),
+        skip: Skip,
         guards: tuple[tuple[int, Guard], ...] = (),
         runs_max: int = 1_000,
         strict_order: bool = False,
@@ -176,11 +176,7 @@ class Program:
                         self._grow(run, state, moves, event, grown, matches)
         self._begin(event, mask, grown, matches)
         for state, run in grown:
-            runs = by_state.get(state)  # type: ignore[assignment]
-            if runs is None:
-                by_state[state] = [run]
-            else:
-                runs.append(run)
+            by_state.setdefault(state, []).append(run)
         key.count += len(grown)
         if key.count > self.runs_max:
             self._drop_oldest(key)

@@ -1,0 +1,67 @@
+"""Keys of runs: what `groupBy` gives for an event, with their types.
+
+A key of one text is that text. Any other key is a tuple that keeps apart what Python would call
+equal: 1 and true are two keys; 1 and 1.0 are one, as in every comparison of the product.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+Key = str | tuple[Any, ...]
+
+GLOBAL_KEY: Key = ()
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def one_key(value: object) -> Key | None:
+    """The key for one value that is not a text; None when it cannot be one (null, list, map)."""
+    part = _part(value)
+    return part if part is None or type(part) is str else (part,)
+
+
+def many_key(values: tuple[object, ...]) -> Key | None:
+    """The key for several values; None when one of them cannot be part of a key."""
+    parts = tuple(map(_part, values))
+    return None if None in parts else parts
+
+
+def key_values(key: Key) -> tuple[Any, ...]:
+    """The values of a key, in the order of `groupBy`."""
+    if type(key) is str:
+        return (key,)
+    return tuple(part[0] if type(part) is tuple else part for part in key)
+
+
+def key_text(key: Key) -> str:
+    """The key as text: a JSON list of its values. `parse_key` reads it."""
+    return _encode(key_values(key)).decode()
+
+
+def parse_key(text: str) -> Key:
+    """The key of a text that `key_text` wrote."""
+    values = tuple(_decode(text))
+    if len(values) == 1:
+        key = values[0] if type(values[0]) is str else one_key(values[0])
+    else:
+        key = many_key(values)
+    assert key is not None, text
+    return key
+
+
+def _part(value: object) -> Any:
+    kind = type(value)
+    if kind is str:
+        return value
+    if kind is int:
+        return (value, "number")
+    if kind is float:
+        assert isinstance(value, float)
+        return (int(value) if value.is_integer() else value, "number")
+    if kind is bool:
+        return (value, "truth")
+    return None
