@@ -25,6 +25,7 @@ from summit.broker.groups.member import (
     JoinReply,
     Member,
     Reply,
+    SyncAsk,
     SyncReply,
     Ticket,
     join_error,
@@ -119,23 +120,12 @@ class Group:
         else:
             self._join_known(ask, ticket, now_ms)
 
-    def sync(
-        self,
-        member_id: str,
-        instance_id: str | None,
-        generation: int,
-        assignments: dict[str, bytes],
-        ticket: Ticket,
-        now_ms: float,
-        *,
-        protocol_type: str | None = None,
-        protocol: str | None = None,
-    ) -> None:
-        """Take a SyncGroup request; the leader's `assignments` map member id to opaque bytes."""
-        error = self.check_member(member_id, instance_id, generation)
+    def sync(self, ask: SyncAsk, ticket: Ticket, now_ms: float) -> None:
+        """Take a SyncGroup request; its answer comes out of `take_replies`, now or later."""
+        error = self.check_member(ask.member_id, ask.instance_id, ask.generation)
         if error == codes.NONE and (
-            (protocol_type is not None and protocol_type != self.protocol_type)
-            or (protocol is not None and protocol != self.protocol)
+            ask.protocol_type not in (None, self.protocol_type)
+            or ask.protocol not in (None, self.protocol)
         ):
             error = codes.INCONSISTENT_GROUP_PROTOCOL
         if error == codes.NONE and self.state is State.PREPARING:
@@ -143,16 +133,16 @@ class Group:
         if error != codes.NONE:
             self._answer(ticket, SyncReply(error=error))
             return
-        member = self.members[member_id]
+        member = self.members[ask.member_id]
         member.touch(now_ms)
         if self.state is State.STABLE:
             self._answer(ticket, self._assignment_of(member))
             return
         self._drop_sync(member, codes.REBALANCE_IN_PROGRESS)  # an earlier, repeated request
         member.sync_ticket = ticket
-        if member_id == self.leader_id and self._save_generation != self.generation:
+        if ask.member_id == self.leader_id and self._save_generation != self.generation:
             for each in self.members.values():
-                each.assignment = assignments.get(each.member_id, b"")
+                each.assignment = ask.assignments.get(each.member_id, b"")
             self._save_generation = self.generation
             self._save_wanted = True
 
@@ -237,6 +227,29 @@ class Group:
             self._remove(member, codes.COORDINATOR_NOT_AVAILABLE)
         self._pending.clear()
         self.state = State.DEAD
+
+    def restore(
+        self,
+        *,
+        generation: int,
+        protocol_type: str | None,
+        protocol: str | None,
+        leader_id: str | None,
+        members: list[Member],
+    ) -> None:
+        """Bring a new group back to a generation that was saved."""
+        assert self.state is State.EMPTY
+        assert not self.members
+        self.generation = generation
+        self.protocol_type = protocol_type
+        if members:
+            self.state = State.STABLE
+            self.protocol = protocol
+            self.leader_id = leader_id
+        for member in members:
+            self.members[member.member_id] = member
+            if member.instance_id is not None:
+                self.static_ids[member.instance_id] = member.member_id
 
     # ---- time ----
 

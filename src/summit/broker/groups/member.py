@@ -51,6 +51,18 @@ class JoinReply:
 
 
 @dataclass(slots=True, kw_only=True)
+class SyncAsk:
+    """A SyncGroup request as the group sees it; only the leader brings `assignments`."""
+
+    member_id: str
+    generation: int
+    instance_id: str | None = None
+    protocol_type: str | None = None
+    protocol: str | None = None
+    assignments: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
 class SyncReply:
     """The answer to a sync."""
 

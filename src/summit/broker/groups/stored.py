@@ -14,6 +14,7 @@ import struct
 from typing import Final, TypeVar
 
 from summit.broker.groups.group import Group
+from summit.broker.groups.member import JoinAsk, Member
 from summit.protocol.compiler import Decoder, Encoder, compile_decoder, compile_encoder
 from summit.protocol.message import ARRAY, BYTES, INT32, INT64, STRING, Message, field
 from summit.protocol.primitives import Buffer
@@ -138,6 +139,33 @@ def group_value(group: Group, now_ms: int) -> bytes:
         members=members,
     )
     return _encode(_VALUE_VERSION, value)
+
+
+def restore_group(group: Group, value: GroupValue, now_ms: float) -> None:
+    """Bring a new group to the generation that was stored; every session starts anew."""
+    members = []
+    for each in value.members:
+        ask = JoinAsk(
+            member_id=each.member_id,
+            fresh_member_id=each.member_id,
+            instance_id=each.instance_id,
+            client_id=each.client_id,
+            client_host=each.client_host,
+            protocol_type=value.protocol_type,
+            protocols=[(value.protocol or "", each.subscription)],
+            session_timeout_ms=each.session_timeout_ms,
+            rebalance_timeout_ms=each.rebalance_timeout_ms,
+        )
+        member = Member(ask, each.member_id, now_ms)
+        member.assignment = each.assignment
+        members.append(member)
+    group.restore(
+        generation=value.generation,
+        protocol_type=value.protocol_type or None,
+        protocol=value.protocol,
+        leader_id=value.leader_id,
+        members=members,
+    )
 
 
 def decode_key(key: bytes) -> OffsetKey | GroupKey | None:

@@ -1,0 +1,1 @@
+"""One file per API of the Kafka protocol: key, versions, behaviour, deviations."""

@@ -1,0 +1,36 @@
+"""ApiVersions: key 18, versions 0-5.
+
+Behaviour: names every API that is served. Produce is advertised from 0 although 3 is the first
+that is served: librdkafka reads its features off a range that starts at 0.
+Versions: 5 the client may name the cluster and node it means; another one is told to bootstrap
+anew. A version above 5 never comes here: dispatch answers it in v0 with error 35 and the list.
+Deviations: no features are advertised, since neither transactions nor the newer group protocol
+are served yet.
+"""
+
+from __future__ import annotations
+
+from summit.broker.request import Request
+from summit.broker.state import BrokerState
+from summit.protocol import codes
+from summit.protocol.api_versions import ApiVersionsRequest, ApiVersionsResponse
+
+
+def handle(state: BrokerState, request: Request, message: ApiVersionsRequest) -> None:
+    """Answer with the list of APIs."""
+    request.connection.client_software = (
+        f"{message.client_software_name} {message.client_software_version}".strip()
+    )
+    request.reply(
+        ApiVersionsResponse(error_code=_error(state, message), api_keys=state.api_versions)
+    )
+
+
+def _error(state: BrokerState, message: ApiVersionsRequest) -> int:
+    if message.cluster_id is None:
+        return codes.INVALID_REQUEST if message.node_id >= 0 else codes.NONE
+    if message.cluster_id != state.cluster_id:
+        return codes.REBOOTSTRAP_REQUIRED
+    if message.node_id >= 0 and message.node_id != state.broker_id:
+        return codes.REBOOTSTRAP_REQUIRED
+    return codes.NONE

@@ -1,0 +1,88 @@
+"""ListOffsets: key 2, versions 1-11.
+
+Behaviour, by timestamp: -1 the high watermark · -2 and -4 the log start · -3 the record with the
+largest timestamp · -5 and -6 nothing, since nothing is tiered or uploaded · t >= 0 the first
+record whose timestamp is not smaller. Nothing found is offset -1 without an error. A special
+timestamp that is newer than the request's version is UNSUPPORTED_VERSION for its partition.
+Versions: 2 isolation level (the last stable offset is the high watermark: there are no
+transactions yet) · 4 leader epochs, answered with -1.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from summit.base.errors import SummitError
+from summit.broker.request import Request
+from summit.broker.state import BrokerState
+from summit.protocol import codes
+from summit.protocol.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsPartitionResponse,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+    ListOffsetsTopicResponse,
+)
+
+LATEST: Final = -1
+EARLIEST: Final = -2
+MAX_TIMESTAMP: Final = -3
+EARLIEST_LOCAL: Final = -4
+LATEST_TIERED: Final = -5
+EARLIEST_PENDING_UPLOAD: Final = -6
+
+_FIRST_VERSION: Final = {
+    LATEST: 1,
+    EARLIEST: 1,
+    MAX_TIMESTAMP: 7,
+    EARLIEST_LOCAL: 8,
+    LATEST_TIERED: 9,
+    EARLIEST_PENDING_UPLOAD: 11,
+}
+
+
+def handle(state: BrokerState, request: Request, message: ListOffsetsRequest) -> None:
+    """Answer every partition on its own."""
+    topics = [
+        ListOffsetsTopicResponse(
+            name=topic.name,
+            partitions=[
+                _find(state, request.version, topic.name, wanted) for wanted in topic.partitions
+            ],
+        )
+        for topic in message.topics
+    ]
+    request.reply(ListOffsetsResponse(topics=topics))
+
+
+def _find(
+    state: BrokerState, version: int, topic: str, wanted: ListOffsetsPartition
+) -> ListOffsetsPartitionResponse:
+    answer = ListOffsetsPartitionResponse(
+        partition_index=wanted.partition_index, error_code=codes.NONE
+    )
+    timestamp = wanted.timestamp
+    partition = state.topics.partition(topic, wanted.partition_index)
+    if partition is None:
+        answer.error_code = codes.UNKNOWN_TOPIC_OR_PARTITION
+        return answer
+    if timestamp < 0 and version < _FIRST_VERSION.get(timestamp, 1 << 15):
+        answer.error_code = codes.UNSUPPORTED_VERSION
+        return answer
+    log = partition.log
+    try:
+        if timestamp == LATEST:
+            answer.offset = log.high_watermark
+        elif timestamp in (EARLIEST, EARLIEST_LOCAL):
+            answer.offset = log.start_offset
+        elif timestamp == MAX_TIMESTAMP:
+            found = log.max_timestamp()
+            if found is not None:
+                answer.timestamp, answer.offset = found
+        elif timestamp >= 0:
+            found = log.offset_for_timestamp(timestamp)
+            if found is not None:
+                answer.timestamp, answer.offset = found
+    except SummitError as error:
+        answer.error_code = codes.code_of(error)
+    return answer

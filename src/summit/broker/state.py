@@ -1,0 +1,46 @@
+"""What the handlers of a running broker share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from summit.base.clock import Clock
+from summit.broker.catalogue import Catalogue
+from summit.broker.commit import CommitScheduler
+from summit.broker.groups.coordinator import Coordinator
+from summit.broker.metrics import Metrics
+from summit.broker.producer_ids import ProducerIds
+from summit.broker.settings import BrokerSettings
+from summit.broker.topics import TopicTable
+from summit.protocol.api_versions import ApiVersion
+
+if TYPE_CHECKING:
+    from summit.broker.connection import Connection
+
+
+@dataclass(slots=True, kw_only=True)
+class BrokerState:
+    """The parts of one running broker. Loop thread only."""
+
+    settings: BrokerSettings
+    broker_id: int
+    cluster_id: str
+    clock: Clock
+    loop: asyncio.AbstractEventLoop
+    topics: TopicTable
+    catalogue: Catalogue
+    commit: CommitScheduler
+    coordinator: Coordinator
+    producer_ids: ProducerIds
+    metrics: Metrics
+    api_versions: list[ApiVersion]
+
+    def endpoint(self, connection: Connection) -> tuple[str, int]:
+        """The host and port that this client is told to dial: by default those it came in on."""
+        settings = self.settings
+        return (
+            settings.advertised_host or connection.local_host,
+            settings.advertised_port or connection.local_port,
+        )
