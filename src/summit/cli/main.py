@@ -26,12 +26,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topic": ("topic", "Create, list, describe and delete topics."),
     "produce": ("produce", "Send records, one per line of standard input."),
     "consume": ("consume", "Print the records of topics."),
-    "group": ("group", "Show consumer groups and how far behind they are."),
     "rules": ("rules", "Apply, list, remove and test rules."),
     "alerts": ("alerts", "List alerts or follow them live."),
     "collector": ("collector", "Add, list and remove collectors."),
-    "doctor": ("doctor", "Check this installation and a running system."),
 }
+HIDDEN = {"node": "node"}  # run by `summit up`
 
 # How the process ends, by what the caller must do.
 EXIT_FAILURE, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_UNAVAILABLE, EXIT_INTERRUPTED = 1, 2, 3, 5, 130
@@ -44,9 +43,10 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        place = COMMANDS[cmd_name][0] if cmd_name in COMMANDS else HIDDEN.get(cmd_name)
+        if place is None:
             return None
-        module = importlib.import_module(f"summit.cli.{COMMANDS[cmd_name][0]}")
+        module = importlib.import_module(f"summit.cli.{place}")
         command: click.Command = getattr(module, cmd_name)
         return command
 
@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in COMMANDS:
+        if name and not name.startswith("-") and name not in (*COMMANDS, *HIDDEN):
             from summit.base.config import suggestion
 
             ctx.fail(f"no command '{name}'{suggestion(name, COMMANDS)}")

@@ -1,0 +1,49 @@
+"""`summit broker`: the broker alone."""
+
+from __future__ import annotations
+
+import click
+
+from summit.cli.serving import PORT, serve, serving_options
+
+
+@click.command()
+@click.option("--host", default=None, help="Address to listen on; 127.0.0.1 by default.")
+@click.option("--port", type=PORT, default=None, help="9092 by default; 0 takes a free one.")
+@click.option(
+    "--data-dir",
+    default=None,
+    envvar=["SUMMIT_DATA_DIR", "DATA_DIR"],
+    help="Where it keeps its data; ./summit-data by default.",
+)
+@click.option(
+    "--durability",
+    type=click.Choice(["fsync", "interval", "os"]),
+    default=None,
+    help="Acknowledge after fdatasync, or after the page cache has it, with a sync "
+    "every second (interval) or none (os).",
+)
+@click.option(
+    "--auto-create-topics/--no-auto-create-topics",
+    default=None,
+    help="Whether asking for an unknown topic makes it; it does by default.",
+)
+@serving_options
+def broker(
+    host: str | None,
+    port: int | None,
+    data_dir: str | None,
+    durability: str | None,
+    auto_create_topics: bool | None,
+    log_level: str,
+    output: str | None,
+) -> None:
+    """Run the Kafka-protocol broker alone."""
+    from summit.services.broker_process import BrokerProcess
+    from summit.services.settings import broker_settings
+
+    flags = {
+        "host": host, "port": port, "data_dir": data_dir, "durability": durability,
+        "auto_create_topics": auto_create_topics,
+    }  # fmt: skip
+    serve(BrokerProcess(broker_settings(flags)), log_level=log_level, output=output)

@@ -1,0 +1,50 @@
+"""What the long-running commands share: log options, the ready line, the exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from summit.cli.output import print_json, talk
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PORT = click.IntRange(0, 65_535)
+
+
+def serving_options(function: F) -> F:
+    """Add `--log-level` and `-o`."""
+    for option in (
+        click.option(
+            "--log-level", type=click.Choice(["debug", "info", "warning", "error"]),
+            default="info", envvar="SUMMIT_LOG_LEVEL", show_default=True, help="On standard error.",
+        ),
+        click.option(
+            "-o", "--output", type=click.Choice(["text", "json"]), default=None,
+            help="Form of the ready line: JSON unless standard output is a terminal.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def serve(component: Any, *, log_level: str, output: str | None) -> NoReturn:
+    """Run a component until a signal ends it; never returns."""
+    from summit.base.logs import configure
+    from summit.services.process import run_process
+
+    configure(log_level)
+
+    def ready(addresses: Mapping[str, Any]) -> None:
+        if output == "json" or (output is None and not sys.stdout.isatty()):
+            print_json(addresses)
+            return
+        for name, value in addresses.items():
+            if name not in ("ready", "pid", "pids"):
+                click.echo(f"{name:>12}  {value}")
+        talk("ready; Ctrl-C stops it")
+
+    sys.exit(run_process(component, ready))
