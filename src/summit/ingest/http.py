@@ -134,6 +134,7 @@ class HttpCollector(Collector):
     def _check_open(self) -> None:
         """Refuse while not running, and at once while the broker is known to be away."""
         if self._state not in ("running", "degraded"):
+            self._rejected += 1
             raise Unavailable(
                 "collector.not_taking",
                 name=self.name,
@@ -141,6 +142,7 @@ class HttpCollector(Collector):
                 retry_after_ms=RETRY_AFTER_MS,
             )
         if self._away_until_ms is not None and self._clock.monotonic_ms() < self._away_until_ms:
+            self._rejected += 1
             raise self._away()
 
     def _check_room(self, request: Request, batch: Batch, size_bytes: int) -> None:
