@@ -15,6 +15,9 @@ FRAME_BYTES_MAX: Final = 104_857_600  # bytes of one Produce request; Kafka's ow
 REQUEST_BYTES_MAX: Final = 16_777_216  # bytes of any other request; a decoded one takes ~40x that
 
 # ---- client ----
+CLIENT_QUEUE_KIB: Final = 16_384  # KiB a consumer reads ahead; more only costs memory
+TOPIC_UNKNOWN_AFTER_MS: Final = 2_000  # ms a record waits for its topic to come into being
+CLIENT_SLICE_MS: Final = 100  # ms of one blocking call on a client thread, so that it can be ended
 
 # ---- events, documents, cep ----
 
@@ -26,6 +29,7 @@ ALERT_EVENTS_MAX: Final = 100  # events an alert holds whole; half from each end
 ALERT_EVENTS_BYTES_MAX: Final = 256 << 10  # their JSON; with evidence well below a record's 1 MiB
 ALERT_EVIDENCE_MAX: Final = 2_000  # evidence entries of an alert, about 150 bytes each
 ALERT_TEXT_VALUE_CHARS_MAX: Final = 200  # characters of one value inside a title or description
+DEAD_LETTER_BYTES_MAX: Final = 700 << 10  # original value in a dead letter: base64 stays below 1 MiB
 
 # ---- ingest, web, services ----
 FILE_LINE_BYTES_MAX: Final = 256 * 1024  # a line of a file; as JSON it must fit in a record

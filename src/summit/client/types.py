@@ -1,0 +1,208 @@
+"""What goes into and comes out of a topic: records, results, coordinates.
+
+Only data: immutable, no connection, no clock. Times are milliseconds since 1970 UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Self
+
+import msgspec
+
+from summit.base.config import key_names, suggestion
+from summit.base.errors import Invalid
+
+Text = str | bytes
+HeaderPairs = Iterable[tuple[str, Text | None]]
+
+
+class TopicPartition(NamedTuple):
+    """One partition of one topic. Never joined into a text: topic names hold dashes."""
+
+    topic: str
+    partition: int
+
+
+class Headers(Mapping[str, bytes | None]):
+    """Headers of a record: a mapping of name to value that keeps order and repeated names.
+
+    `headers[name]` is the last value of that name; `pairs` has them all.
+
+    >>> headers = Headers([("a", b"1"), ("a", b"2")])
+    >>> headers["a"], headers.get_all("a"), len(headers)
+    (b'2', [b'1', b'2'], 1)
+    """
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: Iterable[tuple[str, bytes | None]] = ()) -> None:
+        self.pairs: tuple[tuple[str, bytes | None], ...] = tuple(pairs)
+
+    def __getitem__(self, name: str) -> bytes | None:
+        for known, value in reversed(self.pairs):
+            if known == name:
+                return value
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict(self.pairs))
+
+    def __len__(self) -> int:
+        return len(dict(self.pairs))
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self.pairs)!r})"
+
+    def get_all(self, name: str) -> list[bytes | None]:
+        """Every value of one name, in order."""
+        return [value for known, value in self.pairs if known == name]
+
+    def text(self, name: str) -> str | None:
+        """The last value of one name as text, or None."""
+        value = self.get(name)
+        return None if value is None else value.decode("utf-8", "replace")
+
+
+NO_HEADERS = Headers()
+
+
+class StreamMessage(msgspec.Struct, frozen=True, gc=False):
+    """One record as it stands in the log. A `value` of None is a tombstone."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Headers = NO_HEADERS
+
+    def text(self) -> str:
+        """The value as UTF-8 text; empty for a tombstone. Raises UnicodeDecodeError."""
+        return "" if self.value is None else self.value.decode()
+
+    def json(self) -> Any:
+        """The value parsed as JSON; None for a tombstone. Raises msgspec.DecodeError."""
+        return None if self.value is None else msgspec.json.decode(self.value)
+
+
+class ConsumerRecord(StreamMessage, frozen=True, gc=False):
+    """A record that was read.
+
+    `checksum` is the CRC-32C of the record's batch where the reader sees the batch (the embedded
+    broker's `consume`); None behind a Kafka client, which checks it but does not tell it.
+    """
+
+    checksum: int | None = None
+
+
+class ProducerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A record to be written. Texts are written as UTF-8; no `value` is a tombstone.
+
+    Args:
+        partition: None = chosen by the key (Kafka's murmur2 rule), or sticky without a key.
+        timestamp: Milliseconds since 1970 UTC, more than 0; None = now.
+    """
+
+    topic: str
+    value: Text | None = None
+    key: Text | None = None
+    headers: Mapping[str, Text | None] | list[tuple[str, Text | None]] | None = None
+    partition: int | None = None
+    timestamp: int | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make one from a mapping. Raises Invalid for an unknown or a missing key."""
+        names = key_names(cls)
+        for key in values:
+            if key not in names:
+                raise Invalid(
+                    "config.unknown_key", key=key, where=cls.__name__,
+                    hint=suggestion(key, names), pointer=f"/{key}",
+                )  # fmt: skip
+        if "topic" not in values:
+            raise Invalid("record.invalid", reason="a record needs a topic", pointer="/topic")
+        return cls(**values)
+
+
+class ProducerResult(msgspec.Struct, frozen=True, gc=False):
+    """Where a record came to stand. With `acks=0` nobody knows: `offset` is -1."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+
+class Partition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who serves one partition; ids are broker ids."""
+
+    topic: str
+    partition: int
+    leader: int
+    replicas: list[int]
+    isr: list[int]
+    offline_replicas: list[int] = []
+
+
+class PartitionMetadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One partition with its offsets: first kept, next readable, next written."""
+
+    partition: int
+    leader: int
+    replicas: list[int]
+    isr: list[int]
+    high_water_mark: int
+    log_start_offset: int
+    log_end_offset: int
+
+
+class TopicMetadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One topic as the cluster describes it. `topic_id` is None on brokers without topic ids."""
+
+    name: str
+    topic_id: str | None
+    partitions: list[Partition]
+    is_internal: bool = False
+
+
+class OffsetCommitRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The next offset that a group will read in one partition."""
+
+    topic: str
+    partition: int
+    offset: int
+    group_id: str | None = None
+    metadata: str | None = None
+
+
+def header_pairs(headers: object) -> list[tuple[str, Text | None]] | None:
+    """Headers of any accepted form as the pairs that go on the wire.
+
+    Raises: Invalid("record.invalid") for a name that is no text or a value that is no bytes.
+    """
+    if not headers:
+        return None
+    if isinstance(headers, Headers):
+        return list(headers.pairs)
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    if not isinstance(pairs, Iterable):
+        raise Invalid("record.invalid", reason="headers are a mapping", pointer="/headers")
+    checked: list[tuple[str, Text | None]] = []
+    for pair in pairs:
+        name, value = pair
+        if not isinstance(name, str) or not (value is None or isinstance(value, str | bytes)):
+            raise Invalid(
+                "record.invalid",
+                reason=f"header {name!r}: a name is text, a value text, bytes or None",
+                pointer="/headers",
+            )
+        checked.append((name, value))
+    return checked
