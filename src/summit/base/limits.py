@@ -29,7 +29,7 @@ ALERT_EVENTS_MAX: Final = 100  # events an alert holds whole; half from each end
 ALERT_EVENTS_BYTES_MAX: Final = 256 << 10  # their JSON; with evidence well below a record's 1 MiB
 ALERT_EVIDENCE_MAX: Final = 2_000  # evidence entries of an alert, about 150 bytes each
 ALERT_TEXT_VALUE_CHARS_MAX: Final = 200  # characters of one value inside a title or description
-DEAD_LETTER_BYTES_MAX: Final = 700 << 10  # original value in a dead letter: base64 stays below 1 MiB
+DEAD_LETTER_BYTES_MAX: Final = 700 << 10  # original value of a dead letter; base64 below 1 MiB
 
 # ---- ingest, web, services ----
 FILE_LINE_BYTES_MAX: Final = 256 * 1024  # a line of a file; as JSON it must fit in a record
