@@ -20,6 +20,13 @@ TOPIC_UNKNOWN_AFTER_MS: Final = 2_000  # ms a record waits for its topic to come
 CLIENT_SLICE_MS: Final = 100  # ms of one blocking call on a client thread, so that it can be ended
 
 # ---- events, documents, cep ----
+PATH_PARTS_MAX: Final = 16  # parts of a field path; deeper data is not addressed by rules
+PATH_CHARS_MAX: Final = 256  # characters of a field path
+REGEX_CHARS_MAX: Final = 1_024  # characters of a regular expression
+REGEX_MEMORY_BYTES: Final = 8 << 20  # bytes RE2 may use for one expression; its own default
+EXPRESSION_CHARS_MAX: Final = 4_096  # characters of an expression
+EXPRESSION_DEPTH_MAX: Final = 24  # nested operators; Python's compiler allows 200 brackets
+EXPRESSION_VALUE_SIZE_MAX: Final = 65_536  # characters or elements that `+` may join up to
 
 # ---- alerts, journal, flow ----
 ALERT_VIEW_COUNT_MAX: Final = 100_000  # alerts in the view of a service; older ones leave it
