@@ -34,6 +34,7 @@ FOUND = Found(
         event("failed", 2, sourceIP="10.0.0.1", user="admin", tries=4.5, eventId="e2"),
         event("success", 5, sourceIP="10.0.0.1", data={"user": "ann"}, severity="medium"),
     ],
+    1_005,
 )
 
 
@@ -105,14 +106,14 @@ def test_copied_fields_stand_in_the_metadata() -> None:
 
 
 def test_a_long_value_is_cut() -> None:
-    found = Found(("x" * 5_000,), FOUND.events)
+    found = Found(("x" * 5_000,), FOUND.events, 5)
     action = ActionPlan(title=TemplatePlan("", (Field(("sourceIP",)),)))
     assert len(make_alert(plan(action=action), found, same).title) == 200
 
 
 def test_a_huge_match_stays_below_a_record_and_says_what_is_missing() -> None:
     events = [event("failed", n, text="y" * 100) for n in range(5_000)]
-    alert = make_alert(plan(), Found(("k",), events), same)
+    alert = make_alert(plan(), Found(("k",), events, 5), same)
     assert alert.count == 5_000
     assert len(alert.events) == 100
     assert alert.metadata == {"eventsOmitted": 4_900, "evidenceOmitted": 3_000}
@@ -122,7 +123,7 @@ def test_a_huge_match_stays_below_a_record_and_says_what_is_missing() -> None:
 
 def test_few_huge_events_are_left_out_of_the_alert_but_not_of_its_evidence() -> None:
     events = [event("failed", n, text="y" * 200_000) for n in range(4)]
-    alert = make_alert(plan(), Found(("k",), events), same)
+    alert = make_alert(plan(), Found(("k",), events, 5), same)
     assert (len(alert.events), alert.metadata["eventsOmitted"]) == (0, 4)
     assert len(alert.evidence) == 4
 
@@ -130,6 +131,15 @@ def test_few_huge_events_are_left_out_of_the_alert_but_not_of_its_evidence() -> 
 def test_the_same_record_of_a_source_is_the_same_alert_wherever_it_lies() -> None:
     def at(offset: int) -> Found:
         body = {"sourceIP": "a"}
-        return Found(("a",), [CapturedEvent("s", "t", 0, offset, "file:f:10:0", 5, body)])
+        return Found(("a",), [CapturedEvent("s", "t", 0, offset, "file:f:10:0", 5, body)], 5)
 
     assert make_alert(plan(), at(1), same).id == make_alert(plan(), at(900), same).id
+
+
+def test_an_absence_is_identified_by_its_deadline() -> None:
+    def at(end_ms: int, *, timed: bool) -> str:
+        return make_alert(plan(), Found(("k",), FOUND.events, end_ms, timed), same).id
+
+    assert at(1, timed=False) == at(2, timed=False)
+    assert at(1, timed=True) != at(2, timed=True)
+    assert at(1, timed=True) != at(1, timed=False)

@@ -1,6 +1,7 @@
 """Alert ids: a hash of what makes an alert that alert, and of nothing else.
 
-    id = hex(blake2b-128(JSON [kind, rule id, semantic hash, typed key, [[step, coordinate], ...]]))
+    id = hex(blake2b-128(JSON [kind, rule id, semantic hash, typed key, [[step, coordinate], ...]
+                          (, deadline of an absence)]))
 
 A coordinate is the text of the header `summit.src` where the record carries one (collector, file
 identity, position), else `[topic id, partition, offset]`. So a file that is read twice into the
@@ -32,6 +33,8 @@ def alert_id(
     semantic_hash: str,
     key: Sequence[object],
     identity: Iterable[tuple[str, Coordinate]],
+    *,
+    deadline_ms: int | None = None,
 ) -> str:
     """The id of an alert, 32 hexadecimal digits.
 
@@ -40,6 +43,7 @@ def alert_id(
         semantic_hash: Hash of the rule's steps, windows, keys and time; texts do not count.
         key: The values of the rule's `groupBy`, with their types.
         identity: Step name and source coordinate of each event, in the order of the match.
+        deadline_ms: When an absence became certain; None for a match that an event completed.
 
     Example:
         >>> alert_id("pattern", "r", "h", ["a"], [("s", ("t", 0, 7))])
@@ -47,6 +51,8 @@ def alert_id(
     """
     plain_key = [_plain(value) for value in key]
     content = [kind, rule_id, semantic_hash, plain_key, [list(pair) for pair in identity]]
+    if deadline_ms is not None:
+        content.append(deadline_ms)
     return hashlib.blake2b(_ENCODER.encode(content), digest_size=16).hexdigest()
 
 

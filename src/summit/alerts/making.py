@@ -41,10 +41,14 @@ class Found(NamedTuple):
     Attributes:
         key: Values of the plan's `group_by`, in its order.
         events: In the order of the match, never empty.
+        end_ms: Event time at which it came true.
+        timed: Whether time completed it (an absence); then `end_ms` is the deadline.
     """
 
     key: tuple[Any, ...]
     events: Sequence[CapturedEvent]
+    end_ms: int
+    timed: bool = False
 
 
 def make_alert(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) -> Alert:
@@ -71,8 +75,15 @@ def make_alert(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) 
     if len(events) > ALERT_EVIDENCE_MAX:
         metadata["evidenceOmitted"] = len(events) - ALERT_EVIDENCE_MAX
     return Alert(
-        id=alert_id("pattern", plan.id, plan.semantic_hash, found.key, identity),
-        timestamp=times[-1],
+        id=alert_id(
+            "pattern",
+            plan.id,
+            plan.semantic_hash,
+            found.key,
+            identity,
+            deadline_ms=found.end_ms if found.timed else None,
+        ),
+        timestamp=found.end_ms,
         severity=alert_severity(action.severity, [e.body.get("severity") for e in events]),
         title=_text(action.title, source) or f"Pattern Match: {plan.name}",
         description=_text(action.description, source) or plan.description,
