@@ -50,7 +50,13 @@ def alert_id(
         'a7bbe6ce8b6634d1b8e2e4d386811e96'
     """
     plain_key = [_plain(value) for value in key]
-    content = [kind, rule_id, semantic_hash, plain_key, [list(pair) for pair in identity]]
+    content: list[object] = [
+        kind,
+        rule_id,
+        semantic_hash,
+        plain_key,
+        [list(pair) for pair in identity],
+    ]
     if deadline_ms is not None:
         content.append(deadline_ms)
     return hashlib.blake2b(_ENCODER.encode(content), digest_size=16).hexdigest()
