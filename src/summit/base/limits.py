@@ -37,6 +37,8 @@ ALERT_EVENTS_BYTES_MAX: Final = 256 << 10  # their JSON; with evidence well belo
 ALERT_EVIDENCE_MAX: Final = 2_000  # evidence entries of an alert, about 150 bytes each
 ALERT_TEXT_VALUE_CHARS_MAX: Final = 200  # characters of one value inside a title or description
 DEAD_LETTER_BYTES_MAX: Final = 700 << 10  # original value of a dead letter; base64 below 1 MiB
+WATERMARK_UNKNOWN: Final = -(1 << 62)  # ms; the watermark of a partition without events
+READ_BACK_SAMPLES: Final = 64  # per `within` and partition; a restart reads 1/64 of it more
 
 # ---- ingest, web, services ----
 FILE_LINE_BYTES_MAX: Final = 256 * 1024  # a line of a file; as JSON it must fit in a record
