@@ -8,6 +8,10 @@ from typing import Final
 LISTENER_QUEUE_MAX: Final = 10_000  # payloads an async listener may lag behind; then counted drops
 
 # ---- records, log ----
+PRODUCERS_PER_PARTITION_MAX: Final = 100_000  # idempotent producers remembered, about 400 bytes each
+TAIL_HINTS_MAX: Final = 64  # read positions remembered per partition, about 200 bytes each
+WAL_FILE_BYTES: Final = 64 << 20  # one write-ahead log file; two or three exist at a time
+CHECKPOINT_BYTES: Final = 64 << 20  # written between checkpoints; bounds what a restart replays
 BATCH_UNFOLDED_BYTES_MAX: Final = 64 << 20  # what one compressed batch may unfold to; stops bombs
 
 # ---- protocol, broker ----
@@ -17,6 +21,8 @@ REQUEST_BYTES_MAX: Final = 16_777_216  # bytes of any other request; a decoded o
 # ---- client ----
 CLIENT_QUEUE_KIB: Final = 16_384  # KiB a consumer reads ahead; more only costs memory
 TOPIC_UNKNOWN_AFTER_MS: Final = 2_000  # ms a record waits for its topic to come into being
+RECORD_OVERHEAD_BYTES: Final = 100  # bytes counted per record beside key, value and headers
+PRODUCER_CLOSE_MS: Final = 10_000  # ms that close() waits for answers before it fails the rest
 CLIENT_SLICE_MS: Final = 100  # ms of one blocking call on a client thread, so that it can be ended
 
 # ---- events, documents, cep ----
@@ -27,6 +33,11 @@ REGEX_MEMORY_BYTES: Final = 8 << 20  # bytes RE2 may use for one expression; its
 EXPRESSION_CHARS_MAX: Final = 4_096  # characters of an expression
 EXPRESSION_DEPTH_MAX: Final = 24  # nested operators; Python's compiler allows 200 brackets
 EXPRESSION_VALUE_SIZE_MAX: Final = 65_536  # characters or elements that `+` may join up to
+
+INDEXED_TYPES_MAX: Final = 10_000  # event types with a compiled probe; further ones are put to all
+CAPTURED_BYTES_MAX: Final = 64 << 10  # bytes of an event that a run copies; else only its fields
+EVENT_AHEAD_MS_MAX: Final = 300_000  # how far an event's time may lie past its record's (maxFuture)
+KEYS_UNPACKED_MAX: Final = 20_000  # keys of one rule kept as objects; the others are bytes
 
 # ---- alerts, journal, flow ----
 ALERT_VIEW_COUNT_MAX: Final = 100_000  # alerts in the view of a service; older ones leave it

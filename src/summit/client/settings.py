@@ -30,7 +30,7 @@ class ClientConfig(Config, frozen=True, kw_only=True):
     """
 
     client_id: str = "summit"
-    bootstrap_servers: list[str] | str = []
+    bootstrap_servers: list[str] | str = msgspec.field(default_factory=list)
     connect_timeout_ms: int = 10_000
     request_timeout_ms: int = 30_000
 
