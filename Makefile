@@ -39,6 +39,7 @@ lint: $(READY)   ## style, types, floors and house rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	@$(BIN)/python tools/tidy.py
+	@$(BIN)/python tools/file_map.py --check
 
 format: $(READY) ## put every file in form
 	@$(BIN)/ruff check --fix src tests bench tools
