@@ -25,7 +25,7 @@ from summit.protocol.api import Api
 from summit.protocol.message import Message
 from summit.protocol.primitives import ZERO_UUID
 
-ROUNDS = 12
+ROUNDS = 8
 
 # kio has no ApiVersions v5; its bytes are golden in test_golden.py.
 MISSING = {("ApiVersions", 5)}

@@ -1,0 +1,65 @@
+"""The hand-tuned Fetch response gives what the compiled encoder gives, without copying records."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from summit.protocol import frames
+from summit.protocol.fetch import FETCH, FetchPartitionData, FetchResponse, FetchTopicResponse
+from summit.protocol.fetch_fast import FetchPart, build_fetch_response
+from summit.protocol.primitives import uuid_of
+
+
+def response_of(version: int, parts: list[FetchPart], **values: int) -> FetchResponse:
+    topics: list[FetchTopicResponse] = []
+    last: Any = None
+    for topic, index, error, high, stable, start, records in parts:
+        if topic != last:
+            last = topic
+            naming: Any = {"topic_id": uuid_of(topic)} if version >= 13 else {"name": topic}
+            topics.append(FetchTopicResponse(**naming, partitions=[]))
+        topics[-1].partitions.append(
+            FetchPartitionData(
+                index=index,
+                error_code=error,
+                high_watermark=high,
+                last_stable_offset=stable,
+                log_start_offset=start,
+                records=records,
+            )
+        )
+    return FetchResponse(topics=topics, **values)
+
+
+@pytest.mark.parametrize("version", range(4, 19))
+@pytest.mark.parametrize("shape", [[1], [3], [1, 1], [2, 5, 1], [130], [1] * 130, []])
+def test_builds_what_the_compiled_encoder_encodes(version: int, shape: list[int]) -> None:
+    rng = random.Random(version)
+    parts: list[FetchPart] = []
+    for number, count in enumerate(shape):
+        topic = rng.randbytes(16) if version >= 13 else f"topic-{number}"
+        for index in range(count):
+            records: Any = rng.choice(
+                [b"", bytes(125), bytes(127), memoryview(bytes(300)), [b"ab", b"c"], []]
+            )
+            parts.append((topic, index, rng.choice([0, 1]), 10, 9, 2, records))
+    values = {"throttle_time_ms": 3, "error_code": 0, "session_id": 5}
+    ours = build_fetch_response(version, 77, parts, throttle_ms=3, session_id=5)
+    response = response_of(version, parts, **values)
+    assert b"".join(ours) == frames.encode_response_frame(FETCH, version, 77, response)
+
+
+@pytest.mark.parametrize("version", [4, 12, 13])
+def test_records_are_not_copied(version: int) -> None:
+    records = memoryview(bytearray(1000))
+    topic = bytes(16) if version >= 13 else "t"
+    for buffers in (
+        build_fetch_response(version, 1, [(topic, 0, 0, 1, 1, 0, records)]),
+        frames.encode_response_frame_parts(
+            FETCH, version, 1, response_of(version, [(topic, 0, 0, 1, 1, 0, records)])
+        ),
+    ):
+        assert any(buffer is records for buffer in buffers)
