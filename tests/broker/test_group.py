@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from summit.broker.groups.group import Group, GroupLimits, State
-from summit.broker.groups.member import JoinAsk, JoinReply, SyncReply
+from summit.broker.groups.member import JoinAsk, JoinReply, SyncAsk, SyncReply
 from summit.protocol import codes
 
 
@@ -39,10 +39,9 @@ class Driver:
         self.settle()
 
     def sync(self, ticket: str, member_id: str, generation: int, **fields: Any) -> None:
-        assignments = fields.pop("assignments", {})
-        instance_id = fields.pop("instance_id", None)
         save = fields.pop("save", True)
-        self.group.sync(member_id, instance_id, generation, assignments, ticket, self.now, **fields)
+        ask = SyncAsk(member_id=member_id, generation=generation, **fields)
+        self.group.sync(ask, ticket, self.now)
         self.settle(save=save)
 
     def tick(self, ms: float) -> None:

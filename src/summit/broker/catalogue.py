@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from summit.base.errors import Conflict, Invalid, SummitError, Unavailable
 from summit.base.logs import get_logger
 from summit.base.rand import Rand
 from summit.broker import topic_configs
 from summit.broker.commit import CommitScheduler
-from summit.broker.metadata_log import MetadataLog, TopicCreated, TopicDeleted
+from summit.broker.disk_thread import DiskThread
+from summit.broker.metadata_log import (
+    METADATA_TOPIC_ID,
+    MetadataLog,
+    TopicCreated,
+    TopicDeleted,
+)
 from summit.broker.settings import BrokerSettings
-from summit.broker.topics import Partition, Topic, TopicTable, check_topic_name
+from summit.broker.topics import (
+    METADATA_TOPIC,
+    OFFSETS_TOPIC,
+    Partition,
+    Topic,
+    TopicTable,
+    check_topic_name,
+)
+from summit.log.partition import PartitionLog
+from summit.log.settings import LogConfig
 from summit.log.store import LogStore
 
 # Hears the topic, or why there is none.
@@ -37,11 +53,13 @@ class Catalogue:
         rand: Rand,
         store: LogStore,
         topics: TopicTable,
+        disk: DiskThread,
         on_deleted: Callable[[Topic], None],
     ) -> None:
         self._settings = settings
         self._store = store
         self._topics = topics
+        self._disk = disk
         self._on_deleted = on_deleted
         self._creating: dict[str, list[Created]] = {}
         self._rand = rand
@@ -55,7 +73,9 @@ class Catalogue:
 
     # ---- creating ----
 
-    def check(self, name: str, partitions: int, configs: Mapping[str, str | None]) -> dict[str, str]:
+    def check(
+        self, name: str, partitions: int, configs: Mapping[str, str | None]
+    ) -> dict[str, str]:
         """Everything that can be wrong with a new topic, without making it.
 
         Returns: The configs in canonical form.
@@ -73,18 +93,12 @@ class Catalogue:
     ) -> None:
         """Make a topic; `done` hears it when it is durable. Raises what `check` raises."""
         checked = self.check(name, partitions, configs)
-        assert self._commit is not None
-        assert self._metadata is not None
-        topic_id = uuid.UUID(bytes=self._rand.bytes(16), version=4)
-        topic = Topic(name, topic_id, checked)
-        try:
-            self._open_partitions(topic, partitions)
-            self._metadata.stage(TopicCreated(name, topic_id, partitions, checked))
-        except SummitError:
-            self._store.delete_topic(name)
-            raise
+        topic = self._new_topic(name, uuid.UUID(bytes=self._rand.bytes(16), version=4), checked)
         self._creating[name] = [done]
-        self._commit.when_durable(lambda error: self._created(topic, error))
+        self._disk.run(
+            functools.partial(self._make_partitions, topic, range(partitions)),
+            functools.partial(self._made, topic, partitions),
+        )
 
     def ensure(self, name: str, done: Created) -> None:
         """Make a topic with the defaults unless it exists or is being made. Raises as `check`."""
@@ -96,6 +110,40 @@ class Catalogue:
         else:
             self.create(name, self._settings.num_partitions, {}, done)
 
+    def _new_topic(self, name: str, topic_id: uuid.UUID, configs: dict[str, str]) -> Topic:
+        topic = Topic(name, topic_id, configs)
+        values = topic_configs.effective(configs, self._settings)
+        topic.batch_max_bytes = int(values["max.message.bytes"])
+        topic.min_insync_replicas = int(values["min.insync.replicas"])
+        return topic
+
+    def _log_config(self, topic: Topic) -> LogConfig:
+        return topic_configs.log_config(topic_configs.effective(topic.configs, self._settings))
+
+    def _make_partitions(self, topic: Topic, indexes: Iterable[int]) -> list[PartitionLog]:
+        """Disk thread only, or at start."""
+        config = self._log_config(topic)
+        return self._store.create_partitions(topic.name, topic.topic_id, indexes, config)
+
+    def _made(
+        self, topic: Topic, count: int, logs: list[PartitionLog] | None, error: SummitError | None
+    ) -> None:
+        assert self._commit is not None
+        assert self._metadata is not None
+        if logs is not None:
+            topic.partitions = [Partition(topic, log.index, log) for log in logs]
+            fact = TopicCreated(topic.name, topic.topic_id, count, topic.configs)
+            try:
+                self._metadata.stage(fact)
+            except SummitError as refused:
+                error = refused
+            else:
+                self._commit.when_durable(
+                    functools.partial(self._created, topic), self._metadata.logs
+                )
+                return
+        self._created(topic, error)
+
     def _created(self, topic: Topic, error: SummitError | None) -> None:
         waiting = self._creating.pop(topic.name)
         if error is None:
@@ -103,19 +151,9 @@ class Catalogue:
             _log.info("topic.created", topic=topic.name, partitions=len(topic.partitions))
         else:
             self._store.delete_topic(topic.name)
+            _log.warning("topic.not_created", topic=topic.name, error=str(error))
         for done in waiting:
             done(topic if error is None else None, error)
-
-    def _open_partitions(self, topic: Topic, count: int) -> None:
-        values = topic_configs.effective(topic.configs, self._settings)
-        topic.batch_max_bytes = int(values["max.message.bytes"])
-        topic.min_insync_replicas = int(values["min.insync.replicas"])
-        config = topic_configs.log_config(values)
-        for index in range(count):
-            log = self._store.partition(topic.name, index)
-            if log is None:
-                log = self._store.create_partition(topic.name, topic.topic_id, index, config)
-            topic.partitions.append(Partition(topic, index, log))
 
     # ---- deleting ----
 
@@ -127,7 +165,9 @@ class Catalogue:
             raise Unavailable("topic.being_deleted", topic=topic.name)
         self._metadata.stage(TopicDeleted(topic.name, topic.topic_id))
         topic.is_deleted = True
-        self._commit.when_durable(lambda error: self._deleted(topic, error, done))
+        self._commit.when_durable(
+            lambda error: self._deleted(topic, error, done), self._metadata.logs
+        )
 
     def _deleted(self, topic: Topic, error: SummitError | None, done: Deleted) -> None:
         if error is not None:
@@ -141,9 +181,55 @@ class Catalogue:
 
     # ---- at start ----
 
-    def restore(self, created: Mapping[str, TopicCreated]) -> None:
-        """Bring the topics of the facts back and remove partitions that no fact names."""
+    def restore(self, created: Mapping[str, TopicCreated], deleted: Container[uuid.UUID]) -> None:
+        """Bring the topics of the facts back; deal with partitions that no fact names."""
+        self._sort_out_strangers(created, deleted)
         for fact in created.values():
-            topic = Topic(fact.name, fact.topic_id, dict(fact.configs))
-            self._open_partitions(topic, fact.partitions)
-            self._topics.add(topic)
+            topic = self._new_topic(fact.name, fact.topic_id, dict(fact.configs))
+            self._open(topic, fact.partitions)
+
+    def ensure_internal(self, name: str) -> PartitionLog:
+        """The log of a one-partition topic of the broker's own, made if it is missing.
+
+        Its fact is only staged: should it get lost, the next start makes it again.
+        """
+        assert self._metadata is not None
+        topic = self._topics.named(name)
+        if topic is None:
+            # The id follows from the name, so that a crash in between cannot make two of them.
+            topic_id = uuid.uuid5(METADATA_TOPIC_ID, name)
+            topic = self._new_topic(name, topic_id, {"retention.ms": "-1"})
+            self._open(topic, 1)
+            self._metadata.stage(TopicCreated(name, topic_id, 1, topic.configs))
+        return topic.partitions[0].log
+
+    def _open(self, topic: Topic, count: int) -> None:
+        config = self._log_config(topic)
+        missing = [i for i in range(count) if self._store.partition(topic.name, i) is None]
+        if missing:
+            self._make_partitions(topic, missing)
+        for log in self._store.partitions(topic.name):
+            log.config = config
+            topic.partitions.append(Partition(topic, log.index, log))
+        self._topics.add(topic)
+
+    def _sort_out_strangers(
+        self, created: Mapping[str, TopicCreated], deleted: Container[uuid.UUID]
+    ) -> None:
+        """Remove what a crash left of creating or deleting a topic; never remove data unasked."""
+        strangers: dict[str, list[PartitionLog]] = {}
+        for log in self._store.partitions():
+            fact = created.get(log.topic)
+            if log.topic != METADATA_TOPIC and (fact is None or fact.topic_id != log.topic_id):
+                strangers.setdefault(log.topic, []).append(log)
+        for name, logs in strangers.items():
+            has_data = any(log.high_watermark for log in logs)
+            if name == OFFSETS_TOPIC or (has_data and logs[0].topic_id not in deleted):
+                if name in created or name == OFFSETS_TOPIC:
+                    continue
+                _log.error("topic.adopted", topic=name, reason="its partitions hold records")
+                topic = self._new_topic(name, logs[0].topic_id, {})
+                self._open(topic, 1 + max(log.index for log in logs))
+            else:
+                self._store.delete_topic(name)
+                _log.info("topic.removed", topic=name)

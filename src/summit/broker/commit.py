@@ -15,19 +15,18 @@ nothing is tried again and every later wait is refused.
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from summit.base.errors import Corrupt, SummitError, Unavailable
+from summit.base.errors import SummitError, Unavailable
 from summit.base.logs import get_logger
+from summit.broker.disk_thread import DiskThread, attempt
 from summit.log.partition import PartitionLog
 
 # Hears None when what was staged before the call is durable, else why it is not.
 Done = Callable[[SummitError | None], None]
-Job = Callable[[], None]
+# Who waits, and the partitions its batches are in.
+Waiter = tuple[Done, Sequence[PartitionLog]]
 
 _log = get_logger(__name__)
 
@@ -36,38 +35,18 @@ class Sealed(Protocol):
     """A group of staged batches on its way to the disk."""
 
     def persist(self) -> None:
-        """Write (and sync). Raises Unavailable('disk.full') or Corrupt('disk.sync_failed')."""
+        """Write (and sync). Raises Unavailable('disk.full') or Corrupt."""
         ...
 
     def publish(self) -> Sequence[PartitionLog]: ...
+
+    def roll_back(self) -> Sequence[PartitionLog]: ...
 
 
 class Store(Protocol):
     """What the scheduler needs of the log store."""
 
     def seal(self) -> Sealed | None: ...
-
-
-class DiskThread:
-    """One thread for whatever may block on the disk, in order."""
-
-    def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="summit-disk", daemon=True)
-        self._thread.start()
-
-    def submit(self, job: Job) -> None:
-        """Run `job` after those submitted before. It must not raise."""
-        self._jobs.put(job)
-
-    def close(self) -> None:
-        """Finish what was submitted and end the thread."""
-        self._jobs.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
 
 
 class CommitScheduler:
@@ -93,21 +72,24 @@ class CommitScheduler:
         self._inline = inline
         self._on_published = on_published
         self._on_failed = on_failed
-        self._waiting: list[Done] = []
+        self._waiting: list[Waiter] = []
         self._scheduled = False
         self._in_flight = False
         self._idle: asyncio.Event = asyncio.Event()
         self._idle.set()
-        self._full = False
-        self._thread = None if inline else DiskThread()
+        self._is_full = False
+        self._thread = None if inline else DiskThread("summit-commit", loop)
         self.failure: SummitError | None = None
 
-    def when_durable(self, done: Done) -> None:
-        """Call `done` once everything staged until now is durable and published, or has failed."""
+    def when_durable(self, done: Done, logs: Sequence[PartitionLog]) -> None:
+        """Call `done` once what was just staged in `logs` is durable and published, or has failed.
+
+        To be called in the turn of the loop that staged it.
+        """
         if self.failure is not None:
             done(self.failure)
             return
-        self._waiting.append(done)
+        self._waiting.append((done, logs))
         if not self._scheduled:
             self._scheduled = True
             self._idle.clear()
@@ -116,6 +98,12 @@ class CommitScheduler:
     async def drain(self) -> None:
         """Wait until nothing is staged or in flight."""
         await self._idle.wait()
+
+    def fail(self, error: SummitError) -> None:
+        """Stop for good, for an error that was met elsewhere."""
+        self._note(error)
+        waiting, self._waiting = self._waiting, []
+        self._tell(waiting, error)
 
     def close(self) -> None:
         """End the disk thread after what it has begun."""
@@ -131,80 +119,69 @@ class CommitScheduler:
         waiting, self._waiting = self._waiting, []
         self._scheduled = False
         if group is None:
-            self._finish(None, waiting, self.failure)
+            self._tell(waiting, self.failure)
+            self._rest()
         elif self._thread is None:
-            self._finish(group, waiting, _persist(group))
+            self._settle(group, waiting, attempt(group.persist)[1])
         else:
             self._in_flight = True
-            self._thread.submit(lambda: self._persist_off_loop(group, waiting))
+            self._thread.run(group.persist, lambda _, error: self._landed(group, waiting, error))
 
-    def _persist_off_loop(self, group: Sealed, waiting: list[Done]) -> None:
-        error = _persist(group)
-        try:
-            self._loop.call_soon_threadsafe(self._landed, group, waiting, error)
-        except RuntimeError:  # the loop was closed under us: nobody is left to tell
-            return
-
-    def _landed(self, group: Sealed, waiting: list[Done], error: SummitError | None) -> None:
+    def _landed(self, group: Sealed, waiting: list[Waiter], error: SummitError | None) -> None:
         self._in_flight = False
-        if self._scheduled and error is None:
-            # Give the disk its next group before the answers of this one are worked out; what
-            # `publish` must see first is done in `_finish`, so publish here.
-            self._publish(group)
-            self._turn()
-            self._tell(waiting, None)
-            self._rest()
-            return
-        self._finish(group, waiting, error)
-        if self._scheduled and not self._in_flight:
-            self._turn()
+        self._settle(group, waiting, error)
 
-    def _finish(self, group: Sealed | None, waiting: list[Done], error: SummitError | None) -> None:
+    def _settle(self, group: Sealed, waiting: list[Waiter], error: SummitError | None) -> None:
+        """Publish or take back, then give the disk its next group, then answer."""
         if error is None:
-            if group is not None:
-                self._publish(group)
+            if self._is_full:
+                self._is_full = False
+                _log.info("disk.has_room")
+            advanced = group.publish()
         else:
+            advanced = ()
             self._note(error)
+            waiting = waiting + self._take_failed(group, error)
+        if self._scheduled and self._thread is not None:
+            self._turn()
+        self._on_published(advanced)
         self._tell(waiting, error)
         self._rest()
 
-    def _publish(self, group: Sealed) -> None:
-        if self._full:
-            self._full = False
-            _log.info("disk.has_room")
-        self._on_published(group.publish())
+    def _take_failed(self, group: Sealed, error: SummitError) -> list[Waiter]:
+        """Those of the next group who have failed with this one.
+
+        A full disk takes back the group's partitions with all that was staged for them since;
+        other partitions of the next group are not touched. Any other error takes everything.
+        """
+        waiting, self._waiting = self._waiting, []
+        if not isinstance(error, Unavailable):
+            return waiting
+        gone = set(group.roll_back())
+        failed = [waiter for waiter in waiting if not gone.isdisjoint(waiter[1])]
+        self._waiting = [waiter for waiter in waiting if gone.isdisjoint(waiter[1])]
+        return failed
 
     def _note(self, error: SummitError) -> None:
         if isinstance(error, Unavailable):
-            if not self._full:  # once, not once per group while it lasts
-                self._full = True
+            if not self._is_full:  # once, not once per group while it lasts
+                self._is_full = True
                 _log.error("disk.full", error=str(error))
-            return
-        if self.failure is None:
+        elif self.failure is None:
             self.failure = error
             _log.error("broker.failed", error=str(error))
             self._on_failed(error)
 
-    def _tell(self, waiting: list[Done], error: SummitError | None) -> None:
-        left = deque(waiting)
+    def _tell(self, waiting: list[Waiter], error: SummitError | None) -> None:
+        count = 0
         try:
-            while left:
-                left.popleft()(error)
+            for done, _ in waiting:
+                count += 1
+                done(error)
         finally:
-            if left:  # one waiter raised: the others are owed their answers all the same
-                self._loop.call_soon(self._tell, list(left), error)
+            if count < len(waiting):  # a waiter raised: the others are owed their answers
+                self._loop.call_soon(self._tell, waiting[count:], error)
 
     def _rest(self) -> None:
         if not self._scheduled and not self._in_flight:
             self._idle.set()
-
-
-def _persist(group: Sealed) -> SummitError | None:
-    try:
-        group.persist()
-    except (Unavailable, Corrupt) as error:
-        return error
-    except OSError as error:
-        # Not one of the failures the log knows how to undo: what is on the disk is unknown.
-        return Corrupt("disk.sync_failed", path=str(error.filename or ""), reason=str(error))
-    return None

@@ -15,6 +15,7 @@ from typing import Final, Protocol, cast
 
 from summit.base.logs import get_logger
 from summit.broker.request import Request
+from summit.protocol.primitives import Buffer
 
 SCRATCH_BYTES: Final = 256 * 1024
 # A frame claims its length before it proves it: no more than this is reserved on its word alone.
@@ -180,7 +181,7 @@ class Connection(asyncio.BufferedProtocol):
         queue = self._queue
         if self._parsing or self._transport is None or not queue or queue[0].response is None:
             return
-        frames: list[bytes | bytearray] = []
+        frames: list[Buffer] = []
         while queue and (frame := queue[0].response) is not None:
             queue.popleft()
             frames.append(frame)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -62,21 +63,46 @@ def read_all(log: PartitionLog) -> Iterator[Record]:
                     offset = record.offset + 1
 
 
+@dataclass(slots=True)
+class Facts:
+    """The outcome of all facts: what exists, what was deleted, which producer ids are used."""
+
+    created: dict[str, TopicCreated] = field(default_factory=dict)
+    deleted: set[uuid.UUID] = field(default_factory=set)
+    next_producer_id: int = 0
+
+    def take(self, fact: Fact) -> None:
+        """Apply the next fact."""
+        match fact:
+            case TopicCreated():
+                self.created[fact.name] = fact
+            case TopicDeleted():
+                self.created.pop(fact.name, None)
+                self.deleted.add(fact.topic_id)
+            case ProducerIdsReserved():
+                self.next_producer_id = max(self.next_producer_id, fact.next_id)
+
+
 class MetadataLog:
     """Appends facts and reads them back at start."""
 
     def __init__(self, log: PartitionLog, clock: Clock) -> None:
         self._log = log
+        self.logs = (log,)  # for `CommitScheduler.when_durable`
         self._clock = clock
 
     def stage(self, fact: Fact) -> None:
         """Queue a fact for the next commit group. Raises SummitError as `PartitionLog.stage`."""
         now_ms = self._clock.now_ms()
-        record = Record(offset=0, timestamp=now_ms, key=None, value=_encoder.encode(fact), headers=())
+        record = Record(
+            offset=0, timestamp=now_ms, key=None, value=_encoder.encode(fact), headers=()
+        )
         self._log.stage(build_batch([record]), now_ms)
 
-    def replay(self) -> Iterator[Fact]:
-        """Every fact, oldest first."""
+    def replay(self) -> Facts:
+        """What all facts come to."""
+        facts = Facts()
         for record in read_all(self._log):
             if record.value is not None:
-                yield _decoder.decode(record.value)
+                facts.take(_decoder.decode(record.value))
+        return facts

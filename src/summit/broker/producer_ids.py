@@ -46,7 +46,7 @@ class ProducerIds:
         except SummitError as error:
             self._reserved(end, error)
             return
-        self._commit.when_durable(lambda error: self._reserved(end, error))
+        self._commit.when_durable(lambda error: self._reserved(end, error), self._metadata.logs)
 
     def _reserved(self, end: int, error: SummitError | None) -> None:
         waiting, self._waiting = self._waiting, deque()

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from summit.protocol import frames
+from summit.protocol.api import Api
+from summit.protocol.message import Message
+from summit.protocol.primitives import Buffer
+
 if TYPE_CHECKING:
     from summit.broker.connection import Connection
-    from summit.protocol.api import Api, Message
 
 
 class Request:
@@ -44,14 +48,20 @@ class Request:
         self.version = version
         self.correlation_id = correlation_id
         self.client_id = client_id
-        self.response: bytes | bytearray | None = None
+        self.response: Buffer | None = None
         self.cancel: Callable[[], None] | None = None
 
     def reply(self, message: Message) -> None:
         """Encode `message` and send it as soon as every earlier answer has gone out."""
-        self.respond(self.api.encode_response_frame(self.version, self.correlation_id, message))
+        self.respond(
+            frames.encode_response_frame(self.api, self.version, self.correlation_id, message)
+        )
 
-    def respond(self, frame: bytes | bytearray) -> None:
+    def respond(self, frame: Buffer) -> None:
         """Send a whole answer frame, length prefix included, in its turn."""
         self.response = frame
         self.connection.flush()
+
+    def respond_parts(self, parts: list[Buffer]) -> None:
+        """The same for a frame in pieces."""
+        self.respond(b"".join(parts))

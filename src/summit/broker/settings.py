@@ -22,7 +22,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
         advertised_host, advertised_port: What clients are told to dial; by default the address
             that the client came in on.
         data_dir: Holds the lock, the write-ahead log, metadata; one broker at a time.
-        log_dirs: Where partitions live; empty means `<data_dir>/logs`.
+        log_dirs: Where partitions live; empty means `<data_dir>/topics`.
         durability: When a write is acknowledged: after its fdatasync (`fsync`), after the page
             cache has it (`os`), or like `os` with a sync every `flush_interval_ms` (`interval`).
         auto_create_topics: Whether asking for an unknown topic's metadata makes it.
@@ -43,7 +43,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
     advertised_host: str | None = None
     advertised_port: int | None = None
     data_dir: str = "summit-data"
-    log_dirs: list[str] = []
+    log_dirs: tuple[str, ...] = ()
     durability: Durability = "fsync"
     flush_interval_ms: int = 1_000
 
@@ -57,7 +57,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
     log_retention_bytes: int = -1
     log_retention_check_interval_ms: int = 300_000
     checkpoint_interval_ms: int = 60_000
-    message_max_bytes: int = 1 << 20
+    message_max_bytes: int = 1_048_588  # 1 MiB and a batch's overhead, as in Kafka
     producer_id_expiration_ms: int = _DAY_MS
 
     socket_request_max_bytes: int = 100 << 20
@@ -75,7 +75,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
     @property
     def partition_dirs(self) -> list[str]:
         """Where partitions live."""
-        return list(self.log_dirs) or [f"{self.data_dir}/logs"]
+        return list(self.log_dirs) or [f"{self.data_dir}/topics"]
 
     def check(self) -> None:
         """Refuse what types alone cannot."""

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from summit.base.errors import Invalid
 from summit.broker.settings import BrokerSettings
+from summit.log.settings import LogConfig
 
 Check = Callable[[str], str]
 
@@ -129,3 +130,15 @@ def validate(configs: Mapping[str, str | None]) -> dict[str, str]:
 def effective(configs: Mapping[str, str], settings: BrokerSettings) -> dict[str, str]:
     """Every key with the value that holds: the topic's own or the default."""
     return {key.name: configs.get(key.name) or key.default(settings) for key in KEYS}
+
+
+def log_config(values: Mapping[str, str]) -> LogConfig:
+    """What the log needs of the effective values."""
+    return LogConfig(
+        segment_bytes=int(values["segment.bytes"]),
+        segment_ms=int(values["segment.ms"]),
+        retention_ms=int(values["retention.ms"]),
+        retention_bytes=int(values["retention.bytes"]),
+        max_message_bytes=int(values["max.message.bytes"]),
+        log_append_time=values["message.timestamp.type"] == "LogAppendTime",
+    )

@@ -29,12 +29,13 @@ def check_topic_name(name: str) -> None:
 class Partition:
     """One partition: its log and the fetches that wait for it."""
 
-    __slots__ = ("index", "log", "topic", "waits")
+    __slots__ = ("bytes_in", "index", "log", "topic", "waits")
 
     def __init__(self, topic: Topic, index: int, log: PartitionLog) -> None:
         self.topic = topic
         self.index = index
         self.log = log
+        self.bytes_in = 0  # staged since the start; tells a waiting fetch what may have come
         self.waits: set[FetchWait] = set()
 
 

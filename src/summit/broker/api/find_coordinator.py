@@ -34,9 +34,7 @@ def handle(state: BrokerState, request: Request, message: FindCoordinatorRequest
         text = _NOT_BUILT
         is_transaction = message.key_type == _TRANSACTION
         error = (
-            codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-            if is_transaction
-            else codes.INVALID_REQUEST
+            codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED if is_transaction else codes.INVALID_REQUEST
         )
     if request.version < 4:
         answer = FindCoordinatorResponse(

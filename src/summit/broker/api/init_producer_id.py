@@ -25,7 +25,7 @@ def handle(state: BrokerState, request: Request, message: InitProducerIdRequest)
     if message.transactional_id is not None:
         _reply(request, codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
         return
-    if 0 <= message.producer_id and 0 <= message.producer_epoch < _EPOCH_MAX:
+    if message.producer_id >= 0 and 0 <= message.producer_epoch < _EPOCH_MAX:
         _reply(request, codes.NONE, message.producer_id, message.producer_epoch + 1)
         return
 

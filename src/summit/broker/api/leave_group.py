@@ -23,9 +23,7 @@ def handle(state: BrokerState, request: Request, message: LeaveGroupRequest) -> 
         MemberResponse(
             member_id=each.member_id,
             group_instance_id=each.group_instance_id,
-            error_code=coordinator.leave(
-                message.group_id, each.member_id, each.group_instance_id
-            ),
+            error_code=coordinator.leave(message.group_id, each.member_id, each.group_instance_id),
         )
         for each in message.members
     ]

@@ -78,11 +78,11 @@ def _find(
         elif timestamp == MAX_TIMESTAMP:
             found = log.max_timestamp()
             if found is not None:
-                answer.timestamp, answer.offset = found
+                answer.offset, answer.timestamp = found
         elif timestamp >= 0:
             found = log.offset_for_timestamp(timestamp)
             if found is not None:
-                answer.timestamp, answer.offset = found
+                answer.offset, answer.timestamp = found
     except SummitError as error:
         answer.error_code = codes.code_of(error)
     return answer

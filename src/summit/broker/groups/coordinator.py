@@ -20,6 +20,7 @@ from summit.broker.groups import stored
 from summit.broker.groups.group import Group, GroupLimits, State
 from summit.broker.groups.member import JoinAsk, Reply, SyncAsk, SyncReply, join_error
 from summit.broker.groups.offsets import Committed, OffsetTable, TopicPartition
+from summit.broker.topics import TopicTable
 from summit.log.partition import PartitionLog
 from summit.protocol import codes
 from summit.records import Record, build_batch
@@ -49,6 +50,7 @@ class Coordinator:
         self._loop = loop
         self._commit = commit
         self._log = log
+        self._logs = (log,)
         self._groups: dict[str, Group] = {}
         self._timers: dict[str, tuple[float, asyncio.TimerHandle]] = {}
         self.offsets = OffsetTable()
@@ -120,9 +122,7 @@ class Coordinator:
             if generation >= 0 or member_id:
                 return codes.ILLEGAL_GENERATION if group_id else codes.INVALID_GROUP_ID
             return codes.NONE
-        return group.check_commit(
-            member_id, instance_id, generation, self._clock.monotonic_ms()
-        )
+        return group.check_commit(member_id, instance_id, generation, self._clock.monotonic_ms())
 
     def commit_offsets(
         self,
@@ -155,7 +155,7 @@ class Coordinator:
                     self.offsets.put(group_id, where, committed)
             done(error)
 
-        self._commit.when_durable(durable)
+        self._commit.when_durable(durable, self._logs)
 
     def check_member(self, group_id: str, member_id: str, generation: int) -> int:
         """Whether a member may ask in this generation's name."""
@@ -173,9 +173,9 @@ class Coordinator:
         old = self.offsets.committed_before(self._clock.now_ms() - retention_ms)
         self._forget([each for each in old if not self._has_members(each[0])])
         for group_id, group in list(self._groups.items()):
-            if group.state is State.EMPTY and not self.offsets.of_group(group_id):
-                if group.deadline_ms() is None:
-                    del self._groups[group_id]
+            is_unused = group.state is State.EMPTY and not self.offsets.of_group(group_id)
+            if is_unused and group.deadline_ms() is None:
+                del self._groups[group_id]
 
     def _has_members(self, group_id: str) -> bool:
         group = self._groups.get(group_id)
@@ -191,7 +191,26 @@ class Coordinator:
         except SummitError as error:
             _log.warning("offsets.not_forgotten", error=str(error))
             return
-        self._commit.when_durable(lambda error: None)
+        self._commit.when_durable(lambda error: None, self._logs)
+
+    def describe(self, topics: TopicTable) -> dict[str, dict[str, object]]:
+        """Every group's state, members and lag (records not yet committed, per partition)."""
+        group_ids = dict.fromkeys([*self._groups, *self.offsets.groups()])
+        return {group_id: self._describe(group_id, topics) for group_id in group_ids}
+
+    def _describe(self, group_id: str, topics: TopicTable) -> dict[str, object]:
+        group = self._groups.get(group_id)
+        lag: dict[str, int] = {}
+        for (name, index), committed in self.offsets.of_group(group_id).items():
+            partition = topics.partition(name, index)
+            if partition is not None:
+                lag[f"{name}/{index}"] = max(0, partition.log.high_watermark - committed.offset)
+        return {
+            "state": State.EMPTY.value if group is None else group.state.value,
+            "members": 0 if group is None else len(group.members),
+            "lag": lag,
+            "lag_records": sum(lag.values()),
+        }
 
     # ---- the loop and the disk ----
 
@@ -211,7 +230,7 @@ class Coordinator:
         except SummitError as error:
             self._saved(group, generation, error)
             return
-        self._commit.when_durable(functools.partial(self._saved, group, generation))
+        self._commit.when_durable(functools.partial(self._saved, group, generation), self._logs)
 
     def _saved(self, group: Group, generation: int, error: SummitError | None) -> None:
         group.saved(generation, codes.NONE if error is None else codes.COORDINATOR_NOT_AVAILABLE)

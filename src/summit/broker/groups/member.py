@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
 # Opaque to the group: whoever asked gives it in and takes it out with the reply.
 Ticket = object
 

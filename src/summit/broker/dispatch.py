@@ -1,0 +1,124 @@
+"""From a frame to the handler of its API.
+
+The table below is everything that is served. A frame that cannot be understood ends its
+connection, as in Kafka: an answer of the wrong shape would only mislead the client. ApiVersions in
+a version that is too new is the exception: it is answered, so that the client can ask again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from summit.base.errors import SummitError
+from summit.base.limits import REQUEST_BYTES_MAX
+from summit.base.logs import get_logger
+from summit.broker.api import (
+    api_versions,
+    create_topics,
+    delete_topics,
+    fetch,
+    find_coordinator,
+    heartbeat,
+    init_producer_id,
+    join_group,
+    leave_group,
+    list_offsets,
+    metadata,
+    offset_commit,
+    offset_fetch,
+    produce,
+    sync_group,
+)
+from summit.broker.connection import Connection
+from summit.broker.request import Request
+from summit.broker.state import BrokerState
+from summit.protocol import frames
+from summit.protocol.api_versions import API_VERSIONS
+from summit.protocol.apis import APIS
+from summit.protocol.produce import PRODUCE
+
+Handler = Callable[[BrokerState, Request, Any], None]
+
+HANDLERS: Final[dict[int, Handler]] = {
+    1: fetch.handle,
+    2: list_offsets.handle,
+    3: metadata.handle,
+    8: offset_commit.handle,
+    9: offset_fetch.handle,
+    10: find_coordinator.handle,
+    11: join_group.handle,
+    12: heartbeat.handle,
+    13: leave_group.handle,
+    14: sync_group.handle,
+    18: api_versions.handle,
+    19: create_topics.handle,
+    20: delete_topics.handle,
+    22: init_producer_id.handle,
+}
+
+# Produce parses its own body (`produce.handle`), so it is not in the table.
+SERVED: Final = frozenset((PRODUCE.key, *HANDLERS))
+
+_REPORTED_MAX: Final = 1_000  # different refusals that are logged; an attacker can invent many
+
+_log = get_logger(__name__)
+
+
+class Dispatcher:
+    """Takes frames, finds their handlers. Loop thread only."""
+
+    def __init__(self, state: BrokerState) -> None:
+        self._state = state
+        self._metrics = state.metrics
+        self._reported: set[tuple[object, ...]] = set()
+
+    def handle(self, connection: Connection, frame: bytearray) -> None:
+        """Serve one request frame or end its connection."""
+        view = memoryview(frame)
+        try:
+            header, position = frames.decode_request_header(view)
+            key, version, correlation_id, client_id = header
+            api = APIS.get(key)
+            if api is None or key not in SERVED or version not in api.versions:
+                self._unsupported(connection, header)
+                return
+            metrics = self._metrics
+            metrics.requests += 1
+            request = Request(connection, api, version, correlation_id, client_id)
+            if key == PRODUCE.key:
+                metrics.produce_requests += 1
+                produce.handle(self._state, request, view, position)
+                return
+            if len(frame) > REQUEST_BYTES_MAX:
+                frames.check_frame_length(len(frame), key)
+            name = api.name
+            metrics.by_api[name] = metrics.by_api.get(name, 0) + 1
+            message, _ = api.decode_request(version, view, position)
+        except SummitError as error:
+            self._refuse(connection, error.code, str(error))
+            return
+        connection.expect(request)
+        HANDLERS[key](self._state, request, message)
+
+    def _unsupported(self, connection: Connection, header: frames.RequestHeader) -> None:
+        key, version, correlation_id, client_id = header
+        if key == API_VERSIONS.key and version > API_VERSIONS.versions.last:
+            request = Request(connection, API_VERSIONS, 0, correlation_id, client_id)
+            connection.expect(request)
+            request.respond(
+                frames.unsupported_api_versions(correlation_id, self._state.api_versions)
+            )
+            return
+        self._refuse(connection, "unsupported", f"API key {key} version {version}")
+
+    def _refuse(self, connection: Connection, code: str, text: str) -> None:
+        self._metrics.failed_requests += 1
+        report = (code, text)
+        if report not in self._reported and len(self._reported) < _REPORTED_MAX:
+            self._reported.add(report)
+            _log.warning(
+                "request.refused", code=code, reason=text, peer=connection.peer_host,
+                software=connection.client_software,
+            )  # fmt: skip
+        connection.close()

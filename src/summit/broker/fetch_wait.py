@@ -1,0 +1,164 @@
+"""A fetch that reads, and one that waits for more to come.
+
+A long poll over hundreds of partitions is never evaluated as a whole at each wake: a partition
+that moves touches the fetches that wait for it, each counts what may have come, and reads only
+when that can be enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from summit.base.errors import SummitError
+from summit.broker.metrics import Metrics
+from summit.broker.request import Request
+from summit.broker.topics import Partition
+from summit.protocol import codes
+from summit.protocol.fetch_fast import FetchPart, build_fetch_response
+
+
+class Wanted:
+    """One partition of a fetch: what is asked, and what was found."""
+
+    __slots__ = ("data", "error", "index", "key", "mark", "max_bytes", "offset", "partition")
+
+    def __init__(self, key: str | bytes, index: int, offset: int, max_bytes: int) -> None:
+        self.key = key  # the topic's name, or its id from v13
+        self.index = index
+        self.offset = offset
+        self.max_bytes = max_bytes
+        self.partition: Partition | None = None
+        self.error = codes.NONE
+        self.data = b""
+        self.mark = 0  # the partition's `bytes_in` when the wait began
+
+
+def read(wanted: Iterable[Wanted], max_bytes: int) -> int:
+    """Read every partition in order, whole batches, within the limits.
+
+    The first batch of the answer is given even if it is larger than every limit (KIP-74), so
+    that no client is ever stuck.
+
+    Returns: Bytes found.
+    """
+    total = 0
+    for each in wanted:
+        each.data = b""
+        partition = each.partition
+        if partition is None or each.error != codes.NONE:
+            continue
+        log = partition.log
+        offset = each.offset
+        if offset >= log.high_watermark:
+            if offset > log.end_offset:
+                each.error = codes.OFFSET_OUT_OF_RANGE
+            continue
+        if offset < log.start_offset:
+            each.error = codes.OFFSET_OUT_OF_RANGE
+            continue
+        room = min(each.max_bytes, max_bytes - total)
+        if total and room <= 0:
+            continue
+        try:
+            each.data = log.read(offset, room, at_least_one=not total)
+        except SummitError as error:
+            each.error = codes.code_of(error)
+            continue
+        total += len(each.data)
+    return total
+
+
+def reply(request: Request, wanted: Iterable[Wanted], metrics: Metrics) -> None:
+    """Answer with what `read` found."""
+    parts: list[FetchPart] = []
+    for each in wanted:
+        partition = each.partition
+        if partition is None:
+            parts.append((each.key, each.index, each.error, -1, -1, -1, b""))
+            continue
+        log = partition.log
+        high = log.high_watermark
+        parts.append((each.key, each.index, each.error, high, high, log.start_offset, each.data))
+        if each.data:
+            metrics.bytes_out += len(each.data)
+            metrics.messages_out += high - each.offset  # TODO: exact
+    request.respond_parts(build_fetch_response(request.version, request.correlation_id, parts))
+
+
+class FetchWait:
+    """A fetch that found too little and waits for its partitions. Loop thread only."""
+
+    __slots__ = (
+        "_is_over", "_max_bytes", "_metrics", "_min_bytes", "_request", "_timer", "_wanted",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        request: Request,
+        wanted: list[Wanted],
+        *,
+        min_bytes: int,
+        max_bytes: int,
+        metrics: Metrics,
+    ) -> None:
+        self._request = request
+        self._wanted = wanted
+        self._min_bytes = min_bytes
+        self._max_bytes = max_bytes
+        self._metrics = metrics
+        self._is_over = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, loop: asyncio.AbstractEventLoop, max_wait_ms: int) -> None:
+        """Wait for the partitions, at most `max_wait_ms`."""
+        for each in self._wanted:
+            if each.partition is not None:
+                each.mark = each.partition.bytes_in
+                each.partition.waits.add(self)
+        self._timer = loop.call_later(max_wait_ms / 1000, self.finish)
+        self._request.cancel = self._end
+
+    def check(self) -> None:
+        """Look again: at least one of the partitions has moved."""
+        if self._is_over:
+            return
+        if self._min_bytes > 1:
+            come = sum(
+                each.partition.bytes_in - each.mark
+                for each in self._wanted
+                if each.partition is not None
+            )
+            found = sum(len(each.data) for each in self._wanted)
+            if come + found < self._min_bytes:
+                return
+            if read(self._wanted, self._max_bytes) < self._min_bytes:
+                return
+            self._end()
+            reply(self._request, self._wanted, self._metrics)
+            return
+        self.finish()
+
+    def finish(self) -> None:
+        """Answer with what there is."""
+        if self._is_over:
+            return
+        self._end()
+        read(self._wanted, self._max_bytes)
+        reply(self._request, self._wanted, self._metrics)
+
+    def fail(self, partition: Partition, error: int) -> None:
+        """Answer now, because a partition is gone."""
+        for each in self._wanted:
+            if each.partition is partition:
+                each.partition = None
+                each.error = error
+        self.finish()
+
+    def _end(self) -> None:
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for each in self._wanted:
+            if each.partition is not None:
+                each.partition.waits.discard(self)

@@ -1,0 +1,87 @@
+"""What a running broker does by itself: metrics, idle connections, retention, checkpoints.
+
+Timers fire on the loop; what may block on the disk runs on a thread of its own, one job at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from summit.base.errors import Corrupt
+from summit.base.logs import get_logger
+from summit.base.tasks import Tasks
+from summit.broker.state import BrokerState
+from summit.log.store import LogStore
+
+if TYPE_CHECKING:
+    from summit.broker.server import Broker
+
+_SECOND_S: Final = 1.0
+_OFFSETS_CHECK_S: Final = 600.0
+_CHECKPOINT_LOOK_S: Final = 0.1  # how soon a checkpoint that is due begins
+
+_log = get_logger(__name__)
+
+
+class Housekeeping:
+    """The broker's timers."""
+
+    def __init__(self, state: BrokerState, store: LogStore, broker: Broker) -> None:
+        self._state = state
+        self._store = store
+        self._broker = broker
+        self._tasks = Tasks()
+
+    def start(self) -> None:
+        """Begin all timers."""
+        settings = self._state.settings
+        spawn = self._tasks.spawn
+        spawn(self._every(_SECOND_S, self._second), "second")
+        spawn(
+            self._every(settings.log_retention_check_interval_ms / 1000, self._retain), "retention"
+        )
+        spawn(self._every(_OFFSETS_CHECK_S, self._expire_offsets), "offsets")
+        spawn(self._checkpoints(), "checkpoint")
+
+    async def stop(self) -> None:
+        """End all timers."""
+        await self._tasks.cancel_all()
+
+    async def _every(self, seconds: float, act: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            act()
+
+    def _second(self) -> None:
+        self._state.metrics.sample()
+        self._broker.close_idle()
+
+    def _retain(self) -> None:
+        self._store.apply_retention(self._state.clock.now_ms())
+
+    def _expire_offsets(self) -> None:
+        self._state.coordinator.expire(self._state.settings.offsets_retention_ms)
+
+    async def _checkpoints(self) -> None:
+        """Checkpoint when enough was written, and in any case every so often.
+
+        In `interval` durability this is also what syncs.
+        """
+        settings = self._state.settings
+        is_interval = settings.durability == "interval"
+        every_ms = settings.flush_interval_ms if is_interval else settings.checkpoint_interval_ms
+        last_ms = self._state.clock.monotonic_ms()
+        while True:
+            await asyncio.sleep(min(_CHECKPOINT_LOOK_S, every_ms / 1000))
+            now_ms = self._state.clock.monotonic_ms()
+            if not self._store.maintenance_due and now_ms - last_ms < every_ms:
+                continue
+            last_ms = now_ms
+            checkpoint = self._store.begin_checkpoint()
+            try:
+                await asyncio.to_thread(checkpoint.run)
+            except Corrupt as error:
+                self._state.commit.fail(error)
+                return

@@ -1,0 +1,299 @@
+"""The broker: starts, listens, keeps house, stops.
+
+    start   lock, recover the log, read the metadata and the groups back, listen
+    run     connections hand frames to `dispatch`; `commit` writes; timers keep house
+    stop    no new connections, what is staged becomes durable, a clean close
+
+One broker belongs to one event loop; whatever blocks on the disk for long runs on a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Sequence
+from typing import Any, Final
+
+from summit.base.clock import Clock, SystemClock
+from summit.base.errors import Closed, SummitError
+from summit.base.files import Files, OsFiles
+from summit.base.logs import get_logger
+from summit.base.rand import Rand
+from summit.broker.catalogue import Catalogue
+from summit.broker.commit import CommitScheduler
+from summit.broker.connection import SCRATCH_BYTES, Connection
+from summit.broker.disk_thread import DiskThread
+from summit.broker.dispatch import SERVED, Dispatcher
+from summit.broker.fetch_wait import FetchWait
+from summit.broker.groups.coordinator import Coordinator
+from summit.broker.groups.group import GroupLimits
+from summit.broker.housekeeping import Housekeeping
+from summit.broker.identity import ensure_identity
+from summit.broker.metadata_log import (
+    METADATA_TOPIC_ID,
+    MetadataLog,
+    read_all,
+)
+from summit.broker.metrics import Metrics
+from summit.broker.producer_ids import ProducerIds
+from summit.broker.settings import BrokerSettings
+from summit.broker.state import BrokerState
+from summit.broker.topics import METADATA_TOPIC, OFFSETS_TOPIC, Topic, TopicTable
+from summit.log.partition import PartitionLog
+from summit.log.settings import LogConfig, StoreSettings
+from summit.log.store import LogStore
+from summit.protocol import codes
+from summit.protocol.api_versions import advertised
+from summit.protocol.apis import APIS
+
+_BACKLOG: Final = 1_024
+_IDLE_TICKS_MAX: Final = 600  # seconds without a byte before a connection is closed
+
+_log = get_logger(__name__)
+
+
+class Broker:
+    """One embedded broker. `start` and `stop` once each, on the loop it shall run on.
+
+    Attributes:
+        failed: A future whose result is the error that stopped the broker, if one does.
+    """
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        *,
+        files: Files | None = None,
+        clock: Clock | None = None,
+        rand: Rand | None = None,
+    ) -> None:
+        self.settings = settings
+        self.host = ""
+        self.port = 0
+        self.cluster_id = ""
+        self._files = files or OsFiles()
+        self._clock = clock or SystemClock()
+        self._rand = rand or Rand()
+        self._connections: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._store: LogStore | None = None
+        self._state: BrokerState | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._housekeeping: Housekeeping | None = None
+        self._is_stopping = False
+        # What connections need (`connection.Host`).
+        self.scratch = memoryview(bytearray(SCRATCH_BYTES))
+        self.request_max_bytes = settings.socket_request_max_bytes
+        self.request_queue_max = settings.request_queue_max
+        self.tick = 0
+
+    # ---- life ----
+
+    async def start(self) -> None:
+        """Recover what is on the disk and listen.
+
+        Raises: Conflict("disk.locked") when another broker has the data directory; Corrupt or
+            OSError when the disk cannot be read or the port is taken.
+        """
+        loop = asyncio.get_running_loop()
+        self.failed: asyncio.Future[SummitError] = loop.create_future()
+        settings = self.settings
+        self._store = await asyncio.to_thread(self._open_store)
+        self._disk = DiskThread("summit-disk", loop)
+        try:
+            self._state = self._build_state(loop, self._store)
+            self._dispatcher = Dispatcher(self._state)
+            self._server = await loop.create_server(
+                functools.partial(Connection, self),
+                settings.host or None,
+                settings.port,
+                backlog=_BACKLOG,
+            )
+        except BaseException:
+            await asyncio.to_thread(self._store.close)
+            raise
+        self.host, self.port = self._server.sockets[0].getsockname()[:2]
+        self._housekeeping = Housekeeping(self._state, self._store, self)
+        self._housekeeping.start()
+        _log.info(
+            "broker.started", host=self.host, port=self.port, cluster_id=self.cluster_id,
+            durability=settings.durability, topics=len(self._state.topics),
+        )  # fmt: skip
+
+    async def stop(self) -> None:
+        """Stop listening, make what is staged durable, close the connections and the log."""
+        if self._is_stopping or self._store is None or self._state is None:
+            return
+        self._is_stopping = True
+        if self._server is not None:
+            self._server.close()
+        state = self._state
+        if self._housekeeping is not None:
+            await self._housekeeping.stop()
+        state.coordinator.close()
+        if state.commit.failure is None:
+            await state.commit.drain()
+        for connection in list(self._connections):
+            connection.close()
+        state.commit.close()
+        self._disk.close()
+        await asyncio.to_thread(self._store.close)
+        _log.info("broker.stopped", port=self.port)
+
+    def metrics(self) -> dict[str, Any]:
+        """Totals and rates (10 s window), connections, topics, and every group's lag."""
+        state = self._require_state()
+        metrics = state.metrics
+        return {
+            **metrics.totals(),
+            **metrics.rates(),
+            "by_api": dict(metrics.by_api),
+            "connections": len(self._connections),
+            "topics": len(state.topics),
+            "partitions": sum(len(topic.partitions) for topic in state.topics),
+            "groups": state.coordinator.describe(state.topics),
+        }
+
+    # ---- starting ----
+
+    def _open_store(self) -> LogStore:
+        settings = self.settings
+        store = LogStore.open(
+            self._files,
+            settings.data_dir,
+            settings.partition_dirs,
+            settings=StoreSettings(
+                durability=settings.durability,
+                producer_expiry_ms=settings.producer_id_expiration_ms,
+            ),
+            clock=self._clock,
+            rand=self._rand,
+        )
+        try:
+            self.cluster_id = ensure_identity(
+                self._files, settings.data_dir, settings.broker_id, self._rand
+            )
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _build_state(self, loop: asyncio.AbstractEventLoop, store: LogStore) -> BrokerState:
+        settings = self.settings
+        commit = CommitScheduler(
+            store,
+            loop,
+            inline=settings.durability != "fsync",
+            on_published=self._on_published,
+            on_failed=self._on_failed,
+        )
+        topics = TopicTable()
+        catalogue = Catalogue(
+            settings, self._rand, store, topics, self._disk, self._on_topic_deleted
+        )
+        metadata = MetadataLog(_internal_log(store, METADATA_TOPIC), self._clock)
+        facts = metadata.replay()
+        catalogue.attach(commit, metadata)
+        catalogue.restore(facts.created, facts.deleted)
+        offsets_log = catalogue.ensure_internal(OFFSETS_TOPIC)
+        coordinator = Coordinator(
+            limits=GroupLimits(
+                session_timeout_min_ms=settings.group_min_session_timeout_ms,
+                session_timeout_max_ms=settings.group_max_session_timeout_ms,
+                initial_delay_ms=settings.group_initial_rebalance_delay_ms,
+                members_max=settings.group_members_max,
+            ),
+            clock=self._clock,
+            rand=self._rand,
+            loop=loop,
+            commit=commit,
+            log=offsets_log,
+        )
+        coordinator.replay(read_all(offsets_log))
+        return BrokerState(
+            settings=settings,
+            broker_id=settings.broker_id,
+            cluster_id=self.cluster_id,
+            clock=self._clock,
+            loop=loop,
+            topics=topics,
+            catalogue=catalogue,
+            commit=commit,
+            coordinator=coordinator,
+            producer_ids=ProducerIds(facts.next_producer_id, metadata, commit),
+            metrics=Metrics(self._clock),
+            api_versions=advertised(APIS[key] for key in SERVED),
+        )
+
+    # ---- what connections call ----
+
+    def opened(self, connection: Connection) -> bool:
+        """Register a connection; False when there are too many."""
+        if self._is_stopping or len(self._connections) >= self.settings.connections_max:
+            return False
+        self._connections.add(connection)
+        self._require_state().metrics.connections_total += 1
+        return True
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self._connections.discard(connection)
+
+    def handle_frame(self, connection: Connection, frame: bytearray) -> None:
+        """Serve one request."""
+        assert self._dispatcher is not None
+        self._dispatcher.handle(connection, frame)
+
+    def close_idle(self) -> None:
+        """Count a second; close connections that have been silent for too long."""
+        self.tick += 1
+        if self.tick % 30:
+            return
+        for connection in list(self._connections):
+            if connection.tick_seen + _IDLE_TICKS_MAX < self.tick:
+                connection.close()
+
+    # ---- what happens inside ----
+
+    def _on_published(self, logs: Sequence[PartitionLog]) -> None:
+        assert self._state is not None
+        of_log = self._state.topics.of_log
+        touched: set[FetchWait] = set()
+        for log in logs:
+            partition = of_log(log)
+            if partition is not None and partition.waits:
+                touched |= partition.waits
+        for wait in touched:
+            wait.check()
+
+    def _on_topic_deleted(self, topic: Topic) -> None:
+        for partition in topic.partitions:
+            for wait in list(partition.waits):
+                wait.fail(partition, codes.UNKNOWN_TOPIC_OR_PARTITION)
+        self._require_state().coordinator.forget_topic(topic.name)
+
+    def _on_failed(self, error: SummitError) -> None:
+        """A sync failed: nothing that is written from now on could be promised."""
+        if not self.failed.done():
+            self.failed.set_result(error)
+        if self._server is not None:
+            self._server.close()
+        # The waiters hear their error first, then every connection ends.
+        asyncio.get_running_loop().call_soon(self._close_connections)
+
+    def _close_connections(self) -> None:
+        for connection in list(self._connections):
+            connection.close()
+
+    def _require_state(self) -> BrokerState:
+        if self._state is None:
+            raise Closed("broker.not_running")
+        return self._state
+
+
+def _internal_log(store: LogStore, topic: str) -> PartitionLog:
+    log = store.partition(topic, 0)
+    if log is None:
+        config = LogConfig(retention_ms=-1, retention_bytes=-1)
+        log = store.create_partition(topic, METADATA_TOPIC_ID, 0, config)
+    return log
