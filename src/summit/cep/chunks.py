@@ -69,11 +69,24 @@ def chunk_records(records: Iterable[Record]) -> list[Chunk]:
 
 def source_of(headers: Headers) -> str | None:
     """The text of the header `summit.src` (the last one), or None."""
-    if not headers:
-        return None
     found: bytes | str | None = None
-    pairs = headers.items() if hasattr(headers, "items") else headers
-    for name, value in pairs:
+    for name, value in _pairs(headers):
         if name == SOURCE_HEADER:
             found = value
     return found.decode(errors="replace") if isinstance(found, bytes) else found
+
+
+def header_texts(headers: Headers) -> dict[str, str]:
+    """The last value of each header, as text."""
+    return {
+        name: value.decode(errors="replace") if isinstance(value, bytes) else value
+        for name, value in _pairs(headers)
+        if value is not None
+    }
+
+
+def _pairs(headers: Headers) -> Iterable[tuple[str, Any]]:
+    if not headers:
+        return ()
+    pairs: Iterable[tuple[str, Any]] = headers.items() if hasattr(headers, "items") else headers
+    return pairs

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from summit.cep.keys import Key
+
 
 class EventRef(msgspec.Struct, frozen=True, gc=False):
     """One captured event.
@@ -81,11 +83,11 @@ class StateKey(NamedTuple):
 
     Attributes:
         rule: `Rule.state_id`: the same for as long as the rule means the same.
-        key: Text form of the key: JSON of the list of its values.
+        key: The key; `keys.key_text` and `keys.parse_key` make it text and back.
     """
 
     rule: str
-    key: str
+    key: Key
 
 
 class Outputs(msgspec.Struct, gc=False):

@@ -19,6 +19,13 @@ SkipKind = Literal["noSkip", "toNext", "pastLast", "toFirst", "toLast"]
 Guard = Callable[[Any, Captures], bool]
 
 
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """A topic partition; one object for all events that came from it."""
+
+    topic: str
+    partition: int
+
+
 class Captured(msgspec.Struct, gc=False):
     """One event that runs have taken.
 
@@ -26,19 +33,22 @@ class Captured(msgspec.Struct, gc=False):
         sequence: Number within the key, rising with every event the key has seen.
         time_ms: The time at which it was taken (never before its partition's watermark).
         own_ms: Its own time.
-        origin: Number of its topic partition in the matcher's table.
         src: The header `summit.src`, or None.
-        value: The record's value; None when it was too large to keep.
-        fields: What run predicates read; the decoded event, or None when none reads it.
+        value: The record's value or, when that is too large to keep, JSON of the fields that
+            rules read.
+        whole: Whether `value` is the record's.
+        fields: The decoded event for predicates that look at captured events; None = not
+            decoded yet, or never needed.
     """
 
     sequence: int
     time_ms: int
     own_ms: int
-    origin: int
+    origin: Origin
     offset: int
     src: str | None
-    value: bytes | None
+    value: bytes
+    whole: bool = True
     fields: Any = None
 
 
@@ -148,6 +158,15 @@ class Program:
         self.runs_dropped = 0
         self._bounded = within_ms is not None or any(gap is not None for gap in automaton.gaps)
 
+    def concerns(self, key: KeyRuns, mask: int) -> bool:
+        """Whether an event with this mask can change anything for the key."""
+        automaton = self.automaton
+        if self.guards or automaton.starts(mask):
+            return True
+        return any(
+            automaton.moves(state, mask) is not automaton.stay[state] for state in key.by_state
+        )
+
     def advance(self, key: KeyRuns, event: Captured, mask: int) -> list[Run]:
         """Take one event of the key.
 
@@ -179,7 +198,7 @@ class Program:
             by_state.setdefault(state, []).append(run)
         key.count += len(grown)
         if key.count > self.runs_max:
-            self._drop_oldest(key)
+            self._drop_oldest(key, event.time_ms)
         return self._emit(key, matches) if matches or key.held else matches
 
     def expire(self, key: KeyRuns, now_ms: int) -> tuple[list[Run], list[Run]]:
@@ -310,7 +329,14 @@ class Program:
             runs = key.by_state[state]
             self._keep(key, state, [run for run in runs if not first <= run.start <= last])
 
-    def _drop_oldest(self, key: KeyRuns) -> None:
+    def _drop_oldest(self, key: KeyRuns, now_ms: int) -> None:
+        for state in list(key.by_state):
+            runs_of_state = key.by_state[state]
+            if state not in self.automaton.pending:
+                alive = [run for run in runs_of_state if self._in_time(state, run, now_ms)]
+                self._keep(key, state, alive)
+        if key.count <= self.runs_max:
+            return
         runs = sorted(run.start for runs in key.by_state.values() for run in runs)
         surplus = len(runs) - self.runs_max
         last = runs[surplus - 1]

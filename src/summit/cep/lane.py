@@ -1,0 +1,204 @@
+"""The living half of one rule: its keys, their runs, their timers and its counters.
+
+Keys that are busy are kept as objects; beyond `KEYS_UNPACKED_MAX` the ones that have been busy for
+longest are packed into the bytes of `state.py`, which take a quarter of the room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from summit.base.limits import KEYS_UNPACKED_MAX
+from summit.cep.keys import Key
+from summit.cep.rules import Rule
+from summit.cep.runs import Captured, KeyRuns, Program, Run, new_key
+from summit.cep.state import STATE_VERSION, Origins, dump_key, load_key
+from summit.cep.timers import ExactTimers, TidyTimers
+
+
+@dataclass(slots=True)
+class LaneCounters:
+    """What one rule has done and what its limits have cut, since the lane was made."""
+
+    matches: int = 0
+    timeouts: int = 0
+    without_key: int = 0
+    keys_dropped: int = 0
+    runs_dropped: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """The counters by name."""
+        return asdict(self)
+
+
+class Lane:
+    """Runs one rule over all its keys."""
+
+    def __init__(self, rule: Rule, program: Program, origins: Origins) -> None:
+        self.rule = rule
+        self.program = program
+        self.counters = LaneCounters()
+        self.dirty: set[Key] = set()
+        self.live_runs = 0
+        self._origins = origins
+        self._busy: dict[Key, KeyRuns] = {}
+        self._packed: dict[Key, bytes] = {}
+        # A pattern that reports an absence needs its timers to the millisecond.
+        self.exact = ExactTimers() if rule.automaton.pending else None
+        self._tidy = _tidy_timers(rule) if self.exact is None else None
+
+    def __len__(self) -> int:
+        """Number of keys with state."""
+        return len(self._busy) + len(self._packed)
+
+    def replace(self, rule: Rule, program: Program) -> None:
+        """Go on with the same state under a rule of the same `state_id`."""
+        self.rule = rule
+        self.program = program
+        if not program.guards:
+            return
+        for runs in self._busy.values():  # decoded by the layout of before
+            for of_state in runs.by_state.values():
+                for run in of_state:
+                    for event in run.captures[1::2]:
+                        event.fields = None
+
+    def wants(self, key: Key, mask: int, time_ms: int) -> KeyRuns | None:
+        """The key's runs, if the event can begin or change one; None = it changes nothing."""
+        runs = self._busy.get(key)
+        if runs is None:
+            if key in self._packed:
+                runs = self._unpack(key)
+            elif self.program.automaton.starts(mask):
+                runs = self._busy[key] = new_key()
+                if self._tidy is not None:
+                    self._tidy.add(key, time_ms + self._tidy.within_ms)
+                return runs
+            else:
+                return None
+        return runs if self.program.concerns(runs, mask) else None
+
+    def advance(self, key: Key, runs: KeyRuns, event: Captured, mask: int) -> list[Run]:
+        """Give one event to a key that wants it.
+
+        Returns: The matches it completes, in order of emission.
+        """
+        program = self.program
+        before = runs.count
+        dropped = program.runs_dropped
+        matches = program.advance(runs, event, mask)
+        self.counters.runs_dropped += program.runs_dropped - dropped
+        self.counters.matches += len(matches)
+        self._changed(key, runs, before)
+        return matches
+
+    def fire(self, now_ms: float) -> tuple[Key, list[Run]] | None:
+        """Fire the exact timer that is due next: its key and the matches that time completed.
+
+        Returns: None when none is due at `now_ms`.
+        """
+        assert self.exact is not None
+        due = self.exact.take(now_ms)
+        if due is None:
+            return None
+        deadline, key = due
+        return key, self._expire(key, int(deadline))
+
+    def tidy(self, frontier_ms: float) -> None:
+        """Forget the runs whose time is over at the frontier, as far as they are due."""
+        if self._tidy is None:
+            return
+        for key in self._tidy.due(frontier_ms):
+            if key in self._busy or key in self._packed:
+                self._expire(key, int(frontier_ms))
+
+    def bound(self) -> None:
+        """Keep to the limits on keys: drop the oldest beyond the rule's, pack the others."""
+        surplus = len(self) - self.rule.plan.limits.keys
+        while surplus > 0:
+            key = next(iter(self._packed), None)
+            key = next(iter(self._busy)) if key is None else key
+            self.forget(key)
+            self.counters.keys_dropped += 1
+            surplus -= 1
+        if len(self._busy) > KEYS_UNPACKED_MAX:
+            for key in list(self._busy)[: len(self._busy) - KEYS_UNPACKED_MAX // 2]:
+                self._packed[key] = dump_key(self._busy.pop(key))
+
+    def forget(self, key: Key) -> None:
+        """Drop a key and its runs."""
+        runs = self._busy.get(key) or self._unpack(key)
+        before = runs.count
+        runs.by_state, runs.held, runs.count = {}, [], 0
+        self._changed(key, runs, before)
+
+    def dump(self, key: Key) -> bytes | None:
+        """The state of a key as bytes; None = it has none."""
+        packed = self._packed.get(key)
+        if packed is not None:
+            return packed
+        runs = self._busy.get(key)
+        return None if runs is None else dump_key(runs)
+
+    def load(self, key: Key, data: bytes, version: int) -> None:
+        """Set the state of a key. Raises: Corrupt("pattern.state")."""
+        runs = load_key(data, version, self._origins)
+        if key in self._busy or key in self._packed:
+            self.forget(key)
+        self._busy[key] = runs
+        self.live_runs += runs.count
+        self._set_timer(key, runs)
+        self.dirty.discard(key)
+
+    def all_keys(self) -> list[Key]:
+        """All keys with state."""
+        return [*self._packed, *self._busy]
+
+    @property
+    def next_timer_ms(self) -> float:
+        """When something is due without further events; infinite = never."""
+        timers = self.exact if self.exact is not None else self._tidy
+        return float("inf") if timers is None else timers.next_ms
+
+    def _expire(self, key: Key, now_ms: int) -> list[Run]:
+        runs = self._busy.get(key)
+        if runs is None:
+            runs = self._unpack(key)
+        before = runs.count
+        matches, timeouts = self.program.expire(runs, now_ms)
+        self.counters.matches += len(matches)
+        self.counters.timeouts += len(timeouts)
+        self._changed(key, runs, before)
+        if self._tidy is not None and runs.count:
+            deadline = self.program.next_deadline(runs)
+            later = now_ms + self._tidy.within_ms  # nothing bounds these runs now; look again
+            self._tidy.add(key, later if deadline == float("inf") else deadline)
+        return matches
+
+    def _changed(self, key: Key, runs: KeyRuns, before: int) -> None:
+        self.live_runs += runs.count - before
+        self.dirty.add(key)
+        if not runs.count and not runs.held:
+            del self._busy[key]
+        if self.exact is not None:
+            self.exact.set(key, self.program.next_deadline(runs))
+
+    def _set_timer(self, key: Key, runs: KeyRuns) -> None:
+        deadline = self.program.next_deadline(runs)
+        if self.exact is not None:
+            self.exact.set(key, deadline)
+        elif self._tidy is not None:
+            self._tidy.add(key, 0 if deadline == float("inf") else deadline)
+
+    def _unpack(self, key: Key) -> KeyRuns:
+        runs = load_key(self._packed.pop(key), STATE_VERSION, self._origins)
+        self._busy[key] = runs
+        return runs
+
+
+def _tidy_timers(rule: Rule) -> TidyTimers | None:
+    """Timers for what bounds the rule's runs in time; None = nothing does."""
+    if rule.plan.within_ms is not None:
+        return TidyTimers(rule.plan.within_ms)
+    gaps = [gap for gap in rule.automaton.gaps if gap is not None]
+    return TidyTimers(max(gaps)) if gaps else None

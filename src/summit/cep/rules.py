@@ -1,0 +1,205 @@
+"""A pattern plan prepared for matching: its automaton, and its predicates split into parts.
+
+Of every predicate, the part that the event alone decides becomes a bit of the mask; the part that
+looks at the run becomes a guard, which is put only where the bit is set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from summit.base.errors import Invalid
+from summit.cep import steps as automaton_steps
+from summit.cep.keys import GLOBAL_KEY, Key, many_key, one_key
+from summit.cep.moves import Automaton
+from summit.cep.references import RunLayout
+from summit.cep.runs import Guard, Program, Skip
+from summit.documents.plan import PatternPlan, StepPlan
+from summit.events.expressions.analysis import (
+    equality_constraint,
+    free_of_runs,
+    reference_fields,
+    required_fields,
+)
+from summit.events.expressions.generator import Names, compile_run_predicate
+from summit.events.expressions.ir import And, Literal, Node, Path
+from summit.events.layouts import TypedLayout
+
+EVENT_TYPE: Final[Path] = ("eventType",)
+_TRUE: Final = Literal(True)
+_INTERNAL_TOPICS: Final = ("alerts",)
+
+KeyOf = Callable[[Any], Key | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One plan, prepared.
+
+    Attributes:
+        state_id: Names the rule's state; equal for plans whose state means the same.
+        bits: What the event alone must satisfy, by bit of the mask.
+        guards: (bit number, what the run must satisfy beside it).
+        types: Values of `eventType` outside of which no bit can be set; None = any.
+        sees_all: Whether every event of the stream matters, not only those that set a bit.
+    """
+
+    plan: PatternPlan
+    state_id: str
+    automaton: Automaton
+    bits: tuple[Node, ...]
+    guards: tuple[tuple[int, Node], ...]
+    types: frozenset[Any] | None
+    sees_all: bool
+
+    def sees_topic(self, topic: str) -> bool:
+        """Whether the rule's stream takes events from the topic."""
+        if not self.plan.topics:
+            return is_user_topic(topic)
+        return any(fnmatchcase(topic, name) for name in self.plan.topics)
+
+    def fields(self) -> Iterator[Path]:
+        """Every field of an event that the rule reads."""
+        yield from self.plan.group_by
+        if self.plan.where is not None:
+            yield from required_fields(self.plan.where)
+        for node in self.bits:
+            yield from required_fields(node)
+        for _, node in self.guards:
+            yield from required_fields(node)
+            yield from reference_fields(node)
+
+    def program(self, layout: TypedLayout) -> Program:
+        """What runs the rule, with predicates that read events through `layout`."""
+        plan = self.plan
+        run_layout = RunLayout(layout, self.automaton.step_names)
+        guards: list[tuple[int, Guard]] = []
+        for number, node in self.guards:
+            guards.append((1 << number, _guard(node, run_layout)))
+        after = plan.after_match
+        step = -1 if after.step is None else self.automaton.step_names.index(after.step)
+        return Program(
+            self.automaton,
+            plan.within_ms,
+            skip=Skip(after.kind, step),
+            guards=tuple(guards),
+            runs_max=plan.limits.runs_per_key,
+        )
+
+    def key_of(self, layout: TypedLayout) -> KeyOf:
+        """A function that gives the key of a decoded event, None when it lacks one."""
+        paths = self.plan.group_by
+        if not paths:
+            return lambda _event: GLOBAL_KEY
+        names = Names()
+        codes = [layout.field_code(path, names) for path in paths]
+        if len(codes) == 1:
+            one = names.bind(one_key)
+            source = f"def key(e):\n k = {codes[0]}\n return k if type(k) is str else {one}(k)\n"
+        else:
+            source = f"def key(e):\n return {names.bind(many_key)}(({', '.join(codes)}))\n"
+        made: KeyOf = names.define(source, "key")
+        return made
+
+
+def is_user_topic(topic: str) -> bool:
+    """Whether a rule without `topics` sees the topic."""
+    return not (topic.startswith("_") or topic.endswith(".dlq") or topic in _INTERNAL_TOPICS)
+
+
+def prepare_rule(plan: PatternPlan) -> Rule:
+    """Prepare one plan.
+
+    Raises: Invalid("pattern.steps") for steps that go together in no defined way.
+    """
+    steps = [_step(step) for step in plan.steps]
+    automaton = Automaton(steps, plan.within_ms)
+    if plan.emit != "all":
+        raise Invalid("pattern.steps", step="", reason=f"emit: {plan.emit} is not available yet")
+    bits: list[Node] = []
+    guards: list[tuple[int, Node]] = []
+    for number, node in enumerate((*_predicates(plan.steps), *_untils(plan.steps))):
+        static, dynamic = _split(node)
+        bits.append(static)
+        if dynamic is not None:
+            guards.append((number, dynamic))
+    # A strict step may be broken by any event of the stream, so none may be left out.
+    types = None if automaton.sees_all else _types(bits)
+    after = plan.after_match
+    if after.step is not None and after.step not in automaton.step_names:
+        raise Invalid("pattern.steps", step=after.step, reason="afterMatch names no step")
+    skip = f"{after.kind}:{after.step}" if after.step else after.kind
+    return Rule(
+        plan,
+        f"{plan.id}/{plan.semantic_hash}/{skip}",
+        automaton,
+        tuple(bits),
+        tuple(guards),
+        types,
+        automaton.sees_all,
+    )
+
+
+def _step(plan: StepPlan) -> automaton_steps.Step:
+    return automaton_steps.Step(
+        name=plan.name,
+        relation=plan.relation,
+        times_min=plan.times_min,
+        times_max=plan.times_max,
+        contiguity=plan.contiguity,
+        optional=plan.optional,
+        greedy=plan.greedy,
+        until=plan.until is not None,
+        within_ms=plan.within_ms,
+        group=tuple(_step(step) for step in plan.group),
+    )
+
+
+def _predicates(steps: Sequence[StepPlan]) -> Iterator[Node]:
+    """The predicates in the order of `steps.takers`."""
+    for step in steps:
+        if step.group:
+            yield from _predicates(step.group)
+        else:
+            assert step.predicate is not None, step.name
+            yield step.predicate
+
+
+def _untils(steps: Sequence[StepPlan]) -> Iterator[Node]:
+    """The stop conditions in the order of `steps.stoppers`."""
+    for step in steps:
+        if step.until is not None:
+            yield step.until
+        yield from _untils(step.group)
+
+
+def _split(node: Node) -> tuple[Node, Node | None]:
+    """The part that the event alone decides, and the part that looks at the run."""
+    items = node.items if isinstance(node, And) else (node,)
+    static = tuple(item for item in items if free_of_runs(item))
+    dynamic = tuple(item for item in items if not free_of_runs(item))
+    return _all_of(static) or _TRUE, _all_of(dynamic)
+
+
+def _all_of(items: tuple[Node, ...]) -> Node | None:
+    if len(items) > 1:
+        return And(items)
+    return items[0] if items else None
+
+
+def _types(bits: Sequence[Node]) -> frozenset[Any] | None:
+    found: set[Any] = set()
+    for node in bits:
+        of_bit = equality_constraint(node, EVENT_TYPE)
+        if of_bit is None:
+            return None
+        found |= of_bit
+    return frozenset(found)
+
+
+def _guard(node: Node, layout: RunLayout) -> Guard:
+    predicate = compile_run_predicate(node, layout)
+    return lambda event, captures: predicate(event.fields, captures)

@@ -1,0 +1,93 @@
+"""All active rules compiled together: what to decode, whom an event concerns, how to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from summit.base.errors import Invalid
+from summit.cep.probes import ProbeCompiler, TypeIndex
+from summit.cep.rules import EVENT_TYPE, Rule, prepare_rule
+from summit.cep.runs import Program
+from summit.cep.scan import Scan, compile_scan
+from summit.documents.plan import PatternPlan
+from summit.events.fields import candidates
+from summit.events.layouts import TypedLayout
+
+_TIMESTAMP = ("timestamp",)
+
+
+class RuleSet:
+    """Rules, one layout for all of them, and an index per topic. Holds no state of runs.
+
+    Attributes:
+        rules: In the order of their ids; their position is the rule number of the probes.
+        layout: Decodes only what these rules read.
+        needs_record: Whether some rule reads the record around the event.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = tuple(rules)
+        fields = {path for rule in rules for path in rule.fields()}
+        self.needs_record = any(
+            place.place == "record" for path in fields for place in candidates(path)
+        )
+        self.layout = TypedLayout(fields | {EVENT_TYPE, _TIMESTAMP})
+        self._decode = msgspec.json.Decoder(self.layout.struct).decode
+        self._scan = compile_scan(self.layout, self._decode)
+        self._compiler = ProbeCompiler(
+            self.layout, [rule.key_of(self.layout) for rule in self.rules]
+        )
+        self._indexes: dict[str, TypeIndex | None] = {}
+        self._shared: dict[tuple[int, ...], TypeIndex] = {}
+
+    def index(self, topic: str) -> TypeIndex | None:
+        """What the events of a topic concern; None = nothing, they need not be decoded."""
+        if topic not in self._indexes:
+            numbers = tuple(n for n, rule in enumerate(self.rules) if rule.sees_topic(topic))
+            found = self._shared.get(numbers)
+            if found is None and numbers:
+                rules = [(number, self.rules[number]) for number in numbers]
+                found = self._shared[numbers] = TypeIndex(rules, self._compiler)
+            self._indexes[topic] = found
+        return self._indexes[topic]
+
+    @property
+    def scan(self) -> Scan:
+        """The loop over the events of a chunk."""
+        return self._scan
+
+    def decode(self, value: bytes) -> Any:
+        """Decode one event as the scan does. Raises: one of `event.DECODE_ERRORS`."""
+        return self._decode(value)
+
+    def project(self, event: Any) -> bytes:
+        """What the rules read of a decoded event, as JSON that `decode` takes."""
+        if not self.layout.transport:
+            return msgspec.json.encode(event)
+        record, event.t = event.t, None
+        projected = msgspec.json.encode(event)
+        event.t = record
+        return projected
+
+    def program(self, rule: Rule) -> Program:
+        """A program of the rule that reads events through this layout."""
+        return rule.program(self.layout)
+
+
+def compile_rules(plans: Iterable[PatternPlan]) -> RuleSet:
+    """Compile all enabled plans.
+
+    Raises: Invalid("pattern.steps") for a plan that cannot be matched, with its id; or for two
+        plans with one id.
+    Cost: linear in the plans; predicates are compiled when the first event needs them.
+    """
+    rules: dict[str, Rule] = {}
+    for plan in plans:
+        if plan.id in rules:
+            raise Invalid("pattern.steps", step="", reason=f"two patterns have the id '{plan.id}'")
+        if plan.enabled:
+            rules[plan.id] = prepare_rule(plan)
+    return RuleSet([rules[name] for name in sorted(rules)])

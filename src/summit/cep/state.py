@@ -1,0 +1,120 @@
+"""The state of one key as bytes: what is saved in a changelog, and kept of keys at rest.
+
+MessagePack list, version 1 (the version travels beside the bytes, not in them):
+
+    [sequence of the event seen last,
+     [[topic, partition], ...],
+     [[sequence, time, own time, index of its topic partition, offset, src, value, whole], ...],
+     [[state, [[start time, start, last time, [step, event index, step, ...]], ...]], ...],
+     [held runs, in the same form]]
+
+`whole` is 1 when the value is the record's own, 0 when it is a projection. Events, states and
+runs stand in a fixed order, so equal state gives equal bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from summit.base.errors import Corrupt
+from summit.cep.runs import Captured, KeyRuns, Origin, Run, match_order
+
+STATE_VERSION: Final = 1
+
+_EventRow = tuple[int, int, int, int, int, str | None, bytes, int]
+_RunRow = tuple[int, int, int, list[int]]
+_Rows = tuple[
+    int,
+    list[tuple[str, int]],
+    list[_EventRow],
+    list[tuple[int, list[_RunRow]]],
+    list[_RunRow],
+]
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Rows).decode
+
+
+class Origins:
+    """One `Origin` object per topic partition, shared by all events that came from it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], Origin] = {}
+
+    def of(self, topic: str, partition: int) -> Origin:
+        """The object that stands for a topic partition."""
+        found = self._known.get((topic, partition))
+        if found is None:
+            found = self._known[topic, partition] = Origin(topic, partition)
+        return found
+
+
+def dump_key(key: KeyRuns) -> bytes:
+    """The state of a key as bytes."""
+    events: dict[int, Captured] = {}
+    everywhere = [run for runs in key.by_state.values() for run in runs] + key.held
+    for run in everywhere:
+        for event in run.captures[1::2]:
+            events[event.sequence] = event
+    numbers = {sequence: index for index, sequence in enumerate(sorted(events))}
+    origins: dict[tuple[str, int], int] = {}
+    rows: list[_EventRow] = []
+    for sequence in numbers:
+        event = events[sequence]
+        place = (event.origin.topic, event.origin.partition)
+        origin = origins.setdefault(place, len(origins))
+        rows.append(
+            (
+                sequence,
+                event.time_ms,
+                event.own_ms,
+                origin,
+                event.offset,
+                event.src,
+                event.value,
+                int(event.whole),
+            )
+        )
+    states = [
+        (state, [_run_row(run, numbers) for run in sorted(runs, key=match_order)])
+        for state, runs in sorted(key.by_state.items())
+    ]
+    held = [_run_row(run, numbers) for run in sorted(key.held, key=match_order)]
+    return _encode((key.sequence, list(origins), rows, states, held))
+
+
+def load_key(data: bytes, version: int, origins: Origins) -> KeyRuns:
+    """The state that `dump_key` wrote.
+
+    Raises: Corrupt("pattern.state") for another version or bytes that are none of ours.
+    """
+    if version != STATE_VERSION:
+        raise Corrupt("pattern.state", reason=f"version {version} is not {STATE_VERSION}")
+    try:
+        sequence, places, rows, states, held = _decode(data)
+        known = [origins.of(topic, partition) for topic, partition in places]
+        events = [
+            Captured(number, time, own, known[origin], offset, src, value, bool(whole))
+            for number, time, own, origin, offset, src, value, whole in rows
+        ]
+        by_state = {state: [_run(row, events) for row in runs] for state, runs in states}
+        waiting = [_run(row, events) for row in held]
+    except (msgspec.MsgspecError, IndexError, ValueError) as error:
+        raise Corrupt("pattern.state", reason=str(error)) from error
+    count = sum(map(len, by_state.values()))
+    return KeyRuns(sequence, count, by_state, waiting)
+
+
+def _run_row(run: Run, numbers: dict[int, int]) -> _RunRow:
+    captures: list[Any] = list(run.captures)
+    captures[1::2] = [numbers[event.sequence] for event in captures[1::2]]
+    return run.start_ms, run.start, run.last_ms, captures
+
+
+def _run(row: _RunRow, events: list[Captured]) -> Run:
+    start_ms, start, last_ms, flat = row
+    captures: list[Any] = list(flat)
+    captures[1::2] = [events[index] for index in flat[1::2]]
+    return Run(start_ms, start, last_ms, tuple(captures))
