@@ -122,9 +122,9 @@ def test_api_versions_response_is_flexible_behind_a_header_that_is_not() -> None
 
 
 def test_api_versions_too_new_is_answered_in_v0() -> None:
-    keys = advertised(APIS.values())
+    keys = advertised(api for api in APIS.values() if api.key < 4 or api.key == 18)
     answer = frames.unsupported_api_versions(42, keys)
-    assert answer[4:14] == b"\x00\x00\x00\x2a\x00\x23\x00\x00\x00\x0f"  # id, error 35, 15 keys
+    assert answer[4:14] == b"\x00\x00\x00\x2a\x00\x23\x00\x00\x00\x05"  # id, error 35, 5 keys
     assert int.from_bytes(answer[:4], "big") == len(answer) - 4
     correlation_id, position = frames.decode_response_header(API_VERSIONS, 0, answer[4:])
     response, end = API_VERSIONS.decode_response(0, answer[4:], position)

@@ -12,12 +12,16 @@ from summit.protocol.api import Api
 from summit.protocol.api_versions import API_VERSIONS
 from summit.protocol.create_topics import CREATE_TOPICS
 from summit.protocol.delete_topics import DELETE_TOPICS
+from summit.protocol.describe_cluster import DESCRIBE_CLUSTER
+from summit.protocol.describe_configs import DESCRIBE_CONFIGS
+from summit.protocol.describe_groups import DESCRIBE_GROUPS
 from summit.protocol.fetch import FETCH
 from summit.protocol.find_coordinator import FIND_COORDINATOR
 from summit.protocol.heartbeat import HEARTBEAT
 from summit.protocol.init_producer_id import INIT_PRODUCER_ID
 from summit.protocol.join_group import JOIN_GROUP
 from summit.protocol.leave_group import LEAVE_GROUP
+from summit.protocol.list_groups import LIST_GROUPS
 from summit.protocol.list_offsets import LIST_OFFSETS
 from summit.protocol.metadata import METADATA
 from summit.protocol.offset_commit import OFFSET_COMMIT
@@ -37,10 +41,14 @@ _ALL: tuple[Api[Any, Any], ...] = (
     HEARTBEAT,
     LEAVE_GROUP,
     SYNC_GROUP,
+    DESCRIBE_GROUPS,
+    LIST_GROUPS,
     API_VERSIONS,
     CREATE_TOPICS,
     DELETE_TOPICS,
     INIT_PRODUCER_ID,
+    DESCRIBE_CONFIGS,
+    DESCRIBE_CLUSTER,
 )
 
 APIS: Final[dict[int, Api[Any, Any]]] = {api.key: api for api in _ALL}

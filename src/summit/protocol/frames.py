@@ -24,6 +24,7 @@ from summit.protocol import codes
 from summit.protocol.api import Api, Q, R
 from summit.protocol.api_versions import API_VERSIONS, ApiVersion, ApiVersionsResponse
 from summit.protocol.apis import APIS
+from summit.protocol.message import VERSION_MAX
 from summit.protocol.primitives import Buffer, skip_tags, truncated
 
 LENGTH_BYTES: Final = 4
@@ -33,6 +34,7 @@ _LENGTH = Struct(">i")
 _HEADER = Struct(">hhih")
 _CORRELATION = Struct(">i")
 _RESPONSE = Struct(">ii")
+_FLEXIBLE_FROM = {key: api.flexible.first for key, api in APIS.items() if api.flexible.last > 0}
 
 
 class RequestHeader(NamedTuple):
@@ -85,8 +87,7 @@ def decode_request_header(buf: Buffer, position: int = 0) -> tuple[RequestHeader
             position = stop
         elif size != -1:
             raise Invalid("protocol.malformed", reason=f"client id of {size} bytes")
-        api = APIS.get(key)
-        if api is not None and version in api.flexible:
+        if version >= _FLEXIBLE_FROM.get(key, VERSION_MAX):
             position = position + 1 if not view[position] else skip_tags(view, position)
     except (struct_error, IndexError):
         raise truncated("request header") from None
