@@ -152,7 +152,7 @@ def _stage(
     partition = topic.partitions[index]
     log = partition.log
     result = log.stage(records, now_ms, header)
-    if not result.is_published:
+    if not result.published:
         staged.append(log)
     partition.bytes_in += size
     metrics = state.metrics
