@@ -1,0 +1,22 @@
+"""Partition logs on disk, their common write-ahead log, and recovery."""
+
+from __future__ import annotations
+
+from summit.log.checkpoint import Checkpoint
+from summit.log.group import Group
+from summit.log.partition import AppendResult, PartitionLog
+from summit.log.recovery import RecoveryReport
+from summit.log.settings import Durability, LogConfig, StoreSettings
+from summit.log.store import LogStore
+
+__all__ = [
+    "AppendResult",
+    "Checkpoint",
+    "Durability",
+    "Group",
+    "LogConfig",
+    "LogStore",
+    "PartitionLog",
+    "RecoveryReport",
+    "StoreSettings",
+]

@@ -1,0 +1,274 @@
+"""Checkpoints: from where recovery has to look, and up to where the write-ahead log may be dropped.
+
+A checkpoint syncs what was written to segments, then records per partition the recovery point: all
+batches before it are on the disk. The file `checkpoint` in the data directory is text:
+
+    1                                       version
+    epoch 3                                 starts after a crash so far; the leader epoch
+    partitions 1
+    6f1c…32 hex digits…9a 0 1200 0          topic id, partition, recovery point, log start offset
+    crc32c 1b2c3d4e                         of all lines before
+
+It is keyed by topic id, so a topic deleted and made again starts at 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+import crc32c
+
+from summit.base.errors import Corrupt
+from summit.base.files import Files
+from summit.log.faults import is_disk_full, reason, sync, sync_dir
+from summit.log.index import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES
+from summit.log.layout import (
+    CHECKPOINT,
+    EPOCHS,
+    INDEX,
+    LOG,
+    SNAPSHOT,
+    TIME_INDEX,
+    join,
+    offset_name,
+)
+from summit.log.snapshots import encode_snapshot
+
+if TYPE_CHECKING:
+    from summit.log.partition import PartitionLog
+    from summit.log.segment import Segment
+    from summit.log.store import StoreCore
+
+# Below it a checkpoint leaves indexes and producer state to recovery: a scan of this many bytes is
+# cheaper than two or three more synced files per partition and checkpoint.
+DEEP_BYTES = 4 << 20
+
+PartitionKey = tuple[UUID, int]
+
+
+class RecoveryPoint(NamedTuple):
+    """What the file says of one partition; offsets."""
+
+    recovery_point: int
+    start_offset: int
+
+
+class CheckpointFile(NamedTuple):
+    """The content of the file."""
+
+    epoch: int
+    points: dict[PartitionKey, RecoveryPoint]
+
+
+def encode_checkpoint(content: CheckpointFile) -> bytes:
+    lines = ["1", f"epoch {content.epoch}", f"partitions {len(content.points)}"]
+    for (topic_id, index), point in content.points.items():
+        lines.append(f"{topic_id.hex} {index} {point.recovery_point} {point.start_offset}")
+    body = "\n".join([*lines, ""]).encode()
+    return body + f"crc32c {crc32c.crc32c(body):08x}\n".encode()
+
+
+def decode_checkpoint(data: bytes) -> CheckpointFile | None:
+    """The content, or None when it is damaged."""
+    body, mark, crc = data.rpartition(b"crc32c ")
+    if not mark or crc.strip() != f"{crc32c.crc32c(body):08x}".encode():
+        return None
+    version, epoch, _, *lines = body.decode().splitlines()
+    if version != "1":
+        return None
+    points: dict[PartitionKey, RecoveryPoint] = {}
+    for line in lines:
+        topic_id, index, recovery_point, start_offset = line.split(" ")
+        key = (UUID(hex=topic_id), int(index))
+        points[key] = RecoveryPoint(int(recovery_point), int(start_offset))
+    return CheckpointFile(int(epoch.removeprefix("epoch ")), points)
+
+
+def read_checkpoint(files: Files, data_dir: str) -> CheckpointFile:
+    """The checkpoint of a data directory; empty when there is none.
+
+    Raises: Corrupt("disk.file_damaged"): it is replaced atomically, so this is not a crash's work.
+    """
+    path = join(data_dir, CHECKPOINT)
+    if not files.exists(path):
+        return CheckpointFile(0, {})
+    content = decode_checkpoint(files.read_bytes(path))
+    if content is None:
+        raise Corrupt("disk.file_damaged", path=path)
+    return content
+
+
+class _IndexPart(NamedTuple):
+    """Index entries of a segment that are to be written."""
+
+    segment: Segment
+    offset_position: int
+    offset_bytes: bytes
+    time_position: int
+    time_bytes: bytes
+
+
+class Checkpoint:
+    """One checkpoint. Made on the loop's thread, run on another one, finished with its run.
+
+    Making it notes what is published now: the dirty segments, index entries, producer states and
+    the file of the write-ahead log that holds the last published group. Publishing may go on while
+    it runs; what comes later belongs to the next checkpoint.
+    """
+
+    def __init__(self, core: StoreCore, *, deep: bool = False) -> None:
+        self._core = core
+        self._segments: list[Segment] = []
+        self._indexes: list[_IndexPart] = []
+        self._small_files: list[tuple[PartitionLog, str, bytes]] = []
+        self._old_snapshots: list[tuple[PartitionLog, int]] = []
+        self._wal_number = core.published_wal_number
+        self._doomed_files, core.doomed_files = core.doomed_files, []
+        self._doomed_trees, core.doomed_trees = core.doomed_trees, []
+        if core.leftover is not None:
+            self._take_over(core.leftover)
+            core.leftover = None
+        for log in core.dirty:
+            if not log.is_deleted:
+                self._note(log, deep=deep)
+            log.is_dirty = False
+        core.dirty.clear()
+        core.unsynced_bytes = 0
+        points = {
+            (log.topic_id, log.index): RecoveryPoint(log.high_watermark, log.start_offset)
+            for log in core.logs()
+        }
+        self._content = encode_checkpoint(CheckpointFile(core.epoch, points))
+
+    def run(self) -> None:
+        """Do the work. Blocks; for a thread other than the loop's and the one that persists.
+
+        Raises: Corrupt("disk.sync_failed" | "disk.write_failed"): the store has failed for good.
+            A full disk is no error: recovery only gets longer.
+        """
+        core = self._core
+        with core.maintaining:
+            core.check_usable(persisting=False)
+            try:
+                self._sync_segments()
+                self._write_small_files()
+                core.files.write_atomic(join(core.data_dir, CHECKPOINT), self._content)
+                self._remove_old()
+                if core.wal is not None:
+                    core.wal.trim(self._wal_number)
+                    if core.wal.wants_next_file:
+                        core.wal.prepare()
+            except OSError as error:
+                if is_disk_full(error):
+                    core.leftover = self  # the next one does this one's work too
+                    return
+                failure = Corrupt("disk.write_failed", path=core.data_dir, reason=reason(error))
+                core.fail(failure)
+                raise failure from error
+            except Corrupt as error:
+                core.fail(error)
+                raise
+
+    def _take_over(self, other: Checkpoint) -> None:
+        """Add the work of one that met a full disk; doing part of it again does no harm."""
+        self._segments += other._segments
+        self._indexes += other._indexes
+        self._small_files += other._small_files
+        self._old_snapshots += other._old_snapshots
+        self._doomed_files += other._doomed_files
+        self._doomed_trees += other._doomed_trees
+
+    def _note(self, log: PartitionLog, *, deep: bool) -> None:
+        dirty = [segment for segment in log.segments if segment.is_dirty]
+        self._segments += dirty
+        for segment in dirty:
+            segment.is_dirty = False
+        if log.epochs.is_dirty:
+            log.epochs.is_dirty = False
+            self._small_files.append((log, join(log.directory, EPOCHS), log.epochs.encode()))
+        if not (deep or log.has_rolled or log.unsnapshot_bytes >= DEEP_BYTES):
+            return
+        log.unsnapshot_bytes = 0
+        log.has_rolled = False
+        for segment in log.segments:
+            if segment.has_unflushed_entries:
+                self._note_indexes(log, segment)
+        offset = log.high_watermark
+        if log.snapshot_offset != offset:
+            data = encode_snapshot(log.published_producers())
+            name = join(log.directory, offset_name(offset, SNAPSHOT))
+            self._small_files.append((log, name, data))
+            if log.snapshot_offset >= 0:
+                self._old_snapshots.append((log, log.snapshot_offset))
+            log.snapshot_offset = offset
+
+    def _note_indexes(self, log: PartitionLog, segment: Segment) -> None:
+        """Copy the published entries that the index files do not have."""
+        offsets, times = segment.offset_index, segment.time_index
+        stop = log.high_watermark - segment.base_offset
+        offset_stop = offsets.count_below(stop)
+        time_stop = times.count_below(stop)
+        first, time_first = offsets.flushed_count, times.flushed_count
+        self._indexes.append(
+            _IndexPart(
+                segment,
+                first * OFFSET_ENTRY_BYTES,
+                offsets.encode(first, offset_stop),
+                time_first * TIME_ENTRY_BYTES,
+                times.encode(time_first, time_stop),
+            )
+        )
+        offsets.flushed_count, times.flushed_count = offset_stop, time_stop
+
+    def _sync_segments(self) -> None:
+        directories: dict[str, None] = {}
+        for segment in self._segments:
+            try:
+                sync(segment.file)
+            except FileNotFoundError:  # deleted meanwhile
+                continue
+            directories[segment.directory] = None
+        for part in self._indexes:
+            for suffix, position, data in (
+                (INDEX, part.offset_position, part.offset_bytes),
+                (TIME_INDEX, part.time_position, part.time_bytes),
+            ):
+                self._write_index(part.segment, suffix, position, data)
+        for directory in directories:
+            if self._core.files.is_dir(directory):
+                sync_dir(self._core.files, directory)
+
+    def _write_index(self, segment: Segment, suffix: str, position: int, data: bytes) -> None:
+        try:
+            file = self._core.files.open(segment.path(suffix), create=True)
+        except FileNotFoundError:  # deleted meanwhile
+            return
+        try:
+            file.truncate(position)
+            file.pwrite(data, position)
+            sync(file)
+        finally:
+            file.close()
+
+    def _write_small_files(self) -> None:
+        for log, path, data in self._small_files:
+            try:
+                self._core.files.write_atomic(path, data)
+            except FileNotFoundError:
+                if not log.is_deleted:
+                    raise
+
+    def _remove_old(self) -> None:
+        files = self._core.files
+        paths = [segment.path(LOG) for segment in self._doomed_files]
+        paths += [segment.path(INDEX) for segment in self._doomed_files]
+        paths += [segment.path(TIME_INDEX) for segment in self._doomed_files]
+        for log, offset in self._old_snapshots:
+            paths.append(join(log.directory, offset_name(offset, SNAPSHOT)))
+        for path in paths:
+            if files.exists(path):
+                files.remove(path)
+        for path in self._doomed_trees:
+            if files.is_dir(path):
+                files.remove_tree(path)

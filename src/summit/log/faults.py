@@ -1,0 +1,54 @@
+"""What a failing disk means: full is waited for, a failed sync stops the store."""
+
+from __future__ import annotations
+
+import errno
+import posixpath
+
+from summit.base.errors import Corrupt, SummitError, Unavailable
+from summit.base.files import File, Files
+
+
+def sync(file: File) -> None:
+    """Sync a file. Raises: Corrupt("disk.sync_failed"): fatal, the page may be gone by now."""
+    try:
+        file.datasync()
+    except OSError as error:
+        raise Corrupt("disk.sync_failed", path=file.path, reason=reason(error)) from error
+
+
+def sync_dir(files: Files, path: str) -> None:
+    """Sync a directory. Raises: Corrupt("disk.sync_failed")."""
+    try:
+        files.sync_dir(path)
+    except OSError as error:
+        raise Corrupt("disk.sync_failed", path=path, reason=reason(error)) from error
+
+
+def make_durable_dirs(files: Files, path: str) -> None:
+    """Make a directory and its parents so that they survive a crash."""
+    missing: list[str] = []
+    while path and not files.is_dir(path):
+        missing.append(path)
+        path = posixpath.dirname(path)
+    if missing:
+        files.make_dirs(missing[0])
+        for made in missing:
+            sync_dir(files, posixpath.dirname(made) or ".")
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether the error goes away when somebody frees space."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def disk_error(error: OSError, path: str) -> SummitError:
+    """What the operating system's error means for the store under `path`."""
+    if is_disk_full(error):
+        return Unavailable("disk.full", path=path, retry_after_ms=1000)
+    return Corrupt("disk.write_failed", path=path, reason=reason(error))
+
+
+def reason(error: OSError) -> str:
+    """The error in words."""
+    return error.strerror or str(error)

@@ -1,0 +1,150 @@
+"""A commit group: what was staged between two seals, persisted and published as one.
+
+    loop thread     seal()  ─────────────────────────────► publish()   or   roll_back()
+    other thread             persist(): segments, then the write-ahead log, one sync
+
+Groups are persisted one at a time, in the order they were sealed; staging goes on meanwhile and the
+next group may be sealed before this one is settled. Settled means `publish` after `persist`
+returned, or `roll_back` after it raised `Unavailable`.
+
+Segments are written first, through the page cache, and the write-ahead log last. So every failure
+that can be waited out comes before the commit point, the sync of the log: the files are truncated
+back, and nothing of the group is left. After the commit point nothing can fail. Whatever else fails
+before it leaves the disk in an unknown state and stops the store: recovery sorts it out.
+
+If a group cannot be written, then `roll_back` takes back its partitions: this group's batches and
+all that were staged for the same partitions since, in groups sealed or open. Other partitions of
+those groups are not touched. Until the loop has called it, no later group is persisted: each raises
+the same error, so a hole in the offsets cannot be written even if the caller hurries on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from summit.base.errors import Corrupt, Unavailable
+from summit.log.faults import is_disk_full, reason
+from summit.log.layout import LOG
+from summit.log.wal_format import WalEntry
+
+if TYPE_CHECKING:
+    from summit.base.files import Files
+    from summit.log.partition import PartitionLog, Write
+    from summit.log.store import StoreCore
+
+
+class Group:
+    """The writes of one group. Made by `LogStore.seal`."""
+
+    __slots__ = ("_core", "_writes", "size_bytes", "wal_file_number")
+
+    def __init__(self, core: StoreCore, writes: list[Write]) -> None:
+        self._core = core
+        self._writes = writes
+        self.size_bytes = 0
+        self.wal_file_number = 0
+
+    def persist(self) -> None:
+        """Write the group as durably as the store's setting asks. Blocks; for a thread of its own.
+
+        Raises:
+            Unavailable("disk.full"): Nothing of it stays on the disk. Call `roll_back`.
+            Corrupt("disk.sync_failed" | "disk.write_failed"): The store has failed for good;
+                nothing may be answered any more. Stop and open it again.
+        Cost: One write per partition; in `fsync` one more write and one sync.
+        """
+        core = self._core
+        with core.writing:
+            core.check_usable()
+            writes = [write for write in self._writes if write.chunks and not write.is_dropped]
+            done: list[Write] = []
+            try:
+                for write in writes:
+                    done.append(write)
+                    _write_segment(write)
+                if core.wal is not None and writes:
+                    core.wal.append(_wal_entries(writes))
+                    self.wal_file_number = core.wal.file_number
+            except OSError as error:
+                self._undo(done, error)
+            except Corrupt as error:
+                core.fail(error)
+                raise
+            self.size_bytes = sum(len(write.data) for write in writes)
+
+    def publish(self) -> list[PartitionLog]:
+        """Let readers see the group. On the loop's thread, after `persist`, in the order of seals.
+
+        Returns: The partitions whose high watermark moved, or whose repeated batches may now be
+            answered.
+        """
+        advanced: list[PartitionLog] = []
+        core = self._core
+        for write in self._writes:
+            if write.is_dropped:
+                continue
+            log = write.log
+            log.publish(write)
+            advanced.append(log)
+            if not log.is_dirty:
+                log.is_dirty = True
+                core.dirty.append(log)
+        core.settled(self)
+        return advanced
+
+    def roll_back(self) -> list[PartitionLog]:
+        """Take the group back. On the loop's thread, after `persist` raised `Unavailable`.
+
+        Returns: The partitions taken back. Every append to them that is not yet answered has
+            failed, whatever group it was staged for, and its offsets are given again.
+        """
+        failed = [log for log in {write.log: None for write in self._writes} if log.roll_back()]
+        self._core.settled(self)
+        self._core.held_back = None
+        return failed
+
+    def _undo(self, writes: list[Write], error: OSError) -> None:
+        """Truncate the files back and raise what it means."""
+        core = self._core
+        failure = Corrupt("disk.write_failed", path=core.data_dir, reason=reason(error))
+        if not is_disk_full(error):
+            core.fail(failure)
+            raise failure from error
+        try:
+            for write in reversed(writes):
+                _remove_write(core.files, write)
+        except OSError as second:
+            core.fail(failure)
+            raise failure from second
+        full = Unavailable("disk.full", path=core.data_dir, retry_after_ms=1000)
+        core.held_back = full
+        raise full from error
+
+
+def _write_segment(write: Write) -> None:
+    chunks = write.chunks
+    write.data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    try:
+        write.segment.write(write.data, write.position)
+    except FileNotFoundError:
+        if not write.log.is_deleted:  # its directory was renamed a moment ago
+            raise
+
+
+def _remove_write(files: Files, write: Write) -> None:
+    segment = write.segment
+    if write.position:
+        segment.truncate(write.position)
+    elif segment.is_open:
+        segment.truncate(0)
+        if segment is not write.log.segments[0]:
+            segment.close()
+            segment.is_on_disk = False
+            files.remove(segment.path(LOG))
+
+
+def _wal_entries(writes: list[Write]) -> list[WalEntry]:
+    return [
+        WalEntry(write.log.topic_id.bytes, write.log.index, write.base_offset, write.data)
+        for write in writes
+    ]

@@ -1,0 +1,42 @@
+"""What can be set: of one partition's log, and of the store that holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from summit.base.limits import CHECKPOINT_BYTES, WAL_FILE_BYTES
+
+Durability = Literal["fsync", "interval", "os"]
+
+DAY_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """Settings of one partition; the names are Kafka's topic configs. -1 = without limit."""
+
+    segment_bytes: int = 1 << 30
+    segment_ms: int = 7 * DAY_MS
+    retention_ms: int = 7 * DAY_MS
+    retention_bytes: int = -1
+    max_message_bytes: int = 1_048_588
+    index_interval_bytes: int = 4096
+    log_append_time: bool = False  # message.timestamp.type = LogAppendTime
+    delete: bool = True  # cleanup.policy names "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Settings of a store.
+
+    `fsync`: a batch is published when it is on the disk (write-ahead log).
+    `interval`: published when the operating system has it; the caller flushes every so often.
+    `os`: published when the operating system has it; it is synced at checkpoints only.
+    """
+
+    durability: Durability = "fsync"
+    wal_file_bytes: int = WAL_FILE_BYTES
+    checkpoint_bytes: int = CHECKPOINT_BYTES
+    producer_expiry_ms: int = DAY_MS
+    defaults: LogConfig = field(default_factory=LogConfig)
