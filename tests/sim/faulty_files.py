@@ -28,8 +28,10 @@ class Inode:
     """A file's content: what programs see, and what is on the platter."""
 
     def __init__(self) -> None:
-        self.seen = bytearray() self.durable = bytearray() self.pending: list[tuple[str, int,
-        bytes]] = []  # ("write", position, data) | ("size", n, _)
+        self.seen = bytearray()
+        self.durable = bytearray()
+        # ("write", position, data) or ("size", size, b"")
+        self.pending: list[tuple[str, int, bytes]] = []
 
     def apply(self, op: tuple[str, int, bytes]) -> None:
         _apply(self.seen, op)
