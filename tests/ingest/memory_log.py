@@ -7,7 +7,8 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
-from summit.base.errors import SummitError
+from summit.base.errors import SummitError, Unavailable
+from summit.ingest.files.log_access import Written
 
 
 class Stored(NamedTuple):
@@ -42,6 +43,7 @@ class MemoryLog:
         self.held: list[tuple[Any, asyncio.Future[Acked]]] = []
         self.sent = 0
         self.reads = 0
+        self.unreadable = False
         self.now_ms = now_ms
 
     def send_nowait(
@@ -98,21 +100,37 @@ class MemoryLog:
     # what a file collector reads back
 
     async def ensure_topic(self, topic: str) -> int:
+        self._check()
         self.topics.setdefault(topic, [[] for _ in range(self.count)])
         return self.count
 
     async def partition_count(self, topic: str) -> int:
+        self._check()
         return len(self.topics.get(topic, ()))
 
     async def span(self, topic: str, partition: int) -> tuple[int, int]:
+        self._check()
         return 0, len(self.topics[topic][partition])
 
     async def read(
         self, topic: str, partition: int, first: int, stop: int
-    ) -> AsyncIterator[list[Stored]]:
-        self.reads += stop - first
+    ) -> AsyncIterator[list[Written]]:
+        self._check()
         log = self.topics[topic][partition][first:stop]
+        self.reads += len(log)
         for start in range(0, len(log), 500):
-            yield log[start : start + 500]
+            yield [
+                Written(
+                    record.offset,
+                    record.timestamp,
+                    dict(record.headers).get("summit.src"),
+                    dict(record.headers).get("summit.files"),
+                )
+                for record in log[start : start + 500]
+            ]
 
     async def close(self) -> None: ...
+
+    def _check(self) -> None:
+        if self.unreadable:
+            raise Unavailable("disk.full", path="the test")

@@ -19,7 +19,9 @@ from summit.base.logs import get_logger
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
 
-State = Literal["created", "running", "paused", "degraded", "failed", "stopping", "stopped"]
+State = Literal[
+    "created", "running", "paused", "degraded", "completed", "failed", "stopping", "stopped"
+]
 
 
 class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -1,0 +1,1 @@
+"""Files as a source: finding, recognising, reading lines, writing each event once."""

@@ -1,0 +1,86 @@
+"""One open file of a source: reading at positions, its whereabouts, its first bytes.
+
+The only file of this room that opens files. It opens them for reading and never writes.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final, NamedTuple
+
+from summit.base.errors import Invalid
+
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class Place(NamedTuple):
+    """What makes two paths the same file."""
+
+    device: int
+    inode: int
+
+
+class SourceFile:
+    """An open regular file.
+
+    Raises: Invalid("collector.file_unreadable").
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self._fd = os.open(path, _FLAGS)
+        except OSError as error:
+            raise _unreadable(path, error.strerror or str(error)) from error
+        found = os.fstat(self._fd)
+        if not _is_regular(found):
+            os.close(self._fd)
+            raise _unreadable(path, "it is not a regular file")
+        self.place = Place(found.st_dev, found.st_ino)
+
+    def size_bytes(self) -> int:
+        """Its size now."""
+        return os.fstat(self._fd).st_size
+
+    def stamp(self) -> tuple[int, int]:
+        """Its size and the time of its last change; differs after any write."""
+        found = os.fstat(self._fd)
+        return found.st_size, found.st_mtime_ns
+
+    def read(self, position: int, size_bytes: int) -> bytes:
+        """Up to `size_bytes` bytes from `position`; fewer only at its end."""
+        try:
+            return os.pread(self._fd, size_bytes, position)
+        except OSError as error:
+            raise _unreadable(self.path, error.strerror or str(error)) from error
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def place_of(path: str) -> Place | None:
+    """The place of the regular file at `path`, None when there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return Place(found.st_dev, found.st_ino) if _is_regular(found) else None
+
+
+def size_of(path: str) -> int:
+    """The size of the file at `path` in bytes, 0 when there is none."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _is_regular(found: os.stat_result) -> bool:
+    return found.st_mode & 0o170000 == 0o100000
+
+
+def _unreadable(path: str, reason: str) -> Invalid:
+    return Invalid("collector.file_unreadable", path=path, reason=reason, pointer="/path")
