@@ -38,7 +38,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         pattern: Id of the rule that made it.
         key: Path and value of each `groupBy` field; empty for a rule over all entities.
         events: The matched events as they were written, first and last ones where there are
-            many; `metadata.eventsOmitted` counts the others.
+            many; `metadata.eventsOmitted` counts the others, `metadata.eventsCut` those that
+            hold only the fields rules read, because the event was very long.
         count: How many events matched.
         evidence: Where each matched event stands; `metadata.evidenceOmitted` counts the missing.
         rule_version: The rule's version text, or its semantic hash where it names none.

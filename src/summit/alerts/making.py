@@ -24,6 +24,7 @@ class CapturedEvent(NamedTuple):
         src: The text of its header `summit.src`, or None.
         timestamp_ms: Event time.
         body: The JSON object as it was written.
+        whole: False when `body` holds only the fields that rules read (a very long event).
     """
 
     step: str
@@ -33,6 +34,7 @@ class CapturedEvent(NamedTuple):
     src: str | None
     timestamp_ms: int
     body: dict[str, Any]
+    whole: bool = True
 
 
 class Found(NamedTuple):
@@ -72,6 +74,9 @@ def make_alert(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) 
         metadata["fields"] = {".".join(path): source.field(path) for path in action.fields}
     if omitted:
         metadata["eventsOmitted"] = omitted
+    cut = sum(not event.whole for event in events)
+    if cut:
+        metadata["eventsCut"] = cut
     if len(events) > ALERT_EVIDENCE_MAX:
         metadata["evidenceOmitted"] = len(events) - ALERT_EVIDENCE_MAX
     return Alert(
