@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.broker.wire import Wire
 
 from summit.broker import BrokerSettings, BrokerThread
-from tests.broker.wire import Wire
 
 _serial = itertools.count()
 

@@ -8,13 +8,13 @@ import uuid
 from typing import Any
 
 import pytest
+from tests.broker.wire import Wire, batch_of, fetch_request, produce_request, records_of
 
 from summit.broker import BrokerThread
 from summit.protocol import codes
 from summit.protocol.fetch import FETCH
 from summit.protocol.produce import PRODUCE
 from summit.records import HEADER_BYTES
-from tests.broker.wire import Wire, batch_of, fetch_request, produce_request, records_of
 
 
 @pytest.mark.parametrize("version", range(3, 14))
