@@ -23,6 +23,8 @@ CLIENT_QUEUE_KIB: Final = 16_384  # KiB a consumer reads ahead; more only costs 
 TOPIC_UNKNOWN_AFTER_MS: Final = 2_000  # ms a record waits for its topic to come into being
 RECORD_OVERHEAD_BYTES: Final = 100  # bytes counted per record beside key, value and headers
 PRODUCER_CLOSE_MS: Final = 10_000  # ms that close() waits for answers before it fails the rest
+CONSUMER_POLL_MS: Final = 1_000  # ms of one wait for records where the caller names none
+CONSUMER_START_WAIT_MS: Final = 5_000  # ms that start() waits for its first partitions
 CLIENT_SLICE_MS: Final = 100  # ms of one blocking call on a client thread, so that it can be ended
 
 # ---- events, documents, cep ----

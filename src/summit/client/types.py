@@ -115,16 +115,10 @@ class ProducerRecord(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Make one from a mapping. Raises Invalid for an unknown or a missing key."""
-        names = key_names(cls)
-        for key in values:
-            if key not in names:
-                raise Invalid(
-                    "config.unknown_key", key=key, where=cls.__name__,
-                    hint=suggestion(key, names), pointer=f"/{key}",
-                )  # fmt: skip
-        if "topic" not in values:
+        fields = _known_fields(cls, values)
+        if "topic" not in fields:
             raise Invalid("record.invalid", reason="a record needs a topic", pointer="/topic")
-        return cls(**values)
+        return cls(**fields)
 
 
 class ProducerResult(msgspec.Struct, frozen=True, gc=False):
@@ -181,6 +175,30 @@ class OffsetCommitRequest(msgspec.Struct, frozen=True, kw_only=True, rename="cam
     offset: int
     group_id: str | None = None
     metadata: str | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make one from a mapping. Raises Invalid for an unknown or a missing key."""
+        fields = _known_fields(cls, values)
+        for name in ("topic", "partition", "offset"):
+            if name not in fields:
+                raise Invalid("client.refused", reason=f"a commit needs {name}")
+        return cls(**fields)
+
+
+def _known_fields(cls: type[msgspec.Struct], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by field name; keys may be camelCase. Raises Invalid for an unknown one."""
+    wire = key_names(cls)
+    by_wire = {field.encode_name: field.name for field in msgspec.structs.fields(cls)}
+    fields: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in wire:
+            raise Invalid(
+                "config.unknown_key", key=key, where=cls.__name__,
+                hint=suggestion(key, wire), pointer=f"/{key}",
+            )  # fmt: skip
+        fields[by_wire[wire[key]]] = value
+    return fields
 
 
 def header_pairs(headers: object) -> list[tuple[str, Text | None]] | None:

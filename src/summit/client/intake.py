@@ -1,0 +1,127 @@
+"""Between the reader's thread and the loop: records that were fetched and not yet handed out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+from summit.base.clock import Clock
+from summit.base.errors import Closed, SummitError
+from summit.base.logs import get_logger
+from summit.client.positions import Offsets, Positions
+from summit.client.reading import Fetched, Reader
+from summit.client.threads import CallThread
+from summit.client.types import ConsumerRecord, TopicPartition
+
+_RAISED: Final = frozenset({"consumer.no_offset", "client.fenced", "client.closed"})
+
+
+class Intake:
+    """Fetches for one consumer; one fetch at a time, on its own thread.
+
+    Args:
+        on_fault: Told what went wrong while reading goes on.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        clock: Clock,
+        positions: Positions,
+        on_fault: Callable[[SummitError], None],
+    ) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._positions = positions
+        self._on_fault = on_fault
+        self._polls = CallThread("summit-polls")
+        self._pending: asyncio.Future[Fetched] | None = None
+        self._ready: deque[ConsumerRecord] = deque()
+        self._faults: deque[SummitError] = deque()
+
+    async def next(self, count: int, fetch_count: int, timeout_ms: float) -> list[ConsumerRecord]:
+        """Up to `count` records; when none is ready, fetch up to `fetch_count`.
+
+        Raises: Invalid("consumer.no_offset"); Closed.
+        """
+        deadline_ms = self._clock.monotonic_ms() + timeout_ms
+        while True:
+            self._raise_fault()
+            if self._ready:
+                taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
+                self._positions.hand_out(taken)
+                return taken
+            left_ms = deadline_ms - self._clock.monotonic_ms()
+            if self._pending is None:
+                if left_ms < 0:
+                    return []
+                self._pending = self._polls.submit(
+                    partial(self._reader.fetch, fetch_count, left_ms)
+                )
+                self._pending.add_done_callback(self._fetched)
+            # A caller that gives up leaves the fetch running: its records go to the next one.
+            await asyncio.wait([self._pending])
+            if left_ms <= 0 and not self._ready and not self._faults:
+                return []
+
+    def put_back(self, records: list[ConsumerRecord]) -> None:
+        """Records that were handed out and not handled: they come first next time."""
+        self._ready.extendleft(reversed(records))
+        self._positions.hand_back(records)
+
+    async def run(self, fn: Callable[[], None]) -> None:
+        """Run what must not overlap a fetch; the running one is cut short."""
+        self.interrupt()
+        await self._polls.run(fn)
+
+    def interrupt(self) -> None:
+        """Let the running fetch end soon."""
+        if self._pending is not None:
+            self._reader.interrupt()
+
+    def drop(self, partitions: Iterable[TopicPartition]) -> Offsets:
+        """Drop fetched records of these partitions; the first dropped offset of each."""
+        keys = set(partitions)
+        first: Offsets = {}
+        kept: deque[ConsumerRecord] = deque()
+        for record in self._ready:
+            key = TopicPartition(record.topic, record.partition)
+            if key in keys:
+                first.setdefault(key, record.offset)
+            else:
+                kept.append(record)
+        self._ready = kept
+        return first
+
+    async def settle(self) -> None:
+        """End the running fetch and wait for it."""
+        self.interrupt()
+        if self._pending is not None:
+            await asyncio.wait([self._pending])
+
+    def close(self) -> None:
+        """End the thread."""
+        self._polls.close()
+
+    def _fetched(self, pending: asyncio.Future[Fetched]) -> None:
+        self._pending = None
+        if pending.cancelled():
+            return
+        error = pending.exception()
+        if error is not None:
+            get_logger(__name__).error("consumer.fetch_failed", error=repr(error))
+            self._faults.append(Closed("client.closed", what="consumer"))
+            return
+        fetched = pending.result()
+        self._ready.extend(fetched.records)
+        self._faults.extend(fetched.faults)
+
+    def _raise_fault(self) -> None:
+        while self._faults:
+            fault = self._faults.popleft()
+            if fault.code in _RAISED:
+                raise fault
+            self._on_fault(fault)

@@ -1,0 +1,282 @@
+"""The blocking half of the consumer: everything that calls librdkafka, on a thread of ours.
+
+Nothing here runs on a loop. Waits are cut into slices, so that `interrupt` ends them soon.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+from summit.base.clock import Clock
+from summit.base.errors import Invalid, SummitError
+from summit.base.limits import CLIENT_SLICE_MS
+from summit.client import librdkafka
+from summit.client.faults import translate
+from summit.client.positions import Offsets
+from summit.client.settings import ConsumerConfig
+from summit.client.types import NO_HEADERS, ConsumerRecord, Headers, TopicPartition
+
+_SEEK_TRIES: Final = 200  # of 10 ms: right after an assignment librdkafka refuses to seek
+BEGINNING: Final = -2  # librdkafka's own numbers, as in Kafka's ListOffsets
+END: Final = -1
+
+
+class Fetched(NamedTuple):
+    """What one wait brought."""
+
+    records: list[ConsumerRecord]
+    faults: list[SummitError]
+
+
+class Committed(NamedTuple):
+    """What a commit achieved."""
+
+    offsets: Offsets
+    fault: SummitError | None
+
+
+class Told(NamedTuple):
+    """What the reader tells the consumer: assigned, revoked, lost, committed or error."""
+
+    what: str
+    partitions: list[TopicPartition]
+    offsets: Offsets
+    fault: SummitError | None = None
+
+
+class Reader:
+    """One librdkafka consumer.
+
+    Args:
+        due: What to commit before partitions are given away; called on the reader's thread.
+        tell: Takes what happened; called on the reader's thread.
+    """
+
+    def __init__(
+        self,
+        config: ConsumerConfig,
+        clock: Clock,
+        *,
+        due: Callable[[], Offsets],
+        tell: Callable[[Told], None],
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._due = due
+        self._tell = tell
+        self._handle: Any = None
+        self._library: Any = None
+        self._interrupted = threading.Event()
+
+    def interrupt(self) -> None:
+        """End the wait of the running or the next `fetch`. From any thread."""
+        self._interrupted.set()
+
+    def dial(self, addresses: list[str]) -> None:
+        """Connect and see that a broker answers. Raises Unavailable."""
+        self._library = librdkafka.load()
+        settings = librdkafka.consumer_settings(self._config, addresses, self._library_told)
+        try:
+            self._handle = self._library.Consumer(settings)
+            self._handle.list_topics(timeout=self._config.connect_timeout_ms / 1000)
+        except self._library.KafkaException as error:
+            if self._handle is not None:
+                self._handle.close()
+            raise translate(error, brokers=", ".join(addresses)) from error
+
+    def close(self) -> None:
+        """Leave the group and end librdkafka's threads; partitions are revoked on the way."""
+        self._handle.close()
+
+    def fetch(self, count: int, timeout_ms: float) -> Fetched:
+        """Wait for records: up to `count` of those that are there when the first is."""
+        deadline_ms = self._clock.monotonic_ms() + timeout_ms
+        consume = self._handle.consume
+        while True:
+            left_ms = max(0.0, deadline_ms - self._clock.monotonic_ms())
+            messages = consume(1, min(left_ms, CLIENT_SLICE_MS) / 1000)
+            if messages and count > 1:
+                # Asked for many at once, librdkafka would wait until all of them are there.
+                messages += consume(count - 1, 0)
+            if messages or self._interrupted.is_set() or left_ms == 0:
+                self._interrupted.clear()
+                return self._convert(messages)
+
+    def _convert(self, messages: list[Any]) -> Fetched:
+        records: list[ConsumerRecord] = []
+        faults: list[SummitError] = []
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                faults.append(
+                    translate(error, topic=message.topic(), partition=message.partition())
+                )
+                continue
+            headers = message.headers()
+            records.append(
+                ConsumerRecord(
+                    message.topic(),
+                    message.partition(),
+                    message.offset(),
+                    message.timestamp()[1],
+                    message.key(),
+                    message.value(),
+                    Headers(headers) if headers else NO_HEADERS,
+                )
+            )
+        return Fetched(records, faults)
+
+    def subscribe(self, topics: list[str]) -> None:
+        """Replace the subscription; an empty list ends it. Raises Invalid."""
+        if topics:
+            self._guard(
+                lambda: self._handle.subscribe(
+                    topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+                )
+            )
+        else:
+            self._guard(self._handle.unsubscribe)
+
+    def assign(self, offsets: dict[TopicPartition, int | None]) -> None:
+        """Read exactly these partitions, each from its offset (None: committed, or the reset)."""
+        parts = [
+            self._library.TopicPartition(
+                key.topic, key.partition, self._library.OFFSET_INVALID if at is None else at
+            )
+            for key, at in offsets.items()
+        ]
+        if parts:
+            self._guard(lambda: self._handle.assign(self._pinned(parts)))
+        else:
+            self._guard(self._handle.unassign)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Go on at `offset` (-2 = beginning, -1 = end). Raises Invalid."""
+        part = self._library.TopicPartition(partition.topic, partition.partition, offset)
+        pause = threading.Event()
+        for attempt in range(_SEEK_TRIES):
+            try:
+                self._handle.seek(part)
+            except self._library.KafkaException as error:
+                if error.args[0].name() != "_STATE" or attempt == _SEEK_TRIES - 1:
+                    raise translate(error, **partition._asdict()) from error
+                pause.wait(0.01)
+            else:
+                return
+
+    def pause(self, partitions: list[TopicPartition]) -> None:
+        """Bring no records of these partitions until `resume`."""
+        self._guard(lambda: self._handle.pause(self._parts(partitions)))
+
+    def resume(self, partitions: list[TopicPartition]) -> None:
+        """Bring records of these partitions again."""
+        self._guard(lambda: self._handle.resume(self._parts(partitions)))
+
+    def commit(
+        self, offsets: Offsets, metadata: dict[TopicPartition, str] | None = None
+    ) -> Committed:
+        """Tell the group; waits for the coordinator's answer."""
+        texts = metadata or {}
+        parts = []
+        for key, offset in offsets.items():
+            part = self._library.TopicPartition(key.topic, key.partition, offset)
+            if key in texts:
+                part = self._library.TopicPartition(
+                    key.topic, key.partition, offset, texts[key]
+                )  # fmt: skip
+            parts.append(part)
+        try:
+            answers = self._handle.commit(offsets=parts, asynchronous=False)
+        except self._library.KafkaException as error:
+            return Committed({}, translate(error, group=self._config.group_id))
+        done: Offsets = {}
+        fault: SummitError | None = None
+        for answer in answers:
+            key = TopicPartition(answer.topic, answer.partition)
+            if answer.error is None:
+                done[key] = offsets[key]
+            else:
+                fault = translate(answer.error, group=self._config.group_id, **key._asdict())
+        return Committed(done, fault)
+
+    def committed(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int | None]:
+        """The group's offsets; None where it has none. Raises Unavailable."""
+        try:
+            answers = self._handle.committed(
+                self._parts(partitions), timeout=self._config.request_timeout_ms / 1000
+            )
+        except self._library.KafkaException as error:
+            raise translate(error, group=self._config.group_id) from error
+        found: dict[TopicPartition, int | None] = {}
+        for answer in answers:
+            key = TopicPartition(answer.topic, answer.partition)
+            if answer.error is not None:
+                raise translate(answer.error, **key._asdict())
+            found[key] = answer.offset if answer.offset >= 0 else None
+        return found
+
+    def bounds(self, partition: TopicPartition) -> tuple[int, int]:
+        """First kept and next readable offset. Raises Invalid or Unavailable."""
+        part = self._library.TopicPartition(partition.topic, partition.partition)
+        try:
+            first, last = self._handle.get_watermark_offsets(
+                part, timeout=self._config.request_timeout_ms / 1000
+            )
+        except self._library.KafkaException as error:
+            raise translate(error, **partition._asdict()) from error
+        return int(first), int(last)
+
+    def _parts(self, partitions: Iterable[TopicPartition]) -> list[Any]:
+        return [self._library.TopicPartition(part.topic, part.partition) for part in partitions]
+
+    def _pinned(self, parts: list[Any]) -> list[Any]:
+        """With `latest`, fix the log's end now: it must not move until the first fetch."""
+        if self._config.auto_offset_reset != "latest":
+            return parts
+        open_parts = [part for part in parts if part.offset < 0]
+        keys = [TopicPartition(part.topic, part.partition) for part in open_parts]
+        try:
+            committed = self.committed(keys) if keys else {}
+            for part, key in zip(open_parts, keys, strict=True):
+                at = committed.get(key)
+                part.offset = self.bounds(key)[1] if at is None else at
+        except SummitError:
+            return parts  # librdkafka finds out by itself, only later
+        return parts
+
+    def _assigned(self, handle: Any, parts: list[Any]) -> None:
+        # On the thread that polls, like the two below.
+        handle.assign(self._pinned(parts))
+        self._tell(Told("assigned", _keys(parts), {}))
+
+    def _revoked(self, handle: Any, parts: list[Any]) -> None:
+        keys = _keys(parts)
+        gone = set(keys)
+        due = {key: at for key, at in self._due().items() if key in gone}
+        done = self.commit(due) if due and self._config.enable_auto_commit else Committed({}, None)
+        handle.unassign()
+        self._tell(Told("revoked", keys, done.offsets, done.fault))
+
+    def _lost(self, handle: Any, parts: list[Any]) -> None:
+        # Somebody else may have these partitions already: a commit would only be refused.
+        handle.unassign()
+        self._tell(Told("lost", _keys(parts), {}))
+
+    def _library_told(self, error: Any) -> None:
+        if error.name() != "_TRANSPORT":  # one connection; all of them lost is told on its own
+            self._tell(Told("error", [], {}, translate(error, brokers="", what="consumer")))
+
+    def _guard(self, fn: Callable[[], None]) -> None:
+        """Run `fn` with librdkafka's complaints in our words."""
+        try:
+            fn()
+        except self._library.KafkaException as error:
+            raise translate(error, group=self._config.group_id) from error
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise Invalid("client.refused", reason=str(error)) from error
+
+
+def _keys(parts: list[Any]) -> list[TopicPartition]:
+    return [TopicPartition(part.topic, part.partition) for part in parts]
