@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from tests.interop.processes import BrokerProcess
 
 with warnings.catch_warnings():  # it reads its schemas in a way that Python 3.11 deprecates
