@@ -1,0 +1,230 @@
+"""`summit consume`: the records of topics, as JSON, as values, or in a form of one's own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from summit.cli.output import bootstrap_option, print_json, talk
+
+_SILENCE_S = 10.0
+
+
+@click.command()
+@click.argument("topics", nargs=-1, required=True)
+@bootstrap_option
+@click.option(
+    "-g",
+    "--group",
+    default=None,
+    help="Join this consumer group; offsets are committed after printing.",
+)
+@click.option("--from-beginning", is_flag=True, help="Start at the first record, not at the end.")
+@click.option("-n", "--count", type=click.IntRange(1), default=None, help="End after so many.")
+@click.option(
+    "-e", "--exit", "exit_at_end", is_flag=True, help="End at the end that the topics have now."
+)
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    default=None,
+    metavar="TEXT",
+    help=r"%t topic, %p partition, %o offset, %T timestamp, %k key, %v value, \n, \t.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["json", "value"]),
+    default="json",
+    show_default=True,
+    help="One JSON object a line, or the values alone.",
+)
+def consume(
+    topics: Sequence[str],
+    bootstrap_servers: str,
+    group: str | None,
+    from_beginning: bool,
+    count: int | None,
+    exit_at_end: bool,
+    form: str | None,
+    output: str,
+) -> None:
+    """Print the records of TOPICS."""
+    if group is not None and exit_at_end:
+        raise click.UsageError("--exit goes without --group: a group has no end of its own")
+    printer = _Printer(form, output)
+    reader = _Reader(bootstrap_servers.split(","), list(topics), count, printer)
+    if group is None:
+        asyncio.run(reader.read(from_beginning=from_beginning, exit_at_end=exit_at_end))
+    else:
+        asyncio.run(reader.read_as(group, from_beginning=from_beginning))
+    talk(f"{printer.count} records")
+
+
+class _Printer:
+    """Prints records in the form that was asked for."""
+
+    def __init__(self, form: str | None, output: str) -> None:
+        self._form = form.replace("\\n", "\n").replace("\\t", "\t") if form else None
+        self._output = output
+        self.count = 0
+
+    def print(self, record: Any) -> None:
+        self.count += 1
+        if self._form is not None:
+            sys.stdout.write(self._formatted(record))
+        elif self._output == "value":
+            sys.stdout.buffer.write((record.value or b"") + b"\n")
+        else:
+            print_json(_plain(record))
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+    def _formatted(self, record: Any) -> str:
+        assert self._form is not None
+        values = {
+            "t": record.topic, "p": str(record.partition), "o": str(record.offset),
+            "T": str(record.timestamp), "k": _text(record.key) or "", "v": _text(record.value) or "",
+            "%": "%",
+        }  # fmt: skip
+        parts = self._form.split("%")
+        out = [parts[0]]
+        skip = False
+        for part in parts[1:]:
+            if skip:
+                skip = False
+                out.append(part)
+            elif part == "":
+                out.append("%")
+                skip = True
+            else:
+                out.append(values.get(part[0], "%" + part[0]) + part[1:])
+        return "".join(out)
+
+
+class _Reader:
+    """Reads until the count, the end or a signal."""
+
+    def __init__(
+        self, servers: list[str], topics: list[str], count: int | None, printer: _Printer
+    ) -> None:
+        self._servers = servers
+        self._topics = topics
+        self._count = count
+        self._printer = printer
+        self._stopping = asyncio.Event()
+
+    async def read(self, *, from_beginning: bool, exit_at_end: bool) -> None:
+        """Read every partition without a group."""
+        from summit.client.admin import Admin
+        from summit.stream_processing import StreamConsumer
+
+        self._catch_signals()
+        async with Admin(
+            {"clientId": "summit-consume", "bootstrapServers": self._servers}
+        ) as admin:
+            found = await admin.describe_topics(self._topics)
+            partitions = [(topic.name, p.partition) for topic in found for p in topic.partitions]
+            ends = await admin.offsets(partitions, "latest")
+            starts = await admin.offsets(partitions, "earliest")
+        begin = starts if from_beginning or exit_at_end else ends
+        left = {place for place in partitions if begin[place] < ends[place]}
+        if exit_at_end and not left:
+            return
+        config = self._config(None, from_beginning=from_beginning)
+        async with StreamConsumer(config) as consumer:
+            await consumer.assign({place: begin[place] for place in partitions})
+            async for record in self._records(consumer):
+                place = (record.topic, record.partition)
+                if exit_at_end and record.offset >= ends[place]:
+                    continue
+                self._printer.print(record)
+                if record.offset >= ends[place] - 1:
+                    left.discard(place)
+                if self._enough() or (exit_at_end and not left):
+                    break
+        self._printer.flush()
+
+    async def read_as(self, group: str, *, from_beginning: bool) -> None:
+        """Read as a member of a group."""
+        from summit.stream_processing import StreamConsumer
+
+        self._catch_signals()
+        config = self._config(group, from_beginning=from_beginning)
+        async with StreamConsumer(config) as consumer:
+            await consumer.subscribe(self._topics)
+            async for record in self._records(consumer):
+                self._printer.print(record)
+                if self._enough():
+                    break
+            self._printer.flush()
+            await consumer.commit_offsets()
+
+    async def _records(self, consumer: Any) -> Any:
+        silent_s = 0.0
+        while not self._stopping.is_set():
+            most = 500 if self._count is None else min(500, self._count - self._printer.count)
+            batch = await consumer.poll_batch(most, 200)
+            for record in batch:
+                yield record
+            self._printer.flush()
+            silent_s = 0.0 if batch else silent_s + 0.2
+            if _SILENCE_S <= silent_s < _SILENCE_S + 0.2 and not self._printer.count:
+                talk(
+                    f"waiting on {', '.join(self._topics)}: no record in {_SILENCE_S:.0f} s; "
+                    "reading starts at the end, use --from-beginning for what is there"
+                )
+
+    def _enough(self) -> bool:
+        return self._count is not None and self._printer.count >= self._count
+
+    def _config(self, group: str | None, *, from_beginning: bool) -> dict[str, Any]:
+        return {
+            "clientId": "summit-consume", "bootstrapServers": self._servers,
+            "groupId": group or "summit-consume", "enableAutoCommit": False,
+            "autoOffsetReset": "earliest" if from_beginning else "latest",
+        }  # fmt: skip
+
+    def _catch_signals(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):
+                asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    plain = {
+        "topic": record.topic, "partition": record.partition, "offset": record.offset,
+        "timestamp": record.timestamp, "key": _text(record.key), "value": _value(record.value),
+    }  # fmt: skip
+    if record.headers:
+        plain["headers"] = {name: _text(value) for name, value in record.headers.items()}
+    return plain
+
+
+def _value(value: bytes | None) -> Any:
+    import msgspec
+
+    if value is None:
+        return None
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _text(value)
+
+
+def _text(value: bytes | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(value).decode()

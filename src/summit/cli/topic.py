@@ -1,0 +1,144 @@
+"""`summit topic`: create, list, describe and delete topics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from summit.cli.output import bootstrap_option, output_option, print_json, print_list, talk
+
+
+@click.group()
+def topic() -> None:
+    """Create, list, describe and delete topics."""
+
+
+@topic.command("create")
+@click.argument("name")
+@bootstrap_option
+@click.option(
+    "-p",
+    "--partitions",
+    type=click.IntRange(1),
+    default=None,
+    help="The broker's default where not given.",
+)
+@click.option("-r", "--replication-factor", type=click.IntRange(1), default=None)
+@click.option(
+    "-c",
+    "--config",
+    "configs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Such as retention.ms=86400000.",
+)
+def create(
+    name: str,
+    bootstrap_servers: str,
+    partitions: int | None,
+    replication_factor: int | None,
+    configs: Sequence[str],
+) -> None:
+    """Create the topic NAME."""
+    settings = {}
+    for text in configs:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"'{text}' is not NAME=VALUE", param_hint="--config")
+        settings[key] = value
+
+    async def run() -> None:
+        async with _admin(bootstrap_servers) as admin:
+            await admin.create_topic(
+                name, partitions=partitions or -1, replication_factor=replication_factor or -1,
+                configs=settings,
+            )  # fmt: skip
+
+    asyncio.run(run())
+    talk(f"created {name}")
+
+
+@topic.command("list")
+@bootstrap_option
+@click.option("--internal", is_flag=True, help="Also those whose name begins with '_'.")
+@output_option
+def list_topics(bootstrap_servers: str, internal: bool, output: str | None) -> None:
+    """List topics with partitions and records."""
+
+    async def run() -> list[dict[str, Any]]:
+        async with _admin(bootstrap_servers) as admin:
+            found = [t for t in await admin.list_topics() if internal or t.name[0] != "_"]
+            places = [(t.name, p.partition) for t in found for p in t.partitions]
+            ends = await admin.offsets(places, "latest")
+            starts = await admin.offsets(places, "earliest")
+            return [
+                {
+                    "name": t.name, "partitions": len(t.partitions),
+                    "records": sum(
+                        ends[t.name, p.partition] - starts[t.name, p.partition]
+                        for p in t.partitions
+                    ),
+                }
+                for t in sorted(found, key=lambda t: t.name)
+            ]  # fmt: skip
+
+    print_list(asyncio.run(run()), ["name", "partitions", "records"], output)
+
+
+@topic.command("describe")
+@click.argument("name")
+@bootstrap_option
+@output_option
+def describe(name: str, bootstrap_servers: str, output: str | None) -> None:
+    """Show the partitions of the topic NAME."""
+
+    async def run() -> dict[str, Any]:
+        async with _admin(bootstrap_servers) as admin:
+            (found,) = await admin.describe_topics([name])
+            places = [(name, p.partition) for p in found.partitions]
+            ends = await admin.offsets(places, "latest")
+            starts = await admin.offsets(places, "earliest")
+        return {
+            "name": name,
+            "topicId": found.topic_id,
+            "partitions": [
+                {
+                    "partition": p.partition, "leader": p.leader, "replicas": p.replicas,
+                    "isr": p.isr, "start": starts[name, p.partition], "end": ends[name, p.partition],
+                }
+                for p in found.partitions
+            ],
+        }  # fmt: skip
+
+    described = asyncio.run(run())
+    if output == "json":
+        print_json(described)
+        return
+    columns = ["partition", "leader", "replicas", "isr", "start", "end"]
+    print_list(described["partitions"], columns, output)
+
+
+@topic.command("delete")
+@click.argument("name")
+@bootstrap_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(name: str, bootstrap_servers: str, yes: bool) -> None:
+    """Delete the topic NAME and its records."""
+    if not yes:
+        click.confirm(f"Delete {name} and all its records?", abort=True, err=True)
+
+    async def run() -> None:
+        async with _admin(bootstrap_servers) as admin:
+            await admin.delete_topic(name)
+
+    asyncio.run(run())
+    talk(f"deleted {name}")
+
+
+def _admin(bootstrap_servers: str) -> Any:
+    from summit.client.admin import Admin
+
+    return Admin({"clientId": "summit-topic", "bootstrapServers": bootstrap_servers.split(",")})
