@@ -236,8 +236,7 @@ class Checkpoint:
             ):
                 self._write_index(part.segment, suffix, position, data)
         for directory in directories:
-            if self._core.files.is_dir(directory):
-                sync_dir(self._core.files, directory)
+            sync_dir(self._core.files, directory)
 
     def _write_index(self, segment: Segment, suffix: str, position: int, data: bytes) -> None:
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import posixpath
+from collections.abc import Iterator
 
 from summit.base.errors import Corrupt, SummitError, Unavailable
 from summit.base.files import File, Files
@@ -21,6 +23,8 @@ def sync_dir(files: Files, path: str) -> None:
     """Sync a directory. Raises: Corrupt("disk.sync_failed")."""
     try:
         files.sync_dir(path)
+    except FileNotFoundError:
+        return  # deleted meanwhile: nothing in it has to last
     except OSError as error:
         raise Corrupt("disk.sync_failed", path=path, reason=reason(error)) from error
 
@@ -40,6 +44,15 @@ def make_durable_dirs(files: Files, path: str) -> None:
 def is_disk_full(error: OSError) -> bool:
     """Whether the error goes away when somebody frees space."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextlib.contextmanager
+def disk_errors(path: str) -> Iterator[None]:
+    """Turn errors of the operating system into what they mean for the store under `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, path) from error
 
 
 def disk_error(error: OSError, path: str) -> SummitError:

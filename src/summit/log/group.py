@@ -123,6 +123,8 @@ class Group:
 
 def _write_segment(write: Write) -> None:
     chunks = write.chunks
+    if write.is_dropped:  # its topic was deleted since
+        return
     write.data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     try:
         write.segment.write(write.data, write.position)

@@ -172,12 +172,10 @@ class PartitionOpener:
             if number == first:
                 segment.load_indexes(start, segment.size)
                 position = self._walk_to(segment, start)
-            elif segment.base_offset < self._end_offset:
+            elif not self._follows(segment.base_offset):
                 self._cut(number - 1, segments[number - 1].size, is_loss=True)
                 return
             else:
-                if segment.base_offset > self._end_offset:
-                    self.gap = (self._end_offset, segment.base_offset)
                 segment.load_indexes(segment.base_offset, 0)
                 self._end_offset = segment.base_offset
                 self._unindexed_bytes = 0
@@ -186,6 +184,17 @@ class PartitionOpener:
             if end < segment.size or reached_wal:
                 self._cut(number, end, is_loss=not reached_wal)
                 return
+
+    def _follows(self, base_offset: int) -> bool:
+        """Whether a segment belongs behind what was taken so far.
+
+        Behind a hole it does only where all had been synced: there the disk has lost something.
+        Later the hole and what follows were on their way together, and nobody was answered.
+        """
+        if self._end_offset < base_offset <= self.point.recovery_point:
+            self.gap = (self._end_offset, base_offset)
+            return True
+        return base_offset == self._end_offset
 
     def _walk_to(self, segment: Segment, stop_offset: int) -> int:
         """Go from the last index entry to the end of the batches before `stop_offset`.

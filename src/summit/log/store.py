@@ -8,6 +8,7 @@ sync.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable
 from uuid import UUID
@@ -17,7 +18,7 @@ from summit.base.errors import Conflict, SummitError
 from summit.base.files import Files, Lock
 from summit.base.rand import Rand
 from summit.log.checkpoint import Checkpoint
-from summit.log.faults import disk_error, make_durable_dirs, sync_dir
+from summit.log.faults import disk_errors, make_durable_dirs, sync_dir
 from summit.log.group import Group
 from summit.log.layout import (
     CLEAN_SHUTDOWN,
@@ -133,10 +134,11 @@ class LogStore:
         """
         settings = settings or StoreSettings()
         core = StoreCore(files, data_dir, log_dirs or [join(data_dir, "topics")], settings)
-        for path in (data_dir, *core.log_dirs, join(data_dir, WAL)):
-            make_durable_dirs(files, path)
-        locks: list[Lock] = []
-        try:
+        with contextlib.ExitStack() as on_failure, disk_errors(data_dir):
+            for path in (data_dir, *core.log_dirs, join(data_dir, WAL)):
+                make_durable_dirs(files, path)
+            locks: list[Lock] = []
+            on_failure.callback(_release, locks)
             for path in dict.fromkeys((data_dir, *core.log_dirs)):
                 locks.append(files.lock(join(path, LOCK)))
             report = recover(core, clock.now_ms())
@@ -145,12 +147,7 @@ class LogStore:
                     files, join(data_dir, WAL), file_bytes=settings.wal_file_bytes,
                     number=report.next_wal_number, rand=rand or Rand(),
                 )  # fmt: skip
-        except OSError as error:
-            _release(locks)
-            raise disk_error(error, data_dir) from error
-        except BaseException:
-            _release(locks)
-            raise
+            on_failure.pop_all()
         return cls(core, locks, report)
 
     # ---- partitions ----
@@ -172,21 +169,23 @@ class LogStore:
 
         May be called on any thread, one call at a time: the logs appear when their files are there.
 
-        Raises: Conflict("log.partition_exists"); Unavailable("disk.full"); Corrupt; OSError.
+        Raises: Conflict("log.partition_exists"); Unavailable("disk.full"); Corrupt. What was made
+            before the error is made again by the next try.
         Cost: Five small files each; under `fsync` one sync each and one for all.
         """
         core = self._core
         made: list[PartitionLog] = []
         parents: dict[str, None] = {}
-        for index in indexes:
-            if index in core.topics.get(topic, ()):
-                raise Conflict("log.partition_exists", topic=topic, partition=index)
-            log_dir = self._emptiest(made)
-            parents[log_dir] = None
-            made.append(self._make_partition(log_dir, (topic, index, topic_id), config))
-        if core.settings.durability == "fsync":
-            for parent in parents:
-                sync_dir(core.files, parent)
+        with disk_errors(core.data_dir):
+            for index in indexes:
+                if index in core.topics.get(topic, ()):
+                    raise Conflict("log.partition_exists", topic=topic, partition=index)
+                log_dir = self._emptiest(made)
+                parents[log_dir] = None
+                made.append(self._make_partition(log_dir, (topic, index, topic_id), config))
+            if core.settings.durability == "fsync":
+                for parent in parents:
+                    sync_dir(core.files, parent)
         partitions = core.topics.setdefault(topic, {})
         for log in made:
             partitions[log.index] = log
@@ -210,7 +209,8 @@ class LogStore:
                 f"{partition_name(topic, log.index)}.{encode_topic_id(log.topic_id)}"
                 f"{DELETED_DIRECTORY}",
             )
-            core.files.rename(log.directory, target)
+            with disk_errors(core.data_dir):
+                core.files.rename(log.directory, target)
             core.doomed_trees.append(target)
             parents[log.log_dir] = None
         if core.settings.durability == "fsync":
@@ -326,19 +326,22 @@ class LogStore:
         Every group must be settled. After a failure nothing is marked: the next open recovers.
         """
         core = self._core
-        try:
+        with disk_errors(core.data_dir), contextlib.ExitStack() as at_end:
+            at_end.callback(self._let_go)
             if core.failure is None and core.held_back is None:
                 assert not core.in_flight, "a group is not settled"
                 self._close_cleanly()
             elif core.wal is not None:
                 core.wal.abandon()
-        finally:
-            for log in core.logs():
-                for segment in log.segments:
-                    segment.close()
-            for segment in core.graveyard:
+
+    def _let_go(self) -> None:
+        """Close files and locks."""
+        for log in self._core.logs():
+            for segment in log.segments:
                 segment.close()
-            _release(self._locks)
+        for segment in self._core.graveyard:
+            segment.close()
+        _release(self._locks)
 
     def _close_cleanly(self) -> None:
         core = self._core
