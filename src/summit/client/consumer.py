@@ -67,7 +67,7 @@ class StreamConsumer(Emitter):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._topics: list[str] = []
         self._assignment: set[TopicPartition] = set()
-        self._first_assignment = asyncio.Event()
+        self._begun = asyncio.Event()  # partitions came, or the reason why none did
         self._handling: Handling | None = None
         self._worker: asyncio.Task[None] | None = None
         self._tasks = Tasks()
@@ -142,7 +142,7 @@ class StreamConsumer(Emitter):
         self._positions.forget(changed)
         self._assignment = set(offsets)
         self._topics = []
-        self._first_assignment.set()
+        self._begun.set()
 
     @property
     def assignment(self) -> set[TopicPartition]:
@@ -194,7 +194,10 @@ class StreamConsumer(Emitter):
             if self.running:
                 raise Conflict("consumer.running")
             self._positions.finish_handed()
-            found = await link.intake.next(1, self.config.max_poll_records, CONSUMER_POLL_MS)
+            try:
+                found = await link.intake.next(1, self.config.max_poll_records, CONSUMER_POLL_MS)
+            except Closed:
+                break
             if found:
                 return found[0]
         raise StopAsyncIteration
@@ -207,7 +210,7 @@ class StreamConsumer(Emitter):
         One call at a time per partition, partitions side by side; plain or async. A record is
         finished, and may be committed, when its call returned. A failing call is repeated
         `handlerRetries` times; then `onHandlerFailure` decides. Returns after the first
-        assignment of partitions, or a few seconds without one.
+        assignment of partitions, the first `error` event, or a few seconds without either.
 
         Raises: Conflict("consumer.running"); Invalid("consumer.not_subscribed"); whatever ends
             reading before it begins.
@@ -223,7 +226,7 @@ class StreamConsumer(Emitter):
             self._work(link.intake, handling), name="consumer.worker"
         )
         self._worker.add_done_callback(_seen)
-        assigned = asyncio.ensure_future(self._first_assignment.wait())
+        assigned = asyncio.ensure_future(self._begun.wait())
         await asyncio.wait(
             [assigned, self._worker],
             timeout=CONSUMER_START_WAIT_MS / 1000,
@@ -255,7 +258,7 @@ class StreamConsumer(Emitter):
         if worker is None or handling is None or link is None:
             return
         handling.stop()
-        link.intake.interrupt()
+        link.intake.cut_short()
         if in_hand.get() is None:
             await asyncio.wait([worker])
             if self.config.enable_auto_commit:
@@ -419,7 +422,7 @@ class StreamConsumer(Emitter):
         if told.what == "assigned":
             self._positions.forget(told.partitions)
             self._assignment |= set(told.partitions)
-            self._first_assignment.set()
+            self._begun.set()
             self.emit("partitions:assigned", Payload(partitions=told.partitions))
         elif told.what in ("revoked", "lost"):
             if self._link is not None:
@@ -434,6 +437,7 @@ class StreamConsumer(Emitter):
 
     def _tell_error(self, error: SummitError) -> None:
         get_logger(__name__).warning("consumer.error", code=error.code, error=str(error))
+        self._begun.set()
         self.emit("error", Payload(error=error))
 
     # ---- small parts ----

@@ -41,15 +41,22 @@ class Intake:
         self._pending: asyncio.Future[Fetched] | None = None
         self._ready: deque[ConsumerRecord] = deque()
         self._faults: deque[SummitError] = deque()
+        self._cut_short = False
+        self._closed = False
 
     async def next(self, count: int, fetch_count: int, timeout_ms: float) -> list[ConsumerRecord]:
         """Up to `count` records; when none is ready, fetch up to `fetch_count`.
+
+        Returns nothing when the time is over, or at `cut_short`.
 
         Raises: Invalid("consumer.no_offset"); Closed.
         """
         deadline_ms = self._clock.monotonic_ms() + timeout_ms
         while True:
             self._raise_fault()
+            if self._cut_short:
+                self._cut_short = False
+                return []
             if self._ready:
                 taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
                 self._positions.hand_out(taken)
@@ -58,6 +65,8 @@ class Intake:
             if self._pending is None:
                 if left_ms < 0:
                     return []
+                if self._closed:
+                    raise Closed("client.closed", what="consumer")
                 self._pending = self._polls.submit(
                     partial(self._reader.fetch, fetch_count, left_ms)
                 )
@@ -68,17 +77,25 @@ class Intake:
                 return []
 
     def put_back(self, records: list[ConsumerRecord]) -> None:
-        """Records that were handed out and not handled: they come first next time."""
+        """Records that were handed out and not handled: they come first next time.
+
+        Whoever was cut short has ended by now.
+        """
+        self._cut_short = False
         self._ready.extendleft(reversed(records))
         self._positions.hand_back(records)
 
     async def run(self, fn: Callable[[], None]) -> None:
-        """Run what must not overlap a fetch; the running one is cut short."""
-        self.interrupt()
+        """Run what must not overlap a fetch; the running one is ended, its caller goes on."""
+        self._interrupt()
         await self._polls.run(fn)
 
-    def interrupt(self) -> None:
-        """Let the running fetch end soon."""
+    def cut_short(self) -> None:
+        """Let the caller of `next` have nothing, soon."""
+        self._cut_short = True
+        self._interrupt()
+
+    def _interrupt(self) -> None:
         if self._pending is not None:
             self._reader.interrupt()
 
@@ -97,8 +114,9 @@ class Intake:
         return first
 
     async def settle(self) -> None:
-        """End the running fetch and wait for it."""
-        self.interrupt()
+        """Fetch no more; wait for the end of the running fetch."""
+        self._closed = True
+        self._interrupt()
         if self._pending is not None:
             await asyncio.wait([self._pending])
 

@@ -232,16 +232,24 @@ class Reader:
         return [self._library.TopicPartition(part.topic, part.partition) for part in partitions]
 
     def _pinned(self, parts: list[Any]) -> list[Any]:
-        """With `latest`, fix the log's end now: it must not move until the first fetch."""
-        if self._config.auto_offset_reset != "latest":
-            return parts
+        """Look up where to start, instead of leaving it to librdkafka.
+
+        With `latest` the log's end must not move until the first fetch; and librdkafka takes a
+        tenth of a second for a reset.
+        """
+        reset = self._config.auto_offset_reset
         open_parts = [part for part in parts if part.offset < 0]
-        keys = [TopicPartition(part.topic, part.partition) for part in open_parts]
+        if reset == "none" or not open_parts:
+            return parts
+        keys = _keys(open_parts)
         try:
-            committed = self.committed(keys) if keys else {}
+            committed = self.committed(keys)
             for part, key in zip(open_parts, keys, strict=True):
-                at = committed.get(key)
-                part.offset = self.bounds(key)[1] if at is None else at
+                at = committed[key]
+                if at is None:
+                    first, last = self.bounds(key)
+                    at = last if reset == "latest" else first
+                part.offset = at
         except SummitError:
             return parts  # librdkafka finds out by itself, only later
         return parts
