@@ -204,14 +204,15 @@ def test_errors_of_the_producer() -> None:
     log = MemoryLog(1)
 
     async def body(client: httpx.AsyncClient) -> None:
-        log.failures = [Invalid("ingest.event_too_large", index=0, size_bytes=9, limit=8)]
+        log.failures = [Invalid("record.too_large", topic="raw-events", reason="9 bytes")]
         assert (await client.post("/ingest", json={})).status_code == 413
         log.full = Unavailable("disk.full", path="x")
         reply = await client.post("/ingest", json={})
         assert (reply.status_code, reply.json()["code"]) == (429, "ingest.queue_full")
         log.full = None
-        log.failures = [Unavailable("disk.full", path="x")]
+        log.failures = [Invalid("topic.unknown", topic="raw-events")]
         reply = await client.post("/ingest", json=[{}, {}])
+        assert "raw-events" in reply.json()["error"]
         assert (reply.status_code, reply.json()["code"]) == (503, "ingest.broker_away")
 
     run(make(), log, body)

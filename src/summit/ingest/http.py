@@ -78,6 +78,7 @@ class HttpCollector(Collector):
         self._server: WebServer | None = None
         self._in_flight_bytes = 0
         self._away_until_ms: float | None = None
+        self._away_reason = ""
 
     @property
     def address(self) -> str | None:
@@ -180,11 +181,9 @@ class HttpCollector(Collector):
             return [future.result() for future in futures]
         forget(futures)
         error = None if failed.cancelled() else failed.exception()
-        if isinstance(error, Invalid):
+        if isinstance(error, SummitError) and error.code.startswith("record."):
             raise error
-        if error is not None:
-            self._note_error(error)
-        raise self._broker_lost() from error
+        raise self._broker_lost(error) from error
 
     def _send(self, batch: Batch, headers: Headers) -> list[asyncio.Future[Any]]:
         assert self._producer is not None
@@ -210,9 +209,10 @@ class HttpCollector(Collector):
             raise
         return futures
 
-    def _broker_lost(self) -> Unavailable:
+    def _broker_lost(self, error: BaseException | None = None) -> Unavailable:
         """Refuse new requests for a moment; the first one after it tries the broker again."""
         self._away_until_ms = self._clock.monotonic_ms() + RETRY_AFTER_MS
+        self._away_reason = "no answer in time" if error is None else str(error)
         if self._state == "running":
             self._state = "degraded"
         return self._away()
@@ -224,7 +224,7 @@ class HttpCollector(Collector):
 
     def _away(self) -> Unavailable:
         return Unavailable(
-            "ingest.broker_away", name=self.name, retry_after_ms=RETRY_AFTER_MS, pointer=None
+            "ingest.broker_away", reason=self._away_reason, retry_after_ms=RETRY_AFTER_MS
         )
 
     def _answer(self, request: Request, acks: list[Ack]) -> Response:

@@ -69,7 +69,7 @@ class FileOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Options of a file collector.
 
     Attributes:
-        paths: Files or glob patterns, beside the collector's `path`.
+        paths: Files or glob patterns, beside the collector's `path`; `-` is standard input.
         exclude: Glob patterns of files to leave out.
         mode: `batch` reads what is there and completes; `tail` follows what is appended.
         format: How a line becomes an event.
@@ -208,6 +208,8 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise _invalid("/port", "a file collector has no port")
         if not self.file_patterns:
             raise _invalid("/path", "a file collector needs path or file.paths")
+        if "-" in self.file_patterns and self.file_options.mode == "tail":
+            raise _invalid("/file/mode", "standard input (-) goes with mode batch")
         if not all(self.file_patterns):
             raise _invalid("/file/paths", "a path must not be empty")
 

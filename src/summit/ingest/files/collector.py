@@ -22,6 +22,8 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
+from summit.base.ids import uuid7
+from summit.base.rand import Rand
 from summit.base.tasks import Tasks
 from summit.events.fields import compile_path
 from summit.ingest.bodies import key_reader
@@ -29,12 +31,14 @@ from summit.ingest.collector import Collector
 from summit.ingest.dead_letters import dead_letter, dead_letter_topic
 from summit.ingest.files.coordinates import SOURCE_HEADER, Coordinate
 from summit.ingest.files.finding import find_files
+from summit.ingest.files.identity import single_use
 from summit.ingest.files.lane import Lane, Outgoing, Window
 from summit.ingest.files.ledger import Ledger
 from summit.ingest.files.lines import Line
 from summit.ingest.files.log_access import LogAccess
 from summit.ingest.files.shapes import check_length, make_shape
 from summit.ingest.files.source import Place, SourceFile, size_of
+from summit.ingest.files.standard_input import STANDARD_INPUT, StandardInput
 from summit.ingest.files.tracking import TrackedFile
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
@@ -111,8 +115,8 @@ class FileCollector(Collector):
         tracked = self._tracked.values()
         reading = sum(one.durable_position for one in tracked)
         sizes = dict(self._sizes)
-        if self._options.mode == "tail":
-            sizes = {one.path: one.file.size_bytes() for one in tracked}
+        now = {one.path: one.file.size_bytes() for one in tracked}
+        sizes = now if self._options.mode == "tail" else {**sizes, **now}
         return FileProgress(
             bytes_read=self._bytes_done + reading,
             bytes_total=max(sum(sizes.values()), self._bytes_done + reading),
@@ -145,9 +149,12 @@ class FileCollector(Collector):
     async def _open(self, producer: Producer) -> None:
         patterns = self.config.file_patterns
         found = await asyncio.to_thread(find_files, patterns, self._options.exclude)
-        if self._options.mode == "batch" and not found:
+        paths = [*found.values()]
+        if STANDARD_INPUT in patterns:
+            paths.append(STANDARD_INPUT)
+        if self._options.mode == "batch" and not paths:
             raise Invalid("collector.no_files", patterns=", ".join(patterns), pointer="/path")
-        self._sizes = {path: size_of(path) for path in found.values()}
+        self._sizes = {path: size_of(path) for path in paths}
         self._bytes_done = self._files_done = 0
         self._ending = False
         self._wake.clear()
@@ -236,27 +243,41 @@ class FileCollector(Collector):
 
     async def _run_batch(self) -> None:
         for path in self._sizes:
-            tracked = TrackedFile(SourceFile(path), self._options.max_line_bytes)
+            tracked, ended = self._open_file(path)
             self._tracked[tracked.file.place] = tracked
-            await self._read_to_end(tracked)
+            await self._read_to_end(tracked, ended)
             if self._ending:
                 return
             await self._drain(tracked)
+            self._sizes[path] = tracked.position
             self._bytes_done += tracked.position
             self._files_done += 1
             self._let_go(tracked)
         self._state = "completed"
 
-    async def _read_to_end(self, tracked: TrackedFile) -> None:
+    def _open_file(self, path: str) -> tuple[TrackedFile, Callable[[], bool]]:
+        """A file of mode `batch`, and whether all of it is there. Raises Invalid."""
+        if path != STANDARD_INPUT:
+            return TrackedFile(SourceFile(path), self._options.max_line_bytes), lambda: True
+        source = StandardInput()
+        name = single_use(uuid7(self._clock, Rand()).bytes) if source.is_pipe else None
+        return TrackedFile(source.file, self._options.max_line_bytes, name=name), source.ended
+
+    async def _read_to_end(self, tracked: TrackedFile, ended: Callable[[], bool]) -> None:
         if not self._recognise(tracked, final=True):
             return  # an empty file
         while not self._ending:
             await self._while_paused()
+            all_there = ended()  # asked before reading: what comes later is read next time
             lines = await asyncio.to_thread(tracked.read, final=False)
-            lines = lines or await asyncio.to_thread(tracked.read, final=True)
-            if not lines:
+            if not lines and all_there:
+                lines = await asyncio.to_thread(tracked.read, final=True)
+            if lines:
+                await self._send_lines(tracked, lines)
+            elif all_there:
                 return
-            await self._send_lines(tracked, lines)
+            else:
+                await self._rest()
 
     async def _run_tail(self) -> None:
         while not self._ending:

@@ -38,6 +38,11 @@ class Identity(NamedTuple):
         return len(head) >= self.size_bytes and fingerprint(head[: self.size_bytes]) == self.digest
 
 
+def single_use(seed: bytes) -> Identity:
+    """The identity of a source that cannot be read twice, such as a pipe."""
+    return Identity(0, 0, 0, fingerprint(seed))
+
+
 def fingerprint(head: bytes) -> str:
     """A digest of the first bytes of a file, 16 hexadecimal digits."""
     return blake2b(head, digest_size=8).hexdigest()

@@ -292,8 +292,8 @@ class Lane:
 
 def _error_of(sent: _Sent) -> SummitError | None:
     if sent.future.cancelled():
-        return Unavailable("ingest.broker_away")
+        return Unavailable("ingest.broker_away", reason="given up")
     error = sent.future.exception()
     if error is None or isinstance(error, SummitError):
         return error
-    return Unavailable("ingest.broker_away")
+    return Unavailable("ingest.broker_away", reason=repr(error))

@@ -23,17 +23,20 @@ class Place(NamedTuple):
 class SourceFile:
     """An open regular file.
 
+    Args:
+        path: Where it is.
+        fd: A descriptor that is open already; it is closed by `close`.
     Raises: Invalid("collector.file_unreadable").
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, fd: int | None = None) -> None:
         self.path = path
         try:
-            self._fd = os.open(path, _FLAGS)
+            self._fd = os.open(path, _FLAGS) if fd is None else fd
         except OSError as error:
             raise _unreadable(path, error.strerror or str(error)) from error
         found = os.fstat(self._fd)
-        if not _is_regular(found):
+        if not is_regular(found):
             os.close(self._fd)
             raise _unreadable(path, "it is not a regular file")
         self.place = Place(found.st_dev, found.st_ino)
@@ -67,7 +70,7 @@ def place_of(path: str) -> Place | None:
         found = os.stat(path)
     except OSError:
         return None
-    return Place(found.st_dev, found.st_ino) if _is_regular(found) else None
+    return Place(found.st_dev, found.st_ino) if is_regular(found) else None
 
 
 def size_of(path: str) -> int:
@@ -78,7 +81,8 @@ def size_of(path: str) -> int:
         return 0
 
 
-def _is_regular(found: os.stat_result) -> bool:
+def is_regular(found: os.stat_result) -> bool:
+    """Whether it is a file with positions, and no pipe, terminal or directory."""
     return found.st_mode & 0o170000 == 0o100000
 
 

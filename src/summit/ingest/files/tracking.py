@@ -25,14 +25,20 @@ _UNSEEN: Final = (-1, -1)
 class TrackedFile:
     """A file with its reader and its lane.
 
+    Args:
+        name: Its identity, when it is not to be found out.
+
     Attributes:
         lane, shape: Set by the collector once the identity is known.
         sent_position: Up to where its lines were handed to the lane, bytes.
         left_ms: Since when its path leads elsewhere; None while it is where it was found.
     """
 
-    def __init__(self, file: SourceFile, max_line_bytes: int) -> None:
+    def __init__(
+        self, file: SourceFile, max_line_bytes: int, *, name: Identity | None = None
+    ) -> None:
         self.file = file
+        self._given = name
         self.identity: Identity | None = None
         self.lane: Lane | None = None
         self.shape: Shape | None = None
@@ -67,6 +73,9 @@ class TrackedFile:
 
         Raises: Invalid("collector.file_unreadable").
         """
+        if self._given is not None:
+            self._begin(self._given, 0)
+            return True
         head = self._head()
         if not head or not (final or b"\n" in head or len(head) == FINGERPRINT_BYTES_MAX):
             return False
@@ -82,7 +91,7 @@ class TrackedFile:
 
     def replaced(self) -> bool:
         """Whether the content that was read is gone: cut down, or other first bytes."""
-        if self.identity is None:
+        if self.identity is None or self._given is not None:
             return False
         stamp = self.file.stamp()
         if stamp == self._seen:
@@ -110,7 +119,7 @@ class TrackedFile:
             return []
         before = self._reader.position
         lines = self._reader.read(final=final)
-        if lines and self.identity is not None and not self.identity.fits(self._head()):
+        if lines and not self._still_the_same():
             self._reader.position = before
             return []
         if not lines:
@@ -136,6 +145,11 @@ class TrackedFile:
     def skips(self, line: Line, sub: int) -> bool:
         """Whether this event was written before the restart."""
         return self.skip is not None and (line.offset, sub) <= self.skip
+
+    def _still_the_same(self) -> bool:
+        if self.identity is None or self._given is not None:
+            return True
+        return self.identity.fits(self._head())
 
     def _begin(self, identity: Identity, position: int) -> None:
         self.identity = identity
