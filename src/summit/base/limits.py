@@ -41,6 +41,16 @@ CAPTURED_BYTES_MAX: Final = 64 << 10  # bytes of an event that a run copies; els
 EVENT_AHEAD_MS_MAX: Final = 300_000  # how far an event's time may lie past its record's (maxFuture)
 KEYS_UNPACKED_MAX: Final = 20_000  # keys of one rule kept as objects; the others are bytes
 
+DOCUMENT_BYTES_MAX: Final = 4 << 20  # bytes of one text of documents; a thousand rules take about 1
+DOCUMENT_NODES_MAX: Final = 200_000  # values in one text, aliases unfolded; stops alias bombs
+DOCUMENT_DEPTH_MAX: Final = 40  # nested lists and maps; rules need about ten
+DOCUMENT_PROBLEMS_MAX: Final = 100  # problems listed for one document; the others are counted
+PATTERN_STEPS_MAX: Final = 50  # steps of one pattern, those in groups included
+PATTERN_TIMES_MAX: Final = 1_000  # repetitions of a step; each one is a state of the automaton
+PATTERN_STATES_MAX: Final = 2_000  # repetitions of all steps together
+PATTERN_TEXT_CHARS_MAX: Final = 4_096  # characters of a title or description
+TEST_EVENTS_MAX: Final = 100_000  # events of one test of a rule
+
 # ---- alerts, journal, flow ----
 ALERT_VIEW_COUNT_MAX: Final = 100_000  # alerts in the view of a service; older ones leave it
 ALERT_VIEW_BYTES_MAX: Final = 256 << 20  # bytes of their JSON; keeps the view inside a small node
@@ -52,6 +62,12 @@ ALERT_TEXT_VALUE_CHARS_MAX: Final = 200  # characters of one value inside a titl
 DEAD_LETTER_BYTES_MAX: Final = 700 << 10  # original value of a dead letter; base64 below 1 MiB
 WATERMARK_UNKNOWN: Final = -(1 << 62)  # ms; the watermark of a partition without events
 READ_BACK_SAMPLES: Final = 64  # per `within` and partition; a restart reads 1/64 of it more
+FOLLOWER_BATCH_RECORDS: Final = 2_000  # records a follower takes before it tells who waits
+FOLLOWER_POLL_MS: Final = 1_000  # ms a follower waits for records in one call
+FOLLOWER_READY_MS: Final = 30_000  # ms in which a topic is read to its end at the start
+PROGRESS_TAIL_RECORDS: Final = 10  # read at a start, to find one good progress record
+PROGRESS_READ_MS: Final = 15_000  # ms in which they are read
+DEFINITION_PUBLISH_MS: Final = 10_000  # ms until a published definition is read back
 
 # ---- ingest, web, services ----
 FILE_LINE_BYTES_MAX: Final = 256 * 1024  # a line of a file; as JSON it must fit in a record

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from summit.base.limits import DEAD_LETTER_BYTES_MAX
-from summit.flow.inputs import DEAD_LETTER_SUFFIX
+from summit.journal.inputs import DEAD_LETTER_SUFFIX
 
 # What is no fault of the event: a deletion, or an event that no rule can use. Counted only.
 COUNTED_ONLY: Final = frozenset({"event.empty", "event.no_type", "event.no_key"})

@@ -7,6 +7,7 @@ about resuming may be older than the commit, which only makes a restart read bac
      "positions": {"events/0": 1200},         input: next offset to process
      "alerts": {"0": 17},                     alerts topic: everything below is written
      "definitions": 9,                        definitions topic: everything below has acted
+     "reads": ["*"],                          names and globs of the topics that rules read
      "low": {"events/0": [900, 1700000000000]},   no unfinished match begins before offset 900;
                                               the partition's watermark there
      "alertsLow": {"0": 11},                  alerts whose last event lies behind `low` are here on
@@ -30,6 +31,7 @@ class ProgressRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     positions: Positions
     alerts: Positions = {}
     definitions: int = 0
+    reads: list[str] = []
     low: dict[str, tuple[int, int]] = {}
     alerts_low: Positions = {}
     activations: list[tuple[int, Positions]] = []

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from summit.flow.inputs import TopicFilter
-
-OUTPUTS = frozenset({"alerts"})
+from summit.journal.inputs import TopicFilter, rule_topics
 
 
 @pytest.mark.parametrize(
@@ -37,4 +35,5 @@ OUTPUTS = frozenset({"alerts"})
     ],
 )
 def test_reads(rules: list[tuple[str, ...]], topic: str, reads: bool) -> None:
-    assert TopicFilter(rules, OUTPUTS).reads(topic) is reads
+    wanted = [name for topics in rules for name in rule_topics(topics)]
+    assert TopicFilter(wanted).reads(topic) is reads

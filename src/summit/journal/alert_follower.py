@@ -1,0 +1,114 @@
+"""Reading alerts: the topic `alerts` into a view, and waiting until an event's alerts are in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from summit.alerts import Alert, AlertView
+from summit.base.clock import Clock, SystemClock
+from summit.base.emitter import Emitter
+from summit.base.limits import FOLLOWER_READY_MS
+from summit.client.admin import Admin
+from summit.client.settings import AdminConfig
+from summit.client.types import ConsumerRecord
+from summit.journal.follower import LogFollower
+from summit.journal.progress import PROGRESS_PLACE, Progress
+from summit.journal.topics import ALERTS, ALERTS_TOPIC, PROGRESS, ensure_topics
+
+
+class AlertFollower(Emitter):
+    """Keeps an `AlertView` up to date; one loop's, from `start` to `stop`.
+
+    Event `alert` with each `Alert` that is new to the view; those that were there at the start
+    come without it.
+
+    Args:
+        servers: Addresses of the brokers.
+        view: Where alerts go; by default a view of the usual size.
+    """
+
+    def __init__(
+        self,
+        servers: Iterable[str],
+        *,
+        view: AlertView | None = None,
+        clock: Clock | None = None,
+        name: str = "summit-alerts",
+    ) -> None:
+        super().__init__()
+        self._servers = list(servers)
+        self._name = name
+        self._progress = Progress()
+        self._live = False
+        self._follower = LogFollower(self._servers, name, self._take, clock=clock or SystemClock())
+        self.view = AlertView() if view is None else view
+
+    async def start(self, timeout_ms: int = FOLLOWER_READY_MS) -> None:
+        """Make the topics where they are missing, and read what is there.
+
+        Raises: Unavailable where no broker answers, or the topics are not read in time.
+        """
+        config = AdminConfig(client_id=self._name, bootstrap_servers=self._servers)
+        async with Admin(config) as admin:
+            topics = await ensure_topics(admin, [ALERTS, PROGRESS])
+            end = (await admin.offsets([PROGRESS_PLACE], "latest"))[PROGRESS_PLACE]
+        places: dict[tuple[str, int], int | None] = {
+            (ALERTS_TOPIC, p.partition): None for p in topics[ALERTS_TOPIC].partitions
+        }
+        places[PROGRESS_PLACE] = max(0, end - 1)
+        await self._follower.start(places)
+        await self._follower.wait_caught_up(timeout_ms)
+        self._live = True
+
+    async def stop(self) -> None:
+        """End reading. Idempotent."""
+        await self._follower.stop()
+
+    async def wait_readable(self, topic: str, partition: int, offset: int, timeout_ms: int) -> None:
+        """Wait until the record is processed and the alerts that it completed are in the view.
+
+        Raises: Unavailable("follower.not_ready") when that takes longer; Closed.
+        """
+        await self._follower.wait_for(
+            lambda: self._progress.covers(topic, partition, offset) and self._has_read_alerts(),
+            timeout_ms,
+        )
+
+    async def wait_active(self, definitions_offset: int, timeout_ms: int) -> None:
+        """Wait until the worker goes by the definition at this offset of its topic.
+
+        Every event written after that is seen by it. Raises: as `wait_readable`.
+        """
+        await self._follower.wait_for(
+            lambda: (
+                self._progress.last is not None
+                and self._progress.last.definitions > definitions_offset
+            ),
+            timeout_ms,
+        )
+
+    @property
+    def progress(self) -> Progress:
+        """How far the worker is, as far as it was read."""
+        return self._progress
+
+    def _has_read_alerts(self) -> bool:
+        assert self._progress.last is not None
+        positions = self._follower.positions
+        return all(
+            positions.get((ALERTS_TOPIC, int(partition)), 0) >= at
+            for partition, at in self._progress.last.alerts.items()
+        )
+
+    def _take(self, records: list[ConsumerRecord]) -> None:
+        for record in records:
+            if record.topic != ALERTS_TOPIC:
+                self._progress.take([record])
+            elif record.value is None:
+                self.view.remove((record.key or b"").decode(errors="replace"))
+            else:
+                self._tell(self.view.add(record.value))
+
+    def _tell(self, alert: Alert | None) -> None:
+        if alert is not None and self._live:
+            self.emit("alert", alert)

@@ -1,0 +1,157 @@
+"""Following whole topics: every record of some partitions, in log order, to one function."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from summit.base.clock import Clock, SystemClock
+from summit.base.errors import Closed, SummitError, Unavailable
+from summit.base.limits import FOLLOWER_BATCH_RECORDS, FOLLOWER_POLL_MS
+from summit.base.logs import get_logger
+from summit.base.tasks import Tasks
+from summit.client.admin import Admin
+from summit.client.consumer import StreamConsumer
+from summit.client.settings import AdminConfig, ConsumerConfig
+from summit.client.types import ConsumerRecord, TopicPartition
+
+Take = Callable[[list[ConsumerRecord]], None]
+Place = tuple[str, int]
+
+
+class LogFollower:
+    """Reads partitions outside any group and never commits; one loop's, from start to stop.
+
+    A broker that goes away is waited for: reading goes on by itself where it was.
+
+    Args:
+        servers: Addresses of the brokers.
+        name: For logs and as client id.
+        take: Called on the loop with each batch of records; must not raise.
+    """
+
+    def __init__(
+        self, servers: Iterable[str], name: str, take: Take, *, clock: Clock | None = None
+    ) -> None:
+        self._servers = list(servers)
+        self._name = name
+        self._take = take
+        self._clock = clock or SystemClock()
+        self._consumer: StreamConsumer | None = None
+        self._ends: dict[Place, int] = {}
+        self._moved = asyncio.Condition()
+        self._tasks = Tasks(self._crashed)
+        self._failed: BaseException | None = None
+        self._stopped = False
+        self.positions: dict[Place, int] = {}
+
+    async def start(self, starts: Mapping[Place, int | None]) -> None:
+        """Begin to read.
+
+        Args:
+            starts: First offset per (topic, partition); None = the first that is kept.
+        Raises: Unavailable where no broker answers; Invalid("topic.unknown").
+        """
+        async with Admin(
+            AdminConfig(client_id=self._name, bootstrap_servers=self._servers)
+        ) as admin:
+            firsts = await admin.offsets(list(starts), "earliest")
+            self._ends = dict(await admin.offsets(list(starts), "latest"))
+        self.positions = {
+            place: firsts[place] if at is None else max(at, firsts[place])
+            for place, at in starts.items()
+        }
+        consumer = StreamConsumer(
+            ConsumerConfig(
+                client_id=self._name,
+                group_id=f"_{self._name}",
+                bootstrap_servers=self._servers,
+                auto_offset_reset="earliest",
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+            ),
+            clock=self._clock,
+        )
+        await consumer.connect()
+        self._consumer = consumer
+        await consumer.assign({TopicPartition(*p): at for p, at in self.positions.items()})
+        self._tasks.spawn(self._read(consumer), f"{self._name}.read")
+
+    async def stop(self) -> None:
+        """End reading. Idempotent."""
+        if self._stopped:
+            return
+        self._stopped = True
+        await self._tasks.cancel_all()
+        if self._consumer is not None:
+            await self._consumer.close()
+        async with self._moved:
+            self._moved.notify_all()
+
+    @property
+    def ends_at_start(self) -> dict[Place, int]:
+        """Next offsets of the partitions when reading began."""
+        return dict(self._ends)
+
+    async def wait_caught_up(self, timeout_ms: int) -> None:
+        """Wait until everything is read that was there at the start.
+
+        Raises: Unavailable("follower.not_ready"); Closed("follower.closed").
+        """
+        await self.wait_for(lambda: self._has_read(self._ends), timeout_ms)
+
+    async def wait_read(self, offsets: Mapping[Place, int], timeout_ms: int) -> None:
+        """Wait until everything below these offsets is read and taken.
+
+        Raises: as `wait_caught_up`.
+        """
+        await self.wait_for(lambda: self._has_read(offsets), timeout_ms)
+
+    async def wait_for(self, done: Callable[[], bool], timeout_ms: int) -> None:
+        """Wait until `done()`, which is asked after every batch.
+
+        Raises: as `wait_caught_up`.
+        """
+        try:
+            async with asyncio.timeout(timeout_ms / 1000), self._moved:
+                await self._moved.wait_for(
+                    lambda: self._stopped or self._failed is not None or done()
+                )
+        except TimeoutError:
+            raise Unavailable(
+                "follower.not_ready", topic=self._topic_names(), timeout_ms=timeout_ms
+            ) from None
+        if self._stopped or self._failed is not None:
+            raise Closed("follower.closed", topic=self._topic_names()) from self._failed
+
+    async def _read(self, consumer: StreamConsumer) -> None:
+        while True:
+            try:
+                records = await consumer.poll_batch(FOLLOWER_BATCH_RECORDS, FOLLOWER_POLL_MS)
+            except Unavailable as error:
+                get_logger(__name__).warning("follower.waits", name=self._name, error=str(error))
+                await asyncio.sleep(1)
+                continue
+            if not records:
+                continue
+            self._take(records)
+            for record in records:
+                self.positions[record.topic, record.partition] = record.offset + 1
+            async with self._moved:
+                self._moved.notify_all()
+
+    def _has_read(self, offsets: Mapping[Place, int]) -> bool:
+        return all(self.positions.get(place, 0) >= at for place, at in offsets.items())
+
+    def _crashed(self, _: str, error: BaseException) -> None:
+        self._failed = error
+        if not isinstance(error, SummitError):
+            get_logger(__name__).error("follower.failed", name=self._name, error=repr(error))
+        self._tasks.spawn(self._wake(), f"{self._name}.wake")
+
+    async def _wake(self) -> None:
+        async with self._moved:
+            self._moved.notify_all()
+
+    def _topic_names(self) -> str:
+        return ", ".join(sorted({topic for topic, _ in self.positions}))

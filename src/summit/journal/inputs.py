@@ -1,0 +1,48 @@
+"""Which topics the rules read. Pure.
+
+User topics are all but internal ones (`_*`), dead letters (`*.dlq`) and outputs (`alerts`). A
+rule's `topics` are names or globs (`*`, `?`, `[abc]`) over user topics; a rule without them reads
+every user topic, later ones included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fnmatch import translate
+from typing import Final
+
+DEAD_LETTER_SUFFIX: Final = ".dlq"
+OUTPUT_TOPICS: Final = frozenset({"alerts"})
+
+
+def is_user_topic(name: str) -> bool:
+    """Whether rules may read a topic."""
+    return not (name.startswith("_") or name.endswith(DEAD_LETTER_SUFFIX) or name in OUTPUT_TOPICS)
+
+
+class TopicFilter:
+    """The union of what some rules read.
+
+    Args:
+        wanted: Names and globs; none = nothing is read. See `rule_topics`.
+    """
+
+    def __init__(self, wanted: Iterable[str]) -> None:
+        self.wanted = sorted(set(wanted))
+        self._names = {topic for topic in self.wanted if not set(topic) & set("*?[")}
+        globs = [translate(topic) for topic in self.wanted if topic not in self._names]
+        self._globs = re.compile("|".join(globs)) if globs else None
+
+    def reads(self, topic: str) -> bool:
+        """Whether some rule reads the topic."""
+        if not is_user_topic(topic):
+            return False
+        return topic in self._names or (
+            self._globs is not None and self._globs.match(topic) is not None
+        )
+
+
+def rule_topics(topics: Iterable[str]) -> tuple[str, ...]:
+    """What a rule with these `topics` reads: them, or every user topic."""
+    return tuple(topics) or ("*",)
