@@ -121,6 +121,8 @@ class Collector(ABC):
         """
         if self._state in ("running", "paused", "degraded", "stopping"):
             raise Conflict("collector.running", name=self.name, state=self._state)
+        if self._state in ("completed", "failed"):
+            await self._close()
         self._producer = producer
         try:
             await self._open(producer)

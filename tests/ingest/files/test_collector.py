@@ -431,7 +431,7 @@ def test_a_full_buffer_only_slows_down(tmp_path: Path) -> None:
 
 
 def test_in_flight_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from summit.ingest.files import collector as module
+    from summit.ingest.files import writing as module
     from summit.ingest.files.lane import Window
 
     monkeypatch.setattr(module, "Window", lambda: Window(max_records=50, max_bytes=1 << 20))
@@ -549,7 +549,7 @@ def test_stop_while_the_broker_is_away_is_bounded(
 
 @pytest.mark.parametrize("piped", [True, False])
 def test_standard_input(tmp_path: Path, piped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from summit.ingest.files import collector as module
+    from summit.ingest.files import reading as module
     from summit.ingest.files.standard_input import StandardInput
 
     path = tmp_path / "in"

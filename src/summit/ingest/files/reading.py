@@ -1,0 +1,253 @@
+"""One run over the files of a collector: all of them once (batch), or on and on (tail)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final
+
+from summit.base.clock import Clock
+from summit.base.errors import Invalid
+from summit.base.ids import uuid7
+from summit.base.logs import get_logger
+from summit.base.rand import Rand
+from summit.ingest.files.finding import find_files
+from summit.ingest.files.identity import single_use
+from summit.ingest.files.source import Place, SourceFile, size_of
+from summit.ingest.files.standard_input import STANDARD_INPUT, StandardInput
+from summit.ingest.files.tracking import TrackedFile
+from summit.ingest.files.writing import Listener, Writer
+from summit.ingest.settings import CollectorConfig
+
+SETTLE_MS: Final = 250  # how long the log must be quiet before a fresh start trusts it
+RECENT_MS: Final = 30_000  # records younger than this may have siblings on their way
+
+
+class Reading:
+    """Finds, recognises and reads files, and gives their lines to the writer.
+
+    Attributes:
+        tracked: The files in hand, by device and inode.
+        paths: The path of every file of this run by its identity.
+        sizes: Mode batch: the size of each file in bytes, in reading order.
+        paused: Whether to stand still.
+    """
+
+    def __init__(
+        self, config: CollectorConfig, writer: Writer, *, listener: Listener, clock: Clock
+    ) -> None:
+        self._config = config
+        self._options = config.file_options
+        self._writer = writer
+        self._listener = listener
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._ending = False
+        self.tracked: dict[Place, TrackedFile] = {}
+        self.paths: dict[str, str] = {}
+        self.sizes: dict[str, int] = {}
+        self.bytes_done = 0
+        self.files_done = 0
+        self.replaced = 0
+        self.paused = False
+
+    async def find(self) -> None:
+        """Look for the files. Raises: Invalid("collector.no_files") in mode batch."""
+        patterns = self._config.file_patterns
+        found = await asyncio.to_thread(find_files, patterns, self._options.exclude)
+        paths = [*found.values()]
+        if STANDARD_INPUT in patterns:
+            paths.append(STANDARD_INPUT)
+        if self._options.mode == "batch":
+            if not paths:
+                raise Invalid("collector.no_files", patterns=", ".join(patterns), pointer="/path")
+            self.sizes = {path: size_of(path) for path in paths}
+
+    async def run(self, left_over: list[asyncio.Future[Any]]) -> None:
+        """Read until the end of all files (batch) or until `end` (tail).
+
+        Args:
+            left_over: Records of an earlier run that its producer may still hold.
+        Raises: SummitError when no waiting helps.
+        """
+        await self._load(left_over)
+        if self._options.mode == "batch":
+            await self._run_batch()
+        else:
+            await self._run_tail()
+        for tracked in self.tracked.values():
+            await self._writer.drain(tracked)
+
+    def end(self) -> None:
+        """Come to an end after the line in hand."""
+        self._ending = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look at the files now."""
+        self._wake.set()
+
+    def close(self) -> list[asyncio.Future[Any]]:
+        """Let go of all files; returns what is still on its way to the broker."""
+        out: list[asyncio.Future[Any]] = []
+        for tracked in self.tracked.values():
+            self.bytes_done += tracked.durable_position
+            if tracked.lane is not None:
+                out += tracked.lane.abandon()
+            tracked.file.close()
+        self.tracked.clear()
+        return out
+
+    async def _load(self, left_over: list[asyncio.Future[Any]]) -> None:
+        """Learn from the log how far each file was written."""
+        if left_over:
+            await asyncio.wait(left_over)
+        ledger, patiently = self._writer.ledger, self._writer.patiently
+        await patiently(ledger.load)
+        # A process that was just killed may have sent what its broker has yet to write.
+        while self._clock.now_ms() - ledger.newest_ms < RECENT_MS and not self._ending:
+            await asyncio.sleep(SETTLE_MS / 1000)
+            if not await patiently(ledger.catch_up):
+                break
+
+    # ---- batch ----
+
+    async def _run_batch(self) -> None:
+        for path in self.sizes:
+            tracked, ended = self._open(path)
+            self.tracked[tracked.file.place] = tracked
+            await self._read_to_end(tracked, ended)
+            if self._ending:
+                return
+            await self._writer.drain(tracked)
+            self.sizes[path] = tracked.position
+            self.bytes_done += tracked.position
+            self.files_done += 1
+            self._let_go(tracked)
+
+    def _open(self, path: str) -> tuple[TrackedFile, Callable[[], bool]]:
+        """A file of mode `batch`, and whether all of it is there. Raises Invalid."""
+        if path != STANDARD_INPUT:
+            return TrackedFile(SourceFile(path), self._options.max_line_bytes), lambda: True
+        source = StandardInput()
+        name = single_use(uuid7(self._clock, Rand()).bytes) if source.is_pipe else None
+        return TrackedFile(source.file, self._options.max_line_bytes, name=name), source.ended
+
+    async def _read_to_end(self, tracked: TrackedFile, ended: Callable[[], bool]) -> None:
+        if not self._recognise(tracked, final=True):
+            return  # an empty file
+        while not self._ending:
+            await self._while_paused()
+            all_there = ended()  # asked before reading: what comes later is read next time
+            lines = await asyncio.to_thread(tracked.read, final=False)
+            if not lines and all_there:
+                lines = await asyncio.to_thread(tracked.read, final=True)
+            if lines:
+                await self._writer.send(tracked, lines, self._is_ending)
+            elif all_there:
+                return
+            else:
+                await self._rest()
+
+    # ---- tail ----
+
+    async def _run_tail(self) -> None:
+        while not self._ending:
+            await self._while_paused()
+            await self._discover()
+            busy = False
+            for tracked in list(self.tracked.values()):
+                busy = await self._follow(tracked) or busy
+            self._writer.announce()
+            if not busy:
+                await self._rest()
+
+    async def _discover(self) -> None:
+        """Take up new files; note which ones moved, and which are no longer where they were."""
+        patterns, exclude = self._config.file_patterns, self._options.exclude
+        found = await asyncio.to_thread(find_files, patterns, exclude)
+        for place, path in found.items():
+            known = self.tracked.get(place)
+            if known is not None:
+                known.file.path = path
+                known.left_ms = None
+                continue
+            try:
+                file = SourceFile(path)
+            except Invalid as error:  # gone again, or not ours to read; looked at again next time
+                self._listener.note_error(error)
+                continue
+            if file.place in self.tracked:
+                file.close()
+                continue
+            self.tracked[file.place] = TrackedFile(file, self._options.max_line_bytes)
+        for place, tracked in self.tracked.items():
+            if place not in found and tracked.left_ms is None:
+                tracked.left_ms = self._clock.monotonic_ms()
+
+    async def _follow(self, tracked: TrackedFile) -> bool:
+        """Send what is new in one file; False when there was nothing."""
+        writer = self._writer
+        if tracked.lane is not None and not tracked.lane.reap():
+            await writer.drain(tracked)
+        if tracked.replaced():
+            await writer.drain(tracked)
+            if not tracked.begin_again(writer.ledger):
+                return False
+            self.replaced += 1
+            get_logger(__name__).warning("collector.file_replaced", path=tracked.path)
+            self._equip(tracked)
+        ends = self._has_ended(tracked)
+        if tracked.identity is None and not self._recognise(tracked, final=ends):
+            if ends:
+                self._let_go(tracked)
+            return False
+        lines = await asyncio.to_thread(tracked.read, final=ends)
+        lines = tracked.hold(lines, self._config, self._clock.monotonic_ms(), final=ends)
+        if lines:
+            if tracked.left_ms is not None:
+                tracked.left_ms = self._clock.monotonic_ms()
+            await writer.send(tracked, lines, self._is_ending)
+        elif ends:
+            await writer.drain(tracked)
+            self._let_go(tracked)
+        return bool(lines)
+
+    def _has_ended(self, tracked: TrackedFile) -> bool:
+        """Whether a file that left its path has been quiet for long enough."""
+        if tracked.left_ms is None:
+            return False
+        return self._clock.monotonic_ms() - tracked.left_ms >= self._options.rotate_wait_ms
+
+    # ---- both ----
+
+    def _recognise(self, tracked: TrackedFile, *, final: bool) -> bool:
+        if not tracked.recognise(self._writer.ledger, final=final):
+            return False
+        self._equip(tracked)
+        return True
+
+    def _equip(self, tracked: TrackedFile) -> None:
+        assert tracked.identity is not None
+        self.paths[tracked.identity.text] = tracked.path
+        self._writer.equip(tracked)
+
+    def _let_go(self, tracked: TrackedFile) -> None:
+        tracked.file.close()
+        self.tracked.pop(tracked.file.place, None)
+
+    def _is_ending(self) -> bool:
+        return self._ending
+
+    async def _while_paused(self) -> None:
+        while self.paused and not self._ending:
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for the next look at the files, or until somebody wakes us."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._options.poll_interval_ms / 1000):
+                await self._wake.wait()
+        if not self._ending:
+            self._wake.clear()
