@@ -25,6 +25,7 @@ RECORD_OVERHEAD_BYTES: Final = 100  # bytes counted per record beside key, value
 PRODUCER_CLOSE_MS: Final = 10_000  # ms that close() waits for answers before it fails the rest
 CONSUMER_POLL_MS: Final = 1_000  # ms of one wait for records where the caller names none
 CONSUMER_START_WAIT_MS: Final = 5_000  # ms that start() waits for its first partitions
+LOG_READER_STALL_MS: Final = 30_000  # ms without progress after which reading a range fails
 CLIENT_SLICE_MS: Final = 100  # ms of one blocking call on a client thread, so that it can be ended
 
 # ---- events, documents, cep ----
@@ -37,7 +38,8 @@ EXPRESSION_DEPTH_MAX: Final = 24  # nested operators; Python's compiler allows 2
 EXPRESSION_VALUE_SIZE_MAX: Final = 65_536  # characters or elements that `+` may join up to
 
 INDEXED_TYPES_MAX: Final = 10_000  # event types with a compiled probe; further ones are put to all
-CAPTURED_BYTES_MAX: Final = 64 << 10  # bytes of an event that a run copies; else only its fields
+CAPTURED_BYTES_MAX: Final = 16 << 10  # bytes of an event that a run copies; else only its fields
+CAPTURES_PER_STATE_MAX: Final = 10_000  # events a loop remembers; more count, but are not shown
 EVENT_AHEAD_MS_MAX: Final = 300_000  # how far an event's time may lie past its record's (maxFuture)
 KEYS_UNPACKED_MAX: Final = 20_000  # keys of one rule kept as objects; the others are bytes
 

@@ -104,11 +104,14 @@ def consumer_settings(
     }
 
 
-def admin_settings(
-    config: AdminConfig, servers: list[str], on_error: ErrorCallback
-) -> dict[str, Any]:
-    """Settings of a librdkafka admin client."""
-    return _common(config, servers, on_error)
+def admin_settings(config: AdminConfig, servers: list[str]) -> dict[str, Any]:
+    """Settings of a librdkafka admin client.
+
+    Nobody polls an admin client, so nothing may be queued for that: no logs, no error events.
+    """
+    settings = _common(config, servers, lambda _: None) | {"log_level": 0}
+    del settings["error_cb"], settings["logger"]
+    return settings
 
 
 class Log:

@@ -24,10 +24,11 @@ END: Final = -1
 
 
 class Fetched(NamedTuple):
-    """What one wait brought."""
+    """What one wait brought. `ends`: partitions read to their end, and that end."""
 
     records: list[ConsumerRecord]
     faults: list[SummitError]
+    ends: Offsets
 
 
 class Committed(NamedTuple):
@@ -52,6 +53,7 @@ class Reader:
     Args:
         due: What to commit before partitions are given away; called on the reader's thread.
         tell: Takes what happened; called on the reader's thread.
+        tell_ends: Whether `Fetched.ends` is wanted.
     """
 
     def __init__(
@@ -61,8 +63,10 @@ class Reader:
         *,
         due: Callable[[], Offsets],
         tell: Callable[[Told], None],
+        tell_ends: bool = False,
     ) -> None:
         self._config = config
+        self._tell_ends = tell_ends
         self._clock = clock
         self._due = due
         self._tell = tell
@@ -78,6 +82,7 @@ class Reader:
         """Connect and see that a broker answers. Raises Unavailable."""
         self._library = librdkafka.load()
         settings = librdkafka.consumer_settings(self._config, addresses, self._library_told)
+        settings["enable.partition.eof"] = self._tell_ends
         try:
             self._handle = self._library.Consumer(settings)
             self._handle.list_topics(timeout=self._config.connect_timeout_ms / 1000)
@@ -107,12 +112,15 @@ class Reader:
     def _convert(self, messages: list[Any]) -> Fetched:
         records: list[ConsumerRecord] = []
         faults: list[SummitError] = []
+        ends: Offsets = {}
         for message in messages:
             error = message.error()
             if error is not None:
-                faults.append(
-                    translate(error, topic=message.topic(), partition=message.partition())
-                )
+                topic, partition = message.topic(), message.partition()
+                if error.name() == "_PARTITION_EOF":
+                    ends[TopicPartition(topic, partition)] = message.offset()
+                elif not _is_empty_pattern(error, topic):
+                    faults.append(translate(error, topic=topic, partition=partition))
                 continue
             headers = message.headers()
             records.append(
@@ -126,7 +134,7 @@ class Reader:
                     Headers(headers) if headers else NO_HEADERS,
                 )
             )
-        return Fetched(records, faults)
+        return Fetched(records, faults, ends)
 
     def subscribe(self, topics: list[str]) -> None:
         """Replace the subscription; an empty list ends it. Raises Invalid."""
@@ -183,9 +191,7 @@ class Reader:
         for key, offset in offsets.items():
             part = self._library.TopicPartition(key.topic, key.partition, offset)
             if key in texts:
-                part = self._library.TopicPartition(
-                    key.topic, key.partition, offset, texts[key]
-                )  # fmt: skip
+                part = self._library.TopicPartition(key.topic, key.partition, offset, texts[key])
             parts.append(part)
         try:
             answers = self._handle.commit(offsets=parts, asynchronous=False)
@@ -227,6 +233,17 @@ class Reader:
         except self._library.KafkaException as error:
             raise translate(error, **partition._asdict()) from error
         return int(first), int(last)
+
+    def partition_count(self, topic: str) -> int:
+        """How many partitions a topic has. Raises Invalid("topic.unknown") or Unavailable."""
+        timeout_s = self._config.request_timeout_ms / 1000
+        try:
+            found = self._handle.list_topics(topic, timeout=timeout_s).topics[topic]
+        except self._library.KafkaException as error:
+            raise translate(error, topic=topic) from error
+        if found.error is not None:
+            raise translate(found.error, topic=topic)
+        return len(found.partitions)
 
     def _parts(self, partitions: Iterable[TopicPartition]) -> list[Any]:
         return [self._library.TopicPartition(part.topic, part.partition) for part in partitions]
@@ -284,6 +301,11 @@ class Reader:
             raise translate(error, group=self._config.group_id) from error
         except (RuntimeError, ValueError, TypeError) as error:
             raise Invalid("client.refused", reason=str(error)) from error
+
+
+def _is_empty_pattern(error: Any, topic: str | None) -> bool:
+    """A pattern that no topic matches yet is not an error."""
+    return error.name() == "UNKNOWN_TOPIC_OR_PART" and topic is not None and topic[:1] == "^"
 
 
 def _keys(parts: list[Any]) -> list[TopicPartition]:

@@ -159,7 +159,11 @@ class PartitionMetadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel
 
 
 class TopicMetadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One topic as the cluster describes it. `topic_id` is None on brokers without topic ids."""
+    """One topic as the cluster describes it.
+
+    `topic_id` is written as Kafka's tools write it (base64, URL alphabet, no padding); None on
+    brokers without topic ids.
+    """
 
     name: str
     topic_id: str | None

@@ -1,0 +1,348 @@
+"""`Admin`: topics, offsets and groups of a cluster.
+
+Over confluent-kafka's admin client; what it does on its own threads comes back as futures, what
+blocks runs on a thread of ours. What a broker cannot do is `Invalid("client.unsupported")`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, Self
+
+import msgspec
+
+from summit.base.errors import Closed, Conflict, Invalid
+from summit.client import librdkafka
+from summit.client.addresses import resolve_addresses
+from summit.client.faults import translate
+from summit.client.settings import AdminConfig
+from summit.client.threads import CallThread
+from summit.client.topics import TopicConfig, TopicCreated
+from summit.client.types import Partition, TopicMetadata, TopicPartition
+
+
+class GroupMember(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One member of a group and what it reads."""
+
+    member_id: str
+    client_id: str
+    host: str
+    partitions: list[TopicPartition]
+
+
+class GroupDescription(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A group: `state` is Kafka's word for it (stable, empty, dead, …)."""
+
+    group_id: str
+    state: str
+    assignor: str
+    members: list[GroupMember]
+
+
+class Admin:
+    """Asks and changes a cluster; one loop's, from `connect` to `close`. Also `async with`.
+
+    Args:
+        config: An `AdminConfig`, or a mapping with its names.
+    """
+
+    def __init__(self, config: AdminConfig | Mapping[str, Any]) -> None:
+        self.config = config if isinstance(config, AdminConfig) else AdminConfig.from_dict(config)
+        self.addresses: list[str] = []
+        self._library: Any = None
+        self._handle: Any = None
+        self._calls: CallThread | None = None
+        self._closed = False
+
+    async def connect(self, brokers: Any = None) -> None:
+        """Dial the brokers and see that one answers; arguments and errors as elsewhere."""
+        if self._closed:
+            raise Closed("client.closed", what="admin")
+        if self._calls is not None:
+            raise Conflict("client.connected", what="admin")
+        addresses = resolve_addresses(brokers, self.config.servers)
+        self._calls = CallThread("summit-admin")
+        try:
+            await self._calls.run(partial(self._dial, addresses))
+        except BaseException:
+            self._calls.close()
+            self._calls = None
+            raise
+        self.addresses = addresses
+
+    def _dial(self, addresses: list[str]) -> None:
+        self._library = librdkafka.load_admin()
+        failures = librdkafka.load().KafkaException
+        try:
+            handle = self._library.AdminClient(librdkafka.admin_settings(self.config, addresses))
+            handle.list_topics(timeout=self.config.connect_timeout_ms / 1000)
+        except failures as error:
+            raise translate(error, brokers=", ".join(addresses)) from error
+        self._handle = handle
+
+    async def close(self) -> None:
+        """Let go of the cluster. Idempotent."""
+        self._closed = True
+        if self._calls is not None:
+            calls, self._calls = self._calls, None
+            await calls.run(self._drop)
+            calls.close()
+
+    def _drop(self) -> None:
+        self._handle = None  # on our thread: ending librdkafka may block
+
+    async def __aenter__(self) -> Self:
+        if self._calls is None:
+            await self.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # ---- topics ----
+
+    async def create_topic(self, config: TopicConfig | Mapping[str, Any]) -> TopicCreated:
+        """Create a topic; returns when it is durable and has leaders.
+
+        More replicas than brokers are lowered to the brokers that live, with a warning.
+
+        Raises: Conflict("topic.exists"); Invalid.
+        """
+        if not isinstance(config, TopicConfig):
+            config = TopicConfig.from_dict(config)
+        wanted = config.replication_factor or -1
+        warnings: list[str] = []
+        try:
+            await self._create(config, wanted)
+        except Invalid as error:
+            live = await self._broker_count()
+            if error.details.get("kafka_error") != "INVALID_REPLICATION_FACTOR" or wanted <= live:
+                raise
+            await self._create(config, live)
+            warnings.append(
+                f"replicationFactor {wanted} needs {wanted} brokers, {live} live: the topic has "
+                f"{live} and its partitions count as under-replicated"
+            )
+        (topic,) = await self.describe_topics([config.name])
+        copies = len(topic.partitions[0].replicas) if topic.partitions else 1
+        return TopicCreated(
+            name=config.name,
+            topic_id=topic.topic_id,
+            partitions=len(topic.partitions),
+            replication_factor=copies,
+            wanted_replication_factor=copies if wanted == -1 else wanted,
+            warnings=warnings,
+        )
+
+    async def _create(self, config: TopicConfig, replication_factor: int) -> None:
+        def act() -> Future[None]:
+            topic = self._library.NewTopic(
+                config.name,
+                num_partitions=-1 if config.partitions is None else config.partitions,
+                replication_factor=replication_factor,
+                config=config.kafka_configs(),
+            )
+            futures = self._handle.create_topics([topic], request_timeout=self._timeout_s)
+            created: Future[None] = futures[config.name]
+            return created
+
+        await self._answer(act, topic=config.name)
+
+    async def delete_topic(self, name: str) -> None:
+        """Delete a topic and its records. Raises Invalid("topic.unknown")."""
+
+        def act() -> Future[None]:
+            futures = self._handle.delete_topics([name], request_timeout=self._timeout_s)
+            deleted: Future[None] = futures[name]
+            return deleted
+
+        await self._answer(act, topic=name)
+
+    async def list_topics(self) -> list[str]:
+        """The names of all topics, sorted, with the broker's own (`__…`)."""
+        handle, timeout_s = self._require(), self._timeout_s
+        metadata = await self._call(lambda: handle.list_topics(timeout=timeout_s))
+        return sorted(metadata.topics)
+
+    async def describe_topics(self, names: Iterable[str] | None = None) -> list[TopicMetadata]:
+        """Topics with ids, leaders and replicas; all of them without `names`.
+
+        Raises: Invalid("topic.unknown").
+        """
+        wanted = list(await self.list_topics() if names is None else names)
+        if not wanted:
+            return []
+
+        def act() -> dict[str, Future[Any]]:
+            collection = librdkafka.load().TopicCollection(wanted)
+            futures: dict[str, Future[Any]] = self._handle.describe_topics(
+                collection, request_timeout=self._timeout_s
+            )
+            return futures
+
+        futures = await self._call(act)
+        return [_topic(await self._answered(futures[name], topic=name)) for name in wanted]
+
+    # ---- offsets ----
+
+    async def offsets(self, topic: str) -> dict[int, tuple[int, int]]:
+        """Per partition, first kept and next readable offset. Raises Invalid("topic.unknown")."""
+        first = await self._list_offsets(topic, self._spec("earliest"))
+        last = await self._list_offsets(topic, self._spec("latest"))
+        return {partition: (first[partition], last[partition]) for partition in first}
+
+    async def offsets_for_time(self, topic: str, timestamp_ms: int) -> dict[int, int | None]:
+        """Per partition, the first offset whose time is `timestamp_ms` or later; None = none."""
+        spec = self._spec("for_timestamp", timestamp_ms)
+        found = await self._list_offsets(topic, spec)
+        return {partition: at if at >= 0 else None for partition, at in found.items()}
+
+    def _spec(self, name: str, *args: int) -> Any:
+        self._require()
+        return getattr(self._library.OffsetSpec, name)(*args)
+
+    async def _list_offsets(self, topic: str, spec: Any) -> dict[int, int]:
+        (described,) = await self.describe_topics([topic])
+
+        def act() -> dict[Any, Future[Any]]:
+            make = librdkafka.load().TopicPartition
+            wanted = {make(topic, part.partition): spec for part in described.partitions}
+            futures: dict[Any, Future[Any]] = self._handle.list_offsets(
+                wanted, request_timeout=self._timeout_s
+            )
+            return futures
+
+        futures = await self._call(act)
+        found: dict[int, int] = {}
+        for part, future in futures.items():
+            answer = await self._answered(future, topic=topic, partition=part.partition)
+            found[part.partition] = answer.offset
+        return dict(sorted(found.items()))
+
+    # ---- groups ----
+
+    async def list_groups(self) -> list[str]:
+        """Ids of all consumer groups, sorted. Raises Invalid("client.unsupported")."""
+
+        def act() -> Future[Any]:
+            listing: Future[Any] = self._handle.list_consumer_groups(
+                request_timeout=self._timeout_s
+            )
+            return listing
+
+        answer = await self._answer(act)
+        for error in answer.errors or []:
+            raise translate(error)
+        return sorted(group.group_id for group in answer.valid or [])
+
+    async def describe_group(self, group_id: str) -> GroupDescription:
+        """Members and assignments of one group. Raises Invalid("client.unsupported")."""
+
+        def act() -> Future[Any]:
+            futures = self._handle.describe_consumer_groups(
+                [group_id], request_timeout=self._timeout_s
+            )
+            described: Future[Any] = futures[group_id]
+            return described
+
+        answer = await self._answer(act, group=group_id)
+        return GroupDescription(
+            group_id=answer.group_id,
+            state=answer.state.name.lower(),
+            assignor=answer.partition_assignor,
+            members=[_member(member) for member in answer.members],
+        )
+
+    async def group_offsets(self, group_id: str) -> dict[TopicPartition, int]:
+        """The committed next offsets of a group; empty for a group that never committed."""
+
+        def act() -> Future[Any]:
+            request = librdkafka.load().ConsumerGroupTopicPartitions(group_id)
+            futures = self._handle.list_consumer_group_offsets(
+                [request], request_timeout=self._timeout_s
+            )
+            listed: Future[Any] = futures[group_id]
+            return listed
+
+        answer = await self._answer(act, group=group_id)
+        return {
+            TopicPartition(part.topic, part.partition): part.offset
+            for part in answer.topic_partitions
+            if part.offset >= 0
+        }
+
+    # ---- small parts ----
+
+    @property
+    def _timeout_s(self) -> float:
+        return self.config.request_timeout_ms / 1000
+
+    def _require(self) -> Any:
+        if self._closed:
+            raise Closed("client.closed", what="admin")
+        if self._handle is None:
+            raise Invalid("client.not_connected", what="admin")
+        return self._handle
+
+    async def _call(self, fn: Any, **details: Any) -> Any:
+        """Run a blocking call on our thread, with its errors in our words."""
+        self._require()
+        assert self._calls is not None
+        library = librdkafka.load()
+        try:
+            return await self._calls.run(fn)
+        except library.KafkaException as error:
+            raise translate(error, brokers=", ".join(self.addresses), **details) from error
+        except (ValueError, TypeError) as error:
+            raise Invalid("client.refused", reason=str(error)) from error
+
+    async def _answer(self, fn: Any, **details: Any) -> Any:
+        """Run a call that gives a future, and wait for that."""
+        return await self._answered(await self._call(fn, **details), **details)
+
+    async def _answered(self, future: Future[Any], **details: Any) -> Any:
+        library = librdkafka.load()
+        try:
+            return await asyncio.wrap_future(future)
+        except library.KafkaException as error:
+            raise translate(error, brokers=", ".join(self.addresses), **details) from error
+
+    async def _broker_count(self) -> int:
+        handle, timeout_s = self._require(), self._timeout_s
+        metadata = await self._call(lambda: handle.list_topics(timeout=timeout_s))
+        return len(metadata.brokers)
+
+
+def _topic(described: Any) -> TopicMetadata:
+    topic_id = str(described.topic_id).replace("+", "-").replace("/", "_")
+    return TopicMetadata(
+        name=described.name,
+        topic_id=None if set(topic_id) == {"A"} else topic_id,
+        is_internal=described.is_internal,
+        partitions=[
+            Partition(
+                topic=described.name,
+                partition=part.id,
+                leader=-1 if part.leader is None else part.leader.id,
+                replicas=[node.id for node in part.replicas],
+                isr=[node.id for node in part.isr],
+                offline_replicas=[],
+            )
+            for part in described.partitions
+        ],
+    )
+
+
+def _member(member: Any) -> GroupMember:
+    return GroupMember(
+        member_id=member.member_id,
+        client_id=member.client_id,
+        host=member.host,
+        partitions=[
+            TopicPartition(part.topic, part.partition)
+            for part in member.assignment.topic_partitions
+        ],
+    )
