@@ -107,9 +107,9 @@ class Coordinator:
         """The group as it stands."""
         return self._groups.get(group_id)
 
-    def groups(self) -> Iterable[Group]:
-        """All groups."""
-        return list(self._groups.values())
+    def group_ids(self) -> list[str]:
+        """Every group that has members or committed offsets, or had members since the start."""
+        return list(dict.fromkeys([*self._groups, *self.offsets.groups()]))
 
     # ---- offsets ----
 
@@ -195,8 +195,7 @@ class Coordinator:
 
     def describe(self, topics: TopicTable) -> dict[str, dict[str, object]]:
         """Every group's state, members and lag (records not yet committed, per partition)."""
-        group_ids = dict.fromkeys([*self._groups, *self.offsets.groups()])
-        return {group_id: self._describe(group_id, topics) for group_id in group_ids}
+        return {group_id: self._describe(group_id, topics) for group_id in self.group_ids()}
 
     def _describe(self, group_id: str, topics: TopicTable) -> dict[str, object]:
         group = self._groups.get(group_id)

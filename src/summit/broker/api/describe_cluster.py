@@ -1,0 +1,46 @@
+"""DescribeCluster: key 60, versions 0-2.
+
+Behaviour: this one broker, which is the controller as well.
+Deviations: authorized operations are not computed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from summit.broker.request import Request
+from summit.broker.state import BrokerState
+from summit.protocol import codes
+from summit.protocol.describe_cluster import (
+    DescribeClusterBroker,
+    DescribeClusterRequest,
+    DescribeClusterResponse,
+)
+
+_BROKERS: Final = 1
+
+
+def handle(state: BrokerState, request: Request, message: DescribeClusterRequest) -> None:
+    """Describe the cluster of one."""
+    if message.endpoint_type != _BROKERS:
+        # A client that asks a broker's listener for controllers has the wrong address.
+        request.reply(
+            DescribeClusterResponse(
+                error_code=codes.MISMATCHED_ENDPOINT_TYPE,
+                error_message="this is a broker's address",
+                endpoint_type=message.endpoint_type,
+                cluster_id="",
+                brokers=[],
+            )
+        )
+        return
+    host, port = state.endpoint(request.connection)
+    request.reply(
+        DescribeClusterResponse(
+            error_code=codes.NONE,
+            endpoint_type=message.endpoint_type,
+            cluster_id=state.cluster_id,
+            controller_id=state.broker_id,
+            brokers=[DescribeClusterBroker(broker_id=state.broker_id, host=host, port=port)],
+        )
+    )
