@@ -28,6 +28,7 @@ from summit.ingest.gates import Gate
 from summit.ingest.producing import Ack, Producer, forget, wait_all
 from summit.ingest.rates import RateLimit
 from summit.ingest.settings import HTTP_PATH, CollectorConfig
+from summit.ingest.topics import addresses_of, ensure_topic
 from summit.web import Request, Response, Routes, WebServer, json_response, make_app, media_type
 
 RETRY_AFTER_MS: Final = 1_000
@@ -91,6 +92,9 @@ class HttpCollector(Collector):
         return self._server.port if self._server is not None else self.config.listen_port
 
     async def _open(self, producer: Producer) -> None:
+        addresses = addresses_of(producer)
+        if addresses:
+            await ensure_topic(addresses, self.config.topic)
         routes = Routes()
         routes.post(
             self.config.path or HTTP_PATH, self._ingest, body_bytes_max=self._options.max_body_bytes

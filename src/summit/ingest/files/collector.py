@@ -21,6 +21,7 @@ from summit.base.clock import Clock
 from summit.base.errors import SummitError
 from summit.base.tasks import Tasks
 from summit.ingest.collector import Collector
+from summit.ingest.files.kafka_log import log_of
 from summit.ingest.files.log_access import LogAccess
 from summit.ingest.files.reading import Reading
 from summit.ingest.files.writing import Writer
@@ -54,7 +55,8 @@ class FileCollector(Collector):
     Args:
         config: Its configuration, of type `file`.
         producer: Only for `async with`; else `start` gets it.
-        open_log: Makes the access to the log where earlier records are looked up.
+        open_log: Makes the access to the log where earlier records are looked up; default:
+            the client room, at the producer's brokers.
         clock: Where time comes from.
     """
 
@@ -65,7 +67,7 @@ class FileCollector(Collector):
         config: CollectorConfig,
         *,
         producer: Producer | None = None,
-        open_log: Callable[[Producer], LogAccess],
+        open_log: Callable[[Producer], LogAccess] = log_of,
         clock: Clock | None = None,
     ) -> None:
         super().__init__(config, producer=producer, clock=clock)
@@ -161,7 +163,7 @@ class FileCollector(Collector):
         files = [
             {
                 "path": one.path,
-                "identity": one.identity.text if one.identity is not None else None,
+                "identity": one.name or None,
                 "position": one.durable_position,
                 "sizeBytes": one.file.size_bytes(),
             }

@@ -62,6 +62,11 @@ class Window:
         self._failed = 0
 
     @property
+    def full(self) -> bool:
+        """Whether nothing more may go out until something is acknowledged."""
+        return len(self._out) >= self._max_records or self._bytes >= self._max_bytes
+
+    @property
     def empty(self) -> bool:
         """Whether nothing is out."""
         self._settle()
@@ -79,9 +84,9 @@ class Window:
 
     async def wait_room(self) -> None:
         """Wait until another record may go out."""
-        while len(self._out) >= self._max_records or self._bytes >= self._max_bytes:
+        while self.full:
             self._settle()
-            if len(self._out) >= self._max_records or self._bytes >= self._max_bytes:
+            if self.full:
                 await asyncio.wait((self._out[0][0],))
 
     async def wait_empty(self) -> None:
@@ -134,6 +139,7 @@ class Lane:
         self._queue: deque[Outgoing] = deque()
         self._pending: deque[_Sent] = deque()
         self._floors: dict[str, int] = {}
+        self._partitions: dict[str, int] = {}
         self._backoff_s = _BACKOFF_FIRST_S
         self._alone = 0  # how many of the next records are sent one by one
         self.durable_position = 0
@@ -188,8 +194,12 @@ class Lane:
             if self._pending and (self._alone or self._topic_out != record.topic):
                 await self._wait_pending()
                 continue
-            await self._window.wait_room()
-            partition = await self._partition_of(record.topic)
+            if self._window.full:
+                await self._window.wait_room()
+            partition = self._partitions.get(record.topic)
+            if partition is None:
+                partition = await self._partition_of(record.topic)
+                self._partitions[record.topic] = partition
             due = self._ledger.checkpoint_due(record.topic, partition)
             if due:
                 await self._window.wait_empty()
@@ -274,7 +284,7 @@ class Lane:
     async def _missing(self) -> list[Outgoing]:
         """The pending records that the log does not hold, in order; takes note of the others."""
         topic = self._topic_out
-        partition = await self._partition_of(topic)
+        partition = self._partitions[topic]
         identity = self._pending[0].record.place.identity
         first = self._floors.get(topic, self._ledger.ends.get((topic, partition), 0))
         present = await self._ledger.present(identity, topic, partition, first)

@@ -131,8 +131,9 @@ class Reading:
         if path != STANDARD_INPUT:
             return TrackedFile(SourceFile(path), self._options.max_line_bytes), lambda: True
         source = StandardInput()
-        name = single_use(uuid7(self._clock, Rand()).bytes) if source.is_pipe else None
-        return TrackedFile(source.file, self._options.max_line_bytes, name=name), source.ended
+        identity = single_use(uuid7(self._clock, Rand()).bytes) if source.is_pipe else None
+        tracked = TrackedFile(source.file, self._options.max_line_bytes, identity=identity)
+        return tracked, source.ended
 
     async def _read_to_end(self, tracked: TrackedFile, ended: Callable[[], bool]) -> None:
         if not self._recognise(tracked, final=True):
@@ -229,8 +230,7 @@ class Reading:
         return True
 
     def _equip(self, tracked: TrackedFile) -> None:
-        assert tracked.identity is not None
-        self.paths[tracked.identity.text] = tracked.path
+        self.paths[tracked.name] = tracked.path
         self._writer.equip(tracked)
 
     def _let_go(self, tracked: TrackedFile) -> None:

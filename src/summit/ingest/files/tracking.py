@@ -26,20 +26,22 @@ class TrackedFile:
     """A file with its reader and its lane.
 
     Args:
-        name: Its identity, when it is not to be found out.
+        identity: Its identity, when it is not to be found out.
 
     Attributes:
+        name: The text of its identity, once that is known.
         lane, shape: Set by the collector once the identity is known.
         sent_position: Up to where its lines were handed to the lane, bytes.
         left_ms: Since when its path leads elsewhere; None while it is where it was found.
     """
 
     def __init__(
-        self, file: SourceFile, max_line_bytes: int, *, name: Identity | None = None
+        self, file: SourceFile, max_line_bytes: int, *, identity: Identity | None = None
     ) -> None:
         self.file = file
-        self._given = name
+        self._given = identity
         self.identity: Identity | None = None
+        self.name = ""
         self.lane: Lane | None = None
         self.shape: Shape | None = None
         self.left_ms: float | None = None
@@ -153,6 +155,7 @@ class TrackedFile:
 
     def _begin(self, identity: Identity, position: int) -> None:
         self.identity = identity
+        self.name = identity.text
         self._reader = LineReader(self.file, position, self._max_line_bytes)
         self._seen = _UNSEEN
         self._held = []

@@ -81,8 +81,7 @@ class Writer:
 
     def equip(self, tracked: TrackedFile) -> None:
         """Give a file whose identity is known its lane and its shape."""
-        assert tracked.identity is not None
-        identity = tracked.identity.text
+        identity = tracked.name
         tracked.lane = Lane(
             self._producer,
             self.ledger,
@@ -146,8 +145,7 @@ class Writer:
     def _records_of(self, tracked: TrackedFile, line: Line) -> list[Outgoing]:
         """The records of a line that are not in the log yet."""
         assert tracked.shape is not None
-        assert tracked.identity is not None
-        identity, topic = tracked.identity.text, self._config.topic
+        identity, topic = tracked.name, self._config.topic
         try:
             check_length(line, tracked.path, self._options.max_line_bytes)
             shaped = tracked.shape(line)
