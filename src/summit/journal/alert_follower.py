@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from summit.alerts import Alert, AlertView
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter
-from summit.base.limits import FOLLOWER_READY_MS
+from summit.base.limits import FOLLOWER_READY_MS, PROGRESS_TAIL_RECORDS
 from summit.client.admin import Admin
 from summit.client.settings import AdminConfig
 from summit.client.types import ConsumerRecord
-from summit.journal.follower import LogFollower
+from summit.journal.follower import LogFollower, partition_bounds
 from summit.journal.progress import PROGRESS_PLACE, Progress
-from summit.journal.topics import ALERTS, ALERTS_TOPIC, PROGRESS, ensure_topics
+from summit.journal.topics import ALERTS, ALERTS_TOPIC, PROGRESS, PROGRESS_TOPIC, ensure_topics
 
 
 class AlertFollower(Emitter):
@@ -50,13 +50,11 @@ class AlertFollower(Emitter):
         """
         config = AdminConfig(client_id=self._name, bootstrap_servers=self._servers)
         async with Admin(config) as admin:
-            topics = await ensure_topics(admin, [ALERTS, PROGRESS])
-            end = (await admin.offsets([PROGRESS_PLACE], "latest"))[PROGRESS_PLACE]
-        places: dict[tuple[str, int], int | None] = {
-            (ALERTS_TOPIC, p.partition): None for p in topics[ALERTS_TOPIC].partitions
-        }
-        places[PROGRESS_PLACE] = max(0, end - 1)
-        await self._follower.start(places)
+            await ensure_topics(admin, [ALERTS, PROGRESS])
+            bounds = await partition_bounds(admin, [ALERTS_TOPIC, PROGRESS_TOPIC])
+        starts = {place: first for place, (first, _) in bounds.items()}
+        starts[PROGRESS_PLACE] = max(0, bounds[PROGRESS_PLACE][1] - PROGRESS_TAIL_RECORDS)
+        await self._follower.start(starts)
         await self._follower.wait_caught_up(timeout_ms)
         self._live = True
 

@@ -19,6 +19,18 @@ Take = Callable[[list[ConsumerRecord]], None]
 Place = tuple[str, int]
 
 
+async def partition_bounds(admin: Admin, topics: Iterable[str]) -> dict[Place, tuple[int, int]]:
+    """First kept and next readable offset of every partition of these topics.
+
+    Raises: Invalid("topic.unknown"); Unavailable.
+    """
+    return {
+        (topic, partition): bounds
+        for topic in topics
+        for partition, bounds in (await admin.offsets(topic)).items()
+    }
+
+
 class LogFollower:
     """Reads partitions outside any group and never commits; one loop's, from start to stop.
 
@@ -45,22 +57,20 @@ class LogFollower:
         self._stopped = False
         self.positions: dict[Place, int] = {}
 
-    async def start(self, starts: Mapping[Place, int | None]) -> None:
+    async def start(self, starts: Mapping[Place, int] | Mapping[Place, int | None]) -> None:
         """Begin to read.
 
         Args:
-            starts: First offset per (topic, partition); None = the first that is kept.
+            starts: First offset per (topic, partition); None, or an offset that is no longer
+                kept, means the first that is.
         Raises: Unavailable where no broker answers; Invalid("topic.unknown").
         """
         async with Admin(
             AdminConfig(client_id=self._name, bootstrap_servers=self._servers)
         ) as admin:
-            firsts = await admin.offsets(list(starts), "earliest")
-            self._ends = dict(await admin.offsets(list(starts), "latest"))
-        self.positions = {
-            place: firsts[place] if at is None else max(at, firsts[place])
-            for place, at in starts.items()
-        }
+            bounds = await partition_bounds(admin, {topic for topic, _ in starts})
+        self._ends = {place: bounds[place][1] for place in starts}
+        self.positions = {place: max(at or 0, bounds[place][0]) for place, at in starts.items()}
         consumer = StreamConsumer(
             ConsumerConfig(
                 client_id=self._name,

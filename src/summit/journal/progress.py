@@ -74,7 +74,7 @@ async def read_last_progress(servers: list[str], clock: Clock) -> ProgressRecord
     """
     config = AdminConfig(client_id="summit-progress", bootstrap_servers=servers)
     async with Admin(config) as admin:
-        end = (await admin.offsets([PROGRESS_PLACE], "latest"))[PROGRESS_PLACE]
+        _, end = (await admin.offsets(PROGRESS_TOPIC))[0]
     progress = Progress()
     follower = LogFollower(servers, "summit-progress", progress.take, clock=clock)
     try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from summit.base.errors import Conflict
 from summit.client.admin import Admin
-from summit.client.types import TopicMetadata
+from summit.client.topics import TopicConfig
 
 DEFINITIONS_TOPIC: Final = "_summit.definitions"
 PROGRESS_TOPIC: Final = "_summit.progress"
@@ -15,35 +15,24 @@ ALERTS_TOPIC: Final = "alerts"
 EVENTS_TOPIC: Final = "events"
 
 
-class OwnTopic(NamedTuple):
-    """A topic that Summit makes where it is missing."""
-
-    name: str
-    partitions: int
-    configs: dict[str, str]
-
-
-DEFINITIONS: Final = OwnTopic(DEFINITIONS_TOPIC, 1, {"retention.ms": "-1"})
-ALERTS: Final = OwnTopic(ALERTS_TOPIC, 1, {"retention.ms": "-1"})
+DEFINITIONS: Final = TopicConfig(name=DEFINITIONS_TOPIC, partitions=1, retention_ms=-1)
+ALERTS: Final = TopicConfig(name=ALERTS_TOPIC, partitions=1, retention_ms=-1)
 # Every record repeats all that the one before says: a day of them is more than anyone reads.
-PROGRESS: Final = OwnTopic(
-    PROGRESS_TOPIC, 1, {"retention.ms": "86400000", "segment.bytes": str(16 << 20)}
+PROGRESS: Final = TopicConfig(
+    name=PROGRESS_TOPIC, partitions=1, retention_ms=86_400_000, segment_bytes=16 << 20
 )
 
 
-async def ensure_topics(admin: Admin, topics: Iterable[OwnTopic]) -> dict[str, TopicMetadata]:
-    """Make the topics that are missing; returns how each stands now, by name.
+async def ensure_topics(admin: Admin, topics: Iterable[TopicConfig]) -> None:
+    """Make the topics that are missing.
 
     Raises: whatever the cluster answers to a topic that it will not make.
     """
-    wanted = list(topics)
-    known = {topic.name for topic in await admin.list_topics()}
-    for topic in wanted:
+    known = set(await admin.list_topics())
+    for topic in topics:
         if topic.name in known:
             continue
         try:
-            await admin.create_topic(topic.name, partitions=topic.partitions, configs=topic.configs)
+            await admin.create_topic(topic)
         except Conflict:
             continue  # somebody else made it meanwhile
-    described = await admin.describe_topics([topic.name for topic in wanted])
-    return {topic.name: topic for topic in described}
