@@ -63,9 +63,10 @@ class Run:
     def step(self) -> None:
         """Stage some batches and commit them, or do some maintenance."""
         action = self.chance.random()
-        if action < 0.15:
+        if action < 0.1:
             self.store.checkpoint()
             return
+        checkpoint = self.store.begin_checkpoint() if action > 0.75 else None
         for _ in range(self.chance.randint(1, 4)):
             self.stage()
         if action < 0.3:
@@ -84,6 +85,8 @@ class Run:
             second.persist()
             second.publish()
             self.settle(len(self.unsettled))
+        if checkpoint is not None:
+            checkpoint.run()
 
     def stage(self) -> None:
         partition = self.chance.randrange(PARTITIONS)
@@ -153,7 +156,7 @@ def send_again(log: PartitionLog, partition: int, ledger: Ledger) -> None:
         # A batch that was written and not acknowledged may have pushed out the oldest.
         newest = {batch.first_sequence for batch in entry.batches}
         extra = len([s for s in newest if s > batches[-1][0]])
-        for sequence, values, base_offset in batches[extra - 5 :]:
+        for sequence, values, base_offset in batches[::-1][: max(5 - extra, 0)]:
             batch = a_batch(*values, producer=(producer_id, 0, sequence))
             result = log.stage(batch, NOW_MS)
             assert result.duplicate
@@ -202,10 +205,16 @@ def test_a_power_cut_at_every_call_many_seeds(seed: int) -> None:
         run_case(seed, call, "none")
 
 
-def run_with_errors(seed: int, call: int, code: int) -> None:
-    """Let one call fail; the run goes on if the store can, else recovers from a crash."""
+def run_with_errors(seed: int, call: int, code: int, *, then_cut: int = 0) -> None:
+    """Let one call fail; the run goes on if the store can, else recovers from a crash.
+
+    Args:
+        then_cut: The power goes this many calls later.
+    """
     files = FaultyFiles(seed * 10_007 + call)
     files.fault_at = {call: code}
+    if then_cut:
+        files.fault_at[call + then_cut] = -1
     run = Run(seed, files)
     try:
         try:
@@ -216,7 +225,7 @@ def run_with_errors(seed: int, call: int, code: int) -> None:
         for _ in range(14):
             step_with_errors(run)
         run.store.close()
-    except (Corrupt, Unavailable):
+    except (Corrupt, Unavailable, PowerCut):
         files = files.crash()
     files.fault_at = {}
     check(files, run.ledger)
@@ -250,6 +259,21 @@ def step_with_errors(run: Run) -> None:
 def test_an_error_at_every_call(seed: int, code: int) -> None:
     for call in range(1, count_calls(seed) + 2):
         run_with_errors(seed, call, code)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_full_disk_and_soon_after_a_power_cut(seed: int) -> None:
+    for call in range(1, count_calls(seed) + 2):
+        run_with_errors(seed, call, errno.ENOSPC, then_cut=1 + call % 7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(200, 220))
+def test_errors_and_power_cuts_many_seeds(seed: int) -> None:
+    for call in range(1, count_calls(seed) + 2):
+        run_with_errors(seed, call, errno.EIO)
+        for then_cut in range(1, 12, 2):
+            run_with_errors(seed, call, errno.ENOSPC, then_cut=then_cut)
 
 
 def test_no_acknowledgement_before_its_sync() -> None:

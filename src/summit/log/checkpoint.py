@@ -120,6 +120,7 @@ class Checkpoint:
     def __init__(self, core: StoreCore, *, deep: bool = False) -> None:
         self._core = core
         self._segments: list[Segment] = []
+        self._directories: dict[str, None] = {}  # with new segments
         self._indexes: list[_IndexPart] = []
         self._small_files: list[tuple[PartitionLog, str, bytes]] = []
         self._old_snapshots: list[tuple[PartitionLog, int]] = []
@@ -173,6 +174,7 @@ class Checkpoint:
     def _take_over(self, other: Checkpoint) -> None:
         """Add the work of one that met a full disk; doing part of it again does no harm."""
         self._segments += other._segments
+        self._directories |= other._directories
         self._indexes += other._indexes
         self._small_files += other._small_files
         self._old_snapshots += other._old_snapshots
@@ -189,8 +191,10 @@ class Checkpoint:
             self._small_files.append((log, join(log.directory, EPOCHS), log.epochs.encode()))
         if not (deep or log.has_rolled or log.unsnapshot_bytes >= DEEP_BYTES):
             return
+        if log.has_rolled:
+            log.has_rolled = False
+            self._directories[log.directory] = None
         log.unsnapshot_bytes = 0
-        log.has_rolled = False
         for segment in log.segments:
             if segment.has_unflushed_entries:
                 self._note_indexes(log, segment)
@@ -222,20 +226,18 @@ class Checkpoint:
         offsets.flushed_count, times.flushed_count = offset_stop, time_stop
 
     def _sync_segments(self) -> None:
-        directories: dict[str, None] = {}
         for segment in self._segments:
             try:
                 sync(segment.file)
             except FileNotFoundError:  # deleted meanwhile
                 continue
-            directories[segment.directory] = None
         for part in self._indexes:
             for suffix, position, data in (
                 (INDEX, part.offset_position, part.offset_bytes),
                 (TIME_INDEX, part.time_position, part.time_bytes),
             ):
                 self._write_index(part.segment, suffix, position, data)
-        for directory in directories:
+        for directory in self._directories:
             sync_dir(self._core.files, directory)
 
     def _write_index(self, segment: Segment, suffix: str, position: int, data: bytes) -> None:

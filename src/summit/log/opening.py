@@ -66,11 +66,13 @@ class PartitionOpener:
         if not segments:
             segments = [Segment(self._files, self.directory, self.point.recovery_point)]
             segments[0].create_empty()
+            segments[0].is_dirty = True
         log = self._log = PartitionLog(
             self._files, self.directory, name=self._id, config=core.settings.defaults,
             segments=segments, open_writes=core.open_writes,
         )  # fmt: skip
         log.log_dir = self._log_dir
+        log.has_rolled = segments[0].is_dirty
         log.leader_epoch = core.epoch
         self._load_epochs(log.epochs)
         if is_clean:
