@@ -1,0 +1,117 @@
+"""Waiting for an event's alerts: progress must cover it, and the view must have its alerts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from summit.alerts import Alert, AlertQuery, encode_alert
+from summit.base.clock import SystemClock
+from summit.base.errors import Unavailable
+from summit.client.producer import StreamProducer
+from summit.journal.alert_follower import AlertFollower
+from summit.journal.progress import read_last_progress, write_progress
+from summit.journal.progress_record import ProgressRecord
+
+
+def alert(number: int) -> bytes:
+    return encode_alert(
+        Alert(
+            id=f"id{number}", timestamp=number, severity="low", title="t", description="",
+            events=[], pattern="p",
+        )
+    )  # fmt: skip
+
+
+def record(positions: dict[str, int], **members: Any) -> ProgressRecord:
+    return ProgressRecord(worker="w", positions=positions, reads=["*"], **members)
+
+
+@asynccontextmanager
+async def both(servers: list[str]) -> AsyncIterator[tuple[AlertFollower, StreamProducer]]:
+    follower = AlertFollower(servers)
+    await follower.start()
+    producer = StreamProducer({"bootstrapServers": servers, "lingerMs": 0})
+    await producer.connect()
+    try:
+        yield follower, producer
+    finally:
+        await producer.close()
+        await follower.stop()
+
+
+def test_readable_means_processed_and_its_alerts_in_the_view(servers: list[str]) -> None:
+    async def run() -> None:
+        async with both(servers) as (follower, producer):
+            waiting = asyncio.ensure_future(follower.wait_readable("t", 0, 4, 10_000))
+            await write_progress(producer, record({"t/0": 4}))
+            await write_progress(producer, record({"t/0": 5, "u/0": 1}, alerts={"0": 1}))
+            with pytest.raises(Unavailable):
+                await follower.wait_readable("t", 0, 4, 300)
+            assert not waiting.done()
+            await producer.send({"topic": "alerts", "key": "id1", "value": alert(1)})
+            await waiting
+            assert follower.view.get("id1") is not None
+            await follower.wait_readable("u", 0, 0, 0)
+
+    asyncio.run(run())
+
+
+def test_what_no_rule_reads_is_readable_at_once(servers: list[str]) -> None:
+    async def run() -> None:
+        async with both(servers) as (follower, producer):
+            with pytest.raises(Unavailable):
+                await follower.wait_readable("web", 0, 9, 100)
+            last = ProgressRecord(worker="w", positions={}, reads=["auth.*"], definitions=3)
+            await write_progress(producer, last)
+            await follower.wait_readable("web", 0, 9, 10_000)
+            await follower.wait_active(2, 10_000)
+            for offset, topic in ((3, "web"), (2, "auth.ssh")):
+                with pytest.raises(Unavailable):
+                    await asyncio.gather(
+                        follower.wait_active(offset, 100), follower.wait_readable(topic, 0, 9, 100)
+                    )
+
+    asyncio.run(run())
+
+
+def test_the_view_follows_the_topic_and_new_alerts_are_told_once(servers: list[str]) -> None:
+    async def run() -> None:
+        async with StreamProducer({"bootstrapServers": servers, "lingerMs": 0}) as writer:
+            follower = AlertFollower(servers)
+            await follower.start()
+            await follower.stop()
+            await writer.send({"topic": "alerts", "key": "id0", "value": alert(0)})
+        async with both(servers) as (follower, producer):
+            told: list[str] = []
+            follower.on("alert", lambda found: told.append(found.id))
+            for number in (1, 2, 1):
+                await producer.send(
+                    {"topic": "alerts", "key": f"id{number}", "value": alert(number)}
+                )
+            await producer.send({"topic": "alerts", "key": "id2", "value": None})
+            await write_progress(producer, record({"t/0": 1}, alerts={"0": 5}))
+            await follower.wait_readable("t", 0, 0, 10_000)
+            assert [a.id for a in follower.view.query(AlertQuery()).alerts] == ["id1", "id0"]
+            assert told == ["id1", "id2"]
+            assert follower.view.folded == 1
+
+    asyncio.run(run())
+
+
+def test_the_last_progress_is_found_behind_what_is_none(servers: list[str]) -> None:
+    async def run() -> None:
+        async with both(servers) as (follower, producer):
+            assert await read_last_progress(servers, SystemClock()) is None
+            for at in range(30):
+                await write_progress(producer, record({"t/0": at}))
+            await producer.send({"topic": "_summit.progress", "partition": 0, "value": "x"})
+            last = await read_last_progress(servers, SystemClock())
+            assert last == record({"t/0": 29})
+            await follower.wait_readable("t", 0, 28, 10_000)
+
+    asyncio.run(run())
