@@ -11,7 +11,8 @@ from tests.oracles.sequence_matches import PlainStep, after_skip, all_matches
 
 from summit.base.errors import Invalid
 from summit.cep.moves import Automaton
-from summit.cep.runs import Captured, Origin, Program, Skip, new_key
+from summit.cep.program import Program
+from summit.cep.runs import Captured, Origin, Skip, new_key
 from summit.cep.steps import Step
 
 ORIGIN = Origin("t", 0)

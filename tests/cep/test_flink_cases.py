@@ -55,8 +55,7 @@ def run_in_flinks_order(case: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Matches and timeouts of the automaton alone, matches held back as Flink does."""
     rules = compile_rules([case_plan(case)])
     rule = rules.rules[0]
-    program = rules.program(rule)
-    program.strict_order = True
+    program = rule.program(rules.layout, strict_order=True)
     key = new_key()
     matches: list[Run] = []
     timeouts: list[Run] = []

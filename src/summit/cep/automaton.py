@@ -77,7 +77,8 @@ def build(steps: Sequence[Step], within_ms: int | None) -> State:
     return _Builder(steps).build()
 
 
-def _always(_mask: int) -> bool:
+def always(_mask: int) -> bool:
+    """The condition that every event meets."""
     return True
 
 
@@ -163,7 +164,7 @@ class _Builder:
         """When an event that is not taken is skipped; None = never."""
         if contiguity == "strict" or place.step.group:
             return None  # of a group, the steps inside say what is skipped
-        condition = _always if contiguity == "any" else _no(self._takes(place.step))
+        condition = always if contiguity == "any" else _no(self._takes(place.step))
         if place.group is not None:
             until = self._until(place.group)
             if until is not None:
@@ -323,7 +324,7 @@ class _Builder:
             state.add(EdgeKind.PROCEED, self._before_greed.get(id(sink), sink), until)
             state.add(EdgeKind.PROCEED, sink, _no(until))
         else:
-            state.add(EdgeKind.PROCEED, sink, _always)
+            state.add(EdgeKind.PROCEED, sink, always)
 
     # ---- groups ----
 
@@ -333,14 +334,14 @@ class _Builder:
         first = self._sequence(place.step.group, sink, place.after, place.step, first_turn)
         if optional:
             assert proceed is not None
-            first.add(EdgeKind.PROCEED, proceed, _always)
+            first.add(EdgeKind.PROCEED, proceed, always)
         return first
 
     def _group_loop(self, place: _Place, sink: State) -> State:
         again = State(StateKind.NORMAL)
         first = self._sequence(place.step.group, again, place.after, place.step, False)
-        first.add(EdgeKind.PROCEED, sink, _always)
-        again.add(EdgeKind.PROCEED, first, _always)
+        first.add(EdgeKind.PROCEED, sink, always)
+        again.add(EdgeKind.PROCEED, first, always)
         return first
 
 
@@ -360,15 +361,19 @@ def _nots_before(place: _Place) -> list[Step]:
     return nots
 
 
-def _strip_stops(state: State, nots: set[int]) -> State:
-    copied = State(state.kind, state.taker, state.gap_ms)
+def _strip_stops(state: State, nots: set[int], done: dict[int, State] | None = None) -> State:
+    """A copy of the state, and of all states in which a run still waits there, without stops."""
+    copies = {} if done is None else done
+    if id(state) in copies:
+        return copies[id(state)]
+    copied = copies[id(state)] = State(state.kind, state.taker, state.gap_ms)
     for edge in state.edges:
         target = edge.target
-        if edge.kind is EdgeKind.PROCEED:
-            if target.kind is StateKind.STOP and target.taker in nots:
+        if edge.kind is not EdgeKind.TAKE and target.kind is StateKind.STOP:
+            if target.taker in nots:
                 continue
-            if target.kind is not StateKind.STOP and target is not state:
-                target = _strip_stops(target, nots)
+        elif edge.kind is not EdgeKind.TAKE:
+            target = _strip_stops(target, nots, copies)
         copied.add(edge.kind, copied if target is state else target, edge.condition)
     return copied
 

@@ -25,6 +25,10 @@ class Frontier:
         lowest = min(self._reached.values(), default=BEFORE_ALL_MS)
         return float("-inf") if lowest == BEFORE_ALL_MS else lowest - self._delay_ms
 
+    def others(self, place: Place) -> float:
+        """The smallest of the other partitions' largest times; infinite when there is none."""
+        return min((t for p, t in self._reached.items() if p != place), default=float("inf"))
+
     def open(self, place: Place) -> None:
         """Begin to read a partition."""
         self._reached.setdefault(place, BEFORE_ALL_MS)

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 
 from summit.base.limits import KEYS_UNPACKED_MAX
 from summit.cep.keys import Key
+from summit.cep.program import Program
 from summit.cep.rules import Rule
-from summit.cep.runs import Captured, KeyRuns, Program, Run, new_key
+from summit.cep.runs import Captured, KeyRuns, Run, new_key
 from summit.cep.state import STATE_VERSION, Origins, dump_key, load_key
 from summit.cep.timers import ExactTimers, TidyTimers
 
@@ -25,10 +26,7 @@ class LaneCounters:
     without_key: int = 0
     keys_dropped: int = 0
     runs_dropped: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """The counters by name."""
-        return asdict(self)
+    captures_dropped: int = 0
 
 
 class Lane:
@@ -51,16 +49,22 @@ class Lane:
         """Number of keys with state."""
         return len(self._busy) + len(self._packed)
 
+    def counts(self) -> dict[str, int]:
+        """The counters by name."""
+        self._take_drops()
+        return asdict(self.counters)
+
     def replace(self, rule: Rule, program: Program) -> None:
         """Go on with the same state under a rule of the same `state_id`."""
+        self._take_drops()
         self.rule = rule
         self.program = program
         if not program.guards:
             return
         for runs in self._busy.values():  # decoded by the layout of before
-            for of_state in runs.by_state.values():
-                for run in of_state:
-                    for event in run.captures[1::2]:
+            for bucket in runs.by_state.values():
+                for flat in (bucket.taken, *(run.captures for run in bucket.runs)):
+                    for event in flat[1::2]:
                         event.fields = None
 
     def wants(self, key: Key, mask: int, time_ms: int) -> KeyRuns | None:
@@ -78,16 +82,18 @@ class Lane:
                 return None
         return runs if self.program.concerns(runs, mask) else None
 
-    def advance(self, key: Key, runs: KeyRuns, event: Captured, mask: int) -> list[Run]:
+    def advance(
+        self, key: Key, runs: KeyRuns, event: Captured, mask: int, frontier_ms: float
+    ) -> list[Run]:
         """Give one event to a key that wants it.
 
+        Args:
+            frontier_ms: No event of an earlier time will come.
         Returns: The matches it completes, in order of emission.
         """
         program = self.program
         before = runs.count
-        dropped = program.runs_dropped
-        matches = program.advance(runs, event, mask)
-        self.counters.runs_dropped += program.runs_dropped - dropped
+        matches = program.advance(runs, event, mask, frontier_ms)
         self.counters.matches += len(matches)
         self._changed(key, runs, before)
         return matches
@@ -159,6 +165,13 @@ class Lane:
         """When something is due without further events; infinite = never."""
         timers = self.exact if self.exact is not None else self._tidy
         return float("inf") if timers is None else timers.next_ms
+
+    def _take_drops(self) -> None:
+        """Move what the program has cut into the counters, which outlive it."""
+        program, counters = self.program, self.counters
+        counters.runs_dropped += program.runs_dropped
+        counters.captures_dropped += program.captures_dropped
+        program.runs_dropped = program.captures_dropped = 0
 
     def _expire(self, key: Key, now_ms: int) -> list[Run]:
         runs = self._busy.get(key)

@@ -72,6 +72,7 @@ class Matcher:
         self._outputs = Outputs([], [], [])
         self._chunk = _EMPTY
         self._origin = _NO_ORIGIN
+        self._others_ms = float("inf")
         self._lanes: list[Lane] = []
         self._rules = rules
         self._set_rules(rules)
@@ -151,6 +152,7 @@ class Matcher:
         place = (chunk.topic, chunk.partition)
         self._origin = self._origins.of(*place)
         self._frontier.open(place)
+        self._others_ms = self._frontier.others(place)
         timer = float("inf")
         if self._exact and not self._ordered:
             timer = min(lane.next_timer_ms for lane in self._exact)
@@ -196,7 +198,7 @@ class Matcher:
             runs = lane.wants(key, mask, time)
             if runs is not None:
                 captured = self._capture(n, event, time, own_ms)
-                matches = lane.advance(key, runs, captured, mask)
+                matches = lane.advance(key, runs, captured, mask, min(self._others_ms, time))
                 if matches:
                     self._emit(lane, key, matches)
         if not taken and not probe.typed:
@@ -293,7 +295,7 @@ class Matcher:
         totals["keys"] = sum(map(len, self._lanes))
         totals["waiting"] = len(self._waiting)
         for lane in self._lanes:
-            for name, count in lane.counters.as_dict().items():
+            for name, count in lane.counts().items():
                 totals[name] = totals.get(name, 0) + count
         return totals
 
@@ -301,7 +303,7 @@ class Matcher:
         """Counters by rule id, with `live_runs` and `keys`."""
         return {
             lane.rule.plan.id: {
-                **lane.counters.as_dict(), "live_runs": lane.live_runs, "keys": len(lane)
+                **lane.counts(), "live_runs": lane.live_runs, "keys": len(lane)
             }
             for lane in self._lanes
         }  # fmt: skip
@@ -359,7 +361,7 @@ class Matcher:
                     event.value, event.event, event.headers, (time, event.own_ms),
                     event.origin, offset,
                 )  # fmt: skip
-                matches = lane.advance(event.key, runs, captured, event.mask)
+                matches = lane.advance(event.key, runs, captured, event.mask, time)
                 if matches:
                     self._emit(lane, event.key, matches)
         del waiting[:count]

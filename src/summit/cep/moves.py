@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from summit.cep.automaton import EdgeKind, State, StateKind, build
+from summit.cep.automaton import EdgeKind, State, StateKind, always, build
 from summit.cep.steps import Step, takers
 
 
@@ -75,6 +75,32 @@ class Automaton:
             self._starts[mask] = found
         return found
 
+    def without_dominated(self, moves: Moves) -> Moves:
+        """The moves without those that leave a run which another move's run can always replace.
+
+        A run that takes the event and can go on wherever the run that skips it could, is longer
+        and no less able. True only where no condition looks at what runs have captured.
+        """
+        longer = [move.target for move in moves if move.taker != SKIPPED and move.target >= 0]
+        left = tuple(
+            move
+            for move in moves
+            if move.taker != SKIPPED
+            or not any(self._replaces(target, move.target) for target in longer)
+        )
+        return moves if len(left) == len(moves) else left
+
+    def _replaces(self, longer: int, shorter: int) -> bool:
+        """Whether a run in `longer` is always also in `shorter`, and not stopped more easily."""
+        start, end = self._states[longer], self._states[shorter]
+        if not any(end is state for state in _reached(start, only_always=True)):
+            return False
+        of_end = {id(state) for state in _reached(end, only_always=False)}
+        return not any(
+            state.kind is StateKind.STOP and id(state) not in of_end
+            for state in _reached(start, only_always=False)
+        )
+
     def _moves(self, number: int, mask: int) -> Moves:
         moves: dict[Move, None] = {}
         stopped = False
@@ -107,6 +133,17 @@ class Automaton:
                 if on and not any(edge.target is known for known in found):
                     found.append(edge.target)
         return found
+
+
+def _reached(start: State, *, only_always: bool) -> list[State]:
+    """The state and those it proceeds to, whatever the event, or for some event."""
+    found = [start]
+    for state in found:
+        for edge in state.edges:
+            on = edge.kind is EdgeKind.PROCEED and (edge.condition is always or not only_always)
+            if on and not any(edge.target is known for known in found):
+                found.append(edge.target)
+    return found
 
 
 def _reachable(start: State) -> list[State]:

@@ -15,8 +15,9 @@ from summit.base.errors import Invalid
 from summit.cep import steps as automaton_steps
 from summit.cep.keys import GLOBAL_KEY, Key, many_key, one_key
 from summit.cep.moves import Automaton
+from summit.cep.program import Program
 from summit.cep.references import RunLayout
-from summit.cep.runs import Guard, Program, Skip
+from summit.cep.runs import Guard, Skip
 from summit.documents.plan import PatternPlan, StepPlan
 from summit.events.expressions.analysis import (
     equality_constraint,
@@ -72,7 +73,7 @@ class Rule:
             yield from required_fields(node)
             yield from reference_fields(node)
 
-    def program(self, layout: TypedLayout) -> Program:
+    def program(self, layout: TypedLayout, *, strict_order: bool = False) -> Program:
         """What runs the rule, with predicates that read events through `layout`."""
         plan = self.plan
         run_layout = RunLayout(layout, self.automaton.step_names)
@@ -87,6 +88,7 @@ class Rule:
             skip=Skip(after.kind, step),
             guards=tuple(guards),
             runs_max=plan.limits.runs_per_key,
+            strict_order=strict_order,
         )
 
     def key_of(self, layout: TypedLayout) -> KeyOf:

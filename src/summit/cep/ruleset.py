@@ -9,8 +9,8 @@ import msgspec
 
 from summit.base.errors import Invalid
 from summit.cep.probes import ProbeCompiler, TypeIndex
+from summit.cep.program import Program
 from summit.cep.rules import EVENT_TYPE, Rule, prepare_rule
-from summit.cep.runs import Program
 from summit.cep.scan import Scan, compile_scan
 from summit.documents.plan import PatternPlan
 from summit.events.fields import candidates

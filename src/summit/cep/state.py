@@ -5,31 +5,33 @@ MessagePack list, version 1 (the version travels beside the bytes, not in them):
     [sequence of the event seen last,
      [[topic, partition], ...],
      [[sequence, time, own time, index of its topic partition, offset, src, value, whole], ...],
-     [[state, [[start time, start, last time, [step, event index, step, ...]], ...]], ...],
+     [[state, [[start time, start, last time, [step, event index, ...], mark], ...],
+       [step, event index, ...] of the events all these runs have taken], ...],
      [held runs, in the same form]]
 
 `whole` is 1 when the value is the record's own, 0 when it is a projection. Events, states and
-runs stand in a fixed order, so equal state gives equal bytes.
+runs stand in a fixed order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.cep.runs import Captured, KeyRuns, Origin, Run, match_order
+from summit.cep.runs import Bucket, Captured, KeyRuns, Origin, Run
 
 STATE_VERSION: Final = 1
 
 _EventRow = tuple[int, int, int, int, int, str | None, bytes, int]
-_RunRow = tuple[int, int, int, list[int]]
+_RunRow = tuple[int, int, int, list[int], int]
 _Rows = tuple[
     int,
     list[tuple[str, int]],
     list[_EventRow],
-    list[tuple[int, list[_RunRow]]],
+    list[tuple[int, list[_RunRow], list[int]]],
     list[_RunRow],
 ]
 
@@ -54,9 +56,12 @@ class Origins:
 def dump_key(key: KeyRuns) -> bytes:
     """The state of a key as bytes."""
     events: dict[int, Captured] = {}
-    everywhere = [run for runs in key.by_state.values() for run in runs] + key.held
-    for run in everywhere:
-        for event in run.captures[1::2]:
+    flats = [run.captures for run in key.held]
+    for bucket in key.by_state.values():
+        flats += [run.captures for run in bucket.runs]
+        flats.append(tuple(bucket.taken))
+    for flat in flats:
+        for event in flat[1::2]:
             events[event.sequence] = event
     numbers = {sequence: index for index, sequence in enumerate(sorted(events))}
     origins: dict[tuple[str, int], int] = {}
@@ -78,10 +83,10 @@ def dump_key(key: KeyRuns) -> bytes:
             )
         )
     states = [
-        (state, [_run_row(run, numbers) for run in sorted(runs, key=match_order)])
-        for state, runs in sorted(key.by_state.items())
+        (state, [_run_row(run, numbers) for run in bucket.runs], _flat(bucket.taken, numbers))
+        for state, bucket in sorted(key.by_state.items())
     ]
-    held = [_run_row(run, numbers) for run in sorted(key.held, key=match_order)]
+    held = [_run_row(run, numbers) for run in key.held]
     return _encode((key.sequence, list(origins), rows, states, held))
 
 
@@ -99,22 +104,33 @@ def load_key(data: bytes, version: int, origins: Origins) -> KeyRuns:
             Captured(number, time, own, known[origin], offset, src, value, bool(whole))
             for number, time, own, origin, offset, src, value, whole in rows
         ]
-        by_state = {state: [_run(row, events) for row in runs] for state, runs in states}
+        by_state = {
+            state: Bucket([_run(row, events) for row in runs], _unflat(taken, events))
+            for state, runs, taken in states
+        }
         waiting = [_run(row, events) for row in held]
     except (msgspec.MsgspecError, IndexError, ValueError) as error:
         raise Corrupt("pattern.state", reason=str(error)) from error
-    count = sum(map(len, by_state.values()))
+    count = sum(len(bucket.runs) for bucket in by_state.values())
     return KeyRuns(sequence, count, by_state, waiting)
 
 
 def _run_row(run: Run, numbers: dict[int, int]) -> _RunRow:
-    captures: list[Any] = list(run.captures)
-    captures[1::2] = [numbers[event.sequence] for event in captures[1::2]]
-    return run.start_ms, run.start, run.last_ms, captures
+    return run.start_ms, run.start, run.last_ms, _flat(run.captures, numbers), run.mark
 
 
 def _run(row: _RunRow, events: list[Captured]) -> Run:
-    start_ms, start, last_ms, flat = row
+    start_ms, start, last_ms, flat, mark = row
+    return Run(start_ms, start, last_ms, tuple(_unflat(flat, events)), mark)
+
+
+def _flat(captures: Sequence[Any], numbers: dict[int, int]) -> list[int]:
+    flat = list(captures)
+    flat[1::2] = [numbers[event.sequence] for event in flat[1::2]]
+    return flat
+
+
+def _unflat(flat: list[int], events: list[Captured]) -> list[Any]:
     captures: list[Any] = list(flat)
     captures[1::2] = [events[index] for index in flat[1::2]]
-    return Run(start_ms, start, last_ms, tuple(captures))
+    return captures

@@ -1,0 +1,383 @@
+"""How the runs of a key grow, end, match and remove one another.
+
+Semantics: those of Flink's pattern library as sets of matches, but a match is released at once.
+Matches that one event completes come in the order: earliest start, longest, order of events.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from summit.base.limits import CAPTURES_PER_STATE_MAX
+from summit.cep.moves import NOWHERE, SKIPPED, Automaton, Move, Moves
+from summit.cep.runs import (
+    Bucket,
+    Captured,
+    Captures,
+    Guard,
+    KeyRuns,
+    Run,
+    Skip,
+    match_order,
+)
+
+_FOREVER: Final = float("inf")
+
+
+class _Growth(NamedTuple):
+    """What one event leads to: runs and whole buckets to place, and matches."""
+
+    runs: list[tuple[int, Run]]
+    buckets: list[tuple[int, Bucket]]
+    matches: list[Run]
+
+
+class Program:
+    """One compiled pattern: takes events of one key at a time.
+
+    Args:
+        guards: (bit of the mask, condition on event and captures); tested only where the bit is
+            set, and clears it when it does not hold.
+        runs_max: Live runs of one key; beyond it the oldest end, counted in `runs_dropped`.
+        strict_order: Hold a match back while a run that started earlier lives, as Flink does.
+
+    Attributes:
+        captures_dropped: Events that a loop took beyond `CAPTURES_PER_STATE_MAX`: they count for
+            the pattern, but no match will show them.
+    """
+
+    def __init__(
+        self,
+        automaton: Automaton,
+        within_ms: int | None,
+        *,
+        skip: Skip,
+        guards: tuple[tuple[int, Guard], ...] = (),
+        runs_max: int = 1_000,
+        strict_order: bool = False,
+    ) -> None:
+        self.automaton = automaton
+        self.within_ms = within_ms
+        self.skip = skip
+        self.guards = guards
+        self.runs_max = runs_max
+        self.strict_order = strict_order
+        self.runs_dropped = 0
+        self.captures_dropped = 0
+        self._bounded = within_ms is not None or any(gap is not None for gap in automaton.gaps)
+        # A run that a longer one of the same start can always replace is not even begun, where
+        # the longer one's match would remove it anyway.
+        one_per_start = skip.kind in ("pastLast", "toNext") and not guards and not strict_order
+        self._prune_moves = one_per_start
+        self._moves: list[dict[int, Moves]] = [{} for _ in range(len(automaton))]
+
+    def moves(self, state: int, mask: int) -> Moves:
+        """What a run in the state does; `automaton.stay[state]` itself when nothing changes."""
+        found = self._moves[state].get(mask)
+        if found is None:
+            found = self.automaton.moves(state, mask)
+            if self._prune_moves:
+                found = self.automaton.without_dominated(found)
+            self._moves[state][mask] = found
+        return found
+
+    def concerns(self, key: KeyRuns, mask: int) -> bool:
+        """Whether an event with this mask can change anything for the key."""
+        if self.automaton.starts(mask):
+            return True
+        stay = self.automaton.stay
+        guarded = any(mask & bit for bit, _ in self.guards)
+        return guarded or any(self.moves(state, mask) is not stay[state] for state in key.by_state)
+
+    def advance(
+        self, key: KeyRuns, event: Captured, mask: int, over_ms: float = -_FOREVER
+    ) -> list[Run]:
+        """Take one event of the key.
+
+        `event.sequence` is set here. A run for whose time the event does not come is left as it
+        is.
+
+        Args:
+            over_ms: Runs whose deadline this has reached can be forgotten.
+        Returns: The matches it completes, in order of emission.
+        """
+        key.sequence += 1
+        event.sequence = key.sequence
+        growth = _Growth([], [], [])
+        guards = [guard for guard in self.guards if mask & guard[0]]
+        stay = self.automaton.stay
+        by_state = key.by_state
+        for state in list(by_state):
+            moves = self.moves(state, mask)
+            if moves is stay[state] and not guards:
+                continue
+            bucket = by_state.pop(state)
+            key.count -= len(bucket.runs)
+            self._forget_over(state, bucket, over_ms)
+            if not bucket.runs:
+                continue
+            if guards:
+                self._grow_guarded(state, bucket, event, mask, guards, growth)
+            elif self._moves_alike(state, moves, bucket, event.time_ms):
+                self._move(bucket, moves[0], event, growth)
+            else:
+                self._grow_each(state, bucket, moves, event, growth)
+        self._begin(event, mask, guards, growth)
+        self._place(key, growth)
+        if key.count > self.runs_max:
+            self._drop_oldest(key)
+        matches = growth.matches
+        return self._emit(key, matches) if matches or key.held else matches
+
+    def expire(self, key: KeyRuns, now_ms: int) -> tuple[list[Run], list[Run]]:
+        """End the runs whose time is over at `now_ms`.
+
+        Returns: Matches (what was waiting for an absence), and partial matches that timed out.
+        """
+        matches: list[Run] = []
+        timeouts: list[Run] = []
+        for state, bucket in list(key.by_state.items()):
+            alive: list[Run] = []
+            for run in bucket.runs:
+                if self.deadline(state, run) > now_ms:
+                    alive.append(run)
+                    continue
+                ended = matches if state in self.automaton.pending else timeouts
+                ended.append(self._whole(run, bucket))
+            self._keep(key, state, bucket, alive)
+        return self._emit(key, matches) if matches or key.held else matches, timeouts
+
+    def deadline(self, state: int, run: Run) -> float:
+        """The time at which the run is over; infinite when nothing bounds it."""
+        found = _FOREVER
+        if self.within_ms is not None:
+            found = run.start_ms + self.within_ms
+        gap = self.automaton.gaps[state]
+        return found if gap is None else min(found, run.last_ms + gap)
+
+    def next_deadline(self, key: KeyRuns) -> float:
+        """The earliest deadline of the key's runs."""
+        if not self._bounded:
+            return _FOREVER
+        return min(
+            (self.deadline(state, run) for state, b in key.by_state.items() for run in b.runs),
+            default=_FOREVER,
+        )
+
+    # ---- growing ----
+
+    def _begin(
+        self,
+        event: Captured,
+        mask: int,
+        guards: list[tuple[int, Guard]],
+        growth: _Growth,
+    ) -> None:
+        """Begin runs with the event."""
+        for bit, guard in guards:
+            if not guard(event, ()):
+                mask &= ~bit
+        time = event.time_ms
+        for taker, target, emits, _ in self.automaton.starts(mask):
+            run = Run(time, event.sequence, time, (taker, event))
+            if emits:
+                growth.matches.append(run)
+            if target != NOWHERE:
+                growth.runs.append((target, run))
+
+    def _moves_alike(self, state: int, moves: Moves, bucket: Bucket, time_ms: int) -> bool:
+        """Whether the whole bucket makes one and the same move."""
+        if len(moves) != 1:
+            return False
+        taker, target, emits, gap = moves[0]
+        if emits or target == NOWHERE or gap is not None or self.automaton.gaps[target] is not None:
+            return False
+        if target == state and taker != SKIPPED:
+            return True  # what lies outside a run's time is left out when its captures are read
+        runs = bucket.runs
+        within = self.within_ms
+        return self.automaton.gaps[state] is None and (
+            within is None
+            or (time_ms - runs[0].start_ms < within and runs[-1].start_ms - time_ms < within)
+        )
+
+    def _move(self, bucket: Bucket, move: Move, event: Captured, growth: _Growth) -> None:
+        if move.taker != SKIPPED:
+            if len(bucket.taken) < 2 * CAPTURES_PER_STATE_MAX:
+                bucket.taken += (move.taker, event)
+            else:
+                self.captures_dropped += 1
+        growth.buckets.append((move.target, bucket))
+
+    def _grow_each(
+        self, state: int, bucket: Bucket, moves: Moves, event: Captured, growth: _Growth
+    ) -> None:
+        """Let every run make all the moves."""
+        runs = bucket.runs
+        if self._prune_moves and self.skip.kind == "pastLast" and _surely_emits(moves):
+            # The earliest run's match removes all that began after it: let only that one grow.
+            time = event.time_ms
+            ready = [run for run in runs if self._in_time(state, run, time)]
+            if ready:
+                first = min(ready, key=_start)
+                runs = [run for run in runs if run.start <= first.start]
+        for run in runs:
+            self._grow(state, self._whole(run, bucket), moves, event, growth)
+
+    def _grow_guarded(
+        self,
+        state: int,
+        bucket: Bucket,
+        event: Captured,
+        mask: int,
+        guards: list[tuple[int, Guard]],
+        growth: _Growth,
+    ) -> None:
+        """Let every run make the moves that its own guards leave it."""
+        for run in bucket.runs:
+            whole = self._whole(run, bucket)
+            of_run = mask
+            for bit, guard in guards:
+                if not guard(event, whole.captures):
+                    of_run &= ~bit
+            self._grow(state, whole, self.moves(state, of_run), event, growth)
+
+    def _grow(self, state: int, run: Run, moves: Moves, event: Captured, growth: _Growth) -> None:
+        """Let one run, whose captures are complete, make the moves."""
+        time = event.time_ms
+        if self._bounded and not self._in_time(state, run, time):
+            growth.runs.append((state, _again(run)))
+            return
+        for taker, target, emits, gap in moves:
+            if taker == SKIPPED:
+                growth.runs.append((target, _again(run)))
+                continue
+            if gap is not None and time - run.last_ms >= gap:
+                continue
+            longer = Run(run.start_ms, run.start, time, (*run.captures, taker, event))
+            if emits:
+                growth.matches.append(longer)
+            if target != NOWHERE:
+                growth.runs.append((target, _again(longer) if emits else longer))
+
+    def _place(self, key: KeyRuns, growth: _Growth) -> None:
+        """Put runs and buckets where they have gone."""
+        by_state = key.by_state
+        for state, moved in growth.buckets:
+            key.count += len(moved.runs)
+            there = by_state.get(state)
+            if there is None:
+                by_state[state] = moved
+                continue
+            large, small = there, moved
+            if len(there.runs) < len(moved.runs):
+                large, small = moved, there
+            by_state[state] = large
+            for run in small.runs:
+                large.add(_again(self._whole(run, small)))
+        for state, run in growth.runs:
+            key.count += 1
+            there = by_state.get(state)
+            if there is None:
+                by_state[state] = Bucket([run], [])
+            else:
+                there.add(run)
+
+    def _whole(self, run: Run, bucket: Bucket) -> Run:
+        """The run with all its captures."""
+        if run.mark == len(bucket.taken):
+            return run
+        taken = bucket.taken[run.mark :]
+        within, start = self.within_ms, run.start_ms
+        if within is not None:
+            times = [event.time_ms for event in taken[1::2]]
+            if max(times) - start >= within or start - min(times) >= within:
+                pairs = zip(taken[::2], taken[1::2], strict=True)
+                taken = [
+                    part for pair in pairs if -within < pair[1].time_ms - start < within
+                    for part in pair
+                ]  # fmt: skip
+        if not taken:
+            return _again(run)
+        captures: Captures = (*run.captures, *taken)
+        return Run(start, run.start, captures[-1].time_ms, captures)
+
+    def _in_time(self, state: int, run: Run, time_ms: int) -> bool:
+        within = self.within_ms
+        if within is not None and not -within < time_ms - run.start_ms < within:
+            return False
+        gap = self.automaton.gaps[state]
+        return gap is None or time_ms - run.last_ms < gap
+
+    # ---- ending ----
+
+    def _forget_over(self, state: int, bucket: Bucket, over_ms: float) -> None:
+        within = self.within_ms
+        if within is None or state in self.automaton.pending:
+            return
+        runs = bucket.runs
+        count = 0
+        while count < len(runs) and runs[count].start_ms + within <= over_ms:
+            count += 1
+        if count:
+            del runs[:count]
+            bucket.trim()
+
+    def _emit(self, key: KeyRuns, matches: list[Run]) -> list[Run]:
+        """Order the matches, let each remove what its skip rule says, return what remains."""
+        if self.skip.kind == "noSkip":
+            return sorted(matches, key=match_order) if len(matches) > 1 else matches
+        waiting = sorted(key.held + matches, key=match_order)
+        key.held = []
+        emitted: list[Run] = []
+        while waiting:
+            match = waiting.pop(0)
+            if self.strict_order and any(
+                run.start < match.start for b in key.by_state.values() for run in b.runs
+            ):
+                key.held = [match, *waiting]
+                break
+            emitted.append(match)
+            span = self.skip.range_of(match)
+            if span is not None:
+                first, last = span
+                waiting = [run for run in waiting if not first <= run.start <= last]
+                for state, bucket in list(key.by_state.items()):
+                    left = [run for run in bucket.runs if not first <= run.start <= last]
+                    self._keep(key, state, bucket, left)
+        return emitted
+
+    def _drop_oldest(self, key: KeyRuns) -> None:
+        while key.count > self.runs_max:
+            state = min(key.by_state, key=lambda state: key.by_state[state].runs[0].start_ms)
+            bucket = key.by_state[state]
+            del bucket.runs[0]
+            key.count -= 1
+            self.runs_dropped += 1
+            if not bucket.runs:
+                del key.by_state[state]
+            elif bucket.runs[0].mark * 2 > len(bucket.taken):
+                bucket.trim()
+
+    def _keep(self, key: KeyRuns, state: int, bucket: Bucket, runs: list[Run]) -> None:
+        if len(runs) == len(bucket.runs):
+            return
+        key.count -= len(bucket.runs) - len(runs)
+        bucket.runs = runs
+        if runs:
+            bucket.trim()
+        else:
+            del key.by_state[state]
+
+
+def _again(run: Run) -> Run:
+    """The same run as an object of its own: two buckets must not share one."""
+    return Run(run.start_ms, run.start, run.last_ms, run.captures)
+
+
+def _start(run: Run) -> int:
+    return run.start
+
+
+def _surely_emits(moves: Moves) -> bool:
+    return any(move.emits and move.gap_ms is None for move in moves)
