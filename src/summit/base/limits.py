@@ -70,6 +70,11 @@ FOLLOWER_READY_MS: Final = 30_000  # ms in which a topic is read to its end at t
 PROGRESS_TAIL_RECORDS: Final = 10  # read at a start, to find one good progress record
 PROGRESS_READ_MS: Final = 15_000  # ms in which they are read
 DEFINITION_PUBLISH_MS: Final = 10_000  # ms until a published definition is read back
+LEASE_POLL_MS: Final = 1_000  # ms of one poll that keeps a worker's membership alive
+READ_BACK_MS_MAX: Final = 86_400_000  # ms a restart reads back for rules without `within`
+READ_BACK_SILENCE_MS: Final = 5_000  # ms without records after which a restart goes on
+WORKER_RETRY_MS: Final = 100  # ms before the first retry; doubles up to retryBackoffMaxMs
+RECOMMIT_MS: Final = 3_600_000  # ms; idle positions are committed anew before they expire
 
 # ---- ingest, web, services ----
 FILE_LINE_BYTES_MAX: Final = 256 * 1024  # a line of a file; as JSON it must fit in a record
@@ -87,3 +92,6 @@ INGEST_RESULTS_MAX: Final = 1_000  # events whose places an answer lists
 HTTP_BODY_BYTES_MAX: Final = 10 * 1024 * 1024  # a request body; larger ones belong in batches
 HTTP_DRAIN_MS: Final = 10_000  # how long a stopping server lets requests finish
 HTTP_KEEP_ALIVE_S: Final = 30  # how long an idle connection stays open
+EVENT_IDS_MAX: Final = 500_000  # posted events whose ids are remembered; about 100 MB
+CONSUME_RECORDS_MAX: Final = 10_000  # records of one GET /api/consume
+CONSUME_WAIT_MS_MAX: Final = 30_000  # how long GET /api/consume may wait for records

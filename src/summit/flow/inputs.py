@@ -1,0 +1,108 @@
+"""The worker's inputs: which partitions there are, and reading them from given offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from summit.base.clock import Clock
+from summit.client.admin import Admin
+from summit.client.consumer import StreamConsumer
+from summit.client.settings import AdminConfig, ConsumerConfig
+from summit.client.types import ConsumerRecord, TopicPartition
+from summit.flow.settings import WorkerSettings
+from summit.journal.inputs import is_user_topic
+from summit.journal.progress_record import Positions, partition_name, split_partition_name
+
+
+class Inputs:
+    """All user topics of the cluster, and a reader of some of their partitions.
+
+    Attributes:
+        partitions: Number of partitions by user topic, as last looked at.
+        topic_ids: Id by topic; the name where the cluster knows no ids.
+    """
+
+    def __init__(self, settings: WorkerSettings, clock: Clock) -> None:
+        self._admin = Admin(
+            AdminConfig(client_id=settings.name, bootstrap_servers=settings.servers)
+        )
+        self._consumer = StreamConsumer(
+            ConsumerConfig(
+                client_id=settings.name,
+                group_id=f"_{settings.group_id}.inputs",  # only a name: it never joins or commits
+                bootstrap_servers=settings.servers,
+                auto_offset_reset="earliest",
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+            ),
+            clock=clock,
+        )
+        self.partitions: dict[str, int] = {}
+        self.topic_ids: dict[str, str] = {}
+
+    async def start(self) -> None:
+        """Connect. Raises Unavailable where no broker answers."""
+        await self._admin.connect()
+        await self._consumer.connect()
+
+    async def stop(self) -> None:
+        """Disconnect. Idempotent."""
+        await self._consumer.close()
+        await self._admin.close()
+
+    @property
+    def admin(self) -> Admin:
+        """The admin client of this worker."""
+        return self._admin
+
+    async def look(self) -> list[str]:
+        """See which user topics there are now.
+
+        Returns: Topics that were deleted and made anew since the last look.
+        Raises: Unavailable.
+        """
+        names = [name for name in await self._admin.list_topics() if is_user_topic(name)]
+        topics = await self._admin.describe_topics(names)
+        ids = {topic.name: topic.topic_id or topic.name for topic in topics}
+        anew = [name for name, was in self.topic_ids.items() if ids.get(name, was) != was]
+        self.topic_ids.update(ids)
+        self.partitions = {topic.name: len(topic.partitions) for topic in topics}
+        return anew
+
+    def names(self, topic: str) -> list[str]:
+        """The partitions of a topic as `topic/partition`."""
+        return [partition_name(topic, n) for n in range(self.partitions.get(topic, 0))]
+
+    def topic_id(self, topic: str) -> str:
+        """The id of a topic."""
+        return self.topic_ids.get(topic, topic)
+
+    async def bounds(self, topics: set[str]) -> dict[str, tuple[int, int]]:
+        """First kept and next readable offset of every partition of these topics.
+
+        Raises: Invalid("topic.unknown") for one that was deleted meanwhile; Unavailable.
+        """
+        return {
+            partition_name(topic, partition): found
+            for topic in sorted(topics)
+            for partition, found in (await self._admin.offsets(topic)).items()
+        }
+
+    async def assign(self, positions: Mapping[str, int]) -> None:
+        """Read exactly these partitions from these offsets on."""
+        await self._consumer.assign(
+            {TopicPartition(*split_partition_name(name)): at for name, at in positions.items()}
+        )
+
+    async def pause(self, names: list[str]) -> None:
+        """Bring no more records of these partitions until the next `assign`."""
+        await self._consumer.pause([split_partition_name(name) for name in names])
+
+    async def poll(self, count: int, timeout_ms: int) -> list[ConsumerRecord]:
+        """The next records, at most `count`, after at most `timeout_ms`."""
+        return await self._consumer.poll_batch(count, timeout_ms)
+
+
+def topics_of(positions: Positions) -> set[str]:
+    """The topics of partition names."""
+    return {split_partition_name(name)[0] for name in positions}

@@ -1,0 +1,60 @@
+"""Settings of a worker."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from summit.base.config import Config
+from summit.base.errors import Invalid
+from summit.client.addresses import parse_address
+
+
+class WorkerSettings(Config, frozen=True, kw_only=True):
+    """What a worker is started with.
+
+    Args:
+        bootstrap_servers: Addresses `host[:port]`; a text is split at commas.
+        name: Shown as client id and in progress records.
+        group_id: Workers of one group share the work: one is active, the others stand by.
+        start_from: Where a topic is begun that the group has never read, when the worker starts:
+            at the first record that is kept, or behind the last. Topics that come into being
+            later are always read from their first record.
+        batch_records: Most records that are matched in one go.
+        commit_interval_ms: Longest time between two commits while records come in; a batch that
+            raised an alert is committed at once.
+        progress_interval_ms: Longest time until progress is told while records come in.
+        topics_refresh_ms: How soon new topics and partitions are noticed.
+        idle_ms: After so long a silence a partition no longer keeps unfinished matches of others
+            from being forgotten.
+        session_timeout_ms: When a killed worker's work goes to another one.
+        retry_backoff_max_ms: Longest pause between attempts while the brokers are away.
+        stop_at_end: Process what is there at the start, then stop by itself.
+    """
+
+    bootstrap_servers: list[str] | str = "localhost:9092"
+    name: str = "summit-worker"
+    group_id: str = "summit-workers"
+    start_from: Literal["earliest", "latest"] = "earliest"
+    batch_records: int = 4_000
+    commit_interval_ms: int = 100
+    progress_interval_ms: int = 250
+    topics_refresh_ms: int = 1_000
+    idle_ms: int = 300_000
+    session_timeout_ms: int = 10_000
+    retry_backoff_max_ms: int = 5_000
+    stop_at_end: bool = False
+
+    @property
+    def servers(self) -> list[str]:
+        """The addresses, each with its port."""
+        items = self.bootstrap_servers
+        texts = items.split(",") if isinstance(items, str) else items
+        return [parse_address(text) for text in texts if text.strip()]
+
+    def check(self) -> None:
+        for field in ("batch_records", "commit_interval_ms", "topics_refresh_ms", "idle_ms",
+                      "retry_backoff_max_ms", "progress_interval_ms"):  # fmt: skip
+            if getattr(self, field) < 1:
+                raise Invalid("config.invalid", reason=f"{field} must be 1 or more", pointer="")
+        if not self.servers:
+            raise Invalid("config.invalid", reason="bootstrapServers is empty", pointer="")
