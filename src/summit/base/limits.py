@@ -20,7 +20,7 @@ REQUEST_BYTES_MAX: Final = 16_777_216  # bytes of any other request; a decoded o
 
 # ---- client ----
 CLIENT_QUEUE_KIB: Final = 16_384  # KiB a consumer reads ahead; more only costs memory
-TOPIC_UNKNOWN_AFTER_MS: Final = 2_000  # ms a record waits for its topic to come into being
+TOPIC_UNKNOWN_AFTER_MS: Final = 1_000  # ms a record waits for its topic to come into being
 RECORD_OVERHEAD_BYTES: Final = 100  # bytes counted per record beside key, value and headers
 PRODUCER_CLOSE_MS: Final = 10_000  # ms that close() waits for answers before it fails the rest
 CONSUMER_POLL_MS: Final = 1_000  # ms of one wait for records where the caller names none

@@ -93,7 +93,9 @@ class _Printer:
         assert self._form is not None
         values = {
             "t": record.topic, "p": str(record.partition), "o": str(record.offset),
-            "T": str(record.timestamp), "k": _text(record.key) or "", "v": _text(record.value) or "",
+            "T": str(record.timestamp),
+            "k": _text(record.key) or "",
+            "v": _text(record.value) or "",
             "%": "%",
         }  # fmt: skip
         parts = self._form.split("%")
@@ -129,13 +131,14 @@ class _Reader:
         from summit.stream_processing import StreamConsumer
 
         self._catch_signals()
-        async with Admin(
-            {"clientId": "summit-consume", "bootstrapServers": self._servers}
-        ) as admin:
-            found = await admin.describe_topics(self._topics)
-            partitions = [(topic.name, p.partition) for topic in found for p in topic.partitions]
-            ends = await admin.offsets(partitions, "latest")
-            starts = await admin.offsets(partitions, "earliest")
+        config = {"clientId": "summit-consume", "bootstrapServers": self._servers}
+        partitions: dict[tuple[str, int], tuple[int, int]] = {}
+        async with Admin(config) as admin:
+            for topic in self._topics:
+                for number, span in (await admin.offsets(topic)).items():
+                    partitions[topic, number] = span
+        starts = {place: span[0] for place, span in partitions.items()}
+        ends = {place: span[1] for place, span in partitions.items()}
         begin = starts if from_beginning or exit_at_end else ends
         left = {place for place in partitions if begin[place] < ends[place]}
         if exit_at_end and not left:

@@ -33,7 +33,7 @@ def topic() -> None:
     "configs",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Such as retention.ms=86400000.",
+    help="Such as retentionMs=86400000.",
 )
 def create(
     name: str,
@@ -50,15 +50,19 @@ def create(
             raise click.BadParameter(f"'{text}' is not NAME=VALUE", param_hint="--config")
         settings[key] = value
 
-    async def run() -> None:
+    async def run() -> Any:
         async with _admin(bootstrap_servers) as admin:
-            await admin.create_topic(
-                name, partitions=partitions or -1, replication_factor=replication_factor or -1,
-                configs=settings,
+            return await admin.create_topic(
+                {
+                    "name": name, "partitions": partitions,
+                    "replicationFactor": replication_factor, **settings,
+                }
             )  # fmt: skip
 
-    asyncio.run(run())
-    talk(f"created {name}")
+    created = asyncio.run(run())
+    for warning in created.warnings:
+        talk(f"warning: {warning}")
+    talk(f"created {name} with {created.partitions} partitions")
 
 
 @topic.command("list")
@@ -70,20 +74,13 @@ def list_topics(bootstrap_servers: str, internal: bool, output: str | None) -> N
 
     async def run() -> list[dict[str, Any]]:
         async with _admin(bootstrap_servers) as admin:
-            found = [t for t in await admin.list_topics() if internal or t.name[0] != "_"]
-            places = [(t.name, p.partition) for t in found for p in t.partitions]
-            ends = await admin.offsets(places, "latest")
-            starts = await admin.offsets(places, "earliest")
-            return [
-                {
-                    "name": t.name, "partitions": len(t.partitions),
-                    "records": sum(
-                        ends[t.name, p.partition] - starts[t.name, p.partition]
-                        for p in t.partitions
-                    ),
-                }
-                for t in sorted(found, key=lambda t: t.name)
-            ]  # fmt: skip
+            names = [name for name in await admin.list_topics() if internal or name[0] != "_"]
+            rows = []
+            for name in names:
+                offsets = await admin.offsets(name)
+                records = sum(end - start for start, end in offsets.values())
+                rows.append({"name": name, "partitions": len(offsets), "records": records})
+            return rows
 
     print_list(asyncio.run(run()), ["name", "partitions", "records"], output)
 
@@ -98,16 +95,14 @@ def describe(name: str, bootstrap_servers: str, output: str | None) -> None:
     async def run() -> dict[str, Any]:
         async with _admin(bootstrap_servers) as admin:
             (found,) = await admin.describe_topics([name])
-            places = [(name, p.partition) for p in found.partitions]
-            ends = await admin.offsets(places, "latest")
-            starts = await admin.offsets(places, "earliest")
+            offsets = await admin.offsets(name)
         return {
             "name": name,
             "topicId": found.topic_id,
             "partitions": [
                 {
                     "partition": p.partition, "leader": p.leader, "replicas": p.replicas,
-                    "isr": p.isr, "start": starts[name, p.partition], "end": ends[name, p.partition],
+                    "isr": p.isr, "start": offsets[p.partition][0], "end": offsets[p.partition][1],
                 }
                 for p in found.partitions
             ],

@@ -6,22 +6,26 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from summit.base.tasks import Tasks
 from summit.broker.server import Broker
 from summit.broker.settings import BrokerSettings
 
 
 class BrokerProcess:
-    """Runs one broker on the process's event loop."""
+    """Runs one broker on the process's event loop, and tells its figures."""
 
     def __init__(self, settings: BrokerSettings) -> None:
         self._broker = Broker(settings)
+        self._tasks = Tasks()
 
     async def start(self) -> None:
         """Recover the log and listen."""
         await self._broker.start()
+        self._tasks.spawn(self._tell_figures(), "broker.metrics")
 
     async def stop(self) -> None:
         """Answer what is under way, write the clean-shutdown marker."""
+        await self._tasks.cancel_all()
         await self._broker.stop()
 
     async def failed(self) -> BaseException:
@@ -31,3 +35,9 @@ class BrokerProcess:
     def addresses(self) -> Mapping[str, Any]:
         """`broker`: host:port."""
         return {"broker": f"{self._broker.host}:{self._broker.port}"}
+
+    async def _tell_figures(self) -> None:
+        # Imported late: the broker answers its first client before the Kafka client is loaded.
+        from summit.services.metrics_feed import MetricsWriter
+
+        await MetricsWriter([self.addresses()["broker"]], self._broker.metrics).run()

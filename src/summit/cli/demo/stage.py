@@ -89,7 +89,7 @@ class Stage:
                 "name": f"demo-{channel}", "type": "http", "port": 0,
                 "topic": TOPICS[channel], "keyField": field,
             })  # fmt: skip
-            self.urls[channel] = (f"http://{answer['status_detail']['address']}", "/ingest")
+            self.urls[channel] = (f"http://{answer['address']}", "/ingest")
         streaming.post("/api/collectors", {
             "name": "demo-ssh", "type": "file", "path": str(self.log_path),
             "topic": TOPICS[SSH], "file": {"format": "sshd", "mode": "tail"},

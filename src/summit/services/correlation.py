@@ -1,0 +1,103 @@
+"""The event correlation service (port 3001): patterns, events, alerts, statistics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from summit.alerts.alert import Alert, alert_dict
+from summit.alerts.view import AlertQuery
+from summit.base.errors import Invalid
+from summit.events.times import epoch_ms
+from summit.services.health import add_health
+from summit.services.intake import EventIntake
+from summit.services.node import Node
+from summit.services.patterns import add_patterns
+from summit.web import Request, Response, Routes, int_parameter, json_response
+
+LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
+
+
+class CorrelationService:
+    """Handlers of the service.
+
+    Args:
+        node: What it stands on.
+        intake: Where posted events go.
+    """
+
+    def __init__(self, node: Node, intake: EventIntake) -> None:
+        self._node = node
+        self._intake = intake
+
+    def routes(self) -> Routes:
+        """The table of routes."""
+        routes = Routes()
+        add_health(routes, "event-correlation-service", self._node)
+        add_patterns(routes, "/api/patterns", self._node)
+        routes.post("/api/events", self._take_event)
+        routes.get("/api/alerts", self._list_alerts)
+        routes.get("/api/alerts/{id}", self._show_alert)
+        routes.get("/api/stats", self._stats)
+        return routes
+
+    async def _take_event(self, request: Request) -> Response:
+        wait = _flag(request, "wait", default=True)
+        reply = await self._intake.take(await request.read_json(), wait=wait)
+        return json_response(reply, status=200 if wait else 202)
+
+    async def _list_alerts(self, request: Request) -> dict[str, Any]:
+        parameters = request.query_params
+        query = AlertQuery(
+            severity=parameters.get("severity"),
+            pattern=parameters.get("pattern"),
+            key=parameters.get("key"),
+            text=parameters.get("q"),
+            since_ms=_time(request, "since"),
+            until_ms=_time(request, "until"),
+            limit=int_parameter(request, "limit", LIMIT_DEFAULT, least=1, most=LIMIT_MAX),
+            before=parameters.get("cursor"),
+        )
+        page = self._node.alerts.view.query(query)
+        reply: dict[str, Any] = {
+            "alerts": [alert_dict(alert) for alert in page.alerts],
+            "count": len(page.alerts),
+        }
+        if page.next_cursor is not None:
+            reply["nextCursor"] = page.next_cursor
+        return reply
+
+    async def _show_alert(self, request: Request) -> dict[str, Any]:
+        alert: Alert | None = self._node.alerts.view.get(request.path_params["id"])
+        if alert is None:
+            raise Invalid("alert.unknown")
+        return alert_dict(alert)
+
+    async def _stats(self, _: Request) -> dict[str, Any]:
+        last = self._node.alerts.progress.last
+        return {
+            **self._node.alerts.view.stats(),
+            "correlatedGroups": 0,
+            "activeSequences": last.runs if last is not None else 0,
+        }
+
+
+def _time(request: Request, name: str) -> int | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    at = int(text) if text.isdecimal() else epoch_ms(text)
+    if at is None:
+        raise Invalid(
+            "web.parameter", name=name, text=text, pointer=name,
+            expected="epoch milliseconds or RFC 3339 text",
+        )  # fmt: skip
+    return at
+
+
+def _flag(request: Request, name: str, *, default: bool) -> bool:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if text not in ("true", "false"):
+        raise Invalid("web.parameter", name=name, text=text, expected="true or false", pointer=name)
+    return text == "true"

@@ -1,0 +1,53 @@
+"""Health of a service: what must hold for it to do its work, asked anew at each request."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from summit import __version__
+from summit.base.errors import SummitError
+from summit.services.node import Node
+from summit.web import Request, Response, Routes, json_response
+
+CHECK_TIMEOUT_S = 3.0
+
+
+def add_health(routes: Routes, service: str, node: Node, extra: Any = None) -> None:
+    """Add `/health`, `/livez`, `/readyz` and `/version`.
+
+    Args:
+        service: Its name.
+        node: What it stands on.
+        extra: An async function that gives more members of `/health`.
+    """
+
+    async def health(_: Request) -> Response:
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                topics = await node.admin.list_topics()
+                more = await extra() if extra is not None else {}
+        except (SummitError, TimeoutError) as error:
+            reason = str(error) or f"no answer within {CHECK_TIMEOUT_S:.0f} s"
+            body = {
+                "status": "unhealthy", "service": service, "version": __version__,
+                "checks": {"broker": reason}, "error": reason,
+            }  # fmt: skip
+            return json_response(body, status=503)
+        checks = {"broker": "ok", "topics": len(topics)}
+        body = {
+            "status": "healthy", "service": service, "version": __version__,
+            **more, "checks": checks,
+        }  # fmt: skip
+        return json_response(body)
+
+    async def alive(_: Request) -> dict[str, str]:
+        return {"status": "alive"}
+
+    async def version(_: Request) -> dict[str, str]:
+        return {"service": service, "version": __version__}
+
+    routes.get("/health", health)
+    routes.get("/readyz", health)
+    routes.get("/livez", alive)
+    routes.get("/version", version)

@@ -1,0 +1,149 @@
+"""`POST /api/events`: an event becomes durable, is matched, and its alerts are readable.
+
+The record's key is the event's id, and the ids are read back from the topic at the start: a
+repeated id is known after a restart and by every replica of the service. The latest
+`EVENT_IDS_MAX` ids are remembered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from summit.base.clock import Clock
+from summit.base.errors import Invalid, Unavailable
+from summit.base.ids import uuid7
+from summit.base.limits import EVENT_IDS_MAX
+from summit.base.rand import Rand
+from summit.client.types import ConsumerRecord
+from summit.events.times import epoch_ms
+from summit.journal.follower import LogFollower
+from summit.client.topics import TopicConfig
+from summit.journal.topics import EVENTS_TOPIC, ensure_topics
+from summit.services.node import Node
+
+# One partition: events keep the order in which they were posted, whatever their keys.
+EVENTS = TopicConfig(name=EVENTS_TOPIC, partitions=1)
+READ_TIMEOUT_MS = 60_000
+Place = tuple[int, int]
+
+
+class EventIntake:
+    """Takes events for one service.
+
+    Args:
+        node: Producer, admin and the follower of alerts.
+        timeout_ms: How long to wait for an event's alerts.
+    """
+
+    def __init__(self, node: Node, timeout_ms: int) -> None:
+        self._node = node
+        self._timeout_ms = timeout_ms
+        self._clock: Clock = node.clock
+        self._rand = Rand()
+        self._places: dict[str, Place] = {}
+        self._pending: dict[str, asyncio.Future[Place]] = {}
+        self._follower = LogFollower(node.servers, "summit-events", self._take, clock=node.clock)
+
+    async def start(self) -> None:
+        """Make the topic and read the ids back."""
+        await ensure_topics(self._node.admin, [EVENTS])
+        partitions = await self._node.admin.offsets(EVENTS_TOPIC)
+        await self._follower.start({(EVENTS_TOPIC, partition): None for partition in partitions})
+        await self._follower.wait_caught_up(READ_TIMEOUT_MS)
+
+    async def stop(self) -> None:
+        """End reading."""
+        await self._follower.stop()
+
+    async def take(self, body: Any, *, wait: bool) -> dict[str, Any]:
+        """Write one event, unless its id is known, and wait until it is matched.
+
+        Args:
+            body: The JSON object that was posted.
+            wait: Also wait until the event's alerts can be read.
+        Raises: Invalid("event.invalid"); Unavailable("event.not_matched_yet").
+        """
+        event = self._complete(body)
+        event_id = event["eventId"]
+        place = self._places.get(event_id)
+        duplicate = place is not None or event_id in self._pending
+        if place is None:
+            place = await self._write_once(event_id, event)
+        if wait:
+            await self._wait_matched(event_id, place)
+        status = "processed" if wait else "accepted"
+        reply = {
+            "status": status, "eventId": event_id,
+            "topic": EVENTS_TOPIC, "partition": place[0], "offset": place[1],
+        }  # fmt: skip
+        return {**reply, "duplicate": True} if duplicate else reply
+
+    async def _write_once(self, event_id: str, event: dict[str, Any]) -> Place:
+        pending = self._pending.get(event_id)
+        if pending is not None:
+            return await asyncio.shield(pending)
+        future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+        self._pending[event_id] = future
+        try:
+            result = await self._node.producer.send(
+                {"topic": EVENTS_TOPIC, "key": event_id, "value": msgspec.json.encode(event)}
+            )
+        except BaseException as error:
+            future.set_exception(error)
+            future.exception()  # whoever waits takes it; nobody may
+            raise
+        else:
+            place = (result.partition, result.offset)
+            self._remember(event_id, place)
+            future.set_result(place)
+            return place
+        finally:
+            del self._pending[event_id]
+
+    async def _wait_matched(self, event_id: str, place: Place) -> None:
+        try:
+            await self._node.alerts.wait_readable(EVENTS_TOPIC, *place, self._timeout_ms)
+        except Unavailable as error:
+            raise Unavailable(
+                "event.not_matched_yet", event_id=event_id, timeout_ms=self._timeout_ms,
+                retry_after_ms=1_000,
+            ) from error  # fmt: skip
+
+    def _complete(self, body: Any) -> dict[str, Any]:
+        if not isinstance(body, dict):
+            raise Invalid("event.invalid", reason="an event is a JSON object", pointer="")
+        event_type = body.get("eventType")
+        if not isinstance(event_type, str) or not event_type:
+            raise Invalid("event.invalid", reason="eventType is missing", pointer="/eventType")
+        event_id = body.get("eventId")
+        if event_id is not None and (not isinstance(event_id, str) or not event_id):
+            raise Invalid("event.invalid", reason="eventId is a text", pointer="/eventId")
+        timestamp = body.get("timestamp")
+        if timestamp is not None and epoch_ms(timestamp) is None:
+            raise Invalid(
+                "event.invalid", pointer="/timestamp",
+                reason="timestamp is epoch milliseconds or RFC 3339 text",
+            )  # fmt: skip
+        event = dict(body)
+        event["eventId"] = event_id or str(uuid7(self._clock, self._rand))
+        if timestamp is None:
+            event["timestamp"] = self._clock.now_ms()
+        source = body.get("source", body.get("eventSource"))
+        event["source"] = "rest" if source is None else source
+        return event
+
+    def _take(self, records: list[ConsumerRecord]) -> None:
+        for record in records:
+            if record.key is not None:
+                event_id = record.key.decode("utf-8", "replace")
+                # The first record of an id is the event; later ones are repetitions.
+                if event_id not in self._places:
+                    self._remember(event_id, (record.partition, record.offset))
+
+    def _remember(self, event_id: str, place: Place) -> None:
+        self._places[event_id] = place
+        if len(self._places) > EVENT_IDS_MAX:
+            del self._places[next(iter(self._places))]

@@ -1,0 +1,74 @@
+"""The routes of patterns, the same in both services: register, list, get, remove, test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from summit.base.errors import Invalid, Unavailable
+from summit.journal.definition_log import Definition
+from summit.services.node import Node
+from summit.web import Request, Routes
+
+ACTIVE_TIMEOUT_MS = 5_000
+
+
+def add_patterns(routes: Routes, path: str, node: Node) -> None:
+    """Add the routes under `path`."""
+
+    async def register(request: Request) -> dict[str, Any]:
+        body = await request.read_json()
+        if not isinstance(body, dict):
+            raise Invalid("document.not_object", pointer="")
+        return await register_pattern(node, body)
+
+    async def listed(_: Request) -> dict[str, Any]:
+        found = node.definitions.current("pattern")
+        return {"patterns": [_shown(definition) for definition in found], "count": len(found)}
+
+    async def one(request: Request) -> dict[str, Any]:
+        return _shown(_known(node, request.path_params["id"]))
+
+    async def remove(request: Request) -> dict[str, Any]:
+        definition = _known(node, request.path_params["id"])
+        await node.definitions.delete("pattern", definition.id)
+        return {"status": "removed", "pattern": definition.id}
+
+    routes.post(path, register)
+    routes.get(path, listed)
+    routes.get(path + "/{id}", one)
+    routes.delete(path + "/{id}", remove)
+
+
+async def register_pattern(node: Node, document: dict[str, Any]) -> dict[str, Any]:
+    """Publish a pattern and wait until the worker goes by it.
+
+    Without a worker it is registered all the same, with a warning that says so.
+    """
+    published = await node.definitions.publish({"kind": "pattern", **document})
+    definition = published.definition
+    warnings = list(published.warnings)
+    try:
+        await node.alerts.wait_active(definition.offset, ACTIVE_TIMEOUT_MS)
+    except Unavailable:
+        warnings.append(
+            f"no worker has taken it over within {ACTIVE_TIMEOUT_MS} ms; it acts when one runs"
+        )
+    return {
+        "status": "registered", "pattern": definition.id,
+        "version": definition.version, "warnings": warnings,
+    }  # fmt: skip
+
+
+def _known(node: Node, pattern_id: str) -> Definition:
+    definition = node.definitions.log.get("pattern", pattern_id)
+    if definition is None:
+        raise Invalid("pattern.unknown", id=pattern_id)
+    return definition
+
+
+def _shown(definition: Definition) -> dict[str, Any]:
+    return {
+        **definition.document,
+        "registeredAt": definition.timestamp_ms,
+        "revision": definition.version,
+    }
