@@ -28,8 +28,10 @@ from summit.log.layout import (
     EPOCHS,
     INDEX,
     LOG,
+    PARTITION_METADATA,
     SNAPSHOT,
     TIME_INDEX,
+    encode_partition_metadata,
     join,
     offset_name,
 )
@@ -130,11 +132,11 @@ class Checkpoint:
         if core.leftover is not None:
             self._take_over(core.leftover)
             core.leftover = None
-        for log in core.dirty:
+        while core.dirty:  # another thread may be adding a new partition
+            log = core.dirty.popleft()
+            log.is_dirty = False
             if not log.is_deleted:
                 self._note(log, deep=deep)
-            log.is_dirty = False
-        core.dirty.clear()
         core.unsynced_bytes = 0
         points = {
             (log.topic_id, log.index): RecoveryPoint(log.high_watermark, log.start_offset)
@@ -186,6 +188,11 @@ class Checkpoint:
         self._segments += dirty
         for segment in dirty:
             segment.is_dirty = False
+        if log.is_new:
+            log.is_new = False
+            metadata = encode_partition_metadata(log.topic_id)
+            self._small_files.append((log, join(log.directory, PARTITION_METADATA), metadata))
+            self._directories[log.log_dir] = None
         if log.epochs.is_dirty:
             log.epochs.is_dirty = False
             self._small_files.append((log, join(log.directory, EPOCHS), log.epochs.encode()))

@@ -86,9 +86,7 @@ class Group:
             log = write.log
             log.publish(write)
             advanced.append(log)
-            if not log.is_dirty:
-                log.is_dirty = True
-                core.dirty.append(log)
+            core.mark_dirty(log)
         core.settled(self)
         return advanced
 
@@ -99,6 +97,8 @@ class Group:
             failed, whatever group it was staged for, and its offsets are given again.
         """
         failed = [log for log in {write.log: None for write in self._writes} if log.roll_back()]
+        for log in failed:
+            self._core.mark_dirty(log)
         self._core.settled(self)
         self._core.held_back = None
         return failed

@@ -95,9 +95,8 @@ class PartitionOpener:
         log.epochs.truncate(self._end_offset)
         log.set_tail(self._end_offset, self._unindexed_bytes)
         log.start_offset = min(log.start_offset, self._end_offset)
-        if any(segment.is_dirty for segment in log.segments):
-            log.is_dirty = True
-            core.dirty.append(log)
+        if log.is_new or any(segment.is_dirty for segment in log.segments):
+            core.mark_dirty(log)
         log.producers.forget_from(self._end_offset)
         for segment in log.segments:
             if not segment.is_dirty:
@@ -270,6 +269,7 @@ class PartitionOpener:
         for other in segments[number + 1 :]:
             self._remove(other)
         del segments[number + 1 :]
+        self._log.has_rolled = True
 
     def _remove(self, segment: Segment) -> None:
         segment.close()

@@ -125,6 +125,7 @@ class PartitionLog:
         "high_watermark",
         "index",
         "is_dirty",
+        "is_new",
         "leader_epoch",
         "log_dir",
         "producers",
@@ -156,6 +157,7 @@ class PartitionLog:
         self.start_offset = segments[0].base_offset
         self.is_dirty = False  # the next checkpoint has something to do here
         self.has_rolled = False  # since the last producer snapshot
+        self.is_new = True  # until a checkpoint has made its directory durable
         self.snapshot_offset = -1
         self.unsnapshot_bytes = 0
         self._segments = segments
@@ -351,6 +353,10 @@ class PartitionLog:
         segment.time_index.truncate(before.time_entries)
         segment.max_timestamp = before.max_timestamp
         segment.max_timestamp_offset = before.max_timestamp_offset
+        # Truncations and removals of what was written already must last as writes do, lest a crash
+        # brings back batches whose offsets were given again.
+        segment.is_dirty = True
+        self.has_rolled = True
         self._tail = segment
         self._tail_position = before.position
         self._tail_offset = before.offset
@@ -438,9 +444,7 @@ class PartitionLog:
         """
         if offset > self.high_watermark:
             raise self._out_of_range(offset)
-        if offset > self.start_offset:
-            self.start_offset = offset
-            self.is_dirty = True
+        self.start_offset = max(self.start_offset, offset)
 
     def expire(self, now_ms: int) -> list[Segment]:
         """Take out the segments that retention no longer keeps; the last one always stays.
@@ -469,7 +473,6 @@ class PartitionLog:
             self.advance_start(self._segments[0].base_offset)
             dropped = set(gone)
             self._hints = {o: hint for o, hint in self._hints.items() if hint[0] not in dropped}
-            self.is_dirty = True
         return gone
 
     def mark_deleted(self) -> list[Segment]:

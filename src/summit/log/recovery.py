@@ -48,7 +48,6 @@ class RecoveryReport:
     replayed_batch_bytes: int = 0
     unknown_entries: int = 0  # of topics that were deleted
     gaps: dict[str, tuple[int, int]] = field(default_factory=dict)  # offsets lost: first, stop
-    lost_wal_records: bool = False  # records missing between two files: the disk lost data
     next_wal_number: int = 1
 
 
@@ -66,7 +65,7 @@ def recover(core: StoreCore, now_ms: int) -> RecoveryReport:
     numbers = wal_numbers(files, wal_dir)
     report.next_wal_number = numbers[-1] + 1 if numbers else 1
     openers = _find_partitions(core, saved.points)
-    entries = _read_wal(files, wal_dir, numbers, report)
+    entries = _read_wal(files, wal_dir, numbers)
     has_marker = files.exists(marker)
     report.was_clean = (has_marker and not entries) or not (openers or entries)
     report.partition_count = len(openers)
@@ -77,6 +76,7 @@ def recover(core: StoreCore, now_ms: int) -> RecoveryReport:
             core, now_ms, is_clean=report.was_clean, stop_offset=first_offsets.get(key)
         )
         core.topics.setdefault(log.topic, {})[log.index] = log
+        log.is_new = key not in saved.points
         report.scanned_bytes += opener.scanned_bytes
         if opener.cut_bytes:
             report.cut[opener.name] = opener.cut_bytes
@@ -128,21 +128,20 @@ def _find_partitions(
     return found
 
 
-def _read_wal(
-    files: Files, directory: str, numbers: list[int], report: RecoveryReport
-) -> list[WalEntry]:
-    """All entries of the write-ahead log in order."""
+def _read_wal(files: Files, directory: str, numbers: list[int]) -> list[WalEntry]:
+    """All entries of the write-ahead log in order.
+
+    Old files may lie before the ones that count: their removal was on its way. Their entries are
+    below the recovery points. If the disk has lost records in between, offsets are missing, and
+    playing back reports that.
+    """
     entries: list[WalEntry] = []
-    next_record: int | None = None
     for number in numbers:
         data = files.read_bytes(join(directory, offset_name(number, SUFFIX)))
         seed = decode_file_header(data, number)
         if seed is None:
             continue
         for record in decode_records(data, seed, None):
-            if next_record is not None and record.number != next_record:
-                report.lost_wal_records = True
-            next_record = record.number + 1
             entries += record.entries
     return entries
 

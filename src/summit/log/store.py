@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -56,7 +57,7 @@ class StoreCore:
         self.maintaining = threading.Lock()  # held while a checkpoint runs
         self.failure: SummitError | None = None  # for good
         self.held_back: SummitError | None = None  # until roll_back
-        self.dirty: list[PartitionLog] = []  # published since the last checkpoint
+        self.dirty: deque[PartitionLog] = deque()  # published since the last checkpoint
         self.unsynced_bytes = 0
         self.published_wal_number = 0
         self.in_flight = 0  # groups sealed and not settled
@@ -86,6 +87,12 @@ class StoreCore:
         self.unsynced_bytes += group.size_bytes
         if group.wal_file_number:
             self.published_wal_number = group.wal_file_number
+
+    def mark_dirty(self, log: PartitionLog) -> None:
+        """Give the next checkpoint something to do for a log."""
+        if not log.is_dirty:
+            log.is_dirty = True
+            self.dirty.append(log)
 
     def bury(self) -> None:
         """Close the files of what was deleted, if no other thread can be using them."""
@@ -188,7 +195,9 @@ class LogStore:
                     sync_dir(core.files, parent)
         partitions = core.topics.setdefault(topic, {})
         for log in made:
+            log.is_new = core.settings.durability != "fsync"
             partitions[log.index] = log
+            core.mark_dirty(log)
         return made
 
     def delete_topic(self, topic: str) -> bool:
@@ -248,11 +257,12 @@ class LogStore:
         segment = Segment(files, directory, 0)
         segment.create_empty()
         path = join(directory, PARTITION_METADATA)
+        metadata = encode_partition_metadata(name[2])
         if core.settings.durability == "fsync":
-            files.write_atomic(path, encode_partition_metadata(name[2]))  # syncs the directory
+            files.write_atomic(path, metadata)  # syncs the directory
         else:
             file = files.open(path, create=True)
-            file.pwrite(encode_partition_metadata(name[2]), 0)
+            file.pwrite(metadata, 0)
             file.close()
         log = PartitionLog(
             files, directory, name=name, config=config or core.settings.defaults,
@@ -349,9 +359,7 @@ class LogStore:
             log.roll_back()  # staged and never sealed: nobody was told
             if log.has_unsnapshot_state:
                 log.segments[-1].finish_time_index()
-                if not log.is_dirty:
-                    log.is_dirty = True
-                    core.dirty.append(log)
+                core.mark_dirty(log)
         last = Checkpoint(core, deep=True)
         last.run()
         if core.wal is not None:
