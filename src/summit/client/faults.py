@@ -64,6 +64,14 @@ _KNOWN: Final[_ByName] = {
     "_BAD_COMPRESSION": (Corrupt, "client.corrupt"),
 }
 
+_UNTOLD: Final = {
+    "topic": "?",
+    "partition": "?",
+    "group": "?",
+    "brokers": "the addresses given",
+    "what": "client",
+}
+
 
 def translate(error: Any, **details: Any) -> SummitError:
     """The catalogue's error for a `KafkaError` (or a `KafkaException` that holds one).
@@ -77,7 +85,7 @@ def translate(error: Any, **details: Any) -> SummitError:
     if not callable(name):  # confluent_kafka's own complaints are plain Python exceptions
         return Invalid("client.refused", reason=str(error), **details)
     text = str(kafka.str())
-    values = {"reason": text, "kafka_error": name(), "topic": "?", "partition": "?"} | details
+    values = _UNTOLD | {"reason": text, "kafka_error": name()} | details
     if kafka.fatal() and name() not in _KNOWN:
         return Closed("client.fenced", **values)
     kind, code = _KNOWN.get(name(), (None, ""))

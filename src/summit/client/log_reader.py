@@ -52,6 +52,8 @@ class LogReader:
             request_timeout_ms=self.config.request_timeout_ms,
             auto_offset_reset="none",
             enable_auto_commit=False,
+            # A fetch that waits at the end of one range would hold up the next range.
+            fetch_max_wait_ms=5,
         )
         reader = Reader(config, self._clock, due=dict, tell=_ignore, tell_ends=True)
         self._calls = CallThread("summit-reader")

@@ -1,0 +1,112 @@
+"""A live broker for the tests of this folder, and clients that are closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from summit.base.emitter import Payload
+from summit.broker import BrokerSettings, BrokerThread
+from summit.client import Admin, LogReader, StreamConsumer, StreamProducer, TopicConfig
+
+_serial = itertools.count()
+
+
+class World:
+    """One broker, and what a test needs to talk to it."""
+
+    def __init__(self, broker: BrokerThread) -> None:
+        self.broker = broker
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.broker.port}"
+
+    async def topic(self, partitions: int = 1) -> str:
+        """A fresh topic; its name holds dashes, as the guide's."""
+        name = f"client-events-{next(_serial)}"
+        async with self.admin() as admin:
+            await admin.create_topic(TopicConfig(name=name, partitions=partitions))
+        return name
+
+    def group(self) -> str:
+        return f"client-group-{next(_serial)}"
+
+    def admin(self) -> Admin:
+        return Admin({"bootstrapServers": self.address})
+
+    def reader(self) -> LogReader:
+        return LogReader({"bootstrapServers": self.address})
+
+    def producer(self, **config: Any) -> StreamProducer:
+        return StreamProducer({"bootstrapServers": [self.address], "lingerMs": 0, **config})
+
+    def consumer(self, group: str | None = None, **config: Any) -> StreamConsumer:
+        return StreamConsumer(
+            {
+                "groupId": group or self.group(),
+                "bootstrapServers": [self.address],
+                "autoOffsetReset": "earliest",
+                "heartbeatIntervalMs": 100,
+                "handlerBackoffMs": 1,
+                "metadataMaxAgeMs": 200,
+                **config,
+            }
+        )
+
+    @asynccontextmanager
+    async def reading(
+        self, topics: Any, group: str | None = None, **config: Any
+    ) -> AsyncIterator[StreamConsumer]:
+        """A connected and subscribed consumer."""
+        async with self.consumer(group, **config) as consumer:
+            await consumer.subscribe(topics)
+            yield consumer
+
+
+class Heard:
+    """Collects the events of an emitter."""
+
+    def __init__(self, emitter: Any, *names: str) -> None:
+        self.events: list[tuple[str, Payload]] = []
+        for name in names:
+            emitter.on(name, lambda payload, name=name: self.events.append((name, payload)))
+
+    def of(self, name: str) -> list[Payload]:
+        return [payload for known, payload in self.events if known == name]
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 10) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+async def poll_all(consumer: StreamConsumer, count: int, timeout_s: float = 10) -> list[Any]:
+    """Poll until `count` records came."""
+    found: list[Any] = []
+    async with asyncio.timeout(timeout_s):
+        while len(found) < count:
+            found += await consumer.poll(200)
+    return found
+
+
+@pytest.fixture(scope="package")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A broker shared by the tests of this folder; topics are not made by asking for them."""
+    settings = BrokerSettings(
+        port=0,
+        data_dir=str(tmp_path_factory.mktemp("broker")),
+        durability="os",
+        group_min_session_timeout_ms=100,
+    )
+    thread = BrokerThread(settings)
+    thread.start()
+    yield World(thread)
+    thread.stop()
