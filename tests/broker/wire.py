@@ -124,6 +124,17 @@ class Wire:
         assert part.error_code == 0, part.error_code
         return [record.value for record in records_of(part.records) if record.offset >= offset]
 
+    def ask_values(self, topic: str, index: int) -> list[bytes]:
+        """Every value of a partition."""
+        found: list[bytes] = []
+        while True:
+            request = fetch_request([(topic, index, len(found))])
+            part = self.ask(FETCH, 12, request).topics[0].partitions[0]
+            assert part.error_code == 0, part.error_code
+            found += [r.value or b"" for r in records_of(part.records) if r.offset >= len(found)]
+            if len(found) >= part.high_watermark:
+                return found
+
 
 def name_or_id(topic: Any) -> dict[str, Any]:
     return {"name": topic} if isinstance(topic, str) else {"name": "", "topic_id": topic}

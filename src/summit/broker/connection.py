@@ -13,8 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
+from summit.base.limits import REQUEST_BYTES_MAX
 from summit.base.logs import get_logger
 from summit.broker.request import Request
+from summit.protocol.frames import REQUEST_BYTES_MIN
 from summit.protocol.primitives import Buffer
 
 SCRATCH_BYTES: Final = 256 * 1024
@@ -143,11 +145,11 @@ class Connection(asyncio.BufferedProtocol):
         try:
             while end - position >= 4 and not self._is_full():
                 size = int.from_bytes(data[position : position + 4], "big")
-                if not 0 < size <= host.request_max_bytes:
+                start = position + 4
+                if not self._is_fitting(size, data[start : start + 2]):
                     _log.warning("frame.refused", size_bytes=size, peer=self.peer_host)
                     self.close()
                     return
-                start = position + 4
                 position = start + size
                 if position > end:
                     self._begin_frame(size, data[start:end])
@@ -162,6 +164,15 @@ class Connection(asyncio.BufferedProtocol):
             self._carry = bytes(data[position:end])
         self.flush()
         self._pause_if_full()
+
+    def _is_fitting(self, size: int, key: memoryview) -> bool:
+        """Whether a frame may be this long; only Produce may be longer than `REQUEST_BYTES_MAX`.
+
+        Where the API key has not arrived yet, the dispatcher looks again when the frame is whole.
+        """
+        if not REQUEST_BYTES_MIN <= size <= self._host.request_max_bytes:
+            return False
+        return size <= REQUEST_BYTES_MAX or len(key) < 2 or key == b"\0\0"
 
     def _begin_frame(self, size: int, first: memoryview) -> None:
         frame = bytearray(max(min(size, _RESERVE_BYTES), len(first) + 1))

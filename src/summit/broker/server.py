@@ -22,7 +22,7 @@ from summit.base.rand import Rand
 from summit.broker.catalogue import Catalogue
 from summit.broker.commit import CommitScheduler
 from summit.broker.connection import SCRATCH_BYTES, Connection
-from summit.broker.disk_thread import DiskThread
+from summit.broker.disk_thread import DiskThread, attempt
 from summit.broker.dispatch import SERVED, Dispatcher
 from summit.broker.fetch_wait import FetchWait
 from summit.broker.groups.coordinator import Coordinator
@@ -98,10 +98,17 @@ class Broker:
         loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[SummitError] = loop.create_future()
         settings = self.settings
-        self._store = await asyncio.to_thread(self._open_store)
+        self._store = store = await asyncio.to_thread(self._open_store)
         self._disk = DiskThread("summit-disk", loop)
+        self._commit = CommitScheduler(
+            store,
+            loop,
+            inline=settings.durability != "fsync",
+            on_published=self._on_published,
+            on_failed=self._on_failed,
+        )
         try:
-            self._state = self._build_state(loop, self._store)
+            self._state = self._build_state(loop, store)
             self._dispatcher = Dispatcher(self._state)
             self._server = await loop.create_server(
                 functools.partial(Connection, self),
@@ -110,7 +117,7 @@ class Broker:
                 backlog=_BACKLOG,
             )
         except BaseException:
-            await asyncio.to_thread(self._store.close)
+            await self._close_disk()
             raise
         self.host, self.port = self._server.sockets[0].getsockname()[:2]
         self._housekeeping = Housekeeping(self._state, self._store, self)
@@ -131,14 +138,25 @@ class Broker:
         if self._housekeeping is not None:
             await self._housekeeping.stop()
         state.coordinator.close()
-        if state.commit.failure is None:
-            await state.commit.drain()
+        if self._commit.failure is None:
+            await self._commit.drain()
         for connection in list(self._connections):
             connection.close()
-        state.commit.close()
-        self._disk.close()
-        await asyncio.to_thread(self._store.close)
+        await self._close_disk()
         _log.info("broker.stopped", port=self.port)
+
+    async def _close_disk(self) -> None:
+        assert self._store is not None
+        if self._commit.failure is None:
+            await self._commit.drain()
+        self._commit.close()
+        self._disk.close()
+        _, error = await asyncio.to_thread(attempt, self._store.close)
+        if error is not None:
+            # What was acknowledged under `fsync` is in the write-ahead log all the same.
+            _log.error("broker.not_closed_cleanly", error=str(error))
+            if not self.failed.done():
+                self.failed.set_result(error)
 
     def metrics(self) -> dict[str, Any]:
         """Totals and rates (10 s window), connections, topics, and every group's lag."""
@@ -164,6 +182,7 @@ class Broker:
             settings.partition_dirs,
             settings=StoreSettings(
                 durability=settings.durability,
+                wal_file_bytes=settings.wal_file_bytes,
                 producer_expiry_ms=settings.producer_id_expiration_ms,
             ),
             clock=self._clock,
@@ -180,13 +199,7 @@ class Broker:
 
     def _build_state(self, loop: asyncio.AbstractEventLoop, store: LogStore) -> BrokerState:
         settings = self.settings
-        commit = CommitScheduler(
-            store,
-            loop,
-            inline=settings.durability != "fsync",
-            on_published=self._on_published,
-            on_failed=self._on_failed,
-        )
+        commit = self._commit
         topics = TopicTable()
         catalogue = Catalogue(
             settings, self._rand, store, topics, self._disk, self._on_topic_deleted

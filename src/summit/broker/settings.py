@@ -7,6 +7,7 @@ from typing import Literal
 
 from summit.base.config import Config
 from summit.base.errors import Invalid
+from summit.base.limits import WAL_FILE_BYTES
 
 Durability = Literal["fsync", "interval", "os"]
 
@@ -25,6 +26,8 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
         log_dirs: Where partitions live; empty means `<data_dir>/topics`.
         durability: When a write is acknowledged: after its fdatasync (`fsync`), after the page
             cache has it (`os`), or like `os` with a sync every `flush_interval_ms` (`interval`).
+        wal_file_bytes: Size of a file of the write-ahead log, reserved beforehand; two or three
+            exist at a time.
         auto_create_topics: Whether asking for an unknown topic's metadata makes it.
         num_partitions, default_replication_factor: For topics that do not say; the replication
             factor is lowered to the brokers that live, which is one.
@@ -46,6 +49,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
     log_dirs: tuple[str, ...] = ()
     durability: Durability = "fsync"
     flush_interval_ms: int = 1_000
+    wal_file_bytes: int = WAL_FILE_BYTES
 
     auto_create_topics: bool = False
     num_partitions: int = 3
@@ -92,6 +96,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
             "group_min_session_timeout_ms", "offsets_retention_ms",
         ):  # fmt: skip
             self._in_range(name, 1, 2**62)
+        self._in_range("wal_file_bytes", 64 << 10, 1 << 32)
         self._in_range("log_segment_bytes", 1024, 2**31 - 1)
         for name in ("log_retention_ms", "log_retention_bytes"):
             if getattr(self, name) != -1:
