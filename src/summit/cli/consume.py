@@ -128,7 +128,7 @@ class _Reader:
     async def read(self, *, from_beginning: bool, exit_at_end: bool) -> None:
         """Read every partition without a group."""
         from summit.client.admin import Admin
-        from summit.stream_processing import StreamConsumer
+        from summit.client.consumer import StreamConsumer
 
         self._catch_signals()
         config = {"clientId": "summit-consume", "bootstrapServers": self._servers}
@@ -159,7 +159,7 @@ class _Reader:
 
     async def read_as(self, group: str, *, from_beginning: bool) -> None:
         """Read as a member of a group."""
-        from summit.stream_processing import StreamConsumer
+        from summit.client.consumer import StreamConsumer
 
         self._catch_signals()
         config = self._config(group, from_beginning=from_beginning)

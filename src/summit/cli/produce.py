@@ -73,7 +73,7 @@ def produce(
 async def _run(
     config: dict[str, Any], record: dict[str, Any], key_field: str | None, show: str | None
 ) -> int:
-    from summit.stream_processing import StreamProducer
+    from summit.client.producer import StreamProducer
 
     key_of = _key_reader(key_field)
     count = 0

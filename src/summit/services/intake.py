@@ -17,10 +17,10 @@ from summit.base.errors import Invalid, Unavailable
 from summit.base.ids import uuid7
 from summit.base.limits import EVENT_IDS_MAX
 from summit.base.rand import Rand
+from summit.client.topics import TopicConfig
 from summit.client.types import ConsumerRecord
 from summit.events.times import epoch_ms
 from summit.journal.follower import LogFollower
-from summit.client.topics import TopicConfig
 from summit.journal.topics import EVENTS_TOPIC, ensure_topics
 from summit.services.node import Node
 

@@ -19,9 +19,9 @@ from summit.base.logs import get_logger
 from summit.client.admin import Admin
 from summit.client.producer import StreamProducer
 from summit.client.settings import AdminConfig, ProducerConfig
+from summit.client.topics import TopicConfig
 from summit.client.types import ConsumerRecord
 from summit.journal.follower import LogFollower
-from summit.client.topics import TopicConfig
 from summit.journal.topics import ensure_topics
 
 METRICS_TOPIC = "_summit.metrics"
