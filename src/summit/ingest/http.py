@@ -19,6 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from summit.base.clock import Clock
+from summit.base.emitter import Emitter
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.base.limits import INGEST_FLUSH_INTERVAL_MS
 from summit.events.fields import compile_path
@@ -32,6 +33,7 @@ from summit.ingest.topics import addresses_of, ensure_topic
 from summit.web import Request, Response, Routes, WebServer, json_response, make_app, media_type
 
 RETRY_AFTER_MS: Final = 1_000
+DRAIN_EXTRA_MS: Final = 2_000  # after the last acknowledgement, for the answers to leave
 
 Headers = list[tuple[str, bytes]]
 
@@ -77,6 +79,7 @@ class HttpCollector(Collector):
         if config.batch_size is not None:
             self._gate = Gate(config.batch_size, config.flush_interval or INGEST_FLUSH_INTERVAL_MS)
         self._server: WebServer | None = None
+        self._told_by: Emitter | None = None
         self._in_flight_bytes = 0
         self._away_until_ms: float | None = None
         self._away_reason = ""
@@ -99,10 +102,18 @@ class HttpCollector(Collector):
         routes.post(
             self.config.path or HTTP_PATH, self._ingest, body_bytes_max=self._options.max_body_bytes
         )
-        server = WebServer(make_app(routes), self.config.host, self.config.listen_port)
+        server = WebServer(
+            make_app(routes),
+            self.config.host,
+            self.config.listen_port,
+            drain_ms=self._options.ack_timeout_ms + DRAIN_EXTRA_MS,
+        )
+        self._away_until_ms = None
+        if isinstance(producer, Emitter):
+            self._told_by = producer
+            producer.on("error", self._producer_told)
         await server.start()
         self._server = server
-        self._away_until_ms = None
 
     async def _close(self) -> None:
         if self._gate is not None:
@@ -110,6 +121,15 @@ class HttpCollector(Collector):
         if self._server is not None:
             await self._server.stop()
             self._server = None
+        if self._told_by is not None:
+            self._told_by.off("error", self._producer_told)
+            self._told_by = None
+
+    def _producer_told(self, payload: Any) -> None:
+        """The producer has lost all brokers: refuse at once instead of letting requests wait."""
+        error = payload.get("error")
+        if isinstance(error, Unavailable) and error.code == "client.no_brokers":
+            self._broker_lost(error)
 
     def _details(self) -> dict[str, Any]:
         return {"inFlightBytes": self._in_flight_bytes}
