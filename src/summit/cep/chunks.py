@@ -15,7 +15,7 @@ class Chunk(NamedTuple):
 
     Attributes:
         values: Record values; None is a record without value.
-        timestamps_ms: Record times, milliseconds since 1970 UTC; -1 = none.
+        timestamps_ms: Record times, milliseconds since 1970 UTC; 0 or less = none.
         headers: Record headers, read only for events that a rule takes; None = none at all.
         keys: Record keys; None = none at all.
     """

@@ -6,6 +6,7 @@ equal: 1 and true are two keys; 1 and 1.0 are one, as in every comparison of the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 def one_key(value: object) -> Key | None:
-    """The key for one value that is not a text; None when it cannot be one (null, list, map)."""
+    """The key for one value; None when it cannot be one (null, list, map)."""
     part = _part(value)
     return part if part is None or type(part) is str else (part,)
 
@@ -28,6 +29,13 @@ def many_key(values: tuple[object, ...]) -> Key | None:
     """The key for several values; None when one of them cannot be part of a key."""
     parts = tuple(map(_part, values))
     return None if None in parts else parts
+
+
+def make_key(values: Sequence[object]) -> Key | None:
+    """The key for the values of `groupBy`; None when one of them cannot be part of a key."""
+    if len(values) != 1:
+        return many_key(tuple(values))
+    return one_key(values[0])
 
 
 def key_values(key: Key) -> tuple[Any, ...]:
@@ -44,11 +52,7 @@ def key_text(key: Key) -> str:
 
 def parse_key(text: str) -> Key:
     """The key of a text that `key_text` wrote."""
-    values = tuple(_decode(text))
-    if len(values) == 1:
-        key = values[0] if type(values[0]) is str else one_key(values[0])
-    else:
-        key = many_key(values)
+    key = make_key(_decode(text))
     assert key is not None, text
     return key
 

@@ -132,8 +132,12 @@ class Lane:
                 self._packed[key] = dump_key(self._busy.pop(key))
 
     def forget(self, key: Key) -> None:
-        """Drop a key and its runs."""
-        runs = self._busy.get(key) or self._unpack(key)
+        """Drop a key and its runs, if it has any."""
+        runs = self._busy.get(key)
+        if runs is None:
+            if key not in self._packed:
+                return
+            runs = self._unpack(key)
         before = runs.count
         runs.by_state, runs.held, runs.count = {}, [], 0
         self._changed(key, runs, before)
@@ -149,12 +153,12 @@ class Lane:
     def load(self, key: Key, data: bytes, version: int) -> None:
         """Set the state of a key. Raises: Corrupt("pattern.state")."""
         runs = load_key(data, version, self._origins)
-        if key in self._busy or key in self._packed:
-            self.forget(key)
-        self._busy[key] = runs
-        self.live_runs += runs.count
-        self._set_timer(key, runs)
+        self.forget(key)
         self.dirty.discard(key)
+        if runs.count or runs.held:
+            self._busy[key] = runs
+            self.live_runs += runs.count
+            self._set_timer(key, runs)
 
     def all_keys(self) -> list[Key]:
         """All keys with state."""

@@ -33,6 +33,7 @@ from summit.events.times import TIME_MS_MAX, TIME_MS_MIN
 
 Order = Literal["arrival", "eventTime"]
 _COUNTERS: Final = ("events", "unseen", "rejected", "clamped", "ahead", "late")
+_NEVER: Final = float("inf")
 _NO_ORIGIN: Final = Origin("", -1)
 _RELEASE_ORDER: Final = itemgetter(0, 1, 2, 3)
 _EMPTY: Final = Chunk("", -1, (), (), ())
@@ -72,7 +73,7 @@ class Matcher:
         self._outputs = Outputs([], [], [])
         self._chunk = _EMPTY
         self._origin = _NO_ORIGIN
-        self._others_ms = float("inf")
+        self._others_ms = _NEVER
         self._lanes: list[Lane] = []
         self._rules = rules
         self._set_rules(rules)
@@ -153,56 +154,24 @@ class Matcher:
         self._origin = self._origins.of(*place)
         self._frontier.open(place)
         self._others_ms = self._frontier.others(place)
-        timer = float("inf")
-        if self._exact and not self._ordered:
-            timer = min(lane.next_timer_ms for lane in self._exact)
         reached = self._rules.scan(
-            chunk.values, chunk.timestamps_ms, index, self._frontier.reached(place), timer, self
+            chunk.values,
+            chunk.timestamps_ms,
+            index,
+            self._frontier.reached(place),
+            self._timer_ms(),
+            self,
         )
         self._frontier.reach(place, reached)
 
     # ---- what the scan calls (`scan.Sink`) ----
 
-    def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, probe: Probe) -> None:
-        """Put an event to the rules that it may concern."""
-        if self._rules.needs_record:
-            event.t = self._transport(n)
-        taken = False
-        for rule, constant, mask_of, key_of in (
-            probe.interests(event) if probe.tables else probe.always
-        ):
-            mask = constant if mask_of is None else mask_of(event)
-            lane = self._lanes[rule]
-            if mask < 0 or (mask == 0 and not lane.rule.sees_all):
-                continue
-            taken = True
-            key = key_of(event)
-            if key is None:
-                if mask:
-                    lane.counters.without_key += 1
-                    self._reject(n, "event.no_key", _no_key(lane), lane.rule.plan.id)
-                continue
-            if own_ms < TIME_MS_MIN:
-                self._reject_time(n, own_ms)
-                return
-            if self._ordered:
-                if own_ms < watermark_ms - self._delay_ms:
-                    self._late(n, own_ms, watermark_ms - self._delay_ms)
-                    return
-                self._wait(n, event, own_ms, rule, key, mask)
-                continue
-            time = own_ms
-            if own_ms < watermark_ms:
-                self._counters["clamped"] += 1
-                time = watermark_ms
-            runs = lane.wants(key, mask, time)
-            if runs is not None:
-                captured = self._capture(n, event, time, own_ms)
-                matches = lane.advance(key, runs, captured, mask, min(self._others_ms, time))
-                if matches:
-                    self._emit(lane, key, matches)
+    def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, probe: Probe) -> float:
+        """Put an event to the rules that it may concern; gives the next exact timer."""
+        taken = self._put(n, event, own_ms, watermark_ms, probe)
         if not taken and not probe.typed:
             self._reject(n, "event.no_type", "the event has no eventType")
+        return self._timer_ms()
 
     def undecodable(self, n: int) -> None:
         """Say what is wrong with a value that the layout cannot decode."""
@@ -228,7 +197,7 @@ class Matcher:
             self._reject_time(n, own)
             return None
         stamp = self._chunk.timestamps_ms[n]
-        if stamp < 0:
+        if stamp <= 0:
             return own
         self._counters["ahead"] += 1
         return stamp
@@ -237,7 +206,7 @@ class Matcher:
         """Fire exact timers while a chunk is read."""
         self._frontier.reach((self._chunk.topic, self._chunk.partition), watermark_ms)
         self._fire(self._frontier.now)
-        return min(lane.next_timer_ms for lane in self._exact)
+        return self._timer_ms()
 
     # ---- state ----
 
@@ -257,6 +226,12 @@ class Matcher:
             return False
         lane.load(key.key, data, version)
         return True
+
+    def forget(self, key: StateKey) -> None:
+        """Drop what a rule has begun for a key; unknown rules and keys are ignored."""
+        lane = self._lane(key.rule)
+        if lane is not None:
+            lane.forget(key.key)
 
     def state_keys(self) -> list[StateKey]:
         """Every key with state."""
@@ -310,8 +285,54 @@ class Matcher:
 
     # ---- inside ----
 
+    def _timer_ms(self) -> float:
+        """The next exact timer that may fire while a chunk is read."""
+        if not self._exact or self._ordered:
+            return _NEVER
+        return min(lane.next_timer_ms for lane in self._exact)
+
     def _lane(self, state_id: str) -> Lane | None:
         return next((lane for lane in self._lanes if lane.rule.state_id == state_id), None)
+
+    def _put(self, n: int, event: Any, own_ms: int, watermark_ms: int, probe: Probe) -> bool:
+        """Whether some rule takes an interest in the event."""
+        if self._rules.needs_record:
+            event.t = self._transport(n)
+        taken = False
+        for rule, constant, mask_of, key_of in (
+            probe.interests(event) if probe.tables else probe.always
+        ):
+            mask = constant if mask_of is None else mask_of(event)
+            lane = self._lanes[rule]
+            if mask < 0 or (mask == 0 and not lane.rule.sees_all):
+                continue
+            taken = True
+            key = key_of(event)
+            if key is None:
+                if mask:
+                    lane.counters.without_key += 1
+                    self._reject(n, "event.no_key", _no_key(lane), lane.rule.plan.id)
+                continue
+            if own_ms < TIME_MS_MIN:
+                self._reject_time(n, own_ms)
+                break
+            if self._ordered:
+                if own_ms < watermark_ms - self._delay_ms:
+                    self._late(n, own_ms, watermark_ms - self._delay_ms)
+                    break
+                self._wait(n, event, own_ms, rule, key, mask)
+                continue
+            time = own_ms
+            if own_ms < watermark_ms:
+                self._counters["clamped"] += 1
+                time = watermark_ms
+            runs = lane.wants(key, mask, time)
+            if runs is not None:
+                captured = self._capture(n, event, time, own_ms)
+                matches = lane.advance(key, runs, captured, mask, min(self._others_ms, time))
+                if matches:
+                    self._emit(lane, key, matches)
+        return taken
 
     def _capture(self, n: int, event: Any, time_ms: int, own_ms: int) -> Captured:
         chunk = self._chunk
@@ -432,8 +453,8 @@ class Matcher:
         timers = [lane.next_timer_ms for lane in self._lanes]
         if self._waiting:
             timers.append(min(entry[0] for entry in self._waiting) + 1)
-        first = min(timers, default=float("inf"))
-        return None if first == float("inf") else int(first)
+        first = min(timers, default=_NEVER)
+        return None if first == _NEVER else int(first)
 
 
 def _no_key(lane: Lane) -> str:

@@ -36,8 +36,8 @@ class Sink(Protocol):
         """The watermark has reached the timer; gives the next one."""
         ...
 
-    def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, probe: Probe) -> None:
-        """The event may concern rules."""
+    def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, probe: Probe) -> float:
+        """The event may concern rules; gives the next timer, which they may have set."""
         ...
 
 
@@ -85,7 +85,7 @@ def scan(values, stamps, index, watermark, timer, sink):
   except unhashable:
    probe = index.untyped
   if probe is not None:
-   concern(n, e, own, watermark, probe)
+   timer = concern(n, e, own, watermark, probe)
  return watermark
 """
 
