@@ -1,1 +1,28 @@
 """Documents: what users write in JSON or YAML, checked with pointers and lowered to plans."""
+
+from summit.documents.collector import CollectorDocument, validate_collector
+from summit.documents.document import Document, validate_document
+from summit.documents.parsing import Parsed, parse_documents
+from summit.documents.pattern import PatternDocument, lower_pattern, validate_pattern
+from summit.documents.problems import Problem, described
+from summit.documents.rule_tests import RuleTest, expand_test_events, failed_expectations
+from summit.documents.stream import StreamDocument, validate_stream
+
+__all__ = [
+    "CollectorDocument",
+    "Document",
+    "Parsed",
+    "PatternDocument",
+    "Problem",
+    "RuleTest",
+    "StreamDocument",
+    "described",
+    "expand_test_events",
+    "failed_expectations",
+    "lower_pattern",
+    "parse_documents",
+    "validate_collector",
+    "validate_document",
+    "validate_pattern",
+    "validate_stream",
+]

@@ -1,0 +1,35 @@
+"""What the documents describe and what is built: the one table of both.
+
+A field or a value that is known and not built yet is refused by name, never stored and ignored.
+Building one moves its word from here to the field lists of `pattern.py` and `steps.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from summit.documents.plan import AfterMatchKind, Contiguity, Relation
+
+KINDS: Final = ("pattern", "stream", "collector")
+KINDS_LATER: Final = (
+    "correlation", "query", "enrichment", "transformation", "filter", "route", "notification",
+)  # fmt: skip
+
+RELATIONS: Final[tuple[Relation, ...]] = ("next", "followedBy", "followedByAny")
+RELATIONS_LATER: Final[tuple[Relation, ...]] = ("notNext", "notFollowedBy")
+CONTIGUITIES: Final[tuple[Contiguity, ...]] = ("strict", "relaxed", "any")
+AFTER_MATCH: Final[tuple[AfterMatchKind, ...]] = ("noSkip", "toNext", "pastLast")
+AFTER_MATCH_STEPS: Final[tuple[AfterMatchKind, ...]] = ("toFirst", "toLast")
+
+PATTERN_FIELDS_LATER: Final = (
+    "window", "having", "rearm", "aggregates", "score", "expectedKeys", "onTimeout", "severity",
+    "suppress",
+)  # fmt: skip
+STEP_FIELDS_LATER: Final = ("optional", "greedy", "until", "steps")
+ACTIONS_LATER: Final = ("aggregate", "forward", "trigger", "custom")
+ALERT_FIELDS_LATER: Final = ("severityRules", "technique")
+FORMATS_LATER: Final = (
+    "csv", "keyValue", "regex", "syslog", "sshd", "avro", "protobuf", "msgpack",
+)  # fmt: skip
+EVENT_TIME_LATER: Final = ("maxOutOfOrderness", "idleTimeout", "maxFuture")
+COLLECTOR_TYPES: Final = ("http", "websocket", "mqtt", "grpc", "file", "database")

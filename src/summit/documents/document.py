@@ -1,0 +1,71 @@
+"""A document of any kind: finds the kind and has it checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from summit.base.config import nearest
+from summit.documents.available import KINDS, KINDS_LATER
+from summit.documents.collector import CollectorDocument, validate_collector
+from summit.documents.parsing import Parsed
+from summit.documents.pattern import PatternDocument, validate_pattern
+from summit.documents.problems import Problems
+from summit.documents.stream import StreamDocument, validate_stream
+
+Document = PatternDocument | StreamDocument | CollectorDocument
+
+_VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
+    "pattern": validate_pattern,
+    "stream": validate_stream,
+    "collector": validate_collector,
+}
+
+
+def validate_document(document: Parsed | Mapping[str, Any], *, source: str = "") -> Document:
+    """Check a document of any kind.
+
+    Args:
+        document: As parsed, or plain values with the names of the wire. One without `kind` that
+            has `steps` or `conditions` is a pattern.
+        source: Where plain values come from, for the error's text.
+
+    Raises: Invalid("kind.unknown", "kind.not_available", "document.invalid",
+        "pattern.not_available", "stream.not_available") with all `problems`.
+    """
+    values: Mapping[str, Any]
+    if isinstance(document, Parsed):
+        values, source = document.values, document.place
+    else:
+        values = document
+    kind = kind_of(values)
+    validate = _VALIDATORS.get(kind) if isinstance(kind, str) else None
+    if validate is None:
+        _refuse_kind(kind, source)
+    assert validate is not None
+    return validate(values, source=source)
+
+
+def kind_of(values: Mapping[str, Any]) -> Any:
+    """The kind that a document names, or `pattern` where its fields tell; "" when neither."""
+    kind = values.get("kind")
+    if kind is None:
+        return "pattern" if "steps" in values or "conditions" in values else ""
+    return kind
+
+
+def _refuse_kind(kind: Any, source: str) -> None:
+    problems = Problems()
+    known = ", ".join((*KINDS, *KINDS_LATER))
+    available = ", ".join(KINDS)
+    if kind == "":
+        text = f"a document needs 'kind': one of {available}"
+        problems.add("/kind", text)
+    elif kind in KINDS_LATER:
+        text = f"documents of kind '{kind}' are not available yet; available: {available}"
+        problems.add("/kind", text, code="kind.not_available")
+    else:
+        hint = nearest(kind, (*KINDS, *KINDS_LATER)) if isinstance(kind, str) else None
+        text = f"there is no kind {kind!r}"
+        problems.add("/kind", text, suggestion=hint, code="kind.unknown")
+    problems.raise_if_any(source or "document", known=known, available=available)

@@ -1,0 +1,71 @@
+"""The two hashes of a pattern.
+
+The semantic hash is part of every alert id, so the text it is made of may never change for a
+pattern that means the same. Members with their default value are left out: a new member with a
+default that means what was meant before changes no hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from summit.documents.plan import StepPlan
+from summit.events.expressions.ir import Compare, Node, Path, walk
+from summit.events.expressions.unparse import unparse
+
+_HASH_CHARS: Final = 32  # 128 bits
+_DEFAULT: Final = StepPlan("")
+
+
+def semantic_hash(
+    steps: Sequence[StepPlan],
+    *,
+    where: Node | None,
+    group_by: Sequence[Path],
+    within_ms: int | None,
+) -> str:
+    """Over what decides which events make a match: steps, stream, key and time."""
+    meaning: dict[str, Any] = {"steps": [_step(step) for step in steps]}
+    if where is not None:
+        meaning["where"] = _predicate(where)
+    if group_by:
+        meaning["groupBy"] = [list(path) for path in group_by]
+    if within_ms is not None:
+        meaning["within"] = within_ms
+    return _hash(meaning)
+
+
+def document_hash(values: Mapping[str, Any]) -> str:
+    """Over the whole document; the order of members does not matter."""
+    return _hash(values)
+
+
+def _step(step: StepPlan) -> dict[str, Any]:
+    meaning: dict[str, Any] = {"name": step.name}
+    if step.predicate is not None:
+        meaning["where"] = _predicate(step.predicate)
+    if step.until is not None:
+        meaning["until"] = _predicate(step.until)
+    if step.group:
+        meaning["steps"] = [_step(inner) for inner in step.group]
+    plain = ("relation", "contiguity", "optional", "greedy", "within_ms", "times_min", "times_max")
+    for name in plain:
+        value = getattr(step, name)
+        if value != getattr(_DEFAULT, name):
+            meaning[name] = value
+    return meaning
+
+
+def _predicate(node: Node) -> Any:
+    """The text, and what the text does not show: how comparisons order their values."""
+    orders = [found.compare_as for found in walk(node) if isinstance(found, Compare)]
+    text = unparse(node)
+    return text if set(orders) <= {"auto"} else [text, orders]
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_CHARS]

@@ -1,0 +1,217 @@
+"""Patterns: a document checked, with every problem named, and lowered to its plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from summit.documents.action import read_action
+from summit.documents.available import AFTER_MATCH, AFTER_MATCH_STEPS, PATTERN_FIELDS_LATER
+from summit.documents.common import COMMON_FIELDS, Common, read_common, subject_of
+from summit.documents.guide_form import read_conditions, read_window_config
+from summit.documents.hashing import document_hash, semantic_hash
+from summit.documents.plan import AfterMatchKind, AfterMatchPlan, Limits, PatternPlan, StepPlan
+from summit.documents.predicates import read_where
+from summit.documents.problems import Problems
+from summit.documents.projection import projected_fields
+from summit.documents.rule_tests import RuleTest, read_tests
+from summit.documents.section import Section
+from summit.documents.steps import Sequence, read_steps, unknown_step
+
+PATTERN_FIELDS: Final = (
+    *COMMON_FIELDS, "topics", "groupBy", "where", "steps", "conditions", "windowConfig", "within",
+    "allowedLateness", "matching", "strictOrder", "afterMatch", "emit", "limits", "action", "tests",
+)  # fmt: skip
+_GLOB: Final = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,249}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PatternDocument:
+    """A pattern that is free of problems.
+
+    Attributes:
+        values: The document as it was given.
+    """
+
+    values: Mapping[str, Any]
+    plan: PatternPlan
+    tests: tuple[RuleTest, ...] = ()
+    owner: str | None = field(default=None)
+    kind: str = "pattern"
+
+    @property
+    def id(self) -> str:
+        """The pattern's id."""
+        return self.plan.id
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Texts to show at registering."""
+        return self.plan.warnings
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document again, with its kind."""
+        return {"kind": self.kind, **self.values}
+
+
+def validate_pattern(values: Mapping[str, Any], *, source: str = "") -> PatternDocument:
+    """Check a pattern; without `kind` it is taken to be one.
+
+    Args:
+        values: Plain values with the names of the wire.
+        source: Where it comes from, for the error's text.
+
+    Raises: Invalid("document.invalid" or "pattern.not_available") with all `problems`.
+    """
+    problems = Problems()
+    section = Section(
+        values, "", problems, names=PATTERN_FIELDS, later=PATTERN_FIELDS_LATER, noun="pattern"
+    )
+    common = read_common(section, "pattern")
+    topics = _read_topics(section)
+    group_by = section.paths("groupBy")
+    where = None
+    if section.has("where"):
+        where = read_where(values["where"], section.at("where"), problems)
+    _refuse_later_values(section)
+    (steps, names), within_ms = _read_sequence(section)
+    after_match = _read_after_match(section, names)
+    limits = _read_limits(section)
+    action = read_action(section, names)
+    tests = read_tests(section)
+    problems.raise_if_any(subject_of("pattern", values, source))
+    assert common.id is not None
+    plan = PatternPlan(
+        id=common.id,
+        name=common.name or common.id,
+        steps=steps,
+        description=common.description,
+        version=common.version,
+        enabled=common.enabled,
+        topics=topics,
+        where=where,
+        group_by=group_by,
+        within_ms=within_ms,
+        after_match=after_match,
+        limits=limits,
+        action=action,
+        tags=common.tags,
+        projected=projected_fields(steps, group_by, action),
+        semantic_hash=semantic_hash(steps, where=where, group_by=group_by, within_ms=within_ms),
+        document_hash=document_hash(values),
+        warnings=_warnings(common, steps, within_ms, bool(group_by), action.notify),
+    )
+    return PatternDocument(values, plan, tests, common.owner)
+
+
+def lower_pattern(document: PatternDocument | Mapping[str, Any]) -> PatternPlan:
+    """The plan of a pattern.
+
+    Raises: as `validate_pattern`, for plain values.
+    """
+    if isinstance(document, PatternDocument):
+        return document.plan
+    return validate_pattern(document).plan
+
+
+def _read_topics(section: Section) -> tuple[str, ...]:
+    topics = section.texts("topics")
+    for number, topic in enumerate(section.values.get("topics") or ()):
+        if topic not in topics:
+            continue
+        place = f"{section.at('topics')}/{number}"
+        if not _GLOB.fullmatch(topic):
+            section.problems.add(place, f"'{topic}' is no topic name and no glob")
+        elif topic.startswith("_") or topic.endswith(".dlq") or topic == "alerts":
+            text = f"'{topic}' is not open to rules: internal topics, dead letters and alerts"
+            section.problems.add(place, text)
+    if section.has("topics") and section.values["topics"] == []:
+        section.note("topics", "an empty list reads nothing; leave it out for every topic")
+    return topics
+
+
+def _read_sequence(section: Section) -> tuple[Sequence, int | None]:
+    """Steps and `within`, from either form."""
+    values, problems = section.values, section.problems
+    within_ms = section.duration_ms("within")
+    window_ms = read_window_config(section)
+    if section.has("within") and section.has("windowConfig"):
+        section.note("windowConfig", "a pattern has either 'within' or 'windowConfig'")
+    steps = Sequence((), [])
+    if section.has("steps") and section.has("conditions"):
+        section.note("conditions", "a pattern has either 'steps' or 'conditions'")
+    elif section.has("steps"):
+        steps = read_steps(values["steps"], section.at("steps"), problems)
+    elif section.has("conditions"):
+        steps = read_conditions(values["conditions"], section.at("conditions"), problems)
+    else:
+        problems.add("", "a pattern needs 'steps' (or 'conditions')")
+    return steps, within_ms if window_ms is None else window_ms
+
+
+def _refuse_later_values(section: Section) -> None:
+    """Fields whose default is built and whose other values are not."""
+    section.choice("matching", ("ordered",), ("unordered",))
+    section.choice("emit", ("all",), ("first", "longest"))
+    if section.flag("strictOrder", default=False):
+        section.not_available("strictOrder")
+    if section.duration_ms("allowedLateness", least=0):
+        section.not_available("allowedLateness", "an allowedLateness other than 0")
+
+
+def _read_after_match(section: Section, names: list[str]) -> AfterMatchPlan:
+    value = section.values.get("afterMatch")
+    if not isinstance(value, Mapping):
+        kind: AfterMatchKind | None = section.choice("afterMatch", AFTER_MATCH)
+        return AfterMatchPlan(kind or "pastLast")
+    pointer = section.at("afterMatch")
+    inner = Section(value, pointer, section.problems, names=AFTER_MATCH_STEPS, noun="afterMatch")
+    given = [kind for kind in AFTER_MATCH_STEPS if inner.has(kind)]
+    if len(given) != 1:
+        section.note("afterMatch", "needs one of toFirst and toLast, with a step's name")
+        return AfterMatchPlan()
+    step = value[given[0]]
+    if step not in names:
+        inner.note(given[0], *unknown_step(step, names))
+        return AfterMatchPlan()
+    return AfterMatchPlan(given[0], step)
+
+
+def _read_limits(section: Section) -> Limits:
+    value = section.mapping("limits")
+    if value is None:
+        return Limits()
+    inner = Section(
+        value, section.at("limits"), section.problems, names=("runsPerKey", "keys"), noun="limits"
+    )
+    return Limits(
+        runs_per_key=inner.whole("runsPerKey", least=1) or Limits().runs_per_key,
+        keys=inner.whole("keys", least=1) or Limits().keys,
+    )
+
+
+def _warnings(
+    common: Common,
+    steps: tuple[StepPlan, ...],
+    within_ms: int | None,
+    keyed: bool,
+    notify: tuple[str, ...],
+) -> tuple[str, ...]:
+    found: list[str] = []
+    if not keyed and (len(steps) > 1 or steps[0].times_max != 1):
+        found.append("there is no groupBy: events of all entities are matched together")
+    if within_ms is None:
+        loops = [step.name for step in steps if step.times_max != 1]
+        if loops:
+            text = "without 'within', step '{}' collects events without a limit in time"
+            found.append(text.format(loops[0]))
+        elif any(step.within_ms is None for step in steps[1:]):
+            found.append("without 'within', a match that was begun is kept without a limit in time")
+    if notify:
+        names = ", ".join(notify)
+        found.append(f"notifications are not available yet: alerts name {names}, nothing is sent")
+    if not common.enabled:
+        found.append("the pattern is not enabled")
+    return tuple(found)

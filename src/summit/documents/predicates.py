@@ -1,0 +1,116 @@
+"""`where`: an expression, a condition, or a list of them, as one predicate tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from summit.base.errors import Invalid
+from summit.documents.conditions import lower_condition
+from summit.documents.problems import Problems, join_pointer
+from summit.documents.section import Section, kind_name
+from summit.events.expressions.building import all_of, any_of
+from summit.events.expressions.ir import Node
+from summit.events.expressions.parser import parse_predicate
+
+CONDITION_FIELDS: Final = (
+    "field", "operator", "value", "eventType", "negate", "ref", "compareAs",
+)  # fmt: skip
+GUIDE_ONLY: Final = ("step", "times")
+
+
+def read_where(
+    value: Any, pointer: str, problems: Problems, *, steps: Sequence[str] = ()
+) -> Node | None:
+    """The predicate of a `where`; None when there is a problem, which is noted.
+
+    Args:
+        steps: Names of the steps to which it may refer.
+    """
+    if not isinstance(value, (list, tuple)):
+        return _read_one(value, pointer, problems, steps)
+    if not value:
+        problems.add(pointer, "an empty list of conditions says nothing; leave it out")
+        return None
+    nodes = [
+        _read_one(item, join_pointer(pointer, number), problems, steps)
+        for number, item in enumerate(value)
+    ]
+    return joined(nodes)
+
+
+def read_any_of(
+    value: Any, pointer: str, problems: Problems, *, steps: Sequence[str] = ()
+) -> Node | None:
+    """The predicate of an `anyOf`: one of its `where`s is enough."""
+    if not isinstance(value, (list, tuple)) or len(value) < 2:
+        problems.add(pointer, "must be a list of at least two expressions or conditions")
+        return None
+    nodes: list[Node] = []
+    for number, item in enumerate(value):
+        node = read_where(item, join_pointer(pointer, number), problems, steps=steps)
+        if node is not None:
+            nodes.append(node)
+    return any_of(nodes) if len(nodes) == len(value) else None
+
+
+def read_condition(
+    value: Mapping[str, Any],
+    pointer: str,
+    problems: Problems,
+    *,
+    steps: Sequence[str] = (),
+    guide: bool = False,
+) -> Node | None:
+    """The predicate of one condition.
+
+    Args:
+        guide: Whether it stands in the guide's list `conditions`, where it may also hold
+            `step` and `times` (not read here).
+    """
+    names = (*CONDITION_FIELDS, *GUIDE_ONLY) if guide else CONDITION_FIELDS
+    before = len(problems)
+    section = Section(value, pointer, problems, names=names, noun="condition")
+    if section.flag("negate", default=False):
+        section.not_available("negate")
+    if _is_previous(value.get("ref")):
+        message = "a ref to 'previous' is not available yet"
+        problems.add(join_pointer(pointer, "ref"), message, code="pattern.not_available")
+    if len(problems) > before:
+        return None
+    plain = {name: value[name] for name in CONDITION_FIELDS if name in value}
+    try:
+        return lower_condition(plain, steps=steps)
+    except Invalid as error:
+        member = error.details.get("member") or error.details.get("pointer", "").strip("/")
+        problems.add_error(join_pointer(pointer, member) if member else pointer, error)
+        return None
+
+
+def joined(nodes: Sequence[Node | None]) -> Node | None:
+    """All of the predicates, each once; None when one of them is None."""
+    found: list[Node] = []
+    for node in nodes:
+        if node is None:
+            return None
+        if node not in found:
+            found.append(node)
+    return all_of(found)
+
+
+def _read_one(value: Any, pointer: str, problems: Problems, steps: Sequence[str]) -> Node | None:
+    if isinstance(value, Mapping):
+        return read_condition(value, pointer, problems, steps=steps)
+    if not isinstance(value, str):
+        shown = kind_name(value)
+        problems.add(pointer, f"must be an expression, a condition or a list, not {shown}")
+        return None
+    try:
+        return parse_predicate(value, steps=steps)
+    except Invalid as error:
+        problems.add_error(pointer, error)
+        return None
+
+
+def _is_previous(ref: object) -> bool:
+    return isinstance(ref, str) and (ref == "previous" or ref.startswith("previous."))
