@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from summit.documents import validate_document
-from summit.flow import validate_rule
+from summit.cep import compile_rules
+from summit.documents import PatternDocument, validate_document
 from summit.ingest import CollectorConfig
 
 
@@ -15,12 +15,11 @@ def validate_definition(document: Mapping[str, Any]) -> list[str]:
 
     A pattern is compiled as the worker will compile it, so that what is accepted also runs.
     """
-    kind = document.get("kind")
-    if kind == "pattern":
-        return validate_rule(document)
-    warnings = validate_document(document)
-    if kind == "collector":
+    checked = validate_document(document)
+    if isinstance(checked, PatternDocument):
+        compile_rules([checked.plan])
+    elif document.get("kind") == "collector":
         CollectorConfig.from_dict(
             {key: value for key, value in document.items() if key not in ("kind", "id")}
         )
-    return warnings
+    return list(checked.warnings)

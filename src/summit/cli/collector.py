@@ -1,0 +1,104 @@
+"""`summit collector`: add, list and remove collectors of a running streaming service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from summit.cli.output import output_option, print_json, print_list, talk
+from summit.cli.rest import Rest
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_COLUMNS = ["name", "type", "topic", "state", "address", "accepted", "rejected"]
+
+
+def _url_option(function: F) -> F:
+    return click.option(
+        "--url", default="http://localhost:3000", envvar="SUMMIT_STREAMING_URL", show_default=True,
+        help="The streaming service.",
+    )(function)  # fmt: skip
+
+
+@click.group()
+def collector() -> None:
+    """Add, list and remove collectors."""
+
+
+@collector.command("add")
+@click.argument("places", nargs=-1, metavar="[FILE|DIR...]")
+@click.option("--name", default=None, help="Instead of a document: the collector's name,")
+@click.option("--type", "kind", type=click.Choice(["http", "file"]), help="its type,")
+@click.option("--topic", default=None, help="its topic,")
+@click.option("--path", default=None, help="its file or glob, or its HTTP path,")
+@click.option("--port", type=click.IntRange(0, 65_535), default=None, help="its HTTP port,")
+@click.option(
+    "--format",
+    "form",
+    default=None,
+    type=click.Choice(["line", "jsonl", "syslog", "sshd"]),
+    help="the form of its lines,",
+)
+@click.option("--key-field", default=None, help="the field that becomes the record key.")
+@_url_option
+@output_option
+def add(
+    places: tuple[str, ...],
+    name: str | None,
+    kind: str | None,
+    topic: str | None,
+    path: str | None,
+    port: int | None,
+    form: str | None,
+    key_field: str | None,
+    url: str,
+    output: str | None,
+) -> None:
+    """Start the collectors of the documents, or one by options."""
+    if places and name:
+        raise click.UsageError("name a document or --name, not both")
+    if places:
+        from summit.cli.rule_files import load_documents
+
+        bodies = [
+            {key: value for key, value in parsed.values.items() if key not in ("kind", "id")}
+            for parsed in load_documents(places)
+            if parsed.kind == "collector"
+        ]
+        if not bodies:
+            raise click.UsageError("these documents hold no collector")
+    else:
+        if not (name and kind and topic):
+            raise click.UsageError("--name, --type and --topic are needed (or a document)")
+        options = {"name": name, "type": kind, "topic": topic, "path": path, "port": port,
+                   "keyField": key_field}  # fmt: skip
+        if form is not None:
+            options["file"] = {"format": form}
+        bodies = [{key: value for key, value in options.items() if value is not None}]
+    rest = Rest(url)
+    for body in bodies:
+        answer = rest.post("/api/collectors", body)
+        if output == "json":
+            print_json(answer)
+        else:
+            where = f" on {answer['address']}" if answer.get("address") else ""
+            click.echo(f"{answer['collector']} {answer['state']}{where}")
+
+
+@collector.command("list")
+@_url_option
+@output_option
+def list_collectors(url: str, output: str | None) -> None:
+    """List collectors and what they do."""
+    print_list(Rest(url).get("/api/collectors")["collectors"], _COLUMNS, output)
+
+
+@collector.command("remove")
+@click.argument("name")
+@_url_option
+def remove(name: str, url: str) -> None:
+    """Stop the collector NAME and forget it; what it wrote stays."""
+    Rest(url).delete(f"/api/collectors/{name}")
+    talk(f"removed {name}")
