@@ -18,8 +18,9 @@ def validate_definition(document: Mapping[str, Any]) -> list[str]:
     checked = validate_document(document)
     if isinstance(checked, PatternDocument):
         compile_rules([checked.plan])
-    elif document.get("kind") == "collector":
+        return list(checked.warnings)
+    if document.get("kind") == "collector":
         CollectorConfig.from_dict(
             {key: value for key, value in document.items() if key not in ("kind", "id")}
         )
-    return list(checked.warnings)
+    return []
