@@ -172,7 +172,7 @@ class Connection(asyncio.BufferedProtocol):
         """
         if not REQUEST_BYTES_MIN <= size <= self._host.request_max_bytes:
             return False
-        return size <= REQUEST_BYTES_MAX or len(key) < 2 or key == b"\0\0"
+        return size <= REQUEST_BYTES_MAX or len(key) < 2 or bytes(key) == b"\0\0"
 
     def _begin_frame(self, size: int, first: memoryview) -> None:
         frame = bytearray(max(min(size, _RESERVE_BYTES), len(first) + 1))
