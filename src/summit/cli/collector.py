@@ -72,8 +72,10 @@ def add(
     else:
         if not (name and kind and topic):
             raise click.UsageError("--name, --type and --topic are needed (or a document)")
-        options: dict[str, Any] = {"name": name, "type": kind, "topic": topic, "path": path, "port": port,
-                   "keyField": key_field}  # fmt: skip
+        options: dict[str, Any] = {
+            "name": name, "type": kind, "topic": topic, "path": path, "port": port,
+            "keyField": key_field,
+        }  # fmt: skip
         if form is not None:
             options["file"] = {"format": form}
         bodies = [{key: value for key, value in options.items() if value is not None}]

@@ -177,9 +177,9 @@ class _Detection:
             await definitions.stop()
 
     async def _collect(self, item: _Input, number: int, producer: Any) -> None:
-        from summit.stream_ingestion import FileCollector
+        from summit.stream_ingestion import CollectorConfig, FileCollector
 
-        collector = FileCollector(_collector_config(item, number))
+        collector = FileCollector(CollectorConfig.from_dict(_collector_config(item, number)))
         await collector.start(producer)
         try:
             await _show_progress(collector, item.name)
