@@ -68,7 +68,7 @@ def overlap_of_negatives(plain: list[PlainStep], masks: list[int]) -> list[int]:
     return cleaned
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_same_matches_in_the_same_order(data: st.DataObject) -> None:
     plain = data.draw(patterns())

@@ -168,10 +168,38 @@ class Matcher:
 
     def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, probe: Probe) -> float:
         """Put an event to the rules that it may concern; gives the next exact timer."""
-        taken = self._put(n, event, own_ms, watermark_ms, probe)
+        if self._rules.needs_record:
+            event.t = self._transport(n)
+        time = own_ms if own_ms > watermark_ms or self._ordered else watermark_ms
+        taken = False
+        for rule, constant, mask_of, key_of in (
+            probe.interests(event) if probe.tables else probe.always
+        ):
+            mask = constant if mask_of is None else mask_of(event)
+            lane = self._lanes[rule]
+            if mask < 0 or (mask == 0 and not lane.rule.sees_all):
+                continue
+            if not taken and not self._in_time(n, own_ms, watermark_ms):
+                return self._timer_ms() if self._exact else _NEVER
+            taken = True
+            key = key_of(event)
+            if key is None:
+                if mask:
+                    lane.counters.without_key += 1
+                    self._reject(n, "event.no_key", _no_key(lane), lane.rule.plan.id)
+            elif self._ordered:
+                self._wait(n, event, own_ms, rule, key, mask)
+            else:
+                runs = lane.wants(key, mask, time)
+                if runs is not None:
+                    captured = self._capture(n, event, time, own_ms)
+                    over = min(self._others_ms, time)
+                    matches = lane.advance(key, runs, captured, mask, over)
+                    if matches:
+                        self._emit(lane, key, matches)
         if not taken and not probe.typed:
             self._reject(n, "event.no_type", "the event has no eventType")
-        return self._timer_ms()
+        return self._timer_ms() if self._exact else _NEVER
 
     def undecodable(self, n: int) -> None:
         """Say what is wrong with a value that the layout cannot decode."""
@@ -294,45 +322,20 @@ class Matcher:
     def _lane(self, state_id: str) -> Lane | None:
         return next((lane for lane in self._lanes if lane.rule.state_id == state_id), None)
 
-    def _put(self, n: int, event: Any, own_ms: int, watermark_ms: int, probe: Probe) -> bool:
-        """Whether some rule takes an interest in the event."""
-        if self._rules.needs_record:
-            event.t = self._transport(n)
-        taken = False
-        for rule, constant, mask_of, key_of in (
-            probe.interests(event) if probe.tables else probe.always
-        ):
-            mask = constant if mask_of is None else mask_of(event)
-            lane = self._lanes[rule]
-            if mask < 0 or (mask == 0 and not lane.rule.sees_all):
-                continue
-            taken = True
-            key = key_of(event)
-            if key is None:
-                if mask:
-                    lane.counters.without_key += 1
-                    self._reject(n, "event.no_key", _no_key(lane), lane.rule.plan.id)
-                continue
-            if own_ms < TIME_MS_MIN:
-                self._reject_time(n, own_ms)
-                break
-            if self._ordered:
-                if own_ms < watermark_ms - self._delay_ms:
-                    self._late(n, own_ms, watermark_ms - self._delay_ms)
-                    break
-                self._wait(n, event, own_ms, rule, key, mask)
-                continue
-            time = own_ms
-            if own_ms < watermark_ms:
-                self._counters["clamped"] += 1
-                time = watermark_ms
-            runs = lane.wants(key, mask, time)
-            if runs is not None:
-                captured = self._capture(n, event, time, own_ms)
-                matches = lane.advance(key, runs, captured, mask, min(self._others_ms, time))
-                if matches:
-                    self._emit(lane, key, matches)
-        return taken
+    def _in_time(self, n: int, own_ms: int, watermark_ms: int) -> bool:
+        """Count and report an event that comes out of order; False = no rule may take it."""
+        if own_ms >= watermark_ms and own_ms >= TIME_MS_MIN:
+            return True
+        if own_ms < TIME_MS_MIN:
+            self._reject_time(n, own_ms)
+            return False
+        if not self._ordered:
+            self._counters["clamped"] += 1
+            return True
+        if own_ms >= watermark_ms - self._delay_ms:
+            return True
+        self._late(n, own_ms, watermark_ms - self._delay_ms)
+        return False
 
     def _capture(self, n: int, event: Any, time_ms: int, own_ms: int) -> Captured:
         chunk = self._chunk

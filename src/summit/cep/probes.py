@@ -84,6 +84,7 @@ class _Wanted(NamedTuple):
     """A rule's predicates as far as they are left."""
 
     rule: int
+    sees_all: bool
     where: Node | None
     constant: int
     open_bits: tuple[tuple[int, Node], ...]
@@ -166,7 +167,7 @@ class ProbeCompiler:
         return Interest(left.rule, 0, self._mask_of(left), key_of)
 
     def _mask_of(self, left: _Wanted) -> MaskOf:
-        signature = left[1:]
+        signature = left[2:]
         found = self._masks.get(signature)
         if found is None:
             names = Names()
@@ -212,7 +213,13 @@ def _left(number: int, rule: Rule, event_type: str | None) -> _Wanted | None:
             open_bits.append((bit, left))
     if not constant and not open_bits and not rule.sees_all:
         return None
-    return _Wanted(number, where if isinstance(where, Node) else None, constant, tuple(open_bits))
+    return _Wanted(
+        number,
+        rule.sees_all,
+        where if isinstance(where, Node) else None,
+        constant,
+        tuple(open_bits),
+    )
 
 
 def _constraint(left: _Wanted, path: Path) -> frozenset[Any] | None:
@@ -221,7 +228,7 @@ def _constraint(left: _Wanted, path: Path) -> frozenset[Any] | None:
         found = equality_constraint(left.where, path)
         if found is not None:
             return found
-    if left.constant or not left.open_bits:
+    if left.sees_all or left.constant or not left.open_bits:
         return None
     values: set[Any] = set()
     for _, node in left.open_bits:
