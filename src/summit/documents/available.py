@@ -15,8 +15,9 @@ KINDS_LATER: Final = (
     "correlation", "query", "enrichment", "transformation", "filter", "route", "notification",
 )  # fmt: skip
 
-RELATIONS: Final[tuple[Relation, ...]] = ("next", "followedBy", "followedByAny")
-RELATIONS_LATER: Final[tuple[Relation, ...]] = ("notNext", "notFollowedBy")
+RELATIONS: Final[tuple[Relation, ...]] = (
+    "next", "followedBy", "followedByAny", "notNext", "notFollowedBy",
+)  # fmt: skip
 CONTIGUITIES: Final[tuple[Contiguity, ...]] = ("strict", "relaxed", "any")
 AFTER_MATCH: Final[tuple[AfterMatchKind, ...]] = ("noSkip", "toNext", "pastLast")
 AFTER_MATCH_STEPS: Final[tuple[AfterMatchKind, ...]] = ("toFirst", "toLast")
@@ -25,7 +26,10 @@ PATTERN_FIELDS_LATER: Final = (
     "window", "having", "rearm", "aggregates", "score", "expectedKeys", "onTimeout", "severity",
     "suppress",
 )  # fmt: skip
-STEP_FIELDS_LATER: Final = ("optional", "greedy", "until", "steps")
+STEP_FIELDS_LATER: Final = ("steps",)
+# An absence at the end comes true with time alone; whoever runs the matcher must then tell it the
+# time when no event comes.
+ABSENCE_AT_END: Final = False
 ACTIONS_LATER: Final = ("aggregate", "forward", "trigger", "custom")
 ALERT_FIELDS_LATER: Final = ("severityRules", "technique")
 FORMATS_LATER: Final = (

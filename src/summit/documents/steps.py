@@ -8,26 +8,30 @@ from typing import Any, Final, NamedTuple
 
 from summit.base import limits
 from summit.base.config import nearest
-from summit.documents.available import (
-    CONTIGUITIES,
-    RELATIONS,
-    RELATIONS_LATER,
-    STEP_FIELDS_LATER,
-)
+from summit.documents.available import CONTIGUITIES, RELATIONS, STEP_FIELDS_LATER
+from summit.documents.placing import NEGATIVE, check_placing
 from summit.documents.plan import StepPlan
 from summit.documents.predicates import joined, read_any_of, read_where
 from summit.documents.problems import Problems, join_pointer
 from summit.documents.section import Section, kind_name
+from summit.events.expressions.ir import Node
 
-STEP_FIELDS: Final = ("name", "where", "anyOf", "relation", "times", "contiguity", "within")
-_LATER_WHEN_SET: Final = ("optional", "greedy")
+STEP_FIELDS: Final = (
+    "name", "where", "anyOf", "relation", "times", "contiguity", "within", "optional", "greedy",
+    "until",
+)  # fmt: skip
 _NAME_CHARS_MAX: Final = 64
 _NAME: Final = re.compile(r"\w[\w-]*")
 _RESERVED: Final = ("true", "false", "null", "in")
 
 
 class Sequence(NamedTuple):
-    """The steps of a pattern; with problems, which are noted, there are only the names."""
+    """The steps of a pattern.
+
+    Attributes:
+        steps: Not all, or without predicates, when there are problems, which are noted.
+        names: Of the steps that take events: what other members may refer to.
+    """
 
     steps: tuple[StepPlan, ...]
     names: list[str]
@@ -45,17 +49,21 @@ def read_steps(value: Any, pointer: str, problems: Problems) -> Sequence:
         problems.add(pointer, f"at most {limits.PATTERN_STEPS_MAX} steps, not {len(value)}")
         return Sequence((), [])
     names = step_names(value, pointer, problems)
+    taking: list[str] = []  # names that conditions may refer to: steps that take events
     found: list[StepPlan] = []
     for number, item in enumerate(value):
+        place = join_pointer(pointer, number)
         if not isinstance(item, Mapping):
-            place = join_pointer(pointer, number)
             problems.add(place, f"must be a map, not {kind_name(item)}")
             continue
-        step = _read_step(item, join_pointer(pointer, number), problems, names[: number + 1])
-        if step is not None:
-            found.append(step)
+        if item.get("relation") not in NEGATIVE:
+            taking.append(names[number])
+        reader = _StepReader(item, place, problems, names[number], taking)
+        found.append(reader.read(first=number == 0))
+    if len(found) == len(value):
+        check_placing(found, pointer, problems)
     check_repetitions(found, pointer, problems)
-    return Sequence(tuple(found) if len(found) == len(value) else (), names)
+    return Sequence(tuple(found), taking)
 
 
 def step_names(items: Any, pointer: str, problems: Problems, field: str = "name") -> list[str]:
@@ -104,47 +112,69 @@ def check_repetitions(steps: list[StepPlan], pointer: str, problems: Problems) -
         problems.add(pointer, text)
 
 
-def _read_step(
-    item: Mapping[str, Any], pointer: str, problems: Problems, names: list[str]
-) -> StepPlan | None:
-    before = len(problems)
-    later = [n for n in STEP_FIELDS_LATER if n not in _LATER_WHEN_SET]
-    section = Section(
-        item, pointer, problems, names=(*STEP_FIELDS, *_LATER_WHEN_SET), later=later, noun="step"
-    )
-    for name in _LATER_WHEN_SET:
-        if section.flag(name, default=False):
-            section.not_available(name)
-    section.text("name")
-    relation = section.choice("relation", RELATIONS, RELATIONS_LATER)
-    contiguity = section.choice("contiguity", CONTIGUITIES)
-    low, high = read_times(section)
-    within_ms = section.duration_ms("within")
-    if len(names) == 1 and within_ms is not None:
-        section.note("within", "the first step has no step before it; set the pattern's within")
-    predicate = None
-    if not section.has("where") and not section.has("anyOf"):
-        if not section.has("steps"):
-            section.note("where", "a step needs 'where': which events it takes")
-    else:
-        parts = []
-        if section.has("where"):
-            parts.append(read_where(item["where"], section.at("where"), problems, steps=names))
-        if section.has("anyOf"):
-            parts.append(read_any_of(item["anyOf"], section.at("anyOf"), problems, steps=names))
-        predicate = joined(parts)
-    if len(problems) > before:
-        return None
-    return StepPlan(
-        names[-1],
-        # On the first step the relation has no meaning; one spelling keeps hashes equal.
-        relation=(relation or "followedBy") if len(names) > 1 else "followedBy",
-        predicate=predicate,
-        times_min=low,
-        times_max=high,
-        contiguity=(contiguity or "relaxed") if high != 1 else "relaxed",
-        within_ms=within_ms,
-    )
+class _StepReader:
+    """Reads one step.
+
+    Args:
+        taking: Names of the steps that take events, up to this one.
+    """
+
+    def __init__(
+        self,
+        item: Mapping[str, Any],
+        pointer: str,
+        problems: Problems,
+        name: str,
+        taking: list[str],
+    ) -> None:
+        self._problems = problems
+        self._name = name
+        self._taking = taking
+        self._section = Section(
+            item, pointer, problems, names=STEP_FIELDS, later=STEP_FIELDS_LATER, noun="step"
+        )
+
+    def read(self, *, first: bool) -> StepPlan:
+        """The plan; what has problems, which are noted, has its default."""
+        section = self._section
+        section.text("name")
+        relation = section.choice("relation", RELATIONS) or "followedBy"
+        contiguity = section.choice("contiguity", CONTIGUITIES) or "relaxed"
+        low, high = read_times(section)
+        within_ms = section.duration_ms("within")
+        if first and within_ms is not None:
+            section.note("within", "no step comes before the first; set the pattern's within")
+        until = None
+        if section.has("until"):
+            until = self._where("until")
+        return StepPlan(
+            self._name,
+            # On a first step that takes events the relation has no meaning: one spelling of it
+            # keeps hashes equal. So has the contiguity of a step that does not repeat.
+            relation="followedBy" if first and relation not in NEGATIVE else relation,
+            predicate=self._predicate(),
+            times_min=low,
+            times_max=high,
+            contiguity="relaxed" if high == 1 else contiguity,
+            optional=section.flag("optional", default=False),
+            greedy=section.flag("greedy", default=False),
+            until=until,
+            within_ms=within_ms,
+        )
+
+    def _predicate(self) -> Node | None:
+        section = self._section
+        given = [name for name in ("where", "anyOf") if section.has(name)]
+        if not given:
+            if not section.has("steps"):
+                section.note("where", "a step needs 'where': which events it takes")
+            return None
+        return joined([self._where(name) for name in given])
+
+    def _where(self, name: str) -> Node | None:
+        read = read_any_of if name == "anyOf" else read_where
+        section = self._section
+        return read(section.values[name], section.at(name), self._problems, steps=self._taking)
 
 
 def unknown_step(name: object, names: list[str]) -> tuple[str, str | None]:
