@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from tests.interop.processes import BrokerProcess
 
 from summit.broker import BrokerSettings, BrokerThread
 
@@ -37,7 +38,7 @@ def broker(tmp_path: Path) -> Iterator[BrokerThread]:
 class Child:
     """The collector's process and what it has printed."""
 
-    def __init__(self, broker: BrokerThread, config: dict[str, Any]) -> None:
+    def __init__(self, broker: BrokerThread | BrokerProcess, config: dict[str, Any]) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
             [sys.executable, str(PROGRAM), f"127.0.0.1:{broker.port}", json.dumps(config)],
@@ -69,7 +70,7 @@ class Child:
         self._reader.join(timeout_s)
 
 
-def read_topic(broker: BrokerThread, topic: str) -> list[Any]:
+def read_topic(broker: BrokerThread | BrokerProcess, topic: str) -> list[Any]:
     """Every record of a topic, by a foreign client, partition by partition."""
     consumer = Consumer(
         {
@@ -208,3 +209,33 @@ def test_tail_through_rotations(broker: BrokerThread, tmp_path: Path) -> None:
         by_file.setdefault(identity, []).append((offset, sub))
     assert len(by_file) > 1
     assert all(places == sorted(places) for places in by_file.values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_the_broker_is_killed_instead(tmp_path: Path) -> None:
+    rand = random.Random(5)
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"".join(b'{"n":%d}\n' % number for number in range(200_000)))
+    config = {
+        "name": "kill",
+        "type": "file",
+        "topic": "events",
+        "path": str(path),
+        "file": {"mode": "batch", "format": "jsonl"},
+    }
+    broker = BrokerProcess(str(tmp_path / "data"), durability="os")
+    broker.start()
+    try:
+        child = Child(broker, config)
+        child.wait_for("data")
+        for _ in range(5):
+            time.sleep(rand.uniform(0, 0.3))
+            broker.kill()
+            broker.start()
+        child.wait_for("done", 120)
+        child.finish()
+        numbers = [json.loads(record.value())["n"] for record in read_topic(broker, "events")]
+        assert numbers == [*range(200_000)]
+    finally:
+        broker.kill()

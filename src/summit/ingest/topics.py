@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Final
 
 from summit.base.errors import Conflict
 from summit.client.admin import Admin
@@ -10,10 +11,21 @@ from summit.client.settings import AdminConfig
 from summit.client.topics import TopicConfig
 from summit.ingest.producing import Producer
 
+CONNECT_TIMEOUT_MS: Final = 3_000  # a start that fails should fail soon
+
 
 def addresses_of(producer: Producer) -> list[str]:
     """The brokers that a producer has dialled; none for one that is no Kafka client."""
     return list(getattr(producer, "addresses", ()))
+
+
+def admin_config(addresses: list[str]) -> AdminConfig:
+    """How collectors dial for anything but producing."""
+    return AdminConfig(
+        client_id="summit-collector",
+        bootstrap_servers=addresses,
+        connect_timeout_ms=CONNECT_TIMEOUT_MS,
+    )
 
 
 async def ensure_topic(addresses: list[str], topic: str) -> int:

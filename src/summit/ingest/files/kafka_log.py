@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator
 
 from summit.base.errors import Invalid
 from summit.client.log_reader import LogReader
-from summit.client.settings import AdminConfig
 from summit.ingest.files.coordinates import CHECKPOINT_HEADER, SOURCE_HEADER
 from summit.ingest.files.log_access import Written
 from summit.ingest.producing import Producer
-from summit.ingest.topics import addresses_of, ensure_topic
+from summit.ingest.topics import addresses_of, admin_config, ensure_topic
 
 
 class KafkaLog:
@@ -62,8 +61,7 @@ class KafkaLog:
 
     async def _connected(self) -> LogReader:
         if self._reader is None:
-            config = AdminConfig(client_id="summit-collector", bootstrap_servers=self._addresses)
-            reader = LogReader(config)
+            reader = LogReader(admin_config(self._addresses))
             await reader.connect()
             self._reader = reader
         return self._reader
