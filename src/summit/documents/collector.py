@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from summit.documents.available import COLLECTOR_TYPES
-from summit.documents.common import COMMON_FIELDS, read_common, read_id, subject_of
+from summit.documents.head import HEAD_FIELDS, read_head, read_id, subject_of
 from summit.documents.problems import Problems
 from summit.documents.section import Section
 
-_NOT_OPTIONS: Final = frozenset(COMMON_FIELDS) - {"name"}
+_NOT_OPTIONS: Final = frozenset(HEAD_FIELDS) - {"name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ def validate_collector(values: Mapping[str, Any], *, source: str = "") -> Collec
         if given.get(name) is None and given.get(other) is not None:
             given[name] = given[other]
     section = Section(given, "", problems, names=given, noun="collector")
-    common = read_common(section, "collector")
+    head = read_head(section, "collector")
     read_id(section, "name")
     section.text("topic", required=True)
     if not section.has("type"):
         section.note("type", "a collector needs 'type'")
     section.choice("type", COLLECTOR_TYPES)
     problems.raise_if_any(subject_of("collector", given, source))
-    assert common.id is not None
+    assert head.id is not None
     config = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
-    return CollectorDocument(values, common.id, config, common.enabled)
+    return CollectorDocument(values, head.id, config, head.enabled)

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from summit.documents.action import read_action
 from summit.documents.available import AFTER_MATCH, AFTER_MATCH_STEPS, PATTERN_FIELDS_LATER
-from summit.documents.common import COMMON_FIELDS, Common, read_common, subject_of
 from summit.documents.guide_form import read_conditions, read_window_config
 from summit.documents.hashing import document_hash, semantic_hash
+from summit.documents.head import HEAD_FIELDS, Head, read_head, subject_of
 from summit.documents.plan import AfterMatchKind, AfterMatchPlan, Limits, PatternPlan, StepPlan
 from summit.documents.predicates import read_where
 from summit.documents.problems import Problems
@@ -21,7 +21,7 @@ from summit.documents.section import Section
 from summit.documents.steps import Sequence, read_steps, unknown_step
 
 PATTERN_FIELDS: Final = (
-    *COMMON_FIELDS, "topics", "groupBy", "where", "steps", "conditions", "windowConfig", "within",
+    *HEAD_FIELDS, "topics", "groupBy", "where", "steps", "conditions", "windowConfig", "within",
     "allowedLateness", "matching", "strictOrder", "afterMatch", "emit", "limits", "action", "tests",
 )  # fmt: skip
 _GLOB: Final = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,249}", re.ASCII)
@@ -69,7 +69,7 @@ def validate_pattern(values: Mapping[str, Any], *, source: str = "") -> PatternD
     section = Section(
         values, "", problems, names=PATTERN_FIELDS, later=PATTERN_FIELDS_LATER, noun="pattern"
     )
-    common = read_common(section, "pattern")
+    head = read_head(section, "pattern")
     topics = _read_topics(section)
     group_by = section.paths("groupBy")
     where = None
@@ -82,14 +82,14 @@ def validate_pattern(values: Mapping[str, Any], *, source: str = "") -> PatternD
     action = read_action(section, names)
     tests = read_tests(section)
     problems.raise_if_any(subject_of("pattern", values, source))
-    assert common.id is not None
+    assert head.id is not None
     plan = PatternPlan(
-        id=common.id,
-        name=common.name or common.id,
+        id=head.id,
+        name=head.name or head.id,
         steps=steps,
-        description=common.description,
-        version=common.version,
-        enabled=common.enabled,
+        description=head.description,
+        version=head.version,
+        enabled=head.enabled,
         topics=topics,
         where=where,
         group_by=group_by,
@@ -97,13 +97,13 @@ def validate_pattern(values: Mapping[str, Any], *, source: str = "") -> PatternD
         after_match=after_match,
         limits=limits,
         action=action,
-        tags=common.tags,
+        tags=head.tags,
         projected=projected_fields(steps, group_by, action),
         semantic_hash=semantic_hash(steps, where=where, group_by=group_by, within_ms=within_ms),
         document_hash=document_hash(values),
-        warnings=_warnings(common, steps, within_ms, bool(group_by), action.notify),
+        warnings=_warnings(head, steps, within_ms, bool(group_by), action.notify),
     )
-    return PatternDocument(values, plan, tests, common.owner)
+    return PatternDocument(values, plan, tests, head.owner)
 
 
 def lower_pattern(document: PatternDocument | Mapping[str, Any]) -> PatternPlan:
@@ -193,7 +193,7 @@ def _read_limits(section: Section) -> Limits:
 
 
 def _warnings(
-    common: Common,
+    head: Head,
     steps: tuple[StepPlan, ...],
     within_ms: int | None,
     keyed: bool,
@@ -212,6 +212,6 @@ def _warnings(
     if notify:
         names = ", ".join(notify)
         found.append(f"notifications are not available yet: alerts name {names}, nothing is sent")
-    if not common.enabled:
+    if not head.enabled:
         found.append("the pattern is not enabled")
     return tuple(found)

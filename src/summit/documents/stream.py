@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from summit.documents.available import EVENT_TIME_LATER, FORMATS_LATER
-from summit.documents.common import COMMON_FIELDS, read_common, subject_of
+from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.problems import Problems
 from summit.documents.section import Section
 
-STREAM_FIELDS: Final = (*COMMON_FIELDS, "topics", "format", "order", "eventTime")
+STREAM_FIELDS: Final = (*HEAD_FIELDS, "topics", "format", "order", "eventTime")
 STREAM_FIELDS_LATER: Final = ("late", "keyedBy")
 _LATER: Final = "stream.not_available"
 
@@ -45,7 +45,7 @@ def validate_stream(values: Mapping[str, Any], *, source: str = "") -> StreamDoc
         values, "", problems,
         names=STREAM_FIELDS, later=STREAM_FIELDS_LATER, later_code=_LATER, noun="stream",
     )  # fmt: skip
-    common = read_common(section, "stream")
+    head = read_head(section, "stream")
     topics = section.texts("topics")
     if not topics:
         section.note("topics", "a stream needs 'topics'")
@@ -66,5 +66,5 @@ def validate_stream(values: Mapping[str, Any], *, source: str = "") -> StreamDoc
         if field is not None and field != "timestamp":
             time.not_available("field", "an event time in another field than 'timestamp'")
     problems.raise_if_any(subject_of("stream", values, source))
-    assert common.id is not None
-    return StreamDocument(values, common.id, topics)
+    assert head.id is not None
+    return StreamDocument(values, head.id, topics)
