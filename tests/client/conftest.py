@@ -44,7 +44,9 @@ class World:
         return LogReader({"bootstrapServers": self.address})
 
     def producer(self, **config: Any) -> StreamProducer:
-        return StreamProducer({"bootstrapServers": [self.address], "lingerMs": 0, **config})
+        """Not idempotent unless asked: librdkafka takes half a second to get a producer id."""
+        defaults = {"bootstrapServers": [self.address], "lingerMs": 0, "idempotence": False}
+        return StreamProducer(defaults | config)
 
     def consumer(self, group: str | None = None, **config: Any) -> StreamConsumer:
         return StreamConsumer(

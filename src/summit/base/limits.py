@@ -26,7 +26,7 @@ PRODUCER_CLOSE_MS: Final = 10_000  # ms that close() waits for answers before it
 CONSUMER_POLL_MS: Final = 1_000  # ms of one wait for records where the caller names none
 CONSUMER_START_WAIT_MS: Final = 5_000  # ms that start() waits for its first partitions
 LOG_READER_STALL_MS: Final = 30_000  # ms without progress after which reading a range fails
-CLIENT_SLICE_MS: Final = 100  # ms of one blocking call on a client thread, so that it can be ended
+CLIENT_SLICE_MS: Final = 50  # ms of one blocking call on a client thread, so that it can be ended
 
 # ---- events, documents, cep ----
 PATH_PARTS_MAX: Final = 16  # parts of a field path; deeper data is not addressed by rules
@@ -75,6 +75,8 @@ READ_BACK_MS_MAX: Final = 86_400_000  # ms a restart reads back for rules withou
 READ_BACK_SILENCE_MS: Final = 5_000  # ms without records after which a restart goes on
 WORKER_RETRY_MS: Final = 100  # ms before the first retry; doubles up to retryBackoffMaxMs
 RECOMMIT_MS: Final = 3_600_000  # ms; idle positions are committed anew before they expire
+RATE_WINDOW_MS: Final = 10_000  # ms over which a worker's rates are measured
+LAG_LOOK_MS: Final = 5_000  # ms between two looks at how far a worker is behind
 
 # ---- ingest, web, services ----
 FILE_LINE_BYTES_MAX: Final = 256 * 1024  # a line of a file; as JSON it must fit in a record

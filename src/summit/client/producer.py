@@ -108,21 +108,25 @@ class StreamProducer(Emitter):
         Raises: the error of the first record that failed, when all have their answer; its
             `details` hold `index` and the number of failed records, `failed`.
         """
-        futures = [await self._accept(record) for record in records]
-        results: list[ProducerResult] = []
-        first: SummitError | None = None
-        failed = 0
-        for index, future in enumerate(futures):  # cheaper than gather: most are done by then
+        answers: list[asyncio.Future[ProducerResult] | SummitError] = []
+        for record in records:
             try:
-                results.append(await future)
+                answers.append(await self._accept(record))
             except SummitError as error:
-                failed += 1
-                if first is None:
-                    first = error
-                    first.details["index"] = index
-        if first is not None:
-            first.details["failed"] = failed
-            raise first
+                answers.append(error)
+        results: list[ProducerResult] = []
+        failures: dict[int, SummitError] = {}
+        for index, answer in enumerate(answers):
+            if isinstance(answer, SummitError):
+                failures[index] = answer
+                continue
+            try:  # one by one is cheaper than gather: most are done by then
+                results.append(await answer)
+            except SummitError as error:
+                failures[index] = error
+        for index, failure in failures.items():
+            failure.details |= {"index": index, "failed": len(failures)}
+            raise failure
         return results
 
     def send_nowait(
@@ -186,9 +190,9 @@ class StreamProducer(Emitter):
         calls, deliveries = self._calls, self._deliveries
         if calls is None or deliveries is None:
             return
-        await calls.run(partial(_finish, self._handle, timeout_ms))
+        await calls.run(partial(_settle, self._handle, timeout_ms))
         deliveries.end()
-        await calls.run(deliveries.join)
+        await calls.run(partial(_end, self._handle, deliveries))
         self._handle = None
         calls.close()
 
@@ -338,12 +342,17 @@ class StreamProducer(Emitter):
         return self._deliveries, self._calls
 
 
-def _finish(handle: Any, timeout_ms: int) -> None:
-    """Flush, fail what is left, and end librdkafka's threads."""
+def _settle(handle: Any, timeout_ms: int) -> None:
+    """Wait for answers, then fail what has none."""
     if handle.flush(timeout_ms / 1000):
         handle.purge()
         handle.flush(1)
-    close = getattr(handle, "close", None)
+
+
+def _end(handle: Any, deliveries: Deliveries) -> None:
+    """End librdkafka's threads, after the one of ours that is inside it."""
+    deliveries.join()
+    close = getattr(handle, "close", None)  # not in older versions, where dropping it does
     if close is not None:
         close()
 

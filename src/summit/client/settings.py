@@ -44,7 +44,7 @@ class ClientConfig(Config, frozen=True, kw_only=True):
     def check(self) -> None:
         _text(self, "client_id")
         _within(self, "connect_timeout_ms", 1, 3_600_000)
-        _within(self, "request_timeout_ms", 1, 900_000)
+        _within(self, "request_timeout_ms", 10, 300_000)
         self.servers  # noqa: B018 - refuses what is no address
 
 
