@@ -11,6 +11,7 @@ from tests.sim.log_world import (
     TOPIC_ID,
     a_batch,
     commit,
+    fail_next,
     open_store,
     sealed,
     values,
@@ -33,20 +34,6 @@ def two_logs(
     write(store, first, "a0")
     write(store, second, "b0")
     return files, store, first, second
-
-
-def fail_next(files: FaultyFiles, operation: str, suffix: str, code: int) -> None:
-    """Let the next `operation` on a file of that kind fail."""
-    plain_step = files.step
-
-    def step(what: str, path: str) -> int | None:
-        fault = plain_step(what, path)
-        if what == operation and path.endswith(suffix):
-            files.step = plain_step  # type: ignore[method-assign]
-            return code
-        return fault
-
-    files.step = step  # type: ignore[method-assign]
 
 
 def file_sizes(files: FaultyFiles) -> dict[str, int]:

@@ -13,6 +13,7 @@ from tests.sim.log_world import (
     a_log,
     commit,
     contents,
+    fail_next,
     open_store,
     values,
     write,
@@ -376,3 +377,54 @@ def test_recovery_that_meets_a_full_disk_fails_and_can_be_tried_again() -> None:
     files = files.crash()
     store, log = reopened(files)
     assert values(log) == [f"{number:0200}" for number in range(10)]
+
+
+def test_what_came_after_a_checkpoint_was_begun_is_not_trimmed() -> None:
+    files = FaultyFiles()
+    store, log = a_log(files)
+    write(store, log, "before")
+    checkpoint = store.begin_checkpoint()
+    for number in range(60):
+        write(store, log, f"{number:01000}")
+    checkpoint.run()
+    assert len(files.list_dir("/data/wal")) > 2
+    store, log = reopened(files.crash("none"))
+    assert values(log) == ["before", *(f"{number:01000}" for number in range(60))]
+
+
+def test_a_snapshot_knows_only_what_was_published() -> None:
+    files = FaultyFiles()
+    store, log = a_log(files, config=SMALL)
+    for number in range(8):  # far enough to roll, so that the checkpoint writes a snapshot
+        log.stage(a_batch(f"{number:0200}", producer=(1, 0, number)), NOW_MS)
+        commit(store)
+    log.stage(a_batch("staged", producer=(1, 0, 8)), NOW_MS)
+    store.checkpoint()
+    assert log.snapshot_offset == 8
+    store, log = reopened(files.crash("none"), config=SMALL)
+    again = log.stage(a_batch(f"{7:0200}", producer=(1, 0, 7)), NOW_MS)
+    assert again == (7, 7, True, -1, True)
+    assert log.stage(a_batch("staged", producer=(1, 0, 8)), NOW_MS).base_offset == 8
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_was_taken_back_does_not_come_back(seed: int) -> None:
+    files = FaultyFiles(seed)
+    store, log = a_log(files, config=SMALL)
+    write(store, log, "first")
+    store.checkpoint()
+    for number in range(12):  # three segments
+        log.stage(a_batch(f"taken back {number:0100}"), NOW_MS)
+    group = store.seal()
+    assert group is not None
+    fail_next(files, "pwrite", ".wal", errno.ENOSPC)
+    with pytest.raises(Unavailable):
+        group.persist()
+    group.roll_back()
+    # The same sizes again up to where the second segment began: an old file there would fit.
+    for number in range(5):
+        write(store, log, f"instead of {number:0100}")
+    assert len(log.segments) == 1
+    store.checkpoint()
+    store, log = reopened(files.crash("prefix"), config=SMALL)
+    assert values(log) == ["first", *(f"instead of {number:0100}" for number in range(5))]

@@ -111,3 +111,17 @@ def contents(log: PartitionLog, max_bytes: int = 300) -> list[tuple[int, bytes |
 def values(log: PartitionLog) -> list[str]:
     """The published values as text."""
     return [(value or b"").decode() for _, value in contents(log)]
+
+
+def fail_next(files: FaultyFiles, operation: str, suffix: str, code: int) -> None:
+    """Let the next `operation` on a file of that kind fail."""
+    plain_step = files.step
+
+    def step(what: str, path: str) -> int | None:
+        fault = plain_step(what, path)
+        if what == operation and path.endswith(suffix):
+            files.step = plain_step  # type: ignore[method-assign]
+            return code
+        return fault
+
+    files.step = step  # type: ignore[method-assign]
