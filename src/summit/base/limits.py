@@ -17,6 +17,7 @@ BATCH_UNFOLDED_BYTES_MAX: Final = 64 << 20  # what one compressed batch may unfo
 # ---- protocol, broker ----
 FRAME_BYTES_MAX: Final = 104_857_600  # bytes of one Produce request; Kafka's own default
 REQUEST_BYTES_MAX: Final = 16_777_216  # bytes of any other request; a decoded one takes ~40x that
+BACKLOG_BYTES_MAX: Final = 128 << 20  # bytes of requests that wait for the disk; then all are held
 
 # ---- client ----
 CLIENT_QUEUE_KIB: Final = 16_384  # KiB a consumer reads ahead; more only costs memory
@@ -77,6 +78,8 @@ WORKER_RETRY_MS: Final = 100  # ms before the first retry; doubles up to retryBa
 RECOMMIT_MS: Final = 3_600_000  # ms; idle positions are committed anew before they expire
 RATE_WINDOW_MS: Final = 10_000  # ms over which a worker's rates are measured
 LAG_LOOK_MS: Final = 5_000  # ms between two looks at how far a worker is behind
+INPUTS_REQUEST_MS: Final = 5_000  # ms a worker waits for an answer about topics
+WORKER_STOP_MS: Final = 10_000  # ms a stopping worker may take to commit
 
 # ---- ingest, web, services ----
 FILE_LINE_BYTES_MAX: Final = 256 * 1024  # a line of a file; as JSON it must fit in a record

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from summit.base.clock import Clock
+from summit.base.limits import INPUTS_REQUEST_MS
 from summit.client.admin import Admin
 from summit.client.consumer import StreamConsumer
 from summit.client.settings import AdminConfig, ConsumerConfig
@@ -24,7 +25,11 @@ class Inputs:
 
     def __init__(self, settings: WorkerSettings, clock: Clock) -> None:
         self._admin = Admin(
-            AdminConfig(client_id=settings.name, bootstrap_servers=settings.servers)
+            AdminConfig(
+                client_id=settings.name,
+                bootstrap_servers=settings.servers,
+                request_timeout_ms=INPUTS_REQUEST_MS,
+            )
         )
         self._consumer = StreamConsumer(
             ConsumerConfig(

@@ -91,9 +91,10 @@ class Outbox:
             await self._producer.close(timeout_ms=0)
             self._producer = None
 
-    @property
-    def producer(self) -> StreamProducer:
-        """The connected producer."""
+    async def connected(self) -> StreamProducer:
+        """The producer, connected anew where the one before failed. Raises Unavailable."""
+        if self._producer is None:
+            await self.start()
         assert self._producer is not None
         return self._producer
 
@@ -148,8 +149,7 @@ class Outbox:
         """One round: send what waits, take the answers; a fault, if there was one."""
         fault: SummitError | None = None
         try:
-            if self._producer is None:
-                await self.start()
+            await self.connected()
             await self._make_letter_topics()
         except SummitError as error:
             fault = error
@@ -179,8 +179,11 @@ class Outbox:
             self._letter_topics |= missing
 
     def _put(self, outgoing: _Outgoing) -> SummitError | None:
+        if self._producer is None:
+            self._waiting.append(outgoing)
+            return None
         try:
-            future = self.producer.send_nowait(
+            future = self._producer.send_nowait(
                 outgoing.topic, outgoing.value, outgoing.key, outgoing.headers
             )
         except SummitError as error:

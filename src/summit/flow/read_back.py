@@ -16,8 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from summit.base.limits import READ_BACK_SAMPLES
-from summit.flow.frontier import NOTHING_OVER
+from summit.base.limits import READ_BACK_SAMPLES, WATERMARK_UNKNOWN
 
 Sample = tuple[int, int]  # offset, watermark just before it
 
@@ -57,19 +56,28 @@ class ReadBack:
         self._last[name] = (next_offset, watermark_ms)
         samples = self._samples[name]
         last = samples[-1][1]
-        far = last == NOTHING_OVER or watermark_ms - last >= self._within_ms // READ_BACK_SAMPLES
+        far = (
+            last == WATERMARK_UNKNOWN or watermark_ms - last >= self._within_ms // READ_BACK_SAMPLES
+        )
         if watermark_ms > last and far:
             samples.append((next_offset, watermark_ms))
 
-    def low(self, frontier_ms: int) -> dict[str, Sample]:
-        """Per partition: where a restart must begin, and the watermark there."""
+    def last(self) -> dict[str, Sample]:
+        """Per partition: how far it is read, and the watermark there."""
+        return dict(self._last)
+
+    def low(self, frontier_ms: float) -> dict[str, Sample]:
+        """Per partition: where a restart must begin, and the watermark there.
+
+        Args:
+            frontier_ms: Smallest watermark that still matters; minus infinity when unknown.
+        """
         if self._within_ms == 0:
-            return dict(self._last)
+            return self.last()
         found: dict[str, Sample] = {}
         for name, samples in self._samples.items():
-            if frontier_ms != NOTHING_OVER:
-                over = frontier_ms - self._within_ms
-                while len(samples) > 1 and samples[1][1] <= over:
-                    samples.popleft()
+            over = frontier_ms - self._within_ms
+            while len(samples) > 1 and samples[1][1] <= over:
+                samples.popleft()
             found[name] = samples[0]
         return found

@@ -13,6 +13,8 @@ DEFINITIONS_TOPIC: Final = "_summit.definitions"
 PROGRESS_TOPIC: Final = "_summit.progress"
 ALERTS_TOPIC: Final = "alerts"
 EVENTS_TOPIC: Final = "events"
+# A record with this header is waited for: the worker tells its progress right behind it.
+WAIT_HEADER: Final = "summit.wait"
 
 
 DEFINITIONS: Final = TopicConfig(name=DEFINITIONS_TOPIC, partitions=1, retention_ms=-1)

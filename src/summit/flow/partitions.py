@@ -1,0 +1,109 @@
+"""The partitions a session reads: how far, what of it is committed, and where a restart begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from summit.base.clock import Clock
+from summit.base.limits import READ_BACK_MS_MAX, RECOMMIT_MS, WATERMARK_UNKNOWN
+from summit.cep.chunks import Chunk
+from summit.flow.engine import Engine
+from summit.flow.read_back import ReadBack, Sample
+from summit.journal.progress_record import Positions, partition_name, split_partition_name
+
+
+class Partitions:
+    """By names `topic/partition`.
+
+    Attributes:
+        positions: Next offset to process.
+        committed: Next offset as the group has it.
+        untold: Whether a partition was begun that no progress record names yet.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, idle_ms: int) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._idle_ms = idle_ms
+        self._idle: dict[str, int] = {}
+        self._read_at_ms: dict[str, float] = {}
+        self._recommitted_ms = clock.monotonic_ms()
+        self.read_back = ReadBack(0)
+        self.positions: Positions = {}
+        self.committed: Positions = {}
+        self.untold = False
+
+    def begin(self, name: str, offset: int, watermark_ms: int = WATERMARK_UNKNOWN) -> None:
+        """Read a partition from an offset on; nothing before it is part of a match."""
+        self.positions[name] = offset
+        self.committed.pop(name, None)
+        self.read_back.begin(name, offset, watermark_ms)
+        self._read_at_ms[name] = self._clock.monotonic_ms()
+        self.untold = True
+        if watermark_ms != WATERMARK_UNKNOWN:
+            self._engine.matcher.set_watermarks({split_partition_name(name): watermark_ms})
+
+    def end(self, name: str) -> None:
+        """Read a partition no more."""
+        del self.positions[name]
+        self.committed.pop(name, None)
+        self._idle.pop(name, None)
+        self.read_back.remove(name)
+        self._engine.matcher.forget_input(*split_partition_name(name))
+
+    def rules_changed(self) -> None:
+        """The engine goes by other rules now."""
+        span_ms = self._engine.span_ms()
+        self.read_back.set_within(READ_BACK_MS_MAX if span_ms is None else span_ms)
+
+    def wake(self, chunks: Iterable[Chunk]) -> None:
+        """These records are about to be processed: idle partitions count again."""
+        if not self._idle:
+            return
+        for chunk in chunks:
+            watermark_ms = self._idle.pop(partition_name(chunk.topic, chunk.partition), None)
+            if watermark_ms is not None:
+                place = (chunk.topic, chunk.partition)
+                self._engine.matcher.set_watermarks({place: watermark_ms})
+
+    def took(self, chunks: Iterable[Chunk]) -> None:
+        """These records were processed."""
+        watermarks = self._engine.matcher.watermarks()
+        now_ms = self._clock.monotonic_ms()
+        for chunk in chunks:
+            name = partition_name(chunk.topic, chunk.partition)
+            self.positions[name] = chunk.offsets[-1] + 1
+            self._read_at_ms[name] = now_ms
+            watermark_ms = watermarks.get((chunk.topic, chunk.partition))
+            if watermark_ms is not None:
+                self.read_back.note(name, self.positions[name], watermark_ms)
+
+    def rest(self, ends: Mapping[str, int]) -> None:
+        """Let partitions that are at their end and silent hold back nothing any more."""
+        watermarks = self._engine.matcher.watermarks()
+        now_ms = self._clock.monotonic_ms()
+        for name, position in self.positions.items():
+            silent = now_ms - self._read_at_ms.get(name, now_ms) > self._idle_ms
+            place = split_partition_name(name)
+            if silent and position >= ends.get(name, 0) and place in watermarks:
+                self._idle[name] = watermarks[place]
+                self._engine.matcher.forget_input(*place)
+
+    def lag(self, ends: Mapping[str, int]) -> int:
+        """Records between the positions and these ends."""
+        return sum(max(0, ends.get(name, 0) - at) for name, at in self.positions.items())
+
+    def uncommitted(self) -> Positions:
+        """What the group must be told; now and then everything, so that nothing expires."""
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._recommitted_ms > RECOMMIT_MS:
+            self._recommitted_ms = now_ms
+            return dict(self.positions)
+        committed = self.committed
+        return {name: at for name, at in self.positions.items() if committed.get(name) != at}
+
+    def low(self) -> dict[str, Sample]:
+        """Where a restart must begin to read, and the watermarks there."""
+        if not self._engine.matcher.live_runs:
+            return self.read_back.last()
+        return self.read_back.low(self._engine.matcher.frontier_ms)

@@ -1,0 +1,184 @@
+"""The worker: one member of the group that matches events and raises alerts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from summit.base.clock import Clock, SystemClock
+from summit.base.errors import Closed, Conflict, SummitError
+from summit.base.limits import WORKER_RETRY_MS, WORKER_STOP_MS
+from summit.base.logs import get_logger
+from summit.base.tasks import Tasks
+from summit.client.admin import Admin
+from summit.client.settings import AdminConfig
+from summit.documents import validate_document
+from summit.flow.lease import Lease
+from summit.flow.metrics import WorkerMetrics
+from summit.flow.session import Session
+from summit.flow.settings import WorkerSettings
+from summit.journal.definitions import Definitions
+from summit.journal.topics import ALERTS, DEFINITIONS, PROGRESS, ensure_topics
+
+
+class Worker:
+    """Joins the group and works when it is its turn; one loop's. Also `async with`.
+
+    At least once, and the same alert once: outputs are acknowledged before input offsets are
+    committed, and an alert that is made twice has the same id. Unfinished matches are in memory
+    only and rebuilt from the log by whoever takes over.
+
+    Args:
+        settings: A `WorkerSettings`, or a mapping with its names.
+        on_failed: Told when the worker ends by itself for a reason that waiting does not mend.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings | Mapping[str, Any],
+        *,
+        clock: Clock | None = None,
+        on_failed: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self.settings = (
+            settings if isinstance(settings, WorkerSettings) else WorkerSettings.from_dict(settings)
+        )
+        self._clock = clock or SystemClock()
+        self._on_failed = on_failed
+        self.metrics = WorkerMetrics(self._clock)
+        self.definitions = Definitions(
+            self.settings.servers,
+            validate=lambda document: list(validate_document(document).warnings),
+            clock=self._clock,
+            name=f"{self.settings.name}-definitions",
+        )
+        self._lease = Lease(self.settings, self._clock)
+        self._tasks = Tasks(self._crashed)
+        self._session: Session | None = None
+        self._work: asyncio.Task[Any] | None = None
+        self._stopping = False
+        self._finishing = self.settings.stop_at_end
+        self._finished = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    async def start(self) -> None:
+        """Make the topics that are missing, read the definitions, join the group.
+
+        Raises: Conflict("worker.running"); Unavailable where no broker answers.
+        """
+        if self._work is not None:
+            raise Conflict("worker.running")
+        config = AdminConfig(client_id=self.settings.name, bootstrap_servers=self.settings.servers)
+        async with Admin(config) as admin:
+            await ensure_topics(admin, [DEFINITIONS, PROGRESS, ALERTS])
+        await self.definitions.start()
+        await self._lease.start()
+        self._work = self._tasks.spawn(self._run(), "worker.run")
+
+    async def stop(self, timeout_ms: int = WORKER_STOP_MS) -> None:
+        """Finish the batch in hand, commit, leave the group. Idempotent.
+
+        What cannot be committed in time will be processed again by the next worker.
+        """
+        self._stopping = True
+        if self._work is not None:
+            await asyncio.wait([self._work], timeout=timeout_ms / 1000)
+        await self._tasks.cancel_all()
+        if self._session is not None:
+            await self._session.close()
+        await self._lease.stop()
+        await self.definitions.stop()
+        self._finished.set()
+
+    async def finish(self) -> None:
+        """Process everything that is in the inputs now, commit, and stop working.
+
+        Returns when that is done; `stop` is still to be called. A stand-by waits until it is
+        its turn. Raises: Closed("worker.failed").
+        """
+        self._finishing = True
+        await self.wait_finished()
+
+    async def wait_finished(self) -> None:
+        """Wait until the worker has finished, was stopped, or has failed.
+
+        Raises: Closed("worker.failed").
+        """
+        await self._finished.wait()
+        if self._failure is not None:
+            raise Closed("worker.failed", reason=str(self._failure)) from self._failure
+
+    async def wait_active(self, timeout_ms: int) -> bool:
+        """Wait until this worker has taken over the work; whether it has."""
+        deadline_ms = self._clock.monotonic_ms() + timeout_ms
+        while self.state != "active" and self._clock.monotonic_ms() < deadline_ms:
+            await asyncio.sleep(0.01)
+        return self.state == "active"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def state(self) -> str:
+        """standby, rebuilding, active, finished, stopped or failed."""
+        if self._failure is not None:
+            return "failed"
+        if self._finished.is_set():
+            return "stopped" if self._stopping else "finished"
+        return "standby" if self._session is None else self._session.state
+
+    def status(self) -> dict[str, Any]:
+        """State, rules and counters, by the names of the wire."""
+        session = self._session
+        status: dict[str, Any] = {"state": self.state, **self.metrics.as_dict()}
+        if session is not None:
+            matcher = session.engine.matcher
+            status["rules"] = len(session.rules.plans)
+            status["faultyRules"] = dict(session.rules.faulty)
+            status["partitions"] = len(session.partitions.positions)
+            status["liveRuns"] = matcher.live_runs
+            status["keys"] = matcher.stats()["keys"]
+            status["byRule"] = matcher.rule_stats()
+        return status
+
+    async def _run(self) -> None:
+        pause_ms = WORKER_RETRY_MS
+        while not self._stopping:
+            if not self._lease.owned:
+                await self._lease.wait_changed(100)
+                continue
+            session = self._session = Session(
+                self.settings,
+                self._clock,
+                self.definitions,
+                self._lease,
+                self.metrics,
+                stopping=lambda: self._stopping,
+                finishing=lambda: self._finishing,
+            )
+            try:
+                if await session.run():
+                    self._finished.set()
+                    return
+                pause_ms = WORKER_RETRY_MS
+            except Closed:
+                raise
+            except SummitError as error:
+                # Taken away, or trouble that a new beginning may mend: nothing is lost by it.
+                get_logger(__name__).warning("session.ended", code=error.code, error=str(error))
+                await asyncio.sleep(pause_ms / 1000)
+                pause_ms = min(2 * pause_ms, self.settings.retry_backoff_max_ms)
+            finally:
+                await session.close()
+                self._session = None
+
+    def _crashed(self, _: str, error: BaseException) -> None:
+        self._failure = error
+        self._finished.set()
+        if self._on_failed is not None:
+            self._on_failed(error)
