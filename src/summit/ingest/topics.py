@@ -34,9 +34,7 @@ async def ensure_topic(addresses: list[str], topic: str) -> int:
     Raises: Unavailable; Invalid("topic.name_invalid").
     """
     config = TopicConfig(name=topic)
-    async with Admin(
-        AdminConfig(client_id="summit-collector", bootstrap_servers=addresses)
-    ) as admin:
+    async with Admin(admin_config(addresses)) as admin:
         if topic not in await admin.list_topics():
             with contextlib.suppress(Conflict):  # somebody else was quicker
                 return (await admin.create_topic(config)).partitions
