@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.broker.wire import Wire, batch_of
+from tests.broker.wire import Wire, batch_of, records_of
 from tests.sim.faulty_files import FaultyFiles
 
 from summit.base.errors import Closed, Conflict, Invalid, SummitError
@@ -128,6 +128,21 @@ def test_metrics_count_and_rate(start_broker: Start) -> None:
     assert (found["produce_requests"], found["fetch_requests"]) == (2, 1)
     assert found["by_api"]["CreateTopics"] == 1
     assert (found["connections"], found["topics"]) == (1, 2)
+
+
+def test_records_that_are_read_in_pieces_are_counted_once(start_broker: Start) -> None:
+    broker = start_broker(log_segment_bytes=2_000)
+    with Wire(broker.port) as wire:
+        wire.create_topic("m")
+        for _ in range(40):
+            wire.produce("m", batch_of(b"x" * 100, b"y" * 100))
+        offset = 0
+        while offset < 80:
+            part = wire.fetch("m", offset, partition_max_bytes=700)
+            offset = records_of(part.records)[-1].offset + 1
+        assert broker.metrics()["messages_out"] == 80
+        wire.fetch("m", 79)  # the second record of a batch
+        assert broker.metrics()["messages_out"] == 81
 
 
 # ---- disks that fail ----

@@ -75,17 +75,20 @@ class CommitScheduler:
         self._waiting: list[Waiter] = []
         self._scheduled = False
         self._in_flight = False
+        self._open_bytes = 0
+        self._flight_bytes = 0
         self._idle: asyncio.Event = asyncio.Event()
         self._idle.set()
         self._is_full = False
         self._thread = None if inline else DiskThread("summit-commit", loop)
         self.failure: SummitError | None = None
 
-    def when_durable(self, done: Done, logs: Sequence[PartitionLog]) -> None:
+    def when_durable(self, done: Done, logs: Sequence[PartitionLog], size_bytes: int = 0) -> None:
         """Call `done` once what was just staged in `logs` is durable and published, or has failed.
 
-        To be called in the turn of the loop that staged it.
+        To be called in the turn of the loop that staged it, with the bytes that were staged.
         """
+        self._open_bytes += size_bytes
         if self.failure is not None:
             done(self.failure)
             return
@@ -94,6 +97,11 @@ class CommitScheduler:
             self._scheduled = True
             self._idle.clear()
             self._loop.call_soon(self._turn)
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Bytes that are staged and not yet settled: what a slow disk keeps in memory."""
+        return self._open_bytes + self._flight_bytes
 
     async def drain(self) -> None:
         """Wait until nothing is staged or in flight."""
@@ -117,6 +125,7 @@ class CommitScheduler:
             return  # its end starts the next turn
         group = self._store.seal()
         waiting, self._waiting = self._waiting, []
+        self._flight_bytes, self._open_bytes = self._open_bytes, 0
         self._scheduled = False
         if group is None:
             self._tell(waiting, self.failure)
@@ -142,6 +151,7 @@ class CommitScheduler:
             advanced = ()
             self._note(error)
             waiting = waiting + self._take_failed(group, error)
+        self._flight_bytes = 0
         if self._scheduled and self._thread is not None:
             self._turn()
         self._on_published(advanced)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from summit.base.limits import REQUEST_BYTES_MAX
@@ -23,6 +22,10 @@ SCRATCH_BYTES: Final = 256 * 1024
 # A frame claims its length before it proves it: no more than this is reserved on its word alone.
 _RESERVE_BYTES: Final = 2 * 1024 * 1024
 _WRITE_HIGH_BYTES: Final = 4 * 1024 * 1024
+_CORK_BYTES: Final = 64 * 1024  # answers of one packet are held back and joined up to here
+_JOIN_BYTES: Final = 64 * 1024  # below it one buffer is cheaper than several
+_UNSENT_BYTES_MAX: Final = 16 * 1024 * 1024  # ready answers behind one that is not, per connection
+_LENGTH_BYTES: Final = 4
 
 _log = get_logger(__name__)
 
@@ -34,6 +37,7 @@ class Host(Protocol):
     request_max_bytes: int
     request_queue_max: int
     tick: int
+    is_congested: bool  # too much waits for the disk: nobody is listened to for a moment
 
     def opened(self, connection: Connection) -> bool:
         """Register; False refuses the connection."""
@@ -60,6 +64,7 @@ class Connection(asyncio.BufferedProtocol):
         self._parsing = False
         self._reading_paused = False
         self._writing_paused = False
+        self._unsent_bytes = 0  # of answers that are ready and still in the queue
         self.client_software = ""
         self.peer_host = ""
         self.local_host = ""
@@ -104,9 +109,9 @@ class Connection(asyncio.BufferedProtocol):
             if self._carry:
                 joined = self._carry + scratch
                 self._carry = b""
-                self._parse(memoryview(joined))
+                self._receive(memoryview(joined))
             else:
-                self._parse(scratch)
+                self._receive(scratch)
             return
         self._filled += nbytes
         if self._filled < self._frame_size:
@@ -132,38 +137,47 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._writing_paused = False
-        self._resume_if_room()
+        self.resume()
 
     # ---- frames ----
 
-    def _parse(self, data: memoryview) -> None:
-        """Take every whole frame of `data`; keep what is left."""
+    def _receive(self, data: memoryview) -> None:
+        """Take every whole frame of `data`, keep what is left, send what is ready."""
+        while True:
+            taken = self._take_frames(data)
+            self.flush()
+            data = data[taken:]
+            # Sending may have made room again for frames that were left.
+            if len(data) < _LENGTH_BYTES or self._is_full() or not self.is_open:
+                break
+        if data and self.is_open:
+            self._carry = bytes(data)
+        self._pause_if_full()
+
+    def _take_frames(self, data: memoryview) -> int:
+        """Hand over whole frames while there is room; the number of bytes used."""
         position = 0
         end = len(data)
         host = self._host
         self._parsing = True
         try:
-            while end - position >= 4 and not self._is_full():
-                size = int.from_bytes(data[position : position + 4], "big")
-                start = position + 4
+            while end - position >= _LENGTH_BYTES and not self._is_full():
+                size = int.from_bytes(data[position : position + _LENGTH_BYTES], "big")
+                start = position + _LENGTH_BYTES
                 if not self._is_fitting(size, data[start : start + 2]):
                     _log.warning("frame.refused", size_bytes=size, peer=self.peer_host)
                     self.close()
-                    return
+                    return end
                 position = start + size
                 if position > end:
                     self._begin_frame(size, data[start:end])
-                    position = end
-                    break
+                    return end
                 host.handle_frame(self, bytearray(data[start:position]))
-                if self._transport is None or self._transport.is_closing():
-                    return
+                if not self.is_open:
+                    return end
         finally:
             self._parsing = False
-        if position < end:
-            self._carry = bytes(data[position:end])
-        self.flush()
-        self._pause_if_full()
+        return position
 
     def _is_fitting(self, size: int, key: memoryview) -> bool:
         """Whether a frame may be this long; only Produce may be longer than `REQUEST_BYTES_MAX`.
@@ -187,18 +201,42 @@ class Connection(asyncio.BufferedProtocol):
         """Give a request its place among the answers."""
         self._queue.append(request)
 
+    def answered(self, request: Request, size_bytes: int) -> None:
+        """Hear that a request has its answer, which goes out in its turn."""
+        self._unsent_bytes += size_bytes
+        if self._parsing and self._unsent_bytes < _CORK_BYTES:
+            return  # the answers of one packet leave together
+        self.flush()
+
     def flush(self) -> None:
         """Send every answer that is ready and whose turn it is."""
         queue = self._queue
-        if self._parsing or self._transport is None or not queue or queue[0].response is None:
+        if not queue or self._transport is None or queue[0].response is None:
             return
-        frames: list[Buffer] = []
-        while queue and (frame := queue[0].response) is not None:
+        parts: list[Buffer] = []
+        while queue and (response := queue[0].response) is not None:
             queue.popleft()
-            frames.append(frame)
-        self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+            if isinstance(response, list):
+                parts += response
+            else:
+                parts.append(response)
+        if len(parts) == 1:
+            self._unsent_bytes -= len(parts[0])
+            self._transport.write(parts[0])
+        else:
+            size = sum(map(len, parts))
+            self._unsent_bytes -= size
+            if size < _JOIN_BYTES:
+                self._transport.write(b"".join(parts))
+            else:
+                self._transport.writelines(parts)  # records go out as they were read
         if self._reading_paused:
-            self._resume_if_room()
+            self.resume()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be used."""
+        return self._transport is not None and not self._transport.is_closing()
 
     def close(self) -> None:
         """End the connection after what was written has gone out."""
@@ -213,27 +251,26 @@ class Connection(asyncio.BufferedProtocol):
     # ---- back-pressure ----
 
     def _is_full(self) -> bool:
-        return self._writing_paused or len(self._queue) >= self._host.request_queue_max
+        return (
+            self._writing_paused
+            or self._host.is_congested
+            or self._unsent_bytes >= _UNSENT_BYTES_MAX
+            or len(self._queue) >= self._host.request_queue_max
+        )
 
     def _pause_if_full(self) -> None:
-        if not self._reading_paused and self._transport is not None and self._is_full():
+        if not self._reading_paused and self._is_full():
             self._reading_paused = True
-            if not self._transport.is_closing():
+            if self._transport is not None and self.is_open:
                 self._transport.pause_reading()
 
-    def _resume_if_room(self) -> None:
-        if not self._reading_paused or self._transport is None or self._is_full():
+    def resume(self) -> None:
+        """Go on reading if there is room again."""
+        if not self._reading_paused or self._parsing or self._is_full():
             return
-        if self._parsing:
-            return
+        self._reading_paused = False
         if self._carry:
             carry, self._carry = self._carry, b""
-            self._parse(memoryview(carry))
-            if self._is_full() or self._transport is None:
-                return
-        self._reading_paused = False
-        if not self._transport.is_closing():
+            self._receive(memoryview(carry))
+        if not self._reading_paused and self._transport is not None and self.is_open:
             self._transport.resume_reading()
-
-
-ConnectionFactory = Callable[[], Connection]

@@ -8,7 +8,9 @@ when that can be enough.
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Iterable
+from typing import Final
 
 from summit.base.errors import SummitError
 from summit.broker.metrics import Metrics
@@ -16,12 +18,17 @@ from summit.broker.request import Request
 from summit.broker.topics import Partition
 from summit.protocol import codes
 from summit.protocol.fetch_fast import FetchPart, build_fetch_response
+from summit.records.batch import LENGTH_END, parse_header
+
+_LENGTH: Final = struct.Struct(">i")
 
 
 class Wanted:
     """One partition of a fetch: what is asked, and what was found."""
 
-    __slots__ = ("data", "error", "index", "key", "mark", "max_bytes", "offset", "partition")
+    __slots__ = (
+        "count", "data", "error", "index", "key", "mark", "max_bytes", "offset", "partition",
+    )  # fmt: skip
 
     def __init__(self, key: str | bytes, index: int, offset: int, max_bytes: int) -> None:
         self.key = key  # the topic's name, or its id from v13
@@ -31,6 +38,7 @@ class Wanted:
         self.partition: Partition | None = None
         self.error = codes.NONE
         self.data = b""
+        self.count = 0  # records in `data` at or after `offset`
         self.mark = 0  # the partition's `bytes_in` when the wait began
 
 
@@ -45,6 +53,7 @@ def read(wanted: Iterable[Wanted], max_bytes: int) -> int:
     total = 0
     for each in wanted:
         each.data = b""
+        each.count = 0
         partition = each.partition
         if partition is None or each.error != codes.NONE:
             continue
@@ -61,12 +70,24 @@ def read(wanted: Iterable[Wanted], max_bytes: int) -> int:
         if total and room <= 0:
             continue
         try:
-            each.data = log.read(offset, room, at_least_one=not total)
+            data = log.read(offset, room, at_least_one=not total)
         except SummitError as error:
             each.error = codes.code_of(error)
             continue
-        total += len(each.data)
+        each.data = data
+        total += len(data)
+        if data:
+            each.count = _end_offset(data) - offset
     return total
+
+
+def _end_offset(data: bytes) -> int:
+    """The offset after the last of the whole batches in `data`."""
+    position = last = 0
+    while position < len(data):
+        last = position
+        position += LENGTH_END + _LENGTH.unpack_from(data, position + 8)[0]
+    return parse_header(data, last).last_offset + 1
 
 
 def reply(request: Request, wanted: Iterable[Wanted], metrics: Metrics) -> None:
@@ -82,7 +103,7 @@ def reply(request: Request, wanted: Iterable[Wanted], metrics: Metrics) -> None:
         parts.append((each.key, each.index, each.error, high, high, log.start_offset, each.data))
         if each.data:
             metrics.bytes_out += len(each.data)
-            metrics.messages_out += high - each.offset  # TODO: exact
+            metrics.messages_out += each.count
     request.respond_parts(build_fetch_response(request.version, request.correlation_id, parts))
 
 

@@ -21,7 +21,7 @@ class Request:
     they become ready. Loop thread only.
 
     Attributes:
-        response: The encoded answer once there is one.
+        response: The encoded answer once there is one, whole or in pieces.
         cancel: Called if the connection ends before the answer; for what waits in a list.
     """
 
@@ -48,7 +48,7 @@ class Request:
         self.version = version
         self.correlation_id = correlation_id
         self.client_id = client_id
-        self.response: Buffer | None = None
+        self.response: Buffer | list[Buffer] | None = None
         self.cancel: Callable[[], None] | None = None
 
     def reply(self, message: Message) -> None:
@@ -60,8 +60,9 @@ class Request:
     def respond(self, frame: Buffer) -> None:
         """Send a whole answer frame, length prefix included, in its turn."""
         self.response = frame
-        self.connection.flush()
+        self.connection.answered(self, len(frame))
 
     def respond_parts(self, parts: list[Buffer]) -> None:
-        """The same for a frame in pieces."""
-        self.respond(b"".join(parts))
+        """The same for a frame in pieces, which are not copied."""
+        self.response = parts
+        self.connection.answered(self, sum(map(len, parts)))

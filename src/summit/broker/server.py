@@ -17,6 +17,7 @@ from typing import Any, Final
 from summit.base.clock import Clock, SystemClock
 from summit.base.errors import Closed, SummitError
 from summit.base.files import Files, OsFiles
+from summit.base.limits import BACKLOG_BYTES_MAX
 from summit.base.logs import get_logger
 from summit.base.rand import Rand
 from summit.broker.catalogue import Catalogue
@@ -86,6 +87,7 @@ class Broker:
         self.request_max_bytes = settings.socket_request_max_bytes
         self.request_queue_max = settings.request_queue_max
         self.tick = 0
+        self.is_congested = False
 
     # ---- life ----
 
@@ -256,6 +258,8 @@ class Broker:
         """Serve one request."""
         assert self._dispatcher is not None
         self._dispatcher.handle(connection, frame)
+        if self._commit.backlog_bytes > BACKLOG_BYTES_MAX:
+            self.is_congested = True
 
     def close_idle(self) -> None:
         """Count a second; close connections that have been silent for too long."""
@@ -278,6 +282,10 @@ class Broker:
                 touched |= partition.waits
         for wait in touched:
             wait.check()
+        if self.is_congested and self._commit.backlog_bytes <= BACKLOG_BYTES_MAX // 2:
+            self.is_congested = False
+            for connection in list(self._connections):
+                connection.resume()
 
     def _on_topic_deleted(self, topic: Topic) -> None:
         for partition in topic.partitions:

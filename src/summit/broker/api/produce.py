@@ -109,11 +109,11 @@ def handle(state: BrokerState, request: Request, view: memoryview, position: int
         if produced.messages:
             request.connection.close()
         if staged:
-            state.commit.when_durable(_nobody_waits, staged)
+            state.commit.when_durable(_nobody_waits, staged, len(view))
         return
     request.connection.expect(request)
     if staged:
-        state.commit.when_durable(produced.durable, staged)
+        state.commit.when_durable(produced.durable, staged, len(view))
     else:
         produced.answer()
 
