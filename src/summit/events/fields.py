@@ -52,7 +52,7 @@ def check_path(path: Path) -> None:
         raise Invalid("path.invalid", path=text, reason="a part is empty")
     if len(path) > limits.PATH_PARTS_MAX or len(text) > limits.PATH_CHARS_MAX:
         raise Invalid("path.invalid", path=text[:80], reason="it is too long")
-    if any(char in '"\\' or char < " " or "\ud800" <= char <= "\udfff" for char in text):
+    if any(char in '"\\`' or char < " " or "\ud800" <= char <= "\udfff" for char in text):
         raise Invalid("path.invalid", path=text, reason="it holds a quote or control character")
 
 

@@ -52,9 +52,9 @@ def order(left: Any, right: Any) -> int | None:
     """-1, 0 or 1; numbers by value, text by code point, anything else None."""
     kind, other = type(left), type(right)
     if (kind in NUMBERS and other in NUMBERS) or (kind is str and other is str):
-        return (left > right) - (left < right)
+        return int(left > right) - int(left < right)
     if kind is tuple and other is tuple:  # what `as_ip` and `as_version` give
-        return (left > right) - (left < right)
+        return int(left > right) - int(left < right)
     return None
 
 

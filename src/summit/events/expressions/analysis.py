@@ -55,13 +55,13 @@ def equality_constraint(node: Node, path: Path) -> frozenset[Scalar] | None:
                  is not None]  # fmt: skip
         return frozenset.intersection(*found) if found else None
     if isinstance(node, Or):
-        parts = [equality_constraint(item, path) for item in node.items]
-        values: set[Scalar] = set()
-        for part in parts:
+        union: set[Scalar] = set()
+        for item in node.items:
+            part = equality_constraint(item, path)
             if part is None:
                 return None
-            values |= part
-        return frozenset(values)
+            union |= part
+        return frozenset(union)
     if isinstance(node, Literal) and node.value is False:
         return frozenset()
     return None
