@@ -12,11 +12,14 @@ import pytest
 from summit.base.errors import Conflict, Invalid, Unavailable
 from summit.client.producer import StreamProducer
 from summit.journal.definition_log import ABSENT_OFFSET
-from summit.journal.definitions import Definitions
+from summit.journal.definitions import Checked, Definitions, check_document
 
 
-def anything(document: Mapping[str, Any]) -> list[str]:
-    return ["no groupBy"] if "groupBy" not in document else []
+def anything(document: Mapping[str, Any]) -> Checked:
+    warnings = ["no groupBy"] if "groupBy" not in document else []
+    return Checked(
+        kind=document["kind"], id=document["id"], document=dict(document), warnings=warnings
+    )
 
 
 @asynccontextmanager
@@ -129,3 +132,30 @@ def test_without_a_broker_starting_says_so() -> None:
         await definitions.stop()
 
     asyncio.run(run())
+
+
+GUIDE_FORM = {
+    "id": "guide",
+    "conditions": [{"field": "eventType", "operator": "eq", "value": "a", "eventType": "a"}],
+    "action": {"type": "alert", "config": {}},
+}
+
+
+def test_a_document_without_kind_gets_the_one_its_fields_tell() -> None:
+    checked = check_document(GUIDE_FORM)
+    assert (checked.kind, checked.id) == ("pattern", "guide")
+    assert checked.document == {**GUIDE_FORM, "kind": "pattern"}
+    assert any("entities" in warning or "groupBy" in warning for warning in checked.warnings)
+
+
+@pytest.mark.parametrize("topic", ["alerts", "_summit.progress", "auth.dlq"])
+def test_a_rule_that_could_never_see_anything_is_refused(topic: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        check_document({**GUIDE_FORM, "topics": ["auth", topic]})
+    assert caught.value.code == "definition.topic_reserved"
+
+
+def test_a_document_with_problems_is_refused_before_it_is_written() -> None:
+    with pytest.raises(Invalid) as caught:
+        check_document({**GUIDE_FORM, "conditons": []})
+    assert caught.value.code == "document.invalid"

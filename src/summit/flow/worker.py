@@ -13,7 +13,6 @@ from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
 from summit.client.admin import Admin
 from summit.client.settings import AdminConfig
-from summit.documents import validate_document
 from summit.flow.lease import Lease
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.session import Session
@@ -49,7 +48,6 @@ class Worker:
         self.metrics = WorkerMetrics(self._clock)
         self.definitions = Definitions(
             self.settings.servers,
-            validate=lambda document: list(validate_document(document).warnings),
             clock=self._clock,
             name=f"{self.settings.name}-definitions",
         )

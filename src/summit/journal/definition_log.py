@@ -49,6 +49,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         value: The document's bytes; None = a deletion.
         current_offset: The key's definition before this record; -1 = none.
+        definition: What it put in force; None for a deletion or a refusal.
         reason: Why it was not accepted; empty when it was.
     """
 
@@ -58,6 +59,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes | None
     decision: Decision
     current_offset: int
+    definition: Definition | None = None
     reason: str = ""
 
     @property
@@ -89,6 +91,17 @@ class DefinitionLog:
         known = self._current.get(name)
         current_offset = ABSENT_OFFSET if known is None else known.offset
         decision, reason, document = _decide(name, value, headers, current_offset)
+        definition: Definition | None = None
+        if decision == "accepted" and document is not None:
+            kind, _, definition_id = name.partition("/")
+            definition = Definition(
+                kind=kind,
+                id=definition_id,
+                document=document,
+                offset=offset,
+                version=self._versions.get(name, 0) + 1,
+                timestamp_ms=timestamp_ms,
+            )
         change = Change(
             key=name,
             offset=offset,
@@ -96,13 +109,11 @@ class DefinitionLog:
             value=value,
             decision=decision,
             current_offset=current_offset,
+            definition=definition,
             reason=reason,
         )
-        self._changes.append(change)
-        self._by_offset[offset] = change
+        self._take(change)
         self.next_offset = offset + 1
-        if decision == "accepted":
-            self._accept(change, document)
         return change
 
     def current(self, kind: str | None = None) -> list[Definition]:
@@ -133,32 +144,20 @@ class DefinitionLog:
         for change in self._changes:
             if change.offset >= offset:
                 break
-            past._replay(change)
+            past._take(change)
         past.next_offset = min(self.next_offset, offset)
         return past
 
-    def _replay(self, change: Change) -> None:
+    def _take(self, change: Change) -> None:
         self._changes.append(change)
         self._by_offset[change.offset] = change
-        if change.accepted:
-            document = None if change.value is None else msgspec.json.decode(change.value)
-            self._accept(change, document)
-
-    def _accept(self, change: Change, document: dict[str, Any] | None) -> None:
-        if document is None:
-            self._current.pop(change.key, None)
+        if not change.accepted:
             return
-        kind, _, definition_id = change.key.partition("/")
-        version = self._versions.get(change.key, 0) + 1
-        self._versions[change.key] = version
-        self._current[change.key] = Definition(
-            kind=kind,
-            id=definition_id,
-            document=document,
-            offset=change.offset,
-            version=version,
-            timestamp_ms=change.timestamp_ms,
-        )
+        if change.definition is None:
+            self._current.pop(change.key, None)
+        else:
+            self._versions[change.key] = change.definition.version
+            self._current[change.key] = change.definition
 
 
 def definition_key(kind: str, definition_id: str) -> str:

@@ -15,6 +15,7 @@ from summit.client.admin import Admin
 from summit.client.producer import StreamProducer
 from summit.client.settings import AdminConfig, ProducerConfig
 from summit.client.types import ConsumerRecord, ProducerRecord
+from summit.documents import PatternDocument, validate_document
 from summit.journal.definition_log import (
     ABSENT_OFFSET,
     EXPECTED_OFFSET_HEADER,
@@ -24,10 +25,43 @@ from summit.journal.definition_log import (
     definition_key,
 )
 from summit.journal.follower import LogFollower
+from summit.journal.inputs import is_user_topic
 from summit.journal.topics import DEFINITIONS, DEFINITIONS_TOPIC, ensure_topics
 
 _PLACE = (DEFINITIONS_TOPIC, 0)
-Validate = Callable[[Mapping[str, Any]], list[str]]
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """A document that is in order, under the kind and id it is kept by."""
+
+    kind: str
+    id: str
+    document: dict[str, Any]
+    warnings: list[str] = []
+
+
+Validate = Callable[[Mapping[str, Any]], Checked]
+
+
+def check_document(document: Mapping[str, Any]) -> Checked:
+    """Check a document of any kind; one without `kind` whose fields tell it gets it.
+
+    Raises: Invalid as `validate_document`; Invalid("definition.topic_reserved") for a pattern that
+        names a topic which no rule may read: it would never see anything.
+    """
+    checked = validate_document(document)
+    warnings: list[str] = []
+    if isinstance(checked, PatternDocument):
+        warnings = list(checked.warnings)
+        for topic in checked.plan.topics:
+            if not set(topic) & set("*?[") and not is_user_topic(topic):
+                raise Invalid("definition.topic_reserved", topic=topic, pointer="/topics")
+    return Checked(
+        kind=checked.kind,
+        id=checked.id,
+        document={**document, "kind": checked.kind},
+        warnings=warnings,
+    )
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,14 +84,14 @@ class Definitions(Emitter):
 
     Args:
         servers: Addresses of the brokers.
-        validate: Refuses a document (raises Invalid) or gives its warnings.
+        validate: Refuses a document (raises Invalid) or says what it is kept by.
     """
 
     def __init__(
         self,
         servers: Iterable[str],
         *,
-        validate: Validate,
+        validate: Validate = check_document,
         clock: Clock | None = None,
         name: str = "summit-definitions",
     ) -> None:
@@ -110,17 +144,16 @@ class Definitions(Emitter):
         """Put a document in force everywhere; the same id = a new version.
 
         Args:
-            document: With `kind` and `id`.
             expected_offset: Accept it only if the offset of the definition in force is this one
                 (`ABSENT_OFFSET`: if there is none).
         Raises: Invalid from `validate`; Conflict("definition.conflict") when somebody else came
             first; Unavailable when the broker is away.
         """
-        warnings = self._validate(document)
-        kind, definition_id = str(document["kind"]), str(document["id"])
-        value = msgspec.json.encode(dict(document))
-        await self._write(definition_key(kind, definition_id), value, expected_offset)
-        return Published(definition=self.get(kind, definition_id), warnings=warnings)
+        checked = self._validate(document)
+        value = msgspec.json.encode(checked.document)
+        change = await self._write(definition_key(checked.kind, checked.id), value, expected_offset)
+        assert change.definition is not None
+        return Published(definition=change.definition, warnings=checked.warnings)
 
     async def delete(
         self, kind: str, definition_id: str, *, expected_offset: int | None = None
@@ -184,4 +217,4 @@ class Definitions(Emitter):
                 self.emit("change", change)
 
 
-__all__ = ["ABSENT_OFFSET", "Definitions", "Published", "Validate"]
+__all__ = ["ABSENT_OFFSET", "Checked", "Definitions", "Published", "Validate", "check_document"]
