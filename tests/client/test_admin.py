@@ -8,7 +8,8 @@ import pytest
 from tests.client.conftest import World, poll_all
 
 from summit.base.errors import Closed, Conflict, Invalid, Unavailable
-from summit.client import Admin, Partition, TopicConfig
+from summit.client import Admin, Partition, TopicConfig, TopicPartition
+from summit.client.admin import _Plan
 
 
 def test_topics(world: World) -> None:
@@ -52,6 +53,20 @@ def test_more_replicas_than_brokers_are_lowered_with_a_warning(world: World) -> 
             )
             assert (made.replication_factor, made.wanted_replication_factor) == (1, 3)
             assert "under-replicated" in made.warnings[0]
+            assert world.broker.metrics()["under_replicated_partitions"] == 2
+            with pytest.raises(Invalid):  # a Kafka client is refused, as by Kafka
+                await admin._create(TopicConfig(name="x"), _Plan(3, {}))
+
+    asyncio.run(go())
+
+
+def test_a_codec_that_topics_do_not_keep_is_told(world: World) -> None:
+    async def go() -> None:
+        async with world.admin() as admin:
+            made = await admin.create_topic(
+                {"name": world.group(), "compressionType": "lz4", "replicationFactor": 2}
+            )
+            assert ["under-replicated" in made.warnings[0], "lz4" in made.warnings[1]] == [True] * 2
 
     asyncio.run(go())
 
@@ -88,7 +103,12 @@ def test_offsets_of_a_group(world: World) -> None:
             assert await admin.group_offsets(group) == {}
             async with world.reading(topic, group) as consumer:
                 await poll_all(consumer, 1)
+                assert group in await admin.list_groups()
+                described = await admin.describe_group(group)
+                assert described.state == "stable"
+                assert described.members[0].partitions == [TopicPartition(topic, 0)]
             assert await admin.group_offsets(group) == {(topic, 0): 1}
+            assert (await admin.describe_group(group)).members == []
 
     asyncio.run(go())
 

@@ -171,6 +171,11 @@ class Broker:
             "connections": len(self._connections),
             "topics": len(state.topics),
             "partitions": sum(len(topic.partitions) for topic in state.topics),
+            "under_replicated_partitions": sum(
+                len(topic.partitions)
+                for topic in state.topics
+                if int(topic.configs.get("summit.replication.factor", 1)) > 1
+            ),
             "groups": state.coordinator.describe(state.topics),
         }
 

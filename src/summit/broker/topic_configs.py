@@ -102,6 +102,9 @@ KEYS: Final = (
         lambda settings: str(settings.log_segment_bytes),
     ),
     ConfigKey("segment.ms", _number(1), lambda settings: str(settings.log_segment_ms)),
+    # Ours: how many copies were wished for where fewer brokers live. What falls short of the
+    # wish counts as under-replicated.
+    ConfigKey("summit.replication.factor", _number(1, 2**15 - 1), _fixed("1")),
 )
 
 BY_NAME: Final = {key.name: key for key in KEYS}

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -22,6 +23,16 @@ from summit.client.settings import AdminConfig
 from summit.client.threads import CallThread
 from summit.client.topics import TopicConfig, TopicCreated
 from summit.client.types import Partition, TopicMetadata, TopicPartition
+
+_WISH: Final = "summit.replication.factor"  # our broker's topic config for an unmet wish
+
+
+@dataclass
+class _Plan:
+    """What a topic is asked for, after what was refused."""
+
+    replication_factor: int
+    configs: dict[str, str]
 
 
 class GroupMember(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -107,25 +118,25 @@ class Admin:
     async def create_topic(self, config: TopicConfig | Mapping[str, Any]) -> TopicCreated:
         """Create a topic; returns when it is durable and has leaders.
 
-        More replicas than brokers are lowered to the brokers that live, with a warning.
+        Two wishes are lowered with a warning where the cluster cannot meet them: more replicas
+        than brokers live, and a codec that the broker would have to recompress batches with.
 
         Raises: Conflict("topic.exists"); Invalid.
         """
         if not isinstance(config, TopicConfig):
             config = TopicConfig.from_dict(config)
-        wanted = config.replication_factor or -1
+        plan = _Plan(config.replication_factor or -1, config.kafka_configs())
         warnings: list[str] = []
-        try:
-            await self._create(config, wanted)
-        except Invalid as error:
-            live = await self._broker_count()
-            if error.details.get("kafka_error") != "INVALID_REPLICATION_FACTOR" or wanted <= live:
-                raise
-            await self._create(config, live)
-            warnings.append(
-                f"replicationFactor {wanted} needs {wanted} brokers, {live} live: the topic has "
-                f"{live} and its partitions count as under-replicated"
-            )
+        while True:
+            try:
+                await self._create(config, plan)
+                break
+            except Invalid as error:
+                warning = await self._lower(plan, config, error)
+                if warning is None:
+                    raise
+                if warning:
+                    warnings.append(warning)
         (topic,) = await self.describe_topics([config.name])
         copies = len(topic.partitions[0].replicas) if topic.partitions else 1
         return TopicCreated(
@@ -133,17 +144,41 @@ class Admin:
             topic_id=topic.topic_id,
             partitions=len(topic.partitions),
             replication_factor=copies,
-            wanted_replication_factor=copies if wanted == -1 else wanted,
+            wanted_replication_factor=config.replication_factor or copies,
             warnings=warnings,
         )
 
-    async def _create(self, config: TopicConfig, replication_factor: int) -> None:
+    async def _lower(self, plan: _Plan, config: TopicConfig, error: Invalid) -> str | None:
+        """Ask for less after a refusal: a warning ("" = nothing was lost), or None = give up."""
+        refusal = error.details.get("kafka_error")
+        if refusal == "INVALID_REPLICATION_FACTOR" and plan.replication_factor > 1:
+            live = await self._broker_count()
+            wanted, plan.replication_factor = plan.replication_factor, live
+            if wanted <= live:
+                return None
+            plan.configs[_WISH] = str(wanted)
+            return (
+                f"replicationFactor {wanted} needs {wanted} brokers, {live} live: the topic has "
+                f"{live} and its partitions count as under-replicated"
+            )
+        if refusal == "INVALID_CONFIG":
+            if plan.configs.pop(_WISH, None):  # Apache Kafka does not know it
+                return ""
+            codec = plan.configs.pop("compression.type", None)
+            if codec is not None and "compression.type" in str(error):
+                return (
+                    f"compressionType {codec} is not kept by this broker's topics: batches stay "
+                    f"as their producers compress them; set compressionType in ProducerConfig"
+                )
+        return None
+
+    async def _create(self, config: TopicConfig, plan: _Plan) -> None:
         def act() -> Future[None]:
             topic = self._library.NewTopic(
                 config.name,
                 num_partitions=-1 if config.partitions is None else config.partitions,
-                replication_factor=replication_factor,
-                config=config.kafka_configs(),
+                replication_factor=plan.replication_factor,
+                config=plan.configs,
             )
             futures = self._handle.create_topics([topic], request_timeout=self._timeout_s)
             created: Future[None] = futures[config.name]

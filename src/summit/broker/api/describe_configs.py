@@ -91,7 +91,9 @@ def _topic(
     found = []
     for key, default in defaults.items():
         synonyms = [
-            DescribeConfigsSynonym(name=_BROKER_NAMES[key], value=default, source=_SOURCE_DEFAULT)
+            DescribeConfigsSynonym(
+                name=_BROKER_NAMES.get(key, key), value=default, source=_SOURCE_DEFAULT
+            )
         ]
         if key in own:
             synonyms.insert(
@@ -114,7 +116,9 @@ def _topic(
 def _broker(state: BrokerState) -> list[DescribeConfigsResourceResult]:
     settings = state.settings
     values = {
-        _BROKER_NAMES[key]: value for key, value in topic_configs.effective({}, settings).items()
+        _BROKER_NAMES[key]: value
+        for key, value in topic_configs.effective({}, settings).items()
+        if key in _BROKER_NAMES
     }
     values["num.partitions"] = str(settings.num_partitions)
     values["default.replication.factor"] = "1"
