@@ -1,6 +1,6 @@
 """W1: JSON bytes in memory to matches, events per CPU-second, through the real matcher.
 
-    python bench/cep/w1.py [--events N] [--check-data]
+    python -m bench.cep.w1 [--events N] [--check-data]
 
 The order (timestamp, file order) is that of the matcher's own event-time order with a delay of
 5 s: late events would be reported, the reorder buffer is the product's. The reference that the
@@ -19,7 +19,15 @@ import sys
 import time
 
 import msgspec
-from w1_data import FULL_EVENTS, FULL_MATCHES, FULL_SHA256, WITHIN_MS, Workload, generate, sha256
+from bench.cep.w1_data import (
+    FULL_EVENTS,
+    FULL_MATCHES,
+    FULL_SHA256,
+    WITHIN_MS,
+    Workload,
+    generate,
+    sha256,
+)
 
 from summit.cep.chunks import Chunk
 from summit.cep.match import Match

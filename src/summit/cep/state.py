@@ -2,15 +2,17 @@
 
 MessagePack list, version 1 (the version travels beside the bytes, not in them):
 
-    [sequence of the event seen last,
+    [sequence of the event taken last,
+     base time,
      [[topic, partition], ...],
      [[sequence, time, own time, index of its topic partition, offset, src, value, whole], ...],
      [[state, [[start time, start, last time, [step, event index, ...], mark], ...],
        [step, event index, ...] of the events all these runs have taken], ...],
      [held runs, in the same form]]
 
-`whole` is 1 when the value is the record's own, 0 when it is a projection. Events, states and
-runs stand in a fixed order.
+Times are milliseconds after the base time, own times after the event's time. `whole` is 1 when the
+value is the record's own, 0 when it is a projection. Events, states and runs stand in a fixed
+order.
 """
 
 from __future__ import annotations
@@ -29,13 +31,14 @@ _EventRow = tuple[int, int, int, int, int, str | None, bytes, int]
 _RunRow = tuple[int, int, int, list[int], int]
 _Rows = tuple[
     int,
+    int,
     list[tuple[str, int]],
     list[_EventRow],
     list[tuple[int, list[_RunRow], list[int]]],
     list[_RunRow],
 ]
 
-_encode = msgspec.msgpack.Encoder().encode
+_ENCODER: Final = msgspec.msgpack.Encoder()
 _decode = msgspec.msgpack.Decoder(_Rows).decode
 
 
@@ -65,6 +68,7 @@ def dump_key(key: KeyRuns) -> bytes:
             events[event.sequence] = event
     numbers = {sequence: index for index, sequence in enumerate(sorted(events))}
     origins: dict[tuple[str, int], int] = {}
+    base = min((event.time_ms for event in events.values()), default=0)
     rows: list[_EventRow] = []
     for sequence in numbers:
         event = events[sequence]
@@ -73,8 +77,8 @@ def dump_key(key: KeyRuns) -> bytes:
         rows.append(
             (
                 sequence,
-                event.time_ms,
-                event.own_ms,
+                event.time_ms - base,
+                event.own_ms - event.time_ms,
                 origin,
                 event.offset,
                 event.src,
@@ -83,11 +87,14 @@ def dump_key(key: KeyRuns) -> bytes:
             )
         )
     states = [
-        (state, [_run_row(run, numbers) for run in bucket.runs], _flat(bucket.taken, numbers))
+        (state, [_run_row(run, base, numbers) for run in bucket.runs], _flat(bucket.taken, numbers))
         for state, bucket in sorted(key.by_state.items())
     ]
-    held = [_run_row(run, numbers) for run in key.held]
-    return _encode((key.sequence, list(origins), rows, states, held))
+    held = [_run_row(run, base, numbers) for run in key.held]
+    # The bytes that an encoder gives hold on to room they do not use; a copy does not.
+    buffer = bytearray()
+    _ENCODER.encode_into((key.sequence, base, list(origins), rows, states, held), buffer)
+    return bytes(buffer)
 
 
 def load_key(data: bytes, version: int, origins: Origins) -> KeyRuns:
@@ -98,30 +105,45 @@ def load_key(data: bytes, version: int, origins: Origins) -> KeyRuns:
     if version != STATE_VERSION:
         raise Corrupt("pattern.state", reason=f"version {version} is not {STATE_VERSION}")
     try:
-        sequence, places, rows, states, held = _decode(data)
+        sequence, base, places, rows, states, held = _decode(data)
         known = [origins.of(topic, partition) for topic, partition in places]
         events = [
-            Captured(number, time, own, known[origin], offset, src, value, bool(whole))
+            Captured(
+                number,
+                base + time,
+                base + time + own,
+                known[origin],
+                offset,
+                src,
+                value,
+                bool(whole),
+            )
             for number, time, own, origin, offset, src, value, whole in rows
         ]
         by_state = {
-            state: Bucket([_run(row, events) for row in runs], _unflat(taken, events))
+            state: Bucket([_run(row, base, events) for row in runs], _unflat(taken, events))
             for state, runs, taken in states
         }
-        waiting = [_run(row, events) for row in held]
+        waiting = [_run(row, base, events) for row in held]
     except (msgspec.MsgspecError, IndexError, ValueError) as error:
         raise Corrupt("pattern.state", reason=str(error)) from error
     count = sum(len(bucket.runs) for bucket in by_state.values())
     return KeyRuns(sequence, count, by_state, waiting)
 
 
-def _run_row(run: Run, numbers: dict[int, int]) -> _RunRow:
-    return run.start_ms, run.start, run.last_ms, _flat(run.captures, numbers), run.mark
+def _run_row(run: Run, base: int, numbers: dict[int, int]) -> _RunRow:
+    return (
+        run.start_ms - base,
+        run.start,
+        run.last_ms - base,
+        _flat(run.captures, numbers),
+        run.mark,
+    )
 
 
-def _run(row: _RunRow, events: list[Captured]) -> Run:
+def _run(row: _RunRow, base: int, events: list[Captured]) -> Run:
     start_ms, start, last_ms, flat, mark = row
-    return Run(start_ms, start, last_ms, tuple(_unflat(flat, events)), mark)
+    return Run(base + start_ms, start, base + last_ms, tuple(_unflat(flat, events)), mark)
 
 
 def _flat(captures: Sequence[Any], numbers: dict[int, int]) -> list[int]:

@@ -25,7 +25,7 @@ class TidyTimers:
     def __init__(self, within_ms: int) -> None:
         self.within_ms = within_ms
         self._width_ms = max(within_ms // BUCKETS_PER_WITHIN, 1)
-        self._buckets: dict[int, dict[Key, None]] = {}
+        self._buckets: dict[int, set[Key]] = {}
         self.next_ms: float = float("inf")
 
     def add(self, key: Key, deadline_ms: float) -> None:
@@ -33,12 +33,12 @@ class TidyTimers:
         number = int(deadline_ms) // self._width_ms
         bucket = self._buckets.get(number)
         if bucket is None:
-            bucket = self._buckets[number] = {}
+            bucket = self._buckets[number] = set()
             self.next_ms = min(self.next_ms, (number + 1) * self._width_ms)
-        bucket[key] = None
+        bucket.add(key)
 
     def due(self, now_ms: float) -> list[Key]:
-        """Take out the keys of all buckets that are over at `now_ms`."""
+        """Take out the keys of all buckets that are over at `now_ms`, in no certain order."""
         if now_ms < self.next_ms:
             return []
         over = sorted(n for n in self._buckets if (n + 1) * self._width_ms <= now_ms)
