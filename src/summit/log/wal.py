@@ -23,7 +23,6 @@ from summit.log.wal_format import (
     record_size,
 )
 
-_JOIN_BYTES = 64 * 1024  # below it one joined buffer is cheaper than a vectored write
 _ZEROS_BYTES = 1 << 20
 
 
@@ -85,10 +84,7 @@ class WriteAheadLog:
             self._switch(size)
         buffers, crc = encode_record(self._record_number, entries, self._crc)
         file = self._current.file
-        if size <= _JOIN_BYTES:
-            file.pwrite(b"".join(buffers), self._position)
-        else:
-            file.pwritev(buffers, self._position)
+        file.pwritev(buffers, self._position)
         sync(file)
         self._position += size
         self._crc = crc
