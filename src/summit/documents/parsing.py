@@ -218,7 +218,7 @@ class _Builder:
             raise self._refusal(node, "a field's name must be a text")
         if node.tag == _TAG + "merge":
             raise self._refusal(node, "merge keys (<<) are not taken; write the fields out")
-        if node.tag not in (_TAG + "str", "!"):
+        if node.tag != _TAG + "str":
             raise self._refusal(
                 node, f"a field's name must be a text; write '{node.value}' in quotes"
             )
@@ -227,7 +227,7 @@ class _Builder:
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         text = str(node.value)
         match node.tag.removeprefix(_TAG):
-            case "str" | "!" | "merge":
+            case "str" | "merge":
                 return text
             case "null" if _NULL.fullmatch(text):
                 return None

@@ -100,7 +100,7 @@ def validate_pattern(values: Mapping[str, Any], *, source: str = "") -> PatternD
         tags=head.tags,
         projected=projected_fields(steps, group_by, action),
         semantic_hash=semantic_hash(steps, where=where, group_by=group_by, within_ms=within_ms),
-        document_hash=document_hash(values),
+        document_hash=document_hash({"kind": "pattern", **values}),
         warnings=_warnings(head, steps, within_ms, bool(group_by), action.notify),
     )
     return PatternDocument(values, plan, tests, head.owner)
