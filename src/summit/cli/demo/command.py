@@ -39,20 +39,30 @@ _DAY_MS = 86_400_000
     "were found. So it is without a terminal.",
 )
 @click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Keep the log and the broker's data in this directory, which must be empty.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Choice(["text", "json"]),
     default=None,
     help="json: one line per alert and a last one with the summary.",
 )
-def demo(seed: int, once: bool, output: str | None) -> None:
+def demo(seed: int, once: bool, data_dir: Path | None, output: str | None) -> None:
     """Show planted attacks found in realistic traffic."""
     from summit.base.logs import configure
 
     configure("warning")
     once = once or not sys.stdout.isatty() or output == "json"
-    with tempfile.TemporaryDirectory(prefix="summit-demo-") as directory:
-        exact = asyncio.run(_run(Path(directory), seed, once=once, view=make_view(output)))
+    if data_dir is not None and data_dir.exists() and any(data_dir.iterdir()):
+        raise click.BadParameter(f"{data_dir} is not empty", param_hint="--data-dir")
+    with tempfile.TemporaryDirectory(prefix="summit-demo-") as temporary:
+        directory = data_dir or Path(temporary)
+        directory.mkdir(parents=True, exist_ok=True)
+        exact = asyncio.run(_run(directory, seed, once=once, view=make_view(output)))
     sys.exit(0 if exact else 1)
 
 
