@@ -11,6 +11,8 @@ LISTENER_QUEUE_MAX: Final = 10_000  # payloads an async listener may lag behind;
 PRODUCERS_PER_PARTITION_MAX: Final = 100_000  # idempotent producers remembered, about 400 bytes each
 TAIL_HINTS_MAX: Final = 64  # read positions remembered per partition, about 200 bytes each
 WAL_FILE_BYTES: Final = 64 << 20  # one write-ahead log file; two or three exist at a time
+WAL_FIRST_FILE_BYTES: Final = 8 << 20  # a new broker's first one, so that it starts at once
+OPEN_SEGMENTS_MAX: Final = 256  # full segments kept open for reading; a file descriptor each
 CHECKPOINT_BYTES: Final = 64 << 20  # written between checkpoints; bounds what a restart replays
 BATCH_UNFOLDED_BYTES_MAX: Final = 64 << 20  # what one compressed batch may unfold to; stops bombs
 
@@ -36,6 +38,8 @@ REGEX_CHARS_MAX: Final = 1_024  # characters of a regular expression
 REGEX_MEMORY_BYTES: Final = 8 << 20  # bytes RE2 may use for one expression; its own default
 EXPRESSION_CHARS_MAX: Final = 4_096  # characters of an expression
 EXPRESSION_DEPTH_MAX: Final = 24  # nested operators; Python's compiler allows 200 brackets
+CONDITION_VALUES_MAX: Final = 10_000  # elements of a condition's value; longer lists are tables
+CONDITION_TEXT_CHARS_MAX: Final = 4_096  # characters of one text in a condition's value
 EXPRESSION_VALUE_SIZE_MAX: Final = 65_536  # characters or elements that `+` may join up to
 
 INDEXED_TYPES_MAX: Final = 10_000  # event types with a compiled probe; further ones are put to all

@@ -30,6 +30,7 @@ from summit.events.expressions.ir import (
     Negate,
     Node,
     Not,
+    NotTrue,
     Or,
     Present,
     Quantified,
@@ -53,8 +54,6 @@ _ARITHMETIC: Final = {
 _TESTS: Final = {
     Contains: values.contains, StartsWith: values.starts_with, EndsWith: values.ends_with,
 }  # fmt: skip
-_LOGIC: Final = (And, Or, Not, Present, Compare, In, AnyIn, Contains, StartsWith, EndsWith, Matches,
-                 InNetwork, Quantified)  # fmt: skip
 
 
 class Coder:
@@ -75,6 +74,8 @@ class Coder:
                 return "(" + joint.join(self.truth(item, wanted=wanted) for item in items) + ")"
             case Not(item):
                 return self.truth(item, wanted=not wanted)
+            case NotTrue(item):
+                return f"({'not ' if wanted else ''}{self.truth(item, wanted=True)})"
             case Present(item):
                 return f"({self.value(item)} is {'not None' if wanted else 'None'})"
             case Literal(constant):
@@ -293,6 +294,8 @@ class Coder:
                 return self._joined(values.any_of, items)
             case Not(item):
                 return self._call(values.opposite, item)
+            case NotTrue(item):
+                return f"({self.value(item)} is not True)"
             case Present(item):
                 return f"({self.value(item)} is not None)"
             case Compare():

@@ -141,6 +141,13 @@ class Not(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class NotTrue(Node):
+    """False when the item is true, else true: also where the item is unknown."""
+
+    item: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Present(Node):
     """`has(x)`: there, and not null. Never unknown."""
 

@@ -31,6 +31,7 @@ from summit.events.expressions.ir import (
     Negate,
     Node,
     Not,
+    NotTrue,
     Or,
     Path,
     Present,
@@ -107,6 +108,8 @@ def _operation(node: Node) -> str:
 
 def _test(node: Node) -> str:
     match node:
+        case NotTrue(item):
+            return f"notTrue({unparse(item)})"
         case AnyIn(item, container):
             return f"anyIn({unparse(item)}, {unparse(container)})"
         case Contains(item, part) | StartsWith(item, part) | EndsWith(item, part):
