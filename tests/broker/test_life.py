@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.broker.test_groups_on_the_wire import commit, committed, join, sync
 from tests.broker.wire import Wire, batch_of, records_of
 from tests.sim.faulty_files import FaultyFiles
 
 from summit.base.errors import Closed, Conflict, Invalid, SummitError
 from summit.broker import BrokerSettings, BrokerThread
 from summit.protocol import codes
+from summit.protocol.delete_topics import DELETE_TOPICS, DeleteTopicsRequest
 
 Start = Callable[..., BrokerThread]
 DURABILITIES = ["fsync", "interval", "os"]
@@ -45,8 +47,6 @@ def test_everything_is_there_after_a_restart(start_broker: Start, durability: st
 
 
 def test_deleted_topics_stay_deleted(start_broker: Start) -> None:
-    from summit.protocol.delete_topics import DELETE_TOPICS, DeleteTopicsRequest
-
     broker = start_broker(durability="fsync")
     with Wire(broker.port) as wire:
         wire.create_topic("gone")
@@ -143,6 +143,36 @@ def test_records_that_are_read_in_pieces_are_counted_once(start_broker: Start) -
         assert broker.metrics()["messages_out"] == 80
         wire.fetch("m", 79)  # the second record of a batch
         assert broker.metrics()["messages_out"] == 81
+
+
+def test_the_brokers_own_logs_are_kept_short(start_broker: Start) -> None:
+    broker = start_broker(durability="fsync")
+    housekeeping = broker._broker._housekeeping  # type: ignore[union-attr]
+    assert housekeeping is not None
+    with Wire(broker.port) as wire:
+        wire.create_topic("t")
+        wire.create_topic("kept", retention_ms="7000")
+        for _ in range(10):
+            wire.create_topic("again")
+            gone = DeleteTopicsRequest(topic_names=["again"], timeout_ms=0)
+            wire.ask(DELETE_TOPICS, 5, gone)
+        joined = join(wire, "members")
+        sync(wire, "members", joined, b"mine")
+        for offset in range(60):
+            assert commit(wire, "g", "t", offset) == codes.NONE
+        for rewriter in housekeeping.rewriters:
+            rewriter.records_min = 10
+        broker._call(housekeeping.rewrite)
+        assert commit(wire, "late", "t", 9) == codes.NONE
+    logs = [rewriter._log for rewriter in housekeeping.rewriters]
+    assert [log.high_watermark - log.start_offset for log in logs] == [3, 4]
+    broker.stop()
+    with Wire(start_broker(durability="fsync").port) as wire:
+        assert committed(wire, "g", "t").committed_offset == 59
+        assert committed(wire, "late", "t").committed_offset == 9
+        assert sync(wire, "members", joined).assignment == b"mine"
+        assert wire.create_topic("kept").error_code == codes.TOPIC_ALREADY_EXISTS
+        assert wire.create_topic("again").error_code == codes.NONE
 
 
 # ---- disks that fail ----

@@ -14,6 +14,7 @@ from summit.broker.commit import CommitScheduler
 from summit.broker.disk_thread import DiskThread
 from summit.broker.metadata_log import (
     METADATA_TOPIC_ID,
+    Fact,
     MetadataLog,
     TopicCreated,
     TopicDeleted,
@@ -118,6 +119,8 @@ class Catalogue:
         return topic
 
     def _log_config(self, topic: Topic) -> LogConfig:
+        if topic.is_internal:
+            return topic_configs.KEPT_FOR_EVER
         return topic_configs.log_config(topic_configs.effective(topic.configs, self._settings))
 
     def _make_partitions(self, topic: Topic, indexes: Iterable[int]) -> list[PartitionLog]:
@@ -178,6 +181,15 @@ class Catalogue:
             self._on_deleted(topic)
             _log.info("topic.deleted", topic=topic.name)
         done(error)
+
+    def live_facts(self) -> list[Fact] | None:
+        """Every fact about topics that the metadata log must hold; None while one is changing."""
+        if self._creating or any(topic.is_deleted for topic in self._topics):
+            return None
+        return [
+            TopicCreated(topic.name, topic.topic_id, len(topic.partitions), topic.configs)
+            for topic in self._topics
+        ]
 
     # ---- at start ----
 

@@ -76,6 +76,7 @@ class CommitScheduler:
         self._scheduled = False
         self._in_flight = False
         self._open_bytes = 0
+        self.settled_count = 0  # groups so far
         self._flight_bytes = 0
         self._idle: asyncio.Event = asyncio.Event()
         self._idle.set()
@@ -152,6 +153,7 @@ class CommitScheduler:
             self._note(error)
             waiting = waiting + self._take_failed(group, error)
         self._flight_bytes = 0
+        self.settled_count += 1
         if self._scheduled and self._thread is not None:
             self._turn()
         self._on_published(advanced)

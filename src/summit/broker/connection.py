@@ -36,6 +36,8 @@ class Host(Protocol):
     scratch: memoryview
     request_max_bytes: int
     request_queue_max: int
+    send_buffer_bytes: int  # of the socket; -1 leaves it to the system
+    receive_buffer_bytes: int
     tick: int
     is_congested: bool  # too much waits for the disk: nobody is listened to for a moment
 
@@ -80,6 +82,12 @@ class Connection(asyncio.BufferedProtocol):
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, size in (
+                (socket.SO_SNDBUF, self._host.send_buffer_bytes),
+                (socket.SO_RCVBUF, self._host.receive_buffer_bytes),
+            ):
+                if size > 0:
+                    sock.setsockopt(socket.SOL_SOCKET, option, size)
         self.peer_host = (transport.get_extra_info("peername") or ("",))[0]
         self.local_host, self.local_port = (transport.get_extra_info("sockname") or ("", 0))[:2]
         self.tick_seen = self._host.tick

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from summit.base.errors import Corrupt
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
+from summit.broker.rewriting import Pair, Rewriter
 from summit.broker.state import BrokerState
 from summit.log.store import LogStore
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 _SECOND_S: Final = 1.0
 _OFFSETS_CHECK_S: Final = 600.0
-_CHECKPOINT_LOOK_S: Final = 0.1  # how soon a checkpoint that is due begins
+_REWRITE_CHECK_S: Final = 10.0
+_CHECKPOINT_LOOK_S: Final = 0.2  # how soon a checkpoint that is due begins
 
 _log = get_logger(__name__)
 
@@ -33,6 +35,13 @@ class Housekeeping:
         self._store = store
         self._broker = broker
         self._tasks = Tasks()
+        self._has_garbage = False
+        self.rewriters = (
+            Rewriter(
+                state.coordinator.log, state.commit, state.clock, state.coordinator.live_pairs
+            ),
+            Rewriter(state.metadata.log, state.commit, state.clock, self._live_facts),
+        )
 
     def start(self) -> None:
         """Begin all timers."""
@@ -43,6 +52,7 @@ class Housekeeping:
             self._every(settings.log_retention_check_interval_ms / 1000, self._retain), "retention"
         )
         spawn(self._every(_OFFSETS_CHECK_S, self._expire_offsets), "offsets")
+        spawn(self._every(_REWRITE_CHECK_S, self.rewrite), "rewrite")
         spawn(self._checkpoints(), "checkpoint")
 
     async def stop(self) -> None:
@@ -59,10 +69,23 @@ class Housekeeping:
         self._broker.close_idle()
 
     def _retain(self) -> None:
-        self._store.apply_retention(self._state.clock.now_ms())
+        if self._store.apply_retention(self._state.clock.now_ms()):
+            self._has_garbage = True  # a checkpoint removes the files
 
     def _expire_offsets(self) -> None:
         self._state.coordinator.expire(self._state.settings.offsets_retention_ms)
+
+    def rewrite(self) -> None:
+        """Shorten the broker's own logs where that is due; the next retention check frees them."""
+        for rewriter in self.rewriters:
+            rewriter.look()
+
+    def _live_facts(self) -> list[Pair] | None:
+        facts = self._state.catalogue.live_facts()
+        if facts is None:
+            return None
+        encode = self._state.metadata.encode
+        return [(None, encode(fact)) for fact in (*facts, self._state.producer_ids.live_fact())]
 
     async def _checkpoints(self) -> None:
         """Checkpoint when enough was written, and in any case every so often.
@@ -72,16 +95,22 @@ class Housekeeping:
         settings = self._state.settings
         is_interval = settings.durability == "interval"
         every_ms = settings.flush_interval_ms if is_interval else settings.checkpoint_interval_ms
+        commit = self._state.commit
         last_ms = self._state.clock.monotonic_ms()
+        last_count = 0
         while True:
             await asyncio.sleep(min(_CHECKPOINT_LOOK_S, every_ms / 1000))
             now_ms = self._state.clock.monotonic_ms()
             if not self._store.maintenance_due and now_ms - last_ms < every_ms:
                 continue
             last_ms = now_ms
+            if commit.settled_count == last_count and not self._has_garbage:
+                continue  # nothing was written: let the disk sleep
+            last_count = commit.settled_count
+            self._has_garbage = False
             checkpoint = self._store.begin_checkpoint()
             try:
                 await asyncio.to_thread(checkpoint.run)
             except Corrupt as error:
-                self._state.commit.fail(error)
+                commit.fail(error)
                 return

@@ -87,9 +87,14 @@ class MetadataLog:
     """Appends facts and reads them back at start."""
 
     def __init__(self, log: PartitionLog, clock: Clock) -> None:
-        self._log = log
+        self.log = log
         self.logs = (log,)  # for `CommitScheduler.when_durable`
         self._clock = clock
+
+    @staticmethod
+    def encode(fact: Fact) -> bytes:
+        """The value of a fact's record."""
+        return _encoder.encode(fact)
 
     def stage(self, fact: Fact) -> None:
         """Queue a fact for the next commit group. Raises SummitError as `PartitionLog.stage`."""
@@ -97,12 +102,12 @@ class MetadataLog:
         record = Record(
             offset=0, timestamp=now_ms, key=None, value=_encoder.encode(fact), headers=()
         )
-        self._log.stage(build_batch([record]), now_ms)
+        self.log.stage(build_batch([record]), now_ms)
 
     def replay(self) -> Facts:
         """What all facts come to."""
         facts = Facts()
-        for record in read_all(self._log):
+        for record in read_all(self.log):
             if record.value is not None:
                 facts.take(_decoder.decode(record.value))
         return facts

@@ -39,6 +39,10 @@ class ProducerIds:
         if len(self._waiting) == 1:
             self._reserve()
 
+    def live_fact(self) -> ProducerIdsReserved:
+        """The fact that the metadata log must hold."""
+        return ProducerIdsReserved(self._end)
+
     def _reserve(self) -> None:
         end = self._end + max(BLOCK_IDS, len(self._waiting))
         try:

@@ -39,9 +39,10 @@ from summit.broker.metrics import Metrics
 from summit.broker.producer_ids import ProducerIds
 from summit.broker.settings import BrokerSettings
 from summit.broker.state import BrokerState
+from summit.broker.topic_configs import KEPT_FOR_EVER
 from summit.broker.topics import METADATA_TOPIC, OFFSETS_TOPIC, Topic, TopicTable
 from summit.log.partition import PartitionLog
-from summit.log.settings import LogConfig, StoreSettings
+from summit.log.settings import StoreSettings
 from summit.log.store import LogStore
 from summit.protocol import codes
 from summit.protocol.api_versions import advertised
@@ -86,6 +87,8 @@ class Broker:
         self.scratch = memoryview(bytearray(SCRATCH_BYTES))
         self.request_max_bytes = settings.socket_request_max_bytes
         self.request_queue_max = settings.request_queue_max
+        self.send_buffer_bytes = settings.socket_send_buffer_bytes
+        self.receive_buffer_bytes = settings.socket_receive_buffer_bytes
         self.tick = 0
         self.is_congested = False
 
@@ -140,8 +143,6 @@ class Broker:
         if self._housekeeping is not None:
             await self._housekeeping.stop()
         state.coordinator.close()
-        if self._commit.failure is None:
-            await self._commit.drain()
         for connection in list(self._connections):
             connection.close()
         await self._close_disk()
@@ -149,10 +150,11 @@ class Broker:
 
     async def _close_disk(self) -> None:
         assert self._store is not None
+        await asyncio.to_thread(self._disk.close)
+        await asyncio.sleep(0)  # what its last jobs have to say may be staged now
         if self._commit.failure is None:
             await self._commit.drain()
         self._commit.close()
-        self._disk.close()
         _, error = await asyncio.to_thread(attempt, self._store.close)
         if error is not None:
             # What was acknowledged under `fsync` is in the write-ahead log all the same.
@@ -211,7 +213,7 @@ class Broker:
         catalogue = Catalogue(
             settings, self._rand, store, topics, self._disk, self._on_topic_deleted
         )
-        metadata = MetadataLog(_internal_log(store, METADATA_TOPIC), self._clock)
+        metadata = MetadataLog(_metadata_log(store), self._clock)
         facts = metadata.replay()
         catalogue.attach(commit, metadata)
         catalogue.restore(facts.created, facts.deleted)
@@ -238,6 +240,7 @@ class Broker:
             loop=loop,
             topics=topics,
             catalogue=catalogue,
+            metadata=metadata,
             commit=commit,
             coordinator=coordinator,
             producer_ids=ProducerIds(facts.next_producer_id, metadata, commit),
@@ -317,9 +320,9 @@ class Broker:
         return self._state
 
 
-def _internal_log(store: LogStore, topic: str) -> PartitionLog:
-    log = store.partition(topic, 0)
+def _metadata_log(store: LogStore) -> PartitionLog:
+    log = store.partition(METADATA_TOPIC, 0)
     if log is None:
-        config = LogConfig(retention_ms=-1, retention_bytes=-1)
-        log = store.create_partition(topic, METADATA_TOPIC_ID, 0, config)
+        log = store.create_partition(METADATA_TOPIC, METADATA_TOPIC_ID, 0)
+    log.config = KEPT_FOR_EVER
     return log

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Literal
 
 from summit.base.config import Config
@@ -35,6 +34,8 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
             topics; -1 keeps for ever.
         message_max_bytes: Largest record batch that a topic takes unless its own
             `max.message.bytes` says otherwise.
+        socket_send_buffer_bytes, socket_receive_buffer_bytes: Of each connection's socket; -1
+            leaves them to the system.
         socket_request_max_bytes: Longest request; a longer one ends its connection.
         request_queue_max: Requests of one connection that may wait for their answers.
         group_*: See `groups.group.GroupLimits`.
@@ -114,10 +115,3 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
                 reason=f"{name} must be from {first} to {last}, not {value}",
                 pointer=f"/{name}",
             )
-
-    def listens_everywhere(self) -> bool:
-        """Whether `host` is a wildcard, which clients cannot dial."""
-        try:
-            return ipaddress.ip_address(self.host).is_unspecified
-        except ValueError:
-            return self.host == ""

@@ -10,6 +10,7 @@ from summit.base.clock import Clock
 from summit.broker.catalogue import Catalogue
 from summit.broker.commit import CommitScheduler
 from summit.broker.groups.coordinator import Coordinator
+from summit.broker.metadata_log import MetadataLog
 from summit.broker.metrics import Metrics
 from summit.broker.producer_ids import ProducerIds
 from summit.broker.settings import BrokerSettings
@@ -31,6 +32,7 @@ class BrokerState:
     loop: asyncio.AbstractEventLoop
     topics: TopicTable
     catalogue: Catalogue
+    metadata: MetadataLog
     commit: CommitScheduler
     coordinator: Coordinator
     producer_ids: ProducerIds

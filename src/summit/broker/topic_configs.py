@@ -109,6 +109,16 @@ KEYS: Final = (
 
 BY_NAME: Final = {key.name: key for key in KEYS}
 
+# The broker's own logs: never cut by time or size; the broker rewrites them itself. Small
+# segments, so that what was rewritten can go.
+KEPT_FOR_EVER: Final = LogConfig(
+    segment_bytes=4 << 20,
+    retention_ms=-1,
+    retention_bytes=-1,
+    max_message_bytes=64 << 20,
+    delete=False,
+)
+
 
 def validate(configs: Mapping[str, str | None]) -> dict[str, str]:
     """Check what a request sets; null values mean the default and are dropped.

@@ -49,7 +49,7 @@ class Coordinator:
         self._rand = rand
         self._loop = loop
         self._commit = commit
-        self._log = log
+        self.log = log
         self._logs = (log,)
         self._groups: dict[str, Group] = {}
         self._timers: dict[str, tuple[float, asyncio.TimerHandle]] = {}
@@ -131,22 +131,8 @@ class Coordinator:
         done: Callable[[SummitError | None], None],
     ) -> None:
         """Make commits durable, then visible, then tell. Raises SummitError as `stage`."""
-        now_ms = self._clock.now_ms()
         self._stage(
-            [
-                (
-                    stored.offset_key(group_id, *where),
-                    stored.offset_value(
-                        stored.OffsetValue(
-                            offset=committed.offset,
-                            leader_epoch=committed.leader_epoch,
-                            metadata=committed.metadata,
-                            commit_timestamp_ms=now_ms,
-                        )
-                    ),
-                )
-                for where, committed in commits
-            ]
+            [(stored.offset_key(group_id, *where), _value(commit)) for where, commit in commits]
         )
 
         def durable(error: SummitError | None) -> None:
@@ -211,6 +197,20 @@ class Coordinator:
             "lag_records": sum(lag.values()),
         }
 
+    def live_pairs(self) -> list[tuple[bytes | None, bytes | None]] | None:
+        """Every record that `__consumer_offsets` must hold; None while a group rebalances."""
+        if any(group.state not in (State.STABLE, State.EMPTY) for group in self._groups.values()):
+            return None
+        now_ms = self._clock.now_ms()
+        pairs: list[tuple[bytes | None, bytes | None]] = [
+            (stored.group_key(group.group_id), stored.group_value(group, now_ms))
+            for group in self._groups.values()
+        ]
+        for group_id in self.offsets.groups():
+            for where, committed in self.offsets.of_group(group_id).items():
+                pairs.append((stored.offset_key(group_id, *where), _value(committed)))
+        return pairs
+
     # ---- the loop and the disk ----
 
     def _settle(self, group: Group) -> None:
@@ -262,7 +262,7 @@ class Coordinator:
             Record(offset=i, timestamp=now_ms, key=key, value=value, headers=())
             for i, (key, value) in enumerate(pairs)
         ]
-        self._log.stage(build_batch(records), now_ms)
+        self.log.stage(build_batch(records), now_ms)
 
     # ---- at start and end ----
 
@@ -304,3 +304,14 @@ class Coordinator:
         for _, handle in self._timers.values():
             handle.cancel()
         self._timers.clear()
+
+
+def _value(committed: Committed) -> bytes:
+    return stored.offset_value(
+        stored.OffsetValue(
+            offset=committed.offset,
+            leader_epoch=committed.leader_epoch,
+            metadata=committed.metadata,
+            commit_timestamp_ms=committed.commit_ms,
+        )
+    )
