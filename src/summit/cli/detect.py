@@ -24,6 +24,7 @@ TOPIC = "detect"
 FORMATS = ("auto", "sshd", "syslog", "jsonl", "line")
 _PROGRESS_BYTES_MIN = 8 << 20  # below this a bar would only flicker
 _SNIFF_BYTES = 16 * 1024
+_READ_TIMEOUT_MS = 60_000
 
 
 @click.command()
@@ -68,7 +69,7 @@ def detect(
     from summit.alerts.severity import severity_rank
     from summit.base.logs import configure
     from summit.cli.rule_files import load_documents
-    from summit.services.definition_kinds import validate_definition
+    from summit.services.definition_kinds import check_definition
 
     configure("warning")
     documents = [
@@ -77,7 +78,7 @@ def detect(
         if parsed.kind == "pattern"
     ]
     for document in documents:
-        validate_definition(document)
+        check_definition(document)
     inputs = [_Input(name, form) for name in files]
     with tempfile.TemporaryDirectory(prefix="summit-detect-") as directory:
         run = _Detection(Path(directory), documents, inputs, output)
@@ -161,12 +162,12 @@ class _Detection:
     async def _define(self, servers: list[str]) -> None:
         from summit.client.admin import Admin
         from summit.journal.definitions import Definitions
-        from summit.services.definition_kinds import validate_definition
+        from summit.services.definition_kinds import check_definition
 
         admin_config = {"clientId": "summit-detect", "bootstrapServers": servers}
         async with Admin(admin_config) as admin:
             await admin.create_topic({"name": TOPIC, "partitions": 1})
-        definitions = Definitions(servers, validate=validate_definition)
+        definitions = Definitions(servers, validate=check_definition)
         await definitions.start()
         try:
             for document in self._documents:
@@ -191,7 +192,8 @@ class _Detection:
             await collector.stop()
 
     async def _match(self, servers: list[str]) -> None:
-        from summit.flow import Worker, WorkerSettings
+        from summit.flow.settings import WorkerSettings
+        from summit.flow.worker import Worker
         from summit.journal.alert_follower import AlertFollower
 
         follower = AlertFollower(servers, name="summit-detect")
@@ -200,8 +202,10 @@ class _Detection:
         try:
             follower.on("alert", self._show)
             await worker.start()
-            await worker.done()
-            await follower.wait_end()
+            await worker.wait_finished()
+            end = await _end(servers)
+            if end:
+                await follower.wait_readable(TOPIC, 0, end - 1, _READ_TIMEOUT_MS)
         finally:
             await worker.stop()
             await follower.stop()
@@ -264,6 +268,13 @@ async def _show_progress(collector: Any, name: str) -> None:
             await asyncio.wait({done}, timeout=0.1)
             bar.update(task, completed=collector.progress().bytes_read)
     await done
+
+
+async def _end(servers: list[str]) -> int:
+    from summit.client.admin import Admin
+
+    async with Admin({"clientId": "summit-detect", "bootstrapServers": servers}) as admin:
+        return (await admin.offsets(TOPIC))[0][1]
 
 
 def _key_text(key: Any) -> str:

@@ -28,11 +28,11 @@ def apply(places: Sequence[str], bootstrap_servers: str, dry_run: bool, output: 
     All are checked before the first is applied.
     """
     from summit.cli.rule_files import load_documents
-    from summit.services.definition_kinds import validate_definition
+    from summit.services.definition_kinds import check_definition
 
     documents = load_documents(places)
     for parsed in documents:
-        validate_definition(_document(parsed))
+        check_definition(_document(parsed))
     if dry_run:
         talk(f"{len(documents)} documents are right")
         return
@@ -133,9 +133,9 @@ class _following:  # noqa: N801 - used as a function
 
     def __init__(self, servers: list[str]) -> None:
         from summit.journal.definitions import Definitions
-        from summit.services.definition_kinds import validate_definition
+        from summit.services.definition_kinds import check_definition
 
-        self._definitions = Definitions(servers, validate=validate_definition, name="summit-cli")
+        self._definitions = Definitions(servers, validate=check_definition, name="summit-cli")
 
     async def __aenter__(self) -> Any:
         await self._definitions.start()

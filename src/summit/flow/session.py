@@ -316,6 +316,7 @@ class Session:
             low=low,
             alerts_low=self.trail.low(low),
             activations=self.activations,
+            runs=self.engine.matcher.live_runs,
             at=self.clock.now_ms(),
         )
 

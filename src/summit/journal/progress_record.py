@@ -11,8 +11,9 @@ about resuming may be older than the commit, which only makes a restart read bac
      "low": {"events/0": [900, 1700000000000]},   no unfinished match begins before offset 900;
                                               the partition's watermark there
      "alertsLow": {"0": 11},                  alerts whose last event lies behind `low` are here on
-     "activations": [[7, {}], [9, {"events/0": 1000}]]}   from which input positions on the
+     "activations": [[7, {}], [9, {"events/0": 1000}]],   from which input positions on the
                                               definitions below offset 7, then 9, have acted
+     "runs": 4}                               unfinished matches
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class ProgressRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     low: dict[str, tuple[int, int]] = {}
     alerts_low: Positions = {}
     activations: list[tuple[int, Positions]] = []
+    runs: int = 0
     at: int = 0
 
 

@@ -18,10 +18,10 @@ from summit.base.ids import uuid7
 from summit.base.limits import EVENT_IDS_MAX
 from summit.base.rand import Rand
 from summit.client.topics import TopicConfig
-from summit.client.types import ConsumerRecord
+from summit.client.types import ConsumerRecord, ProducerRecord
 from summit.events.times import epoch_ms
 from summit.journal.follower import LogFollower
-from summit.journal.topics import EVENTS_TOPIC, ensure_topics
+from summit.journal.topics import EVENTS_TOPIC, WAIT_HEADER, ensure_topics
 from summit.services.node import Node
 
 # One partition: events keep the order in which they were posted, whatever their keys.
@@ -71,7 +71,7 @@ class EventIntake:
         place = self._places.get(event_id)
         duplicate = place is not None or event_id in self._pending
         if place is None:
-            place = await self._write_once(event_id, event)
+            place = await self._write_once(event_id, event, wait=wait)
         if wait:
             await self._wait_matched(event_id, place)
         status = "processed" if wait else "accepted"
@@ -81,7 +81,7 @@ class EventIntake:
         }  # fmt: skip
         return {**reply, "duplicate": True} if duplicate else reply
 
-    async def _write_once(self, event_id: str, event: dict[str, Any]) -> Place:
+    async def _write_once(self, event_id: str, event: dict[str, Any], *, wait: bool) -> Place:
         pending = self._pending.get(event_id)
         if pending is not None:
             return await asyncio.shield(pending)
@@ -89,8 +89,11 @@ class EventIntake:
         self._pending[event_id] = future
         try:
             result = await self._node.producer.send(
-                {"topic": EVENTS_TOPIC, "key": event_id, "value": msgspec.json.encode(event)}
-            )
+                ProducerRecord(
+                    topic=EVENTS_TOPIC, key=event_id, value=msgspec.json.encode(event),
+                    headers={WAIT_HEADER: b"1"} if wait else None,
+                )
+            )  # fmt: skip
         except BaseException as error:
             future.set_exception(error)
             future.exception()  # whoever waits takes it; nobody may

@@ -21,7 +21,7 @@ from summit.ingest import CollectorManager
 from summit.journal.alert_follower import AlertFollower
 from summit.journal.definition_log import Change
 from summit.journal.definitions import Definitions
-from summit.services.definition_kinds import validate_definition
+from summit.services.definition_kinds import check_definition, collector_settings
 
 log = get_logger(__name__)
 
@@ -45,7 +45,7 @@ class Node:
             ProducerConfig(client_id="summit-node", bootstrap_servers=self.servers, linger_ms=0)
         )
         self.admin = Admin(AdminConfig(client_id="summit-node", bootstrap_servers=self.servers))
-        self.definitions = Definitions(self.servers, validate=validate_definition)
+        self.definitions = Definitions(self.servers, validate=check_definition)
         self.alerts = AlertFollower(self.servers)
         self.collectors = CollectorManager()
         self.events = Emitter()
@@ -76,8 +76,7 @@ class Node:
         Raises: Conflict("collector.exists"), Invalid, Unavailable.
         """
         await self.ensure_topic(str(document["topic"]))
-        settings = {key: value for key, value in document.items() if key not in ("kind", "id")}
-        collector = await self.collectors.add(settings, self.producer)
+        collector = await self.collectors.add(collector_settings(document), self.producer)
         try:
             await self.definitions.publish(document)
         except BaseException:
@@ -114,10 +113,9 @@ class Node:
                 await self._start_collector(definition.document)
 
     async def _start_collector(self, document: dict[str, Any]) -> None:
-        settings = {key: value for key, value in document.items() if key not in ("kind", "id")}
         try:
             await self.ensure_topic(str(document["topic"]))
-            await self.collectors.add(settings, self.producer)
+            await self.collectors.add(collector_settings(document), self.producer)
         except SummitError as error:
             # The others go on; the definition stays, and the next start tries again.
             log.error("collector.not_started", name=document.get("id"), error=str(error))
