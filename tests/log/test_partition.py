@@ -251,11 +251,23 @@ def test_retention_by_time() -> None:
     assert log.expire(NOW_MS + 14_000) == []
     assert [segment.base_offset for segment in log.expire(NOW_MS + 14_001)] == [0]
     assert (log.start_offset, names(log)) == (5, [5, 10, 15])
-    assert [segment.base_offset for segment in log.expire(NOW_MS + 10**9)] == [5, 10]
-    assert (log.start_offset, names(log)) == (15, [15])
-    assert [offset for offset, _ in contents(log)] == [15, 16, 17, 18, 19]
+    assert [offset for offset, _ in contents(log)] == list(range(5, 20))
     with pytest.raises(Invalid):
-        log.read(14, 100)
+        log.read(4, 100)
+
+
+def test_retention_empties_a_log_that_nobody_writes_to() -> None:
+    store, log = a_log(config=LogConfig(retention_ms=1000))
+    write(store, log, "a", "b")
+    log.stage(a_batch("staged"), NOW_MS)
+    assert log.expire(NOW_MS + 5000) == []
+    commit(store)
+    assert [segment.base_offset for segment in log.expire(NOW_MS + 5000)] == [0]
+    assert (log.start_offset, log.high_watermark, names(log)) == (3, 3, [3])
+    assert log.read(3, 100) == b""
+    assert log.expire(NOW_MS + 9000) == []
+    assert write(store, log, "c", now_ms=NOW_MS + 9000) == 3
+    assert contents(log) == [(3, b"c")]
 
 
 def test_retention_by_size() -> None:

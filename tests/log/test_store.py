@@ -176,15 +176,47 @@ def test_retention_removes_files_after_the_next_checkpoint() -> None:
     log = store.create_partition("t", TOPIC_ID, 0, config)
     for _ in range(20):
         write(store, log, "x" * 100)
+    write(store, log, "young", now_ms=NOW_MS + 1500)
     assert store.apply_retention(NOW_MS + 2000) == 3
     assert log.start_offset == 15
     assert files.exists("/data/topics/t-0/00000000000000000000.log")
     store.checkpoint()
     assert not files.exists("/data/topics/t-0/00000000000000000000.log")
-    assert len(contents(log)) == 5
+    assert len(contents(log)) == 6
     for after in (files.crash("none"), files.crash("all")):
         log = open_store(after).partitions("t")[0]
-        assert (log.start_offset, log.high_watermark) == (15, 20)
+        assert (log.start_offset, log.high_watermark) == (15, 21)
+
+
+@pytest.mark.parametrize("keep", ["none", "all", "close"])
+def test_a_log_that_retention_emptied_goes_on_where_it_was(keep: str) -> None:
+    files = FaultyFiles()
+    config = LogConfig(retention_ms=1000)
+    store, log = a_log(files, config=config)
+    write(store, log, "a", "b")
+    store.apply_retention(NOW_MS + 2000)
+    store.checkpoint()
+    assert not [n for n in files.list_dir("/data/topics/t-0") if n.endswith(".log")]
+    if keep == "close":
+        store.close()
+    else:
+        files = files.crash(keep)
+    store = open_store(files, config=config)
+    log = store.partitions("t")[0]
+    assert (log.start_offset, log.high_watermark) == (2, 2)
+    assert write(store, log, "c") == 2
+    assert contents(open_store(files.crash("none")).partitions("t")[0]) == [(2, b"c")]
+
+
+def test_full_segments_beyond_a_limit_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("summit.log.store.OPEN_SEGMENTS_MAX", 2)
+    store, log = a_log(config=LogConfig(segment_bytes=200))
+    for number in range(10):
+        write(store, log, f"{number:0100}")
+    store.checkpoint()
+    store.checkpoint()
+    assert sum(segment.is_open for segment in log.segments) == 3
+    assert len(values(log)) == 10
 
 
 def test_the_start_offset_survives() -> None:

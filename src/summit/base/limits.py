@@ -29,6 +29,7 @@ PRODUCER_CLOSE_MS: Final = 10_000  # ms that close() waits for answers before it
 CONSUMER_POLL_MS: Final = 1_000  # ms of one wait for records where the caller names none
 CONSUMER_START_WAIT_MS: Final = 5_000  # ms that start() waits for its first partitions
 LOG_READER_STALL_MS: Final = 30_000  # ms without progress after which reading a range fails
+METRICS_INTERVAL_MS: Final = 1_000  # ms between two `metrics:updated` of an embedded broker
 CLIENT_SLICE_MS: Final = 50  # ms of one blocking call on a client thread, so that it can be ended
 
 # ---- events, documents, cep ----

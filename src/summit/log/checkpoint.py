@@ -156,7 +156,9 @@ class Checkpoint:
             try:
                 self._sync_segments()
                 self._write_small_files()
-                core.files.write_atomic(join(core.data_dir, CHECKPOINT), self._content)
+                if self._content != core.saved_checkpoint:
+                    core.files.write_atomic(join(core.data_dir, CHECKPOINT), self._content)
+                    core.saved_checkpoint = self._content
                 self._remove_old()
                 if core.wal is not None:
                     core.wal.trim(self._wal_number)

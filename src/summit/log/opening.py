@@ -51,7 +51,7 @@ class PartitionOpener:
         self.wal_key = (name[2].bytes, name[1])
         self.scanned_bytes = 0
         self.cut_bytes = 0
-        self.gap: tuple[int, int] | None = None  # offsets lost between two segments: first, stop
+        self.gap: tuple[int, int] | None = None  # offsets that are lost: first, stop
         self._end_offset = 0
         self._unindexed_bytes = 0
         self._log: PartitionLog
@@ -61,6 +61,8 @@ class PartitionOpener:
     ) -> PartitionLog:
         """Make the log of what the directory holds, up to `stop_offset` where the WAL goes on."""
         snapshots, segments = self._list()
+        while len(segments) > 1 and segments[1].base_offset <= self.point.start_offset:
+            self._remove(segments.pop(0))  # retention had let go of it
         for segment in segments:
             segment.size = segment.file.size()
         if not segments:
@@ -84,17 +86,20 @@ class PartitionOpener:
             is_clean = False
         if not is_clean:
             self._scan(start, now_ms, stop_offset)
-        log.start_offset = min(
-            max(self.point.start_offset, log.segments[0].base_offset), self._end_offset
-        )
         return log
 
     def finish(self, core: StoreCore) -> None:
         """After all was played back: set the tail and mark what has to be synced."""
         log = self._log
+        recovery_point, start_offset = self.point
+        if self._end_offset < recovery_point:
+            # What was there is gone; its offsets were given to consumers and are not used again.
+            self._note_gap(recovery_point)
+            self._roll(recovery_point).create_empty()
+            self._end_offset = recovery_point
         log.epochs.truncate(self._end_offset)
         log.set_tail(self._end_offset, self._unindexed_bytes)
-        log.start_offset = min(log.start_offset, self._end_offset)
+        log.start_offset = min(max(start_offset, log.segments[0].base_offset), self._end_offset)
         if log.is_new or any(segment.is_dirty for segment in log.segments):
             core.mark_dirty(log)
         log.producers.forget_from(self._end_offset)
@@ -193,9 +198,15 @@ class PartitionOpener:
         Later the hole and what follows were on their way together, and nobody was answered.
         """
         if self._end_offset < base_offset <= self.point.recovery_point:
-            self.gap = (self._end_offset, base_offset)
+            self._note_gap(base_offset)
             return True
         return base_offset == self._end_offset
+
+    def _note_gap(self, stop: int) -> None:
+        """Offsets up to `stop` are missing; below the log's start nobody misses them."""
+        first = max(self._end_offset, self.point.start_offset)
+        if first < stop:
+            self.gap = (first if self.gap is None else self.gap[0], stop)
 
     def _walk_to(self, segment: Segment, stop_offset: int) -> int:
         """Go from the last index entry to the end of the batches before `stop_offset`.
@@ -279,16 +290,12 @@ class PartitionOpener:
 
     # ---- playing back ----
 
-    def replay(self, entry: WalEntry, now_ms: int) -> tuple[int, int] | None:
-        """Write the batches of one entry at the end of the log.
-
-        Returns: The offsets (first, stop) that are missing before it, if any.
-        """
+    def replay(self, entry: WalEntry, now_ms: int) -> None:
+        """Write the batches of one entry at the end of the log."""
         log = self._log
-        gap = None
         data = entry.data
         if entry.base_offset > self._end_offset:
-            gap = (self._end_offset, entry.base_offset)
+            self._note_gap(entry.base_offset)
             self._roll(entry.base_offset)
         position = 0
         while position + HEADER_BYTES <= len(data):
@@ -302,7 +309,6 @@ class PartitionOpener:
                 self._take(segment, segment.size, header, now_ms)
                 segment.size += size
             position += size
-        return gap
 
     def _roll(self, base_offset: int) -> Segment:
         log = self._log

@@ -447,22 +447,24 @@ class PartitionLog:
         self.start_offset = max(self.start_offset, offset)
 
     def expire(self, now_ms: int) -> list[Segment]:
-        """Take out the segments that retention no longer keeps; the last one always stays.
+        """Take out the segments that retention no longer keeps; an empty one may be all that stays.
 
         Returns: The segments whose files are to be removed, oldest first.
         """
         config = self.config
+        last = self._segments[-1]
+        if last.size and not self._unpublished and config.delete and self._is_old(last, now_ms):
+            self._roll()
+            self._segments = [*self._segments, self._tail]
+            self.has_rolled = True
         keep_from = 0
         excess = self.size_bytes - config.retention_bytes if config.retention_bytes >= 0 else 0
         for number, segment in enumerate(self._segments[:-1]):
             next_base = self._segments[number + 1].base_offset
             expired = next_base <= self.start_offset
             if config.delete and not expired:
-                segment.ensure_indexes()
                 expired = excess > 0 and excess >= segment.size
-                age_known = config.retention_ms >= 0 and segment.max_timestamp != NO_TIMESTAMP
-                if age_known and now_ms - segment.max_timestamp > config.retention_ms:
-                    expired = True
+                expired = expired or self._is_old(segment, now_ms)
             if not expired:
                 break
             excess -= segment.size
@@ -474,6 +476,12 @@ class PartitionLog:
             dropped = set(gone)
             self._hints = {o: hint for o, hint in self._hints.items() if hint[0] not in dropped}
         return gone
+
+    def _is_old(self, segment: Segment, now_ms: int) -> bool:
+        segment.ensure_indexes()
+        if self.config.retention_ms < 0 or segment.max_timestamp == NO_TIMESTAMP:
+            return False
+        return now_ms - segment.max_timestamp > self.config.retention_ms
 
     def mark_deleted(self) -> list[Segment]:
         """Refuse further batches; what is staged is taken back. Returns: segments to be closed."""

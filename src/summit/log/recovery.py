@@ -80,11 +80,11 @@ def recover(core: StoreCore, now_ms: int) -> RecoveryReport:
         report.scanned_bytes += opener.scanned_bytes
         if opener.cut_bytes:
             report.cut[opener.name] = opener.cut_bytes
-        if opener.gap is not None:
-            report.gaps[opener.name] = opener.gap
     _replay(openers, entries, now_ms, report)
     for opener in openers.values():
         opener.finish(core)
+        if opener.gap is not None:
+            report.gaps[opener.name] = opener.gap
     if not report.was_clean:
         Checkpoint(core).run()
         if core.leftover is not None:
@@ -175,7 +175,5 @@ def _replay(
         if opener is None:
             report.unknown_entries += 1
         elif entry.base_offset >= opener.point.recovery_point:
-            gap = opener.replay(entry, now_ms)
-            if gap is not None:
-                report.gaps[opener.name] = gap
+            opener.replay(entry, now_ms)
             report.replayed_batch_bytes += len(entry.data)

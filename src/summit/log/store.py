@@ -17,6 +17,7 @@ from uuid import UUID
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, SummitError
 from summit.base.files import Files, Lock
+from summit.base.limits import OPEN_SEGMENTS_MAX
 from summit.base.rand import Rand
 from summit.log.checkpoint import Checkpoint
 from summit.log.faults import disk_errors, make_durable_dirs, sync_dir
@@ -60,11 +61,14 @@ class StoreCore:
         self.dirty: deque[PartitionLog] = deque()  # published since the last checkpoint
         self.unsynced_bytes = 0
         self.published_wal_number = 0
-        self.in_flight = 0  # groups sealed and not settled
+        self.sealed_count = 0  # groups sealed since the start
+        self.settled_count = 0
         self.leftover: Checkpoint | None = None  # met a full disk
         self.doomed_files: list[Segment] = []
         self.doomed_trees: list[str] = []
-        self.graveyard: list[Segment] = []  # to be closed when nobody can be using them
+        # To be closed when nobody can be using them: with the number of groups sealed by then.
+        self.graveyard: list[tuple[int, Segment]] = []
+        self.saved_checkpoint = b""
 
     def logs(self) -> Iterable[PartitionLog]:
         for partitions in list(self.topics.values()):
@@ -83,7 +87,7 @@ class StoreCore:
             self.failure = error
 
     def settled(self, group: Group) -> None:
-        self.in_flight -= 1
+        self.settled_count += 1
         self.unsynced_bytes += group.size_bytes
         if group.wal_file_number:
             self.published_wal_number = group.wal_file_number
@@ -94,15 +98,33 @@ class StoreCore:
             log.is_dirty = True
             self.dirty.append(log)
 
-    def bury(self) -> None:
-        """Close the files of what was deleted, if no other thread can be using them."""
-        if self.graveyard and not self.in_flight and self.maintaining.acquire(blocking=False):
-            try:
-                for segment in self.graveyard:
+    def bury(self, segments: list[Segment]) -> None:
+        """Let go of the files of deleted segments as soon as no group can be writing them."""
+        self.graveyard += [(self.sealed_count, segment) for segment in segments]
+
+    def close_idle_files(self) -> None:
+        """Close what is deleted, and full segments beyond those kept open for reading.
+
+        On the loop's thread, which is the one that reads; not while a checkpoint syncs files.
+        """
+        if not self.maintaining.acquire(blocking=False):
+            return
+        try:
+            for sealed_by_then, segment in self.graveyard:
+                if sealed_by_then <= self.settled_count:
                     segment.close()
-                self.graveyard.clear()
-            finally:
-                self.maintaining.release()
+            self.graveyard = [grave for grave in self.graveyard if grave[0] > self.settled_count]
+            full = [
+                segment
+                for log in self.logs()
+                for segment in log.segments[:-1]
+                if segment.is_open and not segment.is_dirty
+            ]
+            if self.leftover is None:
+                for segment in full[: max(len(full) - OPEN_SEGMENTS_MAX, 0)]:
+                    segment.close()
+        finally:
+            self.maintaining.release()
 
 
 class LogStore:
@@ -212,7 +234,7 @@ class LogStore:
             return False
         parents: dict[str, None] = {}
         for log in partitions.values():
-            core.graveyard += log.mark_deleted()
+            core.bury(log.mark_deleted())
             target = join(
                 log.log_dir,
                 f"{partition_name(topic, log.index)}.{encode_topic_id(log.topic_id)}"
@@ -287,7 +309,7 @@ class LogStore:
         for write in writes:
             if not write.is_dropped:
                 write.log.seal()
-        core.in_flight += 1
+        core.sealed_count += 1
         return Group(core, writes)
 
     # ---- maintenance ----
@@ -302,7 +324,7 @@ class LogStore:
 
     def begin_checkpoint(self) -> Checkpoint:
         """Note what a checkpoint has to do. On the loop's thread; `run` it on another one."""
-        self._core.bury()
+        self._core.close_idle_files()
         return Checkpoint(self._core)
 
     def checkpoint(self) -> None:
@@ -326,7 +348,7 @@ class LogStore:
             log.producers.expire(now_ms - core.settings.producer_expiry_ms)
             gone = log.expire(now_ms)
             core.doomed_files += gone
-            core.graveyard += gone
+            core.bury(gone)
             count += len(gone)
         return count
 
@@ -339,7 +361,7 @@ class LogStore:
         with disk_errors(core.data_dir), contextlib.ExitStack() as at_end:
             at_end.callback(self._let_go)
             if core.failure is None and core.held_back is None:
-                assert not core.in_flight, "a group is not settled"
+                assert core.settled_count == core.sealed_count, "a group is not settled"
                 self._close_cleanly()
             elif core.wal is not None:
                 core.wal.abandon()
@@ -349,7 +371,7 @@ class LogStore:
         for log in self._core.logs():
             for segment in log.segments:
                 segment.close()
-        for segment in self._core.graveyard:
+        for _, segment in self._core.graveyard:
             segment.close()
         _release(self._locks)
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 
 from summit.base.files import File, Files
+from summit.base.limits import WAL_FIRST_FILE_BYTES
 from summit.base.rand import Rand
 from summit.log.faults import sync, sync_dir
 from summit.log.layout import join, offset_name, parse_offset_name
@@ -58,7 +59,7 @@ class WriteAheadLog:
         self._old: dict[int, _WalFile] = {}
         self._next: _WalFile | None = None
         self._record_number = 1
-        self._current = self._make_file(number, file_bytes)
+        self._current = self._make_file(number, min(file_bytes, WAL_FIRST_FILE_BYTES), zeros=True)
         self._position = RECORDS_START
         self._crc = self._current.seed_crc
 
