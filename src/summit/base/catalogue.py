@@ -142,6 +142,8 @@ _ROWS = (
     ErrorSpec("request.contradiction", "Invalid", 400, "INVALID_REQUEST", False,
               "the request contradicts itself: {reason}", "Choose one."),
     # ---- client ----
+    ErrorSpec("broker.running", "Conflict", 409, None, False,
+              "Broker already running", "Stop it before starting it again."),
     ErrorSpec("client.address", "Invalid", 400, None, False,
               "'{text}' is not a broker address", "Write host:port, such as localhost:9092."),
     ErrorSpec("client.no_brokers", "Unavailable", 503, "BROKER_NOT_AVAILABLE", True,

@@ -1,0 +1,63 @@
+"""The guide's stream processing package: the embedded broker, producer, consumer, their data.
+
+Example (see the guide for more):
+
+    broker = MessageBroker(port=0, data_dir="/tmp/stream-data")
+    await broker.start()
+    await broker.create_topic(TopicConfig(name="intelligence-events", partitions=6))
+    producer = StreamProducer(ProducerConfig(client_id="intel-producer"))
+    await producer.connect(broker)
+    result = await producer.send({"topic": "intelligence-events", "key": "k", "value": "v"})
+"""
+
+from summit.client import (
+    Admin,
+    AdminConfig,
+    ConsumerConfig,
+    ConsumerRecord,
+    GroupDescription,
+    GroupMember,
+    Headers,
+    OffsetCommitRequest,
+    Partition,
+    PartitionMetadata,
+    ProducerConfig,
+    ProducerRecord,
+    ProducerResult,
+    StreamConsumer,
+    StreamMessage,
+    StreamProducer,
+    TopicConfig,
+    TopicCreated,
+    TopicMetadata,
+    TopicPartition,
+)
+from summit.stream_processing.broker import MessageBroker
+from summit.stream_processing.metrics import StreamMetrics
+from summit.stream_processing.settings import BrokerConfig
+
+__all__ = [
+    "Admin",
+    "AdminConfig",
+    "BrokerConfig",
+    "ConsumerConfig",
+    "ConsumerRecord",
+    "GroupDescription",
+    "GroupMember",
+    "Headers",
+    "MessageBroker",
+    "OffsetCommitRequest",
+    "Partition",
+    "PartitionMetadata",
+    "ProducerConfig",
+    "ProducerRecord",
+    "ProducerResult",
+    "StreamConsumer",
+    "StreamMessage",
+    "StreamMetrics",
+    "StreamProducer",
+    "TopicConfig",
+    "TopicCreated",
+    "TopicMetadata",
+    "TopicPartition",
+]

@@ -1,0 +1,270 @@
+"""The embedded broker under the guide's names."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from summit.base.errors import Closed, Conflict, Invalid
+from summit.records import check_crc
+from summit.stream_processing import (
+    BrokerConfig,
+    MessageBroker,
+    ProducerConfig,
+    StreamMetrics,
+    StreamProducer,
+    TopicConfig,
+)
+
+EVENTS = (
+    "broker:started",
+    "broker:stopped",
+    "topic:created",
+    "topic:deleted",
+    "message:produced",
+    "messages:consumed",
+    "metrics:updated",
+)
+
+
+def make(path: Path, **fields: Any) -> MessageBroker:
+    values = {"port": 0, "data_dir": str(path / "data"), "durability": "os", **fields}
+    return MessageBroker(**values)
+
+
+def heard(broker: MessageBroker) -> list[tuple[str, Any]]:
+    events: list[tuple[str, Any]] = []
+    for name in EVENTS:
+        broker.on(name, lambda payload, name=name: events.append((name, payload)))
+    return events
+
+
+def test_topics_records_and_events(tmp_path: Path) -> None:
+    async def go() -> None:
+        broker = make(tmp_path, broker_id=7)
+        events = heard(broker)
+        assert not broker.is_leader_broker()
+        async with broker:
+            assert broker.is_leader_broker()
+            assert broker.get_broker_id() == 7
+            with pytest.raises(Conflict) as conflict:
+                await broker.start()
+            assert str(conflict.value) == "Broker already running"
+            made = await broker.create_topic(TopicConfig(name="intel-events", partitions=6))
+            assert (made.partitions, made.warnings) == (6, [])
+            with pytest.raises(Conflict) as conflict:
+                await broker.create_topic({"name": "intel-events", "partitions": 6})
+            assert str(conflict.value) == "Topic intel-events already exists"
+            result = await broker.produce({"topic": "intel-events", "key": "k", "value": "v"})
+            place = (result.topic, result.partition, result.offset)
+            (record,) = await broker.consume(*place)
+            assert (record.value, record.key, record.timestamp) == (b"v", b"k", result.timestamp)
+            info = await broker.get_partition_info("intel-events", result.partition)
+            assert (info.leader, info.replicas, info.isr) == (7, [7], [7])
+            assert (info.log_start_offset, info.high_water_mark, info.log_end_offset) == (0, 1, 1)
+            assert len(await broker.get_topic_partitions("intel-events")) == 6
+            assert (await broker.get_topic_metadata("intel-events")).topic_id == made.topic_id
+            assert await broker.list_topics() == ["intel-events"]
+            assert "__consumer_offsets" in await broker.list_topics(internal=True)
+            await broker.delete_topic("intel-events")
+            with pytest.raises(Invalid) as caught:
+                await broker.delete_topic("intel-events")
+            assert str(caught.value) == "Topic intel-events does not exist"
+        assert not broker.is_leader_broker()
+        await broker.stop()
+        assert [(name, dict(payload)) for name, payload in events] == [
+            ("broker:started", {"broker_id": 7}),
+            ("topic:created", {"topic": "intel-events", "partitions": 6, "warnings": []}),
+            (
+                "message:produced",
+                {"topic": "intel-events", "partition": result.partition, "offset": 0},
+            ),
+            (
+                "messages:consumed",
+                {"topic": "intel-events", "partition": result.partition, "count": 1},
+            ),
+            ("topic:deleted", {"topic": "intel-events"}),
+            ("broker:stopped", {"broker_id": 7}),
+        ]
+
+    asyncio.run(go())
+
+
+def test_consume_reads_ranges_with_true_checksums(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with make(tmp_path) as broker:
+            await broker.create_topic({"name": "a-b", "partitions": 2})
+            config = ProducerConfig(idempotence=False, linger_ms=20, compression_type="zstd")
+            producer = StreamProducer(config)
+            await producer.connect(broker)
+            for start in (0, 50):
+                await producer.send_batch(
+                    [
+                        {"topic": "a-b", "partition": 0, "value": f"{n}", "headers": {"n": f"{n}"}}
+                        for n in range(start, start + 50)
+                    ]
+                )
+            await producer.close()
+            records = await broker.consume("a-b", 0, 0)
+            assert [record.text() for record in records] == [f"{n}" for n in range(100)]
+            assert records[7].headers == {"n": b"7"}
+            # Two batches, so two checksums; and they are those that stand on the disk.
+            log = next((tmp_path / "data").rglob("a-b-0/*.log")).read_bytes()
+            length = int.from_bytes(log[8:12], "big") + 12
+            assert check_crc(log, 0, length)
+            assert records[0].checksum == int.from_bytes(log[17:21], "big")
+            assert len({record.checksum for record in records}) == 2
+            assert [r.offset for r in await broker.consume("a-b", 0, 70, 5)] == list(range(70, 75))
+            assert await broker.consume("a-b", 0, 100) == []
+            assert await broker.consume("a-b", 1, 0) == []
+            for place, code in (
+                (("a-b", 0, 101), "consumer.offset_out_of_range"),
+                (("a-b", 2, 0), "partition.unknown"),
+                (("nowhere", 0, 0), "topic.unknown"),
+                (("a-b", -1, 0), "client.refused"),
+            ):
+                with pytest.raises(Invalid) as caught:
+                    await broker.consume(*place)
+                assert caught.value.code == code
+
+    asyncio.run(go())
+
+
+def test_a_recreated_topic_starts_at_0_and_a_restarted_broker_goes_on(tmp_path: Path) -> None:
+    async def go() -> None:
+        broker = make(tmp_path, log_dirs=[str(tmp_path / "logs")])
+        async with broker:
+            await broker.create_topic({"name": "a-b", "partitions": 1})
+            assert (await broker.produce({"topic": "a-b", "value": "1"})).offset == 0
+            await broker.delete_topic("a-b")
+            await broker.create_topic({"name": "a-b", "partitions": 1})
+            assert await broker.consume("a-b", 0, 0) == []
+            assert (await broker.produce({"topic": "a-b", "value": "2"})).offset == 0
+        async with broker:  # the same object may be started again
+            assert [r.text() for r in await broker.consume("a-b", 0, 0)] == ["2"]
+            assert (await broker.produce({"topic": "a-b", "value": "3"})).offset == 1
+        assert (tmp_path / "logs" / "a-b-0").is_dir()
+
+    asyncio.run(go())
+
+
+def test_replicas_beyond_the_one_broker(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with make(tmp_path) as broker:
+            made = await broker.create_topic(
+                {"name": "wish", "partitions": 6, "replicationFactor": 3}
+            )
+            assert (made.replication_factor, made.wanted_replication_factor) == (1, 3)
+            assert "under-replicated" in made.warnings[0]
+            assert broker.get_metrics().under_replicated_partitions == 6
+            # On the wire a Kafka client gets Kafka's error.
+            client = AdminClient({"bootstrap.servers": broker.address})
+            future = client.create_topics([NewTopic("plain", 1, 3)])["plain"]
+            error = await asyncio.to_thread(future.exception)
+            assert error.args[0].name() == "INVALID_REPLICATION_FACTOR"
+        async with make(tmp_path) as broker:  # the wish is kept
+            assert broker.get_metrics().under_replicated_partitions == 6
+
+    asyncio.run(go())
+
+
+def test_metrics_are_true_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("summit.stream_processing.broker.METRICS_INTERVAL_MS", 50)
+
+    async def go() -> None:
+        broker = make(tmp_path)
+        assert broker.get_metrics() == StreamMetrics()
+        events = heard(broker)
+        async with broker:
+            await broker.create_topic({"name": "a-b", "partitions": 1})
+            for _ in range(20):
+                await broker.produce({"topic": "a-b", "value": "x" * 1_000})
+            await broker.consume("a-b", 0, 0)
+            metrics = broker.get_metrics()
+            assert metrics.messages_in_per_sec >= 2
+            assert metrics.bytes_in_per_sec > 1_000 * metrics.messages_in_per_sec
+            assert metrics.messages_out_per_sec > 0
+            assert metrics.producer_request_rate > 0
+            assert metrics.consumer_request_rate > 0
+            assert (metrics.active_controller_count, metrics.offline_partitions_count) == (1, 0)
+            assert set(metrics.to_dict()) >= {"messagesInPerSec", "leaderElectionRate"}
+            async with asyncio.timeout(10):
+                while not any(name == "metrics:updated" for name, _ in events):
+                    await asyncio.sleep(0.02)
+
+    asyncio.run(go())
+
+
+def test_two_brokers_cannot_share_a_directory_nor_a_port(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with make(tmp_path) as broker:
+            with pytest.raises(Conflict) as caught:
+                await make(tmp_path).start()
+            assert caught.value.code == "disk.locked"
+            port = int(broker.address.rpartition(":")[2])
+            other = make(tmp_path / "other", port=port, host="127.0.0.1")
+            with pytest.raises(OSError, match="in use"):
+                await other.start()
+            assert not other.is_leader_broker()
+            await other.stop()
+
+    asyncio.run(go())
+
+
+def test_nothing_works_while_it_is_stopped(tmp_path: Path) -> None:
+    async def go() -> None:
+        broker = make(tmp_path)
+        for call in (
+            broker.create_topic({"name": "a"}), broker.produce({"topic": "a"}),
+            broker.consume("a", 0, 0), broker.list_topics(),
+        ):  # fmt: skip
+            with pytest.raises(Closed):
+                await call
+        with pytest.raises(Closed):
+            _ = broker.address
+
+    asyncio.run(go())
+
+
+def test_the_guides_configuration() -> None:
+    broker = MessageBroker(
+        {
+            "brokerId": 0,
+            "host": "localhost",
+            "port": 9092,
+            "dataDir": "/tmp/stream-data",
+            "logDirs": ["/tmp/stream-logs"],
+        }
+    )
+    settings = broker.config.broker_settings()
+    assert (settings.broker_id, settings.host, settings.port) == (0, "localhost", 9092)
+    assert settings.data_dir == "/tmp/stream-data"
+    assert settings.partition_dirs == ["/tmp/stream-logs"]
+    assert MessageBroker().config == BrokerConfig()
+    assert BrokerConfig(log_retention_hours=168).broker_settings().log_retention_ms == 604_800_000
+    assert BrokerConfig(log_retention_hours=-1).broker_settings().log_retention_ms == -1
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"brokerID": 1}, "did you mean 'brokerId'"),
+        ({"numIoThreads": 8}, "numIoThreads"),
+        ({"logRetentionHours": 0}, "logRetentionHours"),
+        ({"durability": "never"}, "durability"),
+        ({"port": 70_000}, "port"),
+        ({"logSegmentBytes": 1}, "log_segment_bytes"),
+        ({"tls": True}, "unknown key 'tls'"),
+    ],
+)
+def test_what_is_refused(values: dict[str, Any], text: str) -> None:
+    with pytest.raises(Invalid, match=text):
+        MessageBroker(values)
+
+
+def test_localhost_with_a_free_port_is_one_address() -> None:
+    assert BrokerConfig(port=0).broker_settings().host == "127.0.0.1"
