@@ -98,7 +98,7 @@ class Stage:
     def _read_progress(self) -> Progress:
         assert self._streaming is not None
         found = self._streaming.get("/api/collectors")["collectors"]
-        status = {collector["name"]: collector["status"] for collector in found}
+        status = {collector["name"]: collector for collector in found}
         lag = self._streaming.get("/api/metrics")["worker"]["lagRecords"]
         return Progress(
             accepted={
