@@ -29,8 +29,9 @@ from summit.log.wal_format import WalEntry
 
 if TYPE_CHECKING:
     from summit.base.files import Files
-    from summit.log.partition import PartitionLog, Write
+    from summit.log.partition import PartitionLog
     from summit.log.store import StoreCore
+    from summit.log.write import Write
 
 
 class Group:

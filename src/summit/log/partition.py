@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from typing import NamedTuple
 from uuid import UUID
 
 from summit.base.errors import Closed, Invalid
@@ -28,6 +27,7 @@ from summit.log.producers import ProducedBatch, ProducerEntry, ProducerStates
 from summit.log.segment import NO_TIMESTAMP, Segment
 from summit.log.settings import LogConfig
 from summit.log.times import max_timestamp, offset_for_timestamp
+from summit.log.write import AppendResult, Tail, Write
 from summit.records.batch import (
     LENGTH_END,
     SEQUENCE_MAX,
@@ -38,68 +38,6 @@ from summit.records.batch import (
 
 _PLACE = struct.Struct(">qii")  # base offset, batch length, leader epoch
 _NO_TIME = -1
-
-
-class AppendResult(NamedTuple):
-    """What staging gave a batch.
-
-    Attributes:
-        base_offset, last_offset: Inclusive; of a duplicate, those given the first time.
-        duplicate: The producer sent this batch before; nothing was staged.
-        log_append_time: The broker's time in ms if the topic asks for it, else -1.
-        published: A duplicate of what is already published: answer at once. Otherwise answer
-            when the group that is open now is published or rolled back.
-    """
-
-    base_offset: int
-    last_offset: int
-    duplicate: bool
-    log_append_time: int
-    published: bool
-
-
-class Write:
-    """The batches of one partition in one group, which go to one place in one segment."""
-
-    __slots__ = (
-        "base_offset",
-        "before",
-        "chunks",
-        "data",
-        "end_offset",
-        "end_position",
-        "is_dropped",
-        "log",
-        "position",
-        "segment",
-        "undo",
-    )
-
-    def __init__(self, log: PartitionLog, segment: Segment, position: int, offset: int) -> None:
-        self.log = log
-        self.segment = segment
-        self.position = position
-        self.base_offset = offset
-        self.end_position = position
-        self.end_offset = offset
-        self.chunks: list[Buffer] = []
-        self.data: Buffer = b""  # the chunks joined, by the thread that persists
-        self.undo: list[tuple[int, ProducerEntry | None]] = []
-        self.before: _Tail | None = None
-        self.is_dropped = False
-
-
-class _Tail(NamedTuple):
-    """Where staging stood before a write, to go back to."""
-
-    segment: Segment
-    position: int
-    offset: int
-    unindexed_bytes: int
-    offset_entries: int
-    time_entries: int
-    max_timestamp: int
-    max_timestamp_offset: int
 
 
 class PartitionLog:
@@ -290,7 +228,7 @@ class PartitionLog:
         position = self._tail_position
         offset = self._tail_offset
         write = self._write = Write(self, segment, position, offset)
-        write.before = _Tail(
+        write.before = Tail(
             segment, position, offset, self._unindexed_bytes,
             len(segment.offset_index), len(segment.time_index),
             segment.max_timestamp, segment.max_timestamp_offset,

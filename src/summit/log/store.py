@@ -33,11 +33,12 @@ from summit.log.layout import (
     join,
     partition_name,
 )
-from summit.log.partition import PartitionLog, Write
+from summit.log.partition import PartitionLog
 from summit.log.recovery import RecoveryReport, recover
 from summit.log.segment import Segment
 from summit.log.settings import LogConfig, StoreSettings
 from summit.log.wal import WriteAheadLog
+from summit.log.write import Write
 
 
 class StoreCore:
