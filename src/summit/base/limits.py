@@ -43,7 +43,7 @@ CONDITION_VALUES_MAX: Final = 10_000  # elements of a condition's value; longer 
 CONDITION_TEXT_CHARS_MAX: Final = 4_096  # characters of one text in a condition's value
 EXPRESSION_VALUE_SIZE_MAX: Final = 65_536  # characters or elements that `+` may join up to
 
-INDEXED_TYPES_MAX: Final = 10_000  # event types with a compiled probe; further ones are put to all
+INDEXED_TYPES_MAX: Final = 2_000  # event types told apart by the rule index; further ones cost more
 CAPTURED_BYTES_MAX: Final = 16 << 10  # bytes of an event that a run copies; else only its fields
 CAPTURES_PER_STATE_MAX: Final = 10_000  # events a loop remembers; more count, but are not shown
 EVENT_AHEAD_MS_MAX: Final = 300_000  # how far an event's time may lie past its record's (maxFuture)

@@ -104,6 +104,10 @@ class TypeIndex(dict[Any, "Probe | None"]):
         for number, rule in rules:
             for value in rule.types or ():
                 self._by_type.setdefault(value, []).append((number, rule))
+        # Types that no rule names are alike where no rule looks at the type in another way; and
+        # beyond the limit they are not told apart, each predicate then reads the type itself.
+        self._blind = all(EVENT_TYPE not in rule.fields() for _, rule in self._open)
+        self._other = compiler.probe(self._open, None)
         found = compiler.probe(rules, None)
         always, tables = ((), ()) if found is None else found[:2]
         self.untyped = Probe(always, tables, typed=False)
@@ -111,9 +115,12 @@ class TypeIndex(dict[Any, "Probe | None"]):
     def __missing__(self, event_type: Any) -> Probe | None:
         if type(event_type) is not str:
             return self.untyped
+        full = len(self) >= INDEXED_TYPES_MAX
+        if event_type not in self._by_type and (full or self._blind):
+            if not full:
+                self[event_type] = self._other
+            return self._other
         rules = sorted([*self._open, *self._by_type.get(event_type, ())], key=_first)
-        if len(self) >= INDEXED_TYPES_MAX and event_type not in self._by_type:
-            return self._compiler.probe(rules, None)
         found = self._compiler.probe(rules, event_type)
         self[event_type] = found
         return found

@@ -7,6 +7,10 @@ that is unknown is as good as false.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
 from summit.events.expressions.analysis import required_fields
 from summit.events.expressions.generator import Names, compile_value
 from summit.events.expressions.ir import (
@@ -42,9 +46,8 @@ def specialise(node: Node, path: Path, value: str) -> Node | bool:
     if isinstance(node, Compare) and _is_plain_equality(node, path):
         assert isinstance(node.right, Literal)
         return node.right.value == value
-    if required_fields(node) == {path} and not any(isinstance(n, _UNBOUND) for n in walk(node)):
-        return compile_value(node, _Constant(value))(None, None) is True
-    return node
+    decide = _decider(node, path)
+    return node if decide is None else decide(value, None) is True
 
 
 def _joined(parts: list[Node | bool], kind: type[And] | type[Or]) -> Node | bool:
@@ -67,14 +70,19 @@ def _is_plain_equality(node: Compare, path: Path) -> bool:
     )
 
 
-class _Constant:
-    """A layout in which every field has the same value."""
+@lru_cache(maxsize=16_384)
+def _decider(node: Node, path: Path) -> Callable[[Any, Any], Any] | None:
+    """A function of the field's value that decides the node; None when it needs more."""
+    if required_fields(node) != {path} or any(isinstance(n, _UNBOUND) for n in walk(node)):
+        return None
+    return compile_value(node, _ValueLayout())
 
-    def __init__(self, value: str) -> None:
-        self._value = value
 
-    def field_code(self, _path: Path, names: Names) -> str:
-        return names.bind(self._value)
+class _ValueLayout:
+    """The layout in which the event is the one field's value itself."""
 
-    def reference_code(self, node: StepField | StepAggregate, names: Names) -> str:
+    def field_code(self, _path: Path, _names: Names) -> str:
+        return "e"
+
+    def reference_code(self, node: StepField | StepAggregate, _names: Names) -> str:
         raise AssertionError(node)
