@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from summit.base.limits import INDEXED_TYPES_MAX
@@ -107,10 +108,18 @@ class TypeIndex(dict[Any, "Probe | None"]):
         # Types that no rule names are alike where no rule looks at the type in another way; and
         # beyond the limit they are not told apart, each predicate then reads the type itself.
         self._blind = all(EVENT_TYPE not in rule.fields() for _, rule in self._open)
-        self._other = compiler.probe(self._open, None)
-        found = compiler.probe(rules, None)
+        self._rules = rules
+
+    @cached_property
+    def untyped(self) -> Probe:
+        """For events without a usable type; made when the first of them comes."""
+        found = self._compiler.probe(self._rules, None)
         always, tables = ((), ()) if found is None else found[:2]
-        self.untyped = Probe(always, tables, typed=False)
+        return Probe(always, tables, typed=False)
+
+    @cached_property
+    def _other(self) -> Probe | None:
+        return self._compiler.probe(self._open, None)
 
     def __missing__(self, event_type: Any) -> Probe | None:
         if type(event_type) is not str:
