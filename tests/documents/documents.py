@@ -12,7 +12,7 @@ from summit.documents import Problem, validate_pattern
 
 
 def pattern(**fields: Any) -> dict[str, Any]:
-    """A small pattern that is right, with some fields changed; a field given as None is left out."""
+    """A small pattern that is right, with some fields changed; None leaves a field out."""
     whole = {"id": "p", "groupBy": ["user"], "steps": [step("a")], "within": "60s", **fields}
     return {name: value for name, value in whole.items() if value is not None}
 

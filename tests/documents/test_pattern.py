@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.documents.documents import pattern, places_of, problems_of, refused, step
 
 from summit.base import limits
 from summit.cep.rules import prepare_rule
@@ -19,7 +20,6 @@ from summit.documents import (
 from summit.documents.plan import AfterMatchPlan, Limits
 from summit.events.expressions.parser import parse_predicate
 from summit.events.expressions.unparse import unparse
-from tests.documents.documents import pattern, places_of, problems_of, refused, step
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.documents.documents import pattern, places_of, problems_of, step
 
 from summit.base.errors import Invalid
 from summit.cep.rules import prepare_rule
@@ -14,7 +15,6 @@ from summit.documents import lower_pattern, validate_pattern
 from summit.documents.plan import PatternPlan, StepPlan
 from summit.events.expressions.ir import And, Or
 from summit.events.expressions.parser import parse_predicate
-from tests.documents.documents import pattern, places_of, problems_of, step
 
 INVALID = "document.invalid"
 
@@ -51,7 +51,8 @@ def only_step(**fields: Any) -> StepPlan:
         ({}, "within_ms", None),
         ({}, "predicate", parse_predicate("a == 1")),
         ({"where": ["a == 1", "b == 2"]}, "predicate", parse_predicate("a == 1 && b == 2")),
-        ({"anyOf": ["b == 2", "c == 3"]}, "predicate", parse_predicate("a == 1 && (b == 2 || c == 3)")),
+        ({"anyOf": ["b == 2", "c == 3"]}, "predicate",
+         parse_predicate("a == 1 && (b == 2 || c == 3)")),
     ],
 )  # fmt: skip
 def test_a_field_of_a_step(fields: dict[str, Any], attribute: str, expected: object) -> None:
@@ -121,7 +122,8 @@ def test_negative_steps(relation: str) -> None:
         ([step("a", optional=True), step("b", relation="notNext"), step("c")],
          [("/steps/1/relation", INVALID)]),
         ([step("a"), step("b", relation="notNext", times=2, optional=True, within=5), step("c")],
-         [("/steps/1/times", INVALID), ("/steps/1/optional", INVALID), ("/steps/1/within", INVALID)]),
+         [("/steps/1/times", INVALID), ("/steps/1/optional", INVALID),
+          ("/steps/1/within", INVALID)]),
         ([step("a", greedy=True, times={"min": 1}), step("b", optional=True)],
          [("/steps/1/optional", INVALID)]),
         ([step("a", greedy=True, times=2)], [("/steps/0/greedy", INVALID)]),

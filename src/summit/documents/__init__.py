@@ -2,6 +2,12 @@
 
 from summit.documents.collector import CollectorDocument, validate_collector
 from summit.documents.document import Document, validate_document
+from summit.documents.event_pattern import (
+    EventAction,
+    EventCondition,
+    EventPattern,
+    WindowConfig,
+)
 from summit.documents.parsing import Parsed, parse_documents
 from summit.documents.pattern import PatternDocument, lower_pattern, validate_pattern
 from summit.documents.problems import Problem, described
@@ -11,11 +17,15 @@ from summit.documents.stream import StreamDocument, validate_stream
 __all__ = [
     "CollectorDocument",
     "Document",
+    "EventAction",
+    "EventCondition",
+    "EventPattern",
     "Parsed",
     "PatternDocument",
     "Problem",
     "RuleTest",
     "StreamDocument",
+    "WindowConfig",
     "described",
     "expand_test_events",
     "failed_expectations",

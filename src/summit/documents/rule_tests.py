@@ -23,6 +23,7 @@ from summit.base.units import parse_duration_ms
 from summit.documents.problems import Problems, join_pointer
 from summit.documents.section import Section, kind_name
 from summit.events.severities import SEVERITIES
+from summit.events.times import epoch_ms
 
 TEST_BASE_MS: Final = 1_700_000_000_000  # 2023-11-14T22:13:20Z, so that results repeat
 EXPECTED: Final = ("alerts", "severity", "title")
@@ -75,7 +76,7 @@ def expand_test_events(test: RuleTest) -> list[dict[str, Any]]:
         body = {name: value for name, value in entry.items() if name not in _OWN}
         for number in range(entry.get("times", 1)):
             events.append({"timestamp": at_ms + number * every_ms, **body})
-    events.sort(key=lambda event: event["timestamp"])
+    events.sort(key=lambda event: epoch_ms(event["timestamp"]) or 0)
     for number, event in enumerate(events):
         event.setdefault("eventId", f"test-{number + 1}")
     return events
@@ -93,6 +94,8 @@ def failed_expectations(test: RuleTest, alerts: Sequence[Mapping[str, Any]]) -> 
     for name, wanted in (("severity", test.severity), ("title", test.title)):
         if wanted is None:
             continue
+        if not alerts and test.alerts is None:
+            return ["no alert came"]
         for got in dict.fromkeys(str(alert.get(name)) for alert in alerts):
             if got != wanted:
                 failures.append(f"an alert has the {name} '{got}' instead of '{wanted}'")
@@ -144,8 +147,10 @@ def _check_entry(entry: Mapping[str, Any], pointer: str, problems: Problems) -> 
                 parse_duration_ms(entry[name])
             except Invalid as error:
                 problems.add_error(join_pointer(pointer, name), error)
-    if "at" in entry and "timestamp" in entry:
+    if "timestamp" in entry and "at" in entry:
         section.note("timestamp", "an entry has either 'at' or 'timestamp'")
+    elif "timestamp" in entry and epoch_ms(entry["timestamp"]) is None:
+        section.note("timestamp", "must be milliseconds since 1970 UTC, or RFC 3339 text")
     count = section.whole("times", least=1, most=limits.TEST_EVENTS_MAX) if "times" in entry else 1
     if count is not None and count > 1 and "every" not in entry:
         section.note("times", "needs 'every': the time from one to the next (0 for none)")
