@@ -24,6 +24,7 @@ from summit.ingest.producing import Producer, forget
 _BACKOFF_FIRST_S: Final = 0.5
 _BACKOFF_MAX_S: Final = 10.0
 _FULL_WAIT_S: Final = 0.05
+_REFILLING: Final = "refilling"
 _RECORD_FAULTS: Final = "record."  # codes that speak of the record, not of topic or broker
 
 
@@ -142,6 +143,7 @@ class Lane:
         self._partitions: dict[str, int] = {}
         self._backoff_s = _BACKOFF_FIRST_S
         self._alone = 0  # how many of the next records are sent one by one
+        self._refills = 0  # how many of the next records fill holes
         self.durable_position = 0
 
     @property
@@ -208,6 +210,7 @@ class Lane:
             if self._transmit(record, partition, checkpointed=due and self._window.sound):
                 self._queue.popleft()
                 self._alone = max(0, self._alone - 1)
+                self._note_refill(record)
             else:
                 await asyncio.sleep(_FULL_WAIT_S)
 
@@ -273,8 +276,17 @@ class Lane:
             self._alone = len(missing)
         self._pending.clear()
         self._queue.extendleft(reversed(missing))
+        self._refills += len(missing)
+        if missing:
+            self._ledger.distrust(missing[0].place.identity, _REFILLING)
         self._backoff_s = _BACKOFF_FIRST_S
         self._on_trouble(None)
+
+    def _note_refill(self, record: Outgoing) -> None:
+        if self._refills:
+            self._refills -= 1
+            if not self._refills:
+                self._ledger.trust(record.place.identity, _REFILLING)
 
     async def _wait_out(self, error: SummitError) -> None:
         self._on_trouble(error)

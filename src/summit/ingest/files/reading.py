@@ -114,6 +114,8 @@ class Reading:
     # ---- batch ----
 
     async def _run_batch(self) -> None:
+        if self._writer.ledger.identities():
+            await asyncio.to_thread(self._survey)
         for path in self.sizes:
             tracked, ended = self._open(path)
             self.tracked[tracked.file.place] = tracked
@@ -125,6 +127,16 @@ class Reading:
             self.bytes_done += tracked.position
             self.files_done += 1
             self._let_go(tracked)
+
+    def _survey(self) -> None:
+        """Recognise all files before the first record, so that no checkpoint overlooks one."""
+        for path in self.sizes:
+            if path != STANDARD_INPUT:
+                file = SourceFile(path)
+                TrackedFile(file, self._options.max_line_bytes).recognise(
+                    self._writer.ledger, final=True
+                )
+                file.close()
 
     def _open(self, path: str) -> tuple[TrackedFile, Callable[[], bool]]:
         """A file of mode `batch`, and whether all of it is there. Raises Invalid."""
@@ -157,6 +169,9 @@ class Reading:
         while not self._ending:
             await self._while_paused()
             await self._discover()
+            for tracked in self.tracked.values():
+                if tracked.identity is None:
+                    self._recognise(tracked, final=False)
             busy = False
             for tracked in list(self.tracked.values()):
                 busy = await self._follow(tracked) or busy
@@ -234,6 +249,7 @@ class Reading:
         self._writer.equip(tracked)
 
     def _let_go(self, tracked: TrackedFile) -> None:
+        tracked.settle(self._writer.ledger)
         tracked.file.close()
         self.tracked.pop(tracked.file.place, None)
 

@@ -13,13 +13,14 @@ from summit.ingest.files.identity import (
     renewed,
 )
 from summit.ingest.files.lane import Lane
-from summit.ingest.files.ledger import Ledger
+from summit.ingest.files.ledger import Ledger, Resume
 from summit.ingest.files.lines import Line, LineReader
 from summit.ingest.files.shapes import Shape
 from summit.ingest.files.source import SourceFile
 from summit.ingest.settings import CollectorConfig
 
 _UNSEEN: Final = (-1, -1)
+_RESUMING: Final = "resuming"
 
 
 class TrackedFile:
@@ -45,7 +46,7 @@ class TrackedFile:
         self.lane: Lane | None = None
         self.shape: Shape | None = None
         self.left_ms: float | None = None
-        self.skip: tuple[int, int] | None = None
+        self._resume: Resume | None = None
         self.sent_position = 0
         self._max_line_bytes = max_line_bytes
         self._reader = LineReader(file, 0, max_line_bytes)
@@ -83,12 +84,14 @@ class TrackedFile:
             return False
         known = _identities(ledger)
         found = identify(*self.file.place, head, known)
-        mark = ledger.mark(found.text)
-        if mark is not None and mark.offset >= self.file.size_bytes():
+        resume = ledger.resume(found.text)
+        if resume is not None and resume.top[0] >= self.file.size_bytes():
             # Cut down while nobody looked, and the same first bytes again.
-            found, mark = renewed(found, head, known), None
-        self._begin(found, mark.offset if mark is not None else 0)
-        self.skip = (mark.offset, mark.sub) if mark is not None else None
+            found, resume = renewed(found, head, known), None
+        self._begin(found, resume.base[0] if resume is not None and resume.base else 0)
+        self._resume = resume
+        if resume is not None and resume.present:
+            ledger.distrust(self.name, _RESUMING)
         return True
 
     def replaced(self) -> bool:
@@ -106,8 +109,8 @@ class TrackedFile:
         if b"\n" not in head and len(head) < FINGERPRINT_BYTES_MAX:
             return False
         assert self.identity is not None
+        self.settle(ledger)
         self._begin(renewed(self.identity, head, _identities(ledger)), 0)
-        self.skip = None
         return True
 
     def read(self, *, final: bool) -> list[Line]:
@@ -144,9 +147,20 @@ class TrackedFile:
         lines, self._held = self._held, []
         return lines
 
-    def skips(self, line: Line, sub: int) -> bool:
-        """Whether this event was written before the restart."""
-        return self.skip is not None and (line.offset, sub) <= self.skip
+    def holds(self, ledger: Ledger, line: Line, sub: int) -> bool:
+        """Whether the log had this event already before the restart."""
+        resume = self._resume
+        if resume is None:
+            return False
+        place = (line.offset, sub)
+        if place >= resume.top:
+            self.settle(ledger)
+        return resume.holds(place)
+
+    def settle(self, ledger: Ledger) -> None:
+        """There is nothing more to compare with what the log held."""
+        self._resume = None
+        ledger.trust(self.name, _RESUMING)
 
     def _still_the_same(self) -> bool:
         if self.identity is None or self._given is not None:

@@ -165,9 +165,7 @@ class Writer:
                 )
                 for sub, (value, key) in enumerate(shaped)
             ]
-        if tracked.skip is not None:
-            records = [one for one in records if not tracked.skips(line, one.place.sub)]
-        return records
+        return [one for one in records if not tracked.holds(self.ledger, line, one.place.sub)]
 
     def _bury(self, path: str, record: Outgoing, error: SummitError) -> Outgoing:
         """The dead letter of a record: the same place in the file, another topic."""
@@ -187,9 +185,9 @@ class Writer:
     async def _partition_of(self, identity: str, topic: str) -> int:
         """The partition of a file: where its records are already, else by its identity."""
         ledger = self.ledger
-        mark = ledger.mark(identity)
-        if mark is not None and mark.topic == topic:
-            return mark.partition
+        home = ledger.home(identity, topic)
+        if home is not None:
+            return home
         if not ledger.partitions.get(topic):
             ensure = partial(self._log.ensure_topic, topic)
             ledger.partitions[topic] = await self.patiently(ensure)
