@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import threading
@@ -12,13 +13,15 @@ from typing import Any
 
 import pytest
 from tests.broker.test_groups_on_the_wire import commit, committed, join, sync
-from tests.broker.wire import Wire, batch_of, records_of
+from tests.broker.wire import Wire, batch_of, fetch_request, produce_request, records_of
 from tests.sim.faulty_files import FaultyFiles
 
 from summit.base.errors import Closed, Conflict, Invalid, SummitError
 from summit.broker import BrokerSettings, BrokerThread
 from summit.protocol import codes
 from summit.protocol.delete_topics import DELETE_TOPICS, DeleteTopicsRequest
+from summit.protocol.fetch import FETCH
+from summit.protocol.produce import PRODUCE
 
 Start = Callable[..., BrokerThread]
 DURABILITIES = ["fsync", "interval", "os"]
@@ -112,6 +115,24 @@ def test_thread_before_and_after(start_broker: Start, tmp_path: Path) -> None:
     thread.stop()
     assert not thread.is_running
     assert not [t for t in threading.enumerate() if t.name.startswith("summit-")]
+
+
+def test_on_the_standard_event_loop(start_broker: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvloop is an extra: everything works without it."""
+    monkeypatch.setattr("summit.broker.thread.new_event_loop", asyncio.new_event_loop)
+    broker = start_broker(durability="fsync")
+    with Wire(broker.port) as wire, Wire(broker.port) as reader:
+        wire.create_topic("t")
+        request = fetch_request([("t", 0, 0)], max_wait_ms=20_000, min_bytes=400_000)
+        waiting = reader.send(FETCH, 12, request)
+        large = batch_of(b"x" * 300_000)
+        sent = [wire.send(PRODUCE, 9, produce_request("t", large)) for _ in range(10)]
+        for offset, each in enumerate(sent):
+            answer = wire.receive(PRODUCE, 9, each).topics[0].partitions[0]
+            assert answer.base_offset == offset
+        part = reader.receive(FETCH, 12, waiting).topics[0].partitions[0]
+        assert len(records_of(part.records)) >= 2
+        assert wire.ask_values("t", 0) == [b"x" * 300_000] * 10
 
 
 def test_metrics_count_and_rate(start_broker: Start) -> None:
