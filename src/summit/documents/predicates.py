@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from summit.base.errors import Invalid
-from summit.documents.conditions import lower_condition
 from summit.documents.problems import Problems, join_pointer
 from summit.documents.section import Section, kind_name
-from summit.events.expressions.building import all_of, any_of
-from summit.events.expressions.ir import Node
+from summit.events.conditions import Condition, lower_condition
+from summit.events.expressions.building import all_of, any_of, comparison
+from summit.events.expressions.ir import Field, Literal, Node
 from summit.events.expressions.parser import parse_predicate
 
 CONDITION_FIELDS: Final = (
@@ -71,19 +73,27 @@ def read_condition(
     names = (*CONDITION_FIELDS, *GUIDE_ONLY) if guide else CONDITION_FIELDS
     before = len(problems)
     section = Section(value, pointer, problems, names=names, noun="condition")
-    if section.flag("negate", default=False):
-        section.not_available("negate")
-    if _is_previous(value.get("ref")):
-        message = "a ref to 'previous' is not available yet"
-        problems.add(join_pointer(pointer, "ref"), message, code="pattern.not_available")
+    event_type = section.text("eventType")
+    if event_type is not None and _only_type(value):
+        node: Node = comparison("==", Field(("eventType",)), Literal(event_type))
+        return node if len(problems) == before else None
+    condition = Condition(
+        field=section.text("field", required=True) or "",
+        operator=section.text("operator", required=True) or "",
+        value=value.get("value", msgspec.UNSET),
+        event_type=event_type,
+        ref=section.text("ref"),
+        negate=section.flag("negate", default=False),
+        compare_as=section.text("compareAs"),
+    )
+    if condition.ref is not None and condition.ref.split(".")[0] == "previous":
+        section.not_available("ref", "a ref to 'previous'")
     if len(problems) > before:
         return None
-    plain = {name: value[name] for name in CONDITION_FIELDS if name in value}
     try:
-        return lower_condition(plain, steps=steps)
+        return lower_condition(condition, steps=steps)
     except Invalid as error:
-        member = error.details.get("member") or error.details.get("pointer", "").strip("/")
-        problems.add_error(join_pointer(pointer, member) if member else pointer, error)
+        problems.add_error(pointer + str(error.details.get("pointer", "")), error)
         return None
 
 
@@ -112,5 +122,6 @@ def _read_one(value: Any, pointer: str, problems: Problems, steps: Sequence[str]
         return None
 
 
-def _is_previous(ref: object) -> bool:
-    return isinstance(ref, str) and (ref == "previous" or ref.startswith("previous."))
+def _only_type(condition: Mapping[str, Any]) -> bool:
+    """Whether it says nothing but the event's type."""
+    return all(condition.get(name) is None for name in CONDITION_FIELDS if name != "eventType")
