@@ -13,12 +13,15 @@ from summit.ingest.files.source import Place, place_of
 def find_files(patterns: Sequence[str], exclude: Sequence[str]) -> dict[Place, str]:
     """The regular files that match, by device and inode, in the order of the patterns.
 
-    A pattern without wildcards is a path; `**` reaches into directories. Two paths that lead to
-    the same file count once.
+    A pattern without wildcards, or one that is the name of a file, is a path; `**` reaches into
+    directories. Two paths that lead to the same file count once.
     """
     found: dict[Place, str] = {}
     for pattern in patterns:
-        paths = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]
+        if glob.has_magic(pattern) and not os.path.exists(pattern):
+            paths = sorted(glob.glob(pattern, recursive=True))
+        else:
+            paths = [pattern]
         for path in paths:
             if any(_matches(path, one) for one in exclude):
                 continue
