@@ -297,18 +297,22 @@ class PartitionOpener:
         if entry.base_offset > self._end_offset:
             self._note_gap(entry.base_offset)
             self._roll(entry.base_offset)
-        position = 0
+        segment = log.segments[-1]
+        position = start = 0  # from `start` to `position`: taken and not yet written
         while position + HEADER_BYTES <= len(data):
             header = parse_header(data, position)
             size = header.size
-            if header.base_offset >= self._end_offset:
-                segment = log.segments[-1]
-                if segment.size and segment.size + size > log.config.segment_bytes:
+            if header.base_offset < self._end_offset:
+                start = position + size
+            else:
+                at = segment.size + position - start
+                if at and at + size > log.config.segment_bytes:
+                    _append(segment, data[start:position])
                     segment = self._roll(header.base_offset)
-                segment.write(data[position : position + size], segment.size)
-                self._take(segment, segment.size, header, now_ms)
-                segment.size += size
+                    start, at = position, 0
+                self._take(segment, at, header, now_ms)
             position += size
+        _append(segment, data[start:position])
 
     def _roll(self, base_offset: int) -> Segment:
         log = self._log
@@ -319,6 +323,12 @@ class PartitionOpener:
         log.has_rolled = True
         self._unindexed_bytes = 0
         return segment
+
+
+def _append(segment: Segment, data: Buffer) -> None:
+    if data:
+        segment.write(data, segment.size)
+        segment.size += len(data)
 
 
 def _batches(segment: Segment, position: int) -> Iterator[tuple[BatchHeader, Buffer]]:
