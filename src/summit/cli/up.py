@@ -77,10 +77,10 @@ def up(
         "--correlation-port", str(_port(correlation_port, 3001, free=free)),
     ]  # fmt: skip
     existing = dialled(bootstrap_servers, default=None)
-    level = ["--log-level", log_level]
     component = Supervisor(
-        broker=None if existing else [*broker, *level],
-        node=[*node, *level],
+        broker=None if existing else broker,
+        node=node,
+        options=["--log-level", log_level],
         workers=max(1, (os.cpu_count() or 1) - 2) if workers is None else workers,
         bootstrap_servers=existing,
     )

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -106,8 +105,9 @@ async def _drain(component: Component) -> bool:
 
 def _watch_lifeline(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
     def watch() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while sys.stdin.buffer.read(1):
+        # The descriptor, not sys.stdin: its lock would be held while the interpreter ends.
+        with contextlib.suppress(OSError):
+            while os.read(0, 1):
                 pass
         with contextlib.suppress(RuntimeError):  # the loop has closed first
             loop.call_soon_threadsafe(stopping.set)

@@ -23,6 +23,7 @@ class Supervisor:
         broker: Arguments of `summit broker`; none where a broker is there already.
         node: Arguments of `summit node` without the address of the broker.
         workers: How many workers.
+        options: Arguments that every process gets.
         bootstrap_servers: The broker that is there, when `broker` is None.
     """
 
@@ -32,9 +33,13 @@ class Supervisor:
         broker: Sequence[str] | None,
         node: Sequence[str],
         workers: int,
+        options: Sequence[str] = (),
         bootstrap_servers: Sequence[str] = (),
     ) -> None:
-        self._broker = Child("broker", ["broker", *broker]) if broker is not None else None
+        self._options = list(options)
+        self._broker = (
+            Child("broker", ["broker", *broker, *options]) if broker is not None else None
+        )
         self._node_arguments = list(node)
         self._workers_count = workers
         self._bootstrap = ",".join(bootstrap_servers)
@@ -50,7 +55,7 @@ class Supervisor:
             await self._broker.start()
             self._bootstrap = self._broker.ready["broker"]
             self._tasks.spawn(self._watch_broker(self._broker), "watch broker")
-        dial = ["--bootstrap-servers", self._bootstrap]
+        dial = ["--bootstrap-servers", self._bootstrap, *self._options]
         self._node = Child("node", ["node", *dial, *self._node_arguments])
         self._workers = [
             Child(f"worker-{n}", ["worker", *dial]) for n in range(self._workers_count)
