@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import threading
@@ -115,6 +116,47 @@ def test_thread_before_and_after(start_broker: Start, tmp_path: Path) -> None:
     thread.stop()
     assert not thread.is_running
     assert not [t for t in threading.enumerate() if t.name.startswith("summit-")]
+
+
+@pytest.mark.parametrize("durability", DURABILITIES)
+def test_stop_answers_what_it_has_taken(start_broker: Start, durability: str) -> None:
+    broker = start_broker(durability=durability)
+    with Wire(broker.port) as wire:
+        wire.create_topic("t")
+        for _ in range(300):
+            wire.send(PRODUCE, 9, produce_request("t", batch_of(b"x" * 1000)))
+        stopper = threading.Thread(target=broker.stop)
+        stopper.start()
+        answered = 0
+        with contextlib.suppress(EOFError, ConnectionResetError):
+            while True:
+                answer = wire.receive(PRODUCE, 9).topics[0].partitions[0]
+                assert (answer.error_code, answer.base_offset) == (codes.NONE, answered)
+                answered += 1
+        stopper.join()
+    with Wire(start_broker(durability=durability).port) as wire:
+        assert wire.fetch("t", 0).high_watermark >= answered
+
+
+def test_silent_connections_are_closed(start_broker: Start) -> None:
+    broker = start_broker()
+    with Wire(broker.port) as silent, Wire(broker.port) as lively:
+        assert silent.metadata().brokers
+        inner = broker._broker
+        assert inner is not None
+
+        def ten_minutes_pass() -> None:
+            inner.tick += 599
+            while inner.tick % 30:
+                inner.close_idle()
+
+        assert lively.metadata().brokers
+        broker._call(ten_minutes_pass)
+        assert lively.metadata().brokers, "not yet"
+        for _ in range(3):
+            broker._call(lambda: [inner.close_idle() for _ in range(30)])
+            assert lively.metadata().brokers
+        assert silent.is_closed_by_broker()
 
 
 def test_on_the_standard_event_loop(start_broker: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,6 +185,28 @@ def test_static_member_comes_back_without_a_rebalance(
     assert take(again, 1)
     assert time.monotonic() - begun < 5, "it did not wait for the old session to end"
     again.close()
+
+
+def test_a_member_survives_a_restart_of_the_broker(tmp_path: Path) -> None:
+    """Generations are durable: after the restart it goes on, nothing is read twice."""
+    broker = BrokerProcess(str(tmp_path), num_partitions=2).start()
+    produce(broker, "kept", 50)
+    quick = {"reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 50, "log_level": 0}
+    assigned: list[int] = []
+    one = consumer(broker, "g", **quick)
+    one.subscribe(["kept"], on_assign=lambda _, parts: assigned.append(len(parts)))
+    first = take(one, 50)
+    one.commit(asynchronous=False)
+    assert broker.stop() == 0
+    broker.start()
+    produce(broker, "kept", 50)
+    second = take(one, 50)
+    one.commit(asynchronous=False)
+    one.close()
+    broker.stop()
+    assert len(first) == len(second) == 50
+    assert len({(m.partition(), m.offset()) for m in first + second}) == 100
+    assert assigned == [2], "no rebalance"
 
 
 def test_offsets_for_times_and_watermarks(broker: BrokerProcess, topic: str, group: str) -> None:

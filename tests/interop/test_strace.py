@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.broker.wire import Wire, batch_of
 from tests.interop.processes import BrokerProcess
 

@@ -143,6 +143,9 @@ class Broker:
         if self._housekeeping is not None:
             await self._housekeeping.stop()
         state.coordinator.close()
+        self.is_congested = True  # no new requests; what was taken is answered
+        if self._commit.failure is None:
+            await self._commit.drain()
         for connection in list(self._connections):
             connection.close()
         await self._close_disk()
@@ -290,6 +293,8 @@ class Broker:
                 touched |= partition.waits
         for wait in touched:
             wait.check()
+        if self._is_stopping:
+            return
         if self.is_congested and self._commit.backlog_bytes <= BACKLOG_BYTES_MAX // 2:
             self.is_congested = False
             for connection in list(self._connections):
