@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from aiokafka.record.memory_records import MemoryRecords
 from tests.sim.faulty_files import FaultyFiles
 from tests.sim.log_world import (
     NOW_MS,
@@ -79,6 +80,13 @@ def test_kafkas_layout() -> None:
     )
     log_bytes = files.read_bytes(f"/data/topics/a.topic-3/{bases[0]}.log")
     assert len(log_bytes) == 5 * len(a_batch("x" * 100))
+    read_by_others = MemoryRecords(log_bytes)
+    offsets: list[int] = []
+    while read_by_others.has_next():
+        batch = read_by_others.next_batch()
+        assert batch.validate_crc()
+        offsets += [record.offset for record in batch]
+    assert offsets == [0, 1, 2, 3, 4]
 
 
 def test_partitions() -> None:
