@@ -57,6 +57,7 @@ class World:
                 "heartbeatIntervalMs": 100,
                 "handlerBackoffMs": 1,
                 "metadataMaxAgeMs": 200,
+                "fetchMaxWaitMs": 50,  # a seek waits for the end of the fetch before it
                 **config,
             }
         )

@@ -53,7 +53,7 @@ def test_more_replicas_than_brokers_are_lowered_with_a_warning(world: World) -> 
             )
             assert (made.replication_factor, made.wanted_replication_factor) == (1, 3)
             assert "under-replicated" in made.warnings[0]
-            assert world.broker.metrics()["under_replicated_partitions"] == 2
+            assert world.broker.metrics()["under_replicated_partitions"] >= 2
             with pytest.raises(Invalid):  # a Kafka client is refused, as by Kafka
                 await admin._create(TopicConfig(name="x"), _Plan(3, {}))
 
@@ -67,6 +67,7 @@ def test_a_codec_that_topics_do_not_keep_is_told(world: World) -> None:
                 {"name": world.group(), "compressionType": "lz4", "replicationFactor": 2}
             )
             assert ["under-replicated" in made.warnings[0], "lz4" in made.warnings[1]] == [True] * 2
+            assert world.broker.metrics()["under_replicated_partitions"] >= 3
 
     asyncio.run(go())
 

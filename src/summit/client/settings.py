@@ -165,7 +165,7 @@ class ConsumerConfig(ClientConfig, frozen=True, kw_only=True):
     max_poll_interval_ms: int = 300_000
     isolation_level: str = "read_uncommitted"
     metadata_max_age_ms: int = 30_000
-    fetch_max_wait_ms: int = 100
+    fetch_max_wait_ms: int = 500
     handler_retries: int = 3
     handler_backoff_ms: int = 100
     on_handler_failure: str = "stop"
