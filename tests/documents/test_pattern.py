@@ -219,7 +219,7 @@ def test_a_field_that_is_null_was_not_given() -> None:
     ("fields", "expected"),
     [
         ({}, []),
-        ({"groupBy": None}, []),
+        ({"groupBy": None}, ["there is no groupBy"]),
         ({"groupBy": None, "steps": [step("a", times=2)]}, ["there is no groupBy"]),
         ({"groupBy": None, "steps": [step("a"), step("b")]}, ["there is no groupBy"]),
         ({"within": None}, []),

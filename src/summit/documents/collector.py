@@ -41,6 +41,7 @@ def validate_collector(values: Mapping[str, Any], *, source: str = "") -> Collec
     Raises: Invalid("document.invalid") with all `problems`.
     """
     problems = Problems()
+    problems.refuse_foreign(values, "collector", source)
     given = dict(values)
     for name, other in (("id", "name"), ("name", "id")):
         if given.get(name) is None and given.get(other) is not None:

@@ -38,7 +38,7 @@ def validate_document(document: Parsed | Mapping[str, Any], *, source: str = "")
         values, source = document.values, document.place
     else:
         values = document
-    kind = kind_of(values)
+    kind = kind_of(values) if isinstance(values, Mapping) else "pattern"
     validate = _VALIDATORS.get(kind) if isinstance(kind, str) else None
     if validate is None:
         _refuse_kind(kind, source)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from summit.base import limits
 from summit.base.errors import Invalid
+from summit.documents.plain import kind_fault, size_fault
 
 _SPACE: Final = " \t\r\n"
 
@@ -22,13 +23,11 @@ def read_json(text: str, source: str) -> Iterator[tuple[Any, int]]:
 
     Raises: Invalid("document.syntax") with `source` and `line`; Invalid("document.too_large").
     """
-    counter = _Counter(source)
     position = _skip_space(text, 0)
     while position < len(text):
         line = text.count("\n", 0, position) + 1
         try:
             value, end = _DECODER.raw_decode(text, position)
-            _check_texts(value)
         except json.JSONDecodeError as error:
             reason = f"{error.msg} (column {error.colno})"
             raise Invalid(
@@ -37,8 +36,12 @@ def read_json(text: str, source: str) -> Iterator[tuple[Any, int]]:
         except _Refused as error:
             raise Invalid("document.syntax", source=source, line=line, reason=str(error)) from error
         except RecursionError as error:
-            raise counter.too_deep() from error
-        counter.count(value)
+            reason = f"more than {limits.DOCUMENT_DEPTH_MAX} nested lists and maps"
+            raise Invalid("document.too_large", source=source, reason=reason) from error
+        if (fault := size_fault(value)) is not None:
+            raise Invalid("document.too_large", source=source, reason=fault)
+        if (fault := kind_fault(value)) is not None:
+            raise Invalid("document.syntax", source=source, line=line, reason=fault)
         yield value, line
         position = _skip_space(text, end)
 
@@ -78,42 +81,3 @@ def _float(text: str) -> float:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_constant, parse_int=_int, parse_float=_float
 )
-
-
-def _check_texts(value: Any) -> None:
-    """Refuse half surrogate pairs, which no UTF-8 text can hold."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise _Refused("a text holds half a surrogate pair") from error
-
-
-class _Counter:
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._count = 0
-
-    def count(self, value: Any) -> None:
-        """Refuse too many values, or values nested too deeply."""
-        level: list[Any] = [value]
-        depth = 0
-        while level:
-            self._count += len(level)
-            if self._count > limits.DOCUMENT_NODES_MAX:
-                reason = f"more than {limits.DOCUMENT_NODES_MAX} values"
-                raise Invalid("document.too_large", source=self._source, reason=reason)
-            inner: list[Any] = []
-            for item in level:
-                if isinstance(item, dict):
-                    inner.extend(item.values())
-                elif isinstance(item, list):
-                    inner.extend(item)
-            level = inner
-            depth += 1
-            if depth > limits.DOCUMENT_DEPTH_MAX + 1:
-                raise self.too_deep()
-
-    def too_deep(self) -> Invalid:
-        """The error for deep nesting."""
-        reason = f"more than {limits.DOCUMENT_DEPTH_MAX} nested lists and maps"
-        return Invalid("document.too_large", source=self._source, reason=reason)

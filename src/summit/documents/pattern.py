@@ -66,6 +66,7 @@ def validate_pattern(values: Mapping[str, Any], *, source: str = "") -> PatternD
     Raises: Invalid("document.invalid" or "pattern.not_available") with all `problems`.
     """
     problems = Problems()
+    problems.refuse_foreign(values, "pattern", source)
     section = Section(
         values, "", problems, names=PATTERN_FIELDS, later=PATTERN_FIELDS_LATER, noun="pattern"
     )
@@ -200,7 +201,7 @@ def _warnings(
     notify: tuple[str, ...],
 ) -> tuple[str, ...]:
     found: list[str] = []
-    if not keyed and (len(steps) > 1 or steps[0].times_max != 1):
+    if not keyed:
         found.append("there is no groupBy: events of all entities are matched together")
     if within_ms is None:
         loops = [step.name for step in steps if step.times_max != 1]

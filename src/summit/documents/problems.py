@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from summit.base import limits
 from summit.base.errors import Invalid
+from summit.documents.plain import kind_fault, size_fault
 
 INVALID = "document.invalid"
 
@@ -53,6 +55,16 @@ class Problems:
     def add_error(self, pointer: str, error: Invalid) -> None:
         """Note an error that a lower room raised about the value at `pointer`."""
         self.add(pointer, str(error), code=error.code)
+
+    def refuse_foreign(self, values: object, kind: str, source: str) -> None:
+        """Raise at once for what is no document at all: not a map, or not of plain values."""
+        if isinstance(values, Mapping):
+            fault = size_fault(values) or kind_fault(values)
+        else:
+            fault = f"must be a map of fields, not {type(values).__name__}"
+        if fault is not None:
+            self.add("", fault)
+            self.raise_if_any(f"{source}: a {kind}" if source else f"a {kind}")
 
     def raise_if_any(self, subject: str, **details: Any) -> None:
         """Raise what was found.

@@ -41,6 +41,7 @@ def validate_stream(values: Mapping[str, Any], *, source: str = "") -> StreamDoc
     Raises: Invalid("document.invalid" or "stream.not_available") with all `problems`.
     """
     problems = Problems()
+    problems.refuse_foreign(values, "stream", source)
     section = Section(
         values, "", problems,
         names=STREAM_FIELDS, later=STREAM_FIELDS_LATER, later_code=_LATER, noun="stream",
