@@ -255,8 +255,6 @@ _ROWS = (
               "operator '{operator}' {reason}", "Correct the value."),
     ErrorSpec("condition.invalid", "Invalid", 400, None, False,
               "{reason}", "Write field, operator and value."),
-    ErrorSpec("line.too_long", "Invalid", 400, None, False,
-              "the line is longer than {limit} characters", "Split it at its source."),
     # ---- documents ----
     ErrorSpec("document.syntax", "Invalid", 400, None, False,
               "{source}, line {line}: {reason}", "Correct the YAML or JSON text."),

@@ -41,6 +41,7 @@ EXPRESSION_CHARS_MAX: Final = 4_096  # characters of an expression
 EXPRESSION_DEPTH_MAX: Final = 24  # nested operators; Python's compiler allows 200 brackets
 CONDITION_VALUES_MAX: Final = 10_000  # elements of a condition's value; longer lists are tables
 CONDITION_TEXT_CHARS_MAX: Final = 4_096  # characters of one text in a condition's value
+REPEATED_EVENTS_MAX: Final = 10_000  # events of one line `message repeated N times`
 EXPRESSION_VALUE_SIZE_MAX: Final = 65_536  # characters or elements that `+` may join up to
 
 INDEXED_TYPES_MAX: Final = 2_000  # event types told apart by the rule index; further ones cost more

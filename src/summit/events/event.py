@@ -133,10 +133,7 @@ def parse_event(
     """
     if value is None or not value:
         raise Invalid("event.empty")
-    try:
-        parsed = _decode_json(value)
-    except DECODE_ERRORS as error:
-        raise Invalid("event.not_json", reason=_reason(error)) from error
+    parsed = decode_value(value)
     transport = Transport(
         topic=topic,
         partition=partition,
@@ -146,6 +143,14 @@ def parse_event(
         headers=_header_texts(headers),
     )
     return make_event(parsed, transport)
+
+
+def decode_value(value: bytes | memoryview) -> Any:
+    """The JSON value of some bytes. Raises: Invalid("event.not_json")."""
+    try:
+        return _decode_json(value)
+    except DECODE_ERRORS as error:
+        raise Invalid("event.not_json", reason=_reason(error)) from error
 
 
 def make_event(value: object, transport: Transport | None = None) -> Event:
