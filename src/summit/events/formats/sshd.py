@@ -85,7 +85,8 @@ _ROWS: Final[dict[str, tuple[_Row, ...]]] = {
              r"(?: on (?P<localAddress>\S+) port (?P<localPort>\d{1,5}))?(?P<rest>.*)"),
     ),
     "Disconnected": (
-        _row("ssh.connection.disconnected", r"Disconnected from ", _WHO, _ADDRESS, _SURE_PORT, _PHASE),
+        _row("ssh.connection.disconnected",
+             r"Disconnected from ", _WHO, _ADDRESS, _SURE_PORT, _PHASE),
         _row("ssh.connection.disconnected", r"Disconnected from ", _ADDRESS, _PORT, _PHASE),
     ),
     "Received": (
@@ -154,8 +155,6 @@ _ROWS: Final[dict[str, tuple[_Row, ...]]] = {
     ),
 }  # fmt: skip
 
-    r"message repeated (\d{1,9}) times: \[ ?(.*?)\]?", re.ASCII | re.DOTALL
-)
 _LEVEL: Final = re.compile(r"(error|fatal|debug\d?|info): ", re.ASCII)
 _MODULE: Final = re.compile(r"(pam_[a-z0-9_]+)\(([^:)\s]*)(?::([^)\s]*))?\): ", re.ASCII)
 _NUMBERS: Final = frozenset(("port", "localPort", "count", "reasonCode", "userId"))
