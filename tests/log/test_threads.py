@@ -56,9 +56,9 @@ def test_staging_persisting_and_checkpoints_side_by_side(
             flight = (group, disk.submit(group.persist))
             if number % 50 == 12:
                 assert store.delete_topic(f"extra{number - 2}")
-            if store.maintenance_due and (running is None or running.done()):
+            if store.maintenance_due:
                 if running is not None:
-                    running.result()
+                    running.result(30)
                 running = upkeep.submit(store.begin_checkpoint().run)
                 checkpoints += 1
             read_somewhere(chance, chance.choice(logs), expected)

@@ -20,12 +20,18 @@ the same error, so a hole in the offsets cannot be written even if the caller hu
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from summit.base.errors import Corrupt, Unavailable
 from summit.log.faults import is_disk_full, reason
 from summit.log.layout import LOG
 from summit.log.wal_format import WalEntry
+
+# Batches smaller than this on average are joined before they are written: one copy is cheaper
+# than a longer vectored write. Larger ones are written from where they are.
+_COPY_BYTES = 16 * 1024
+_BASE_OFFSET = struct.Struct(">q")
 
 if TYPE_CHECKING:
     from summit.base.files import Files
@@ -71,7 +77,7 @@ class Group:
             except Corrupt as error:
                 core.fail(error)
                 raise
-            self.size_bytes = sum(len(write.data) for write in writes)
+            self.size_bytes = sum(write.end_position - write.position for write in writes)
 
     def publish(self) -> list[PartitionLog]:
         """Let readers see the group. On the loop's thread, after `persist`, in the order of seals.
@@ -126,9 +132,11 @@ def _write_segment(write: Write) -> None:
     chunks = write.chunks
     if write.is_dropped:  # its topic was deleted since
         return
-    write.data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    size = write.end_position - write.position
+    if len(chunks) > 1 and size < len(chunks) * _COPY_BYTES:
+        write.chunks = chunks = [b"".join(chunks)]
     try:
-        write.segment.write(write.data, write.position)
+        write.segment.write(chunks, write.position)
     except FileNotFoundError:
         if not write.log.is_deleted:  # its directory was renamed a moment ago
             raise
@@ -147,7 +155,10 @@ def _remove_write(files: Files, write: Write) -> None:
 
 
 def _wal_entries(writes: list[Write]) -> list[WalEntry]:
-    return [
-        WalEntry(write.log.topic_id.bytes, write.log.index, write.base_offset, write.data)
-        for write in writes
-    ]
+    entries: list[WalEntry] = []
+    for write in writes:
+        topic_id, index = write.log.topic_id.bytes, write.log.index
+        for chunk in write.chunks:  # one, or large batches each by itself
+            (base_offset,) = _BASE_OFFSET.unpack_from(chunk)
+            entries.append(WalEntry(topic_id, index, base_offset, chunk))
+    return entries

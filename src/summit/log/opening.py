@@ -327,7 +327,7 @@ class PartitionOpener:
 
 def _append(segment: Segment, data: Buffer) -> None:
     if data:
-        segment.write(data, segment.size)
+        segment.write([data], segment.size)
         segment.size += len(data)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from summit.base.files import Buffer, File, Files
@@ -190,9 +190,9 @@ class Segment:
 
     # ---- writing ----
 
-    def write(self, data: Buffer, position: int) -> None:
+    def write(self, buffers: Sequence[Buffer], position: int) -> None:
         """Write batches at `position`. Raises OSError; the file may then be longer."""
-        self.file.pwrite(data, position)
+        self.file.pwritev(buffers, position)
 
     def truncate(self, position: int) -> None:
         self.file.truncate(position)

@@ -37,7 +37,6 @@ class Write:
         "base_offset",
         "before",
         "chunks",
-        "data",
         "end_offset",
         "end_position",
         "is_dropped",
@@ -54,8 +53,7 @@ class Write:
         self.base_offset = offset
         self.end_position = position
         self.end_offset = offset
-        self.chunks: list[Buffer] = []
-        self.data: Buffer = b""  # the chunks joined, by the thread that persists
+        self.chunks: list[Buffer] = []  # batches; small ones are joined when they are persisted
         self.undo: list[tuple[int, ProducerEntry | None]] = []
         self.before: Tail | None = None
         self.is_dropped = False
