@@ -12,7 +12,7 @@ from typing import Any
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, SummitError
-from summit.base.limits import LEASE_POLL_MS
+from summit.base.limits import LEASE_PAUSE_MS, LEASE_POLL_MS
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
 from summit.client.consumer import StreamConsumer
@@ -90,13 +90,14 @@ class Lease:
         )
 
     async def _stay(self) -> None:
-        # Polling keeps the membership alive; the definitions themselves are read elsewhere.
+        # Polling keeps the membership alive; the definitions themselves are read elsewhere. Polls
+        # are short and pauses long, because a commit has to wait while librdkafka is in a poll.
         while True:
             try:
                 await self._consumer.poll_batch(1_000, LEASE_POLL_MS)
             except SummitError as error:
                 get_logger(__name__).warning("lease.poll_failed", error=str(error))
-                await asyncio.sleep(1)
+            await asyncio.sleep(LEASE_PAUSE_MS / 1000)
 
     def _assigned(self, payload: Any) -> None:
         if (DEFINITIONS_TOPIC, 0) in payload.partitions:

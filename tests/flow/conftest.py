@@ -1,0 +1,28 @@
+"""A live broker for the tests of this folder, and what it takes to try a worker on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from summit.broker import BrokerSettings, BrokerThread
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[list[str]]:
+    """The address of a fresh broker on a thread of its own; topics are made when asked for."""
+    broker = BrokerThread(
+        BrokerSettings(
+            port=0,
+            data_dir=str(tmp_path / "data"),
+            durability="os",
+            auto_create_topics=True,
+            num_partitions=2,
+            group_min_session_timeout_ms=100,
+        )
+    )
+    broker.start()
+    yield [f"127.0.0.1:{broker.port}"]
+    broker.stop()
