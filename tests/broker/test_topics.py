@@ -143,6 +143,11 @@ class TestMetadata:
     def test_bad_names_are_never_created(self, wire: Wire, name: str) -> None:
         assert wire.metadata(name).topics[0].error_code == codes.INVALID_TOPIC_EXCEPTION
 
+    def test_internal_topics_are_not_for_clients_to_make(self, wire: Wire, topic: str) -> None:
+        for name in ("__cluster_metadata", "__transaction_state"):
+            assert wire.metadata(name).topics[0].error_code == codes.TOPIC_ALREADY_EXISTS
+        assert wire.create_topic(f"{topic}-after").error_code == codes.NONE, "facts are written"
+
     def test_a_setting_forbids_auto_creation(self, start_broker: Any) -> None:
         with Wire(start_broker(auto_create_topics=False).port) as wire:
             found = wire.metadata("absent").topics[0]
@@ -192,6 +197,7 @@ class TestCreateTopics:
             (creatable("a b"), codes.INVALID_TOPIC_EXCEPTION),
             (creatable("__cluster_metadata"), codes.TOPIC_ALREADY_EXISTS),
             (creatable("__consumer_offsets"), codes.TOPIC_ALREADY_EXISTS),
+            (creatable("__transaction_state"), codes.TOPIC_ALREADY_EXISTS),
             (
                 creatable(
                     "assigned", -1, -1,
@@ -377,12 +383,13 @@ class TestInitProducerId:
         assert (first.error_code, first.producer_epoch) == (codes.NONE, 0)
         assert second.producer_id == first.producer_id + 1
 
-    def test_a_known_producer_gets_its_next_epoch(self, wire: Wire) -> None:
+    def test_a_producer_without_transactions_always_gets_a_new_id(self, wire: Wire) -> None:
         request = InitProducerIdRequest(
             transactional_id=None, transaction_timeout_ms=0, producer_id=5, producer_epoch=3
         )
         answer = wire.ask(INIT_PRODUCER_ID, 4, request)
-        assert (answer.producer_id, answer.producer_epoch) == (5, 4)
+        assert answer.producer_id != 5
+        assert answer.producer_epoch == 0
 
     def test_transactions_are_refused(self, wire: Wire) -> None:
         request = InitProducerIdRequest(transactional_id="t", transaction_timeout_ms=1000)

@@ -11,7 +11,7 @@ from summit.base.logs import get_logger
 from summit.base.rand import Rand
 from summit.broker import topic_configs
 from summit.broker.commit import CommitScheduler
-from summit.broker.disk_thread import DiskThread
+from summit.broker.disk_thread import DiskThread, attempt
 from summit.broker.metadata_log import (
     METADATA_TOPIC_ID,
     Fact,
@@ -21,6 +21,7 @@ from summit.broker.metadata_log import (
 )
 from summit.broker.settings import BrokerSettings
 from summit.broker.topics import (
+    INTERNAL_TOPICS,
     METADATA_TOPIC,
     OFFSETS_TOPIC,
     Partition,
@@ -83,6 +84,8 @@ class Catalogue:
         Raises: Invalid or Conflict("topic.exists").
         """
         check_topic_name(name)
+        if name in INTERNAL_TOPICS:
+            raise Conflict("topic.exists", topic=name)
         if self._topics.named(name) is not None or name in self._creating:
             raise Conflict("topic.exists", topic=name)
         if not 1 <= partitions <= PARTITIONS_MAX:
@@ -153,7 +156,8 @@ class Catalogue:
             self._topics.add(topic)
             _log.info("topic.created", topic=topic.name, partitions=len(topic.partitions))
         else:
-            self._store.delete_topic(topic.name)
+            if topic.partitions:
+                self._remove_files(topic)
             _log.warning("topic.not_created", topic=topic.name, error=str(error))
         for done in waiting:
             done(topic if error is None else None, error)
@@ -177,10 +181,15 @@ class Catalogue:
             topic.is_deleted = False
         else:
             self._topics.remove(topic)
-            self._store.delete_topic(topic.name)
+            self._remove_files(topic)
             self._on_deleted(topic)
             _log.info("topic.deleted", topic=topic.name)
         done(error)
+
+    def _remove_files(self, topic: Topic) -> None:
+        _, error = attempt(lambda: self._store.delete_topic(topic.name))
+        if error is not None:  # the next start finds them and removes them
+            _log.error("topic.files_left", topic=topic.name, error=str(error))
 
     def live_facts(self) -> list[Fact] | None:
         """Every fact about topics that the metadata log must hold; None while one is changing."""

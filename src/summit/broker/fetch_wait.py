@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from summit.base.errors import SummitError
+from summit.base.logs import get_logger
 from summit.broker.metrics import Metrics
 from summit.broker.request import Request
 from summit.broker.topics import Partition
@@ -20,6 +21,7 @@ from summit.protocol import codes
 from summit.protocol.fetch_fast import FetchPart, build_fetch_response
 from summit.records.batch import LENGTH_END, parse_header
 
+_log = get_logger(__name__)
 _LENGTH: Final = struct.Struct(">i")
 
 
@@ -73,6 +75,10 @@ def read(wanted: Iterable[Wanted], max_bytes: int) -> int:
             data = log.read(offset, room, at_least_one=not total)
         except SummitError as error:
             each.error = codes.code_of(error)
+            continue
+        except OSError as error:
+            _log.error("fetch.read_failed", topic=log.topic, error=str(error))
+            each.error = codes.KAFKA_STORAGE_ERROR
             continue
         each.data = data
         total += len(data)

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from summit.base.clock import Clock
+from summit.base.errors import Corrupt
 from summit.log.partition import PartitionLog
 from summit.records import Record, build_batch, iter_records, split_batches
 
@@ -105,9 +106,13 @@ class MetadataLog:
         self.log.stage(build_batch([record]), now_ms)
 
     def replay(self) -> Facts:
-        """What all facts come to."""
+        """What all facts come to. Raises: Corrupt("disk.file_damaged") for one that is none."""
         facts = Facts()
         for record in read_all(self.log):
-            if record.value is not None:
+            if record.value is None:
+                continue
+            try:
                 facts.take(_decoder.decode(record.value))
+            except msgspec.DecodeError as error:
+                raise Corrupt("disk.file_damaged", path=self.log.directory) from error
         return facts

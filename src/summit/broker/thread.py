@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from summit.base.clock import Clock
-from summit.base.errors import Closed, SummitError
+from summit.base.errors import Closed, Internal, SummitError
 from summit.base.files import Files
 from summit.broker.loops import new_event_loop
 from summit.broker.server import Broker
@@ -121,8 +121,12 @@ class BrokerThread:
         return self._broker
 
     def _run(self, started: Future[None]) -> None:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(self._serve(started))
+        try:
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                runner.run(self._serve(started))
+        finally:
+            if not started.done():
+                started.set_exception(Internal("internal", reason="the broker's thread ended"))
 
     async def _serve(self, started: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()

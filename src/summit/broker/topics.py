@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 OFFSETS_TOPIC: Final = "__consumer_offsets"
 METADATA_TOPIC: Final = "__cluster_metadata"
-_INTERNAL: Final = frozenset({OFFSETS_TOPIC, METADATA_TOPIC, "__transaction_state"})
+INTERNAL_TOPICS: Final = frozenset({OFFSETS_TOPIC, METADATA_TOPIC, "__transaction_state"})
 
 _LEGAL_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
@@ -58,7 +58,7 @@ class Topic:
         self.topic_id = topic_id
         self.configs = configs
         self.partitions: list[Partition] = []
-        self.is_internal = name in _INTERNAL
+        self.is_internal = name in INTERNAL_TOPICS
         self.is_deleted = False
         self.batch_max_bytes = 0
         self.min_insync_replicas = 1

@@ -9,11 +9,11 @@ Versions: 4 defaults by -1 · 5 shape and configs in the answer · 7 topic id.
 
 from __future__ import annotations
 
-from summit.base.errors import Conflict, Invalid, SummitError
+from summit.base.errors import Invalid, SummitError
 from summit.broker import topic_configs
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
-from summit.broker.topics import METADATA_TOPIC, Topic
+from summit.broker.topics import Topic
 from summit.protocol import codes
 from summit.protocol.create_topics import (
     CreatableTopic,
@@ -65,8 +65,6 @@ def handle(state: BrokerState, request: Request, message: CreateTopicsRequest) -
 
 
 def _partition_count(state: BrokerState, wanted: CreatableTopic) -> int:
-    if wanted.name == METADATA_TOPIC:
-        raise Conflict("topic.exists", topic=wanted.name)
     if wanted.assignments:
         if wanted.num_partitions != -1 or wanted.replication_factor != -1:
             raise Invalid(

@@ -1,15 +1,13 @@
 """InitProducerId: key 22, versions 0-5.
 
 Behaviour: a producer without a transactional id gets a new id with epoch 0, from blocks that are
-durable before their first id is given. With its current id and epoch (v3+) it gets that id with
-the next epoch, or a new id where the epoch is used up.
+durable before their first id is given; the id and epoch that it may name (v3+) are for
+transactional producers.
 Deviations: transactions are not served yet, so a transactional id is refused with
 TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which clients take as final; FindCoordinator says the same.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 from summit.base.errors import SummitError
 from summit.broker.request import Request
@@ -17,16 +15,11 @@ from summit.broker.state import BrokerState
 from summit.protocol import codes
 from summit.protocol.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 
-_EPOCH_MAX: Final = 2**15 - 2  # the last one is kept back, as Kafka does, for fencing
-
 
 def handle(state: BrokerState, request: Request, message: InitProducerIdRequest) -> None:
     """Give a producer id."""
     if message.transactional_id is not None:
         _reply(request, codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
-        return
-    if message.producer_id >= 0 and 0 <= message.producer_epoch < _EPOCH_MAX:
-        _reply(request, codes.NONE, message.producer_id, message.producer_epoch + 1)
         return
 
     def given(producer_id: int, error: SummitError | None) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from summit.base.errors import SummitError
+from summit.base.logs import get_logger
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.protocol import codes
@@ -23,6 +24,8 @@ from summit.protocol.list_offsets import (
     ListOffsetsResponse,
     ListOffsetsTopicResponse,
 )
+
+_log = get_logger(__name__)
 
 LATEST: Final = -1
 EARLIEST: Final = -2
@@ -85,4 +88,7 @@ def _find(
                 answer.offset, answer.timestamp = found
     except SummitError as error:
         answer.error_code = codes.code_of(error)
+    except OSError as error:
+        _log.error("list_offsets.read_failed", topic=topic, error=str(error))
+        answer.error_code = codes.KAFKA_STORAGE_ERROR
     return answer

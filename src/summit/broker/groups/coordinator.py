@@ -52,6 +52,7 @@ class Coordinator:
         self.log = log
         self._logs = (log,)
         self._groups: dict[str, Group] = {}
+        self._emptied_ms: dict[str, int] = {}  # when a group lost its last member
         self._timers: dict[str, tuple[float, asyncio.TimerHandle]] = {}
         self.offsets = OffsetTable()
 
@@ -155,13 +156,20 @@ class Coordinator:
         self._forget(self.offsets.of_topic(topic))
 
     def expire(self, retention_ms: int) -> None:
-        """Drop commits of groups without members that are older than the retention."""
-        old = self.offsets.committed_before(self._clock.now_ms() - retention_ms)
-        self._forget([each for each in old if not self._has_members(each[0])])
+        """Drop what groups committed that have had no member for the whole retention."""
+        limit_ms = self._clock.now_ms() - retention_ms
+        self._forget(
+            [
+                (group_id, where)
+                for group_id, where in self.offsets.committed_before(limit_ms)
+                if not self._has_members(group_id) and self._emptied_ms.get(group_id, 0) < limit_ms
+            ]
+        )
         for group_id, group in list(self._groups.items()):
             is_unused = group.state is State.EMPTY and not self.offsets.of_group(group_id)
             if is_unused and group.deadline_ms() is None:
                 del self._groups[group_id]
+                self._emptied_ms.pop(group_id, None)
 
     def _has_members(self, group_id: str) -> bool:
         group = self._groups.get(group_id)
@@ -219,6 +227,10 @@ class Coordinator:
             cast(Answer, ticket)(reply)
         if group.take_save():
             self._save(group)
+        if group.members:
+            self._emptied_ms.pop(group.group_id, None)
+        elif group.generation:
+            self._emptied_ms.setdefault(group.group_id, self._clock.now_ms())
         self._arm(group)
 
     def _save(self, group: Group) -> None:
@@ -255,6 +267,8 @@ class Coordinator:
         self._timers.pop(group.group_id, None)
         group.tick(self._clock.monotonic_ms())
         self._settle(group)
+        if group.state is State.EMPTY and group.generation == 0 and group.deadline_ms() is None:
+            self._groups.pop(group.group_id, None)  # nobody came back with the id it was given
 
     def _stage(self, pairs: list[tuple[bytes, bytes | None]]) -> None:
         now_ms = self._clock.now_ms()
@@ -283,6 +297,8 @@ class Coordinator:
                 group = Group(group_id, self._limits)
                 stored.restore_group(group, generation, self._clock.monotonic_ms())
                 self._groups[group_id] = group
+                if not group.members:
+                    self._emptied_ms[group_id] = generation.state_timestamp_ms
                 self._arm(group)
 
     def _replay_offset(self, key: stored.OffsetKey, data: bytes | None) -> None:
