@@ -25,7 +25,6 @@ from summit.journal.definition_log import (
     definition_key,
 )
 from summit.journal.follower import LogFollower
-from summit.journal.inputs import is_user_topic
 from summit.journal.topics import DEFINITIONS, DEFINITIONS_TOPIC, ensure_topics
 
 _PLACE = (DEFINITIONS_TOPIC, 0)
@@ -46,21 +45,15 @@ Validate = Callable[[Mapping[str, Any]], Checked]
 def check_document(document: Mapping[str, Any]) -> Checked:
     """Check a document of any kind; one without `kind` whose fields tell it gets it.
 
-    Raises: Invalid as `validate_document`; Invalid("definition.topic_reserved") for a pattern that
-        names a topic which no rule may read: it would never see anything.
+    Raises: Invalid as `validate_document`.
     """
     checked = validate_document(document)
-    warnings: list[str] = []
-    if isinstance(checked, PatternDocument):
-        warnings = list(checked.warnings)
-        for topic in checked.plan.topics:
-            if not set(topic) & set("*?[") and not is_user_topic(topic):
-                raise Invalid("definition.topic_reserved", topic=topic, pointer="/topics")
+    warnings = checked.warnings if isinstance(checked, PatternDocument) else ()
     return Checked(
         kind=checked.kind,
         id=checked.id,
         document={**document, "kind": checked.kind},
-        warnings=warnings,
+        warnings=list(warnings),
     )
 
 
