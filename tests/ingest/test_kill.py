@@ -152,6 +152,31 @@ def test_batch_jsonl_with_dead_letters(broker: BrokerThread, tmp_path: Path) -> 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
+def test_in_the_middle_of_repeated_lines(broker: BrokerThread, tmp_path: Path) -> None:
+    rand = random.Random(3)
+    path = tmp_path / "auth.log"
+    expected: list[tuple[int, int]] = []
+    with path.open("w") as out:
+        for number in range(300):
+            failed = f"Failed password for root from 192.0.2.{number % 250} port 4022 ssh2"
+            count = rand.choice([1, 1, 5, 900])
+            message = failed if count == 1 else f"message repeated {count} times: [ {failed}]"
+            expected += [(out.tell(), sub) for sub in range(count)]
+            out.write(f"Dec 10 07:13:{number % 60:02} LabSZ sshd[{number}]: {message}\n")
+    config = {
+        "name": "kill",
+        "type": "file",
+        "topic": "auth",
+        "path": str(path),
+        "file": {"mode": "batch", "format": "sshd"},
+    }
+    assert kill_while_reading(broker, config, rand) >= 10
+    places = [(offset, sub) for _, offset, sub in sources(read_topic(broker, "auth"))]
+    assert places == expected
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_tail_through_rotations(broker: BrokerThread, tmp_path: Path) -> None:
     rand = random.Random(11)
     path = tmp_path / "app.log"

@@ -73,9 +73,9 @@ class FileOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
         exclude: Glob patterns of files to leave out.
         mode: `batch` reads what is there and completes; `tail` follows what is appended.
         format: How a line becomes an event.
-        event_type: The `eventType` of events of format `line`.
-        year: The year of the first line, for formats whose times have none; default the year
-            of the file's last change.
+        event_type: The `eventType` of lines whose format gives them none.
+        year: The year of the first line, for times that name none. Default: the latest year that
+            is not after the file's last change (mode tail: not after today).
         utc_offset_minutes: The zone of times that name none.
         poll_interval_ms: How often `tail` looks for new data and new files.
         rotate_wait_ms: How long a file that was renamed or removed is still read after its

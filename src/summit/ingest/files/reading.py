@@ -133,18 +133,16 @@ class Reading:
         for path in self.sizes:
             if path != STANDARD_INPUT:
                 file = SourceFile(path)
-                TrackedFile(file, self._options.max_line_bytes).recognise(
-                    self._writer.ledger, final=True
-                )
+                TrackedFile(file, self._options).recognise(self._writer.ledger, final=True)
                 file.close()
 
     def _open(self, path: str) -> tuple[TrackedFile, Callable[[], bool]]:
         """A file of mode `batch`, and whether all of it is there. Raises Invalid."""
         if path != STANDARD_INPUT:
-            return TrackedFile(SourceFile(path), self._options.max_line_bytes), lambda: True
+            return TrackedFile(SourceFile(path), self._options), lambda: True
         source = StandardInput()
         identity = single_use(uuid7(self._clock, Rand()).bytes) if source.is_pipe else None
-        tracked = TrackedFile(source.file, self._options.max_line_bytes, identity=identity)
+        tracked = TrackedFile(source.file, self._options, identity=identity)
         return tracked, source.ended
 
     async def _read_to_end(self, tracked: TrackedFile, ended: Callable[[], bool]) -> None:
@@ -197,7 +195,7 @@ class Reading:
             if file.place in self.tracked:
                 file.close()
                 continue
-            self.tracked[file.place] = TrackedFile(file, self._options.max_line_bytes)
+            self.tracked[file.place] = TrackedFile(file, self._options)
         for place, tracked in self.tracked.items():
             if place not in found and tracked.left_ms is None:
                 tracked.left_ms = self._clock.monotonic_ms()

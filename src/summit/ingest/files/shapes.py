@@ -4,8 +4,12 @@ A shape takes a line and gives the JSON bytes of its events with their record ke
 position in the list is the event's `sub`. The event id is the source coordinate, so that a line
 that is read twice has the same id.
 
-    line    {"eventId", "eventType", "timestamp", "source", "message"}
-    jsonl   the object as it stands, byte for byte
+    line          {"eventId", "eventType", "timestamp", "source", "message"}
+    syslog, sshd  the same with what the line says, and the whole line as `raw`; a line
+                  `message repeated N times: [ … ]` is N events
+    jsonl         the object as it stands, byte for byte
+
+`source` is the path. Where a line is not UTF-8, `rawBase64` holds its bytes.
 """
 
 from __future__ import annotations
@@ -18,15 +22,15 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid
-from summit.events.event import DECODE_ERRORS
+from summit.events.formats import LineParser, RunningYear, YearOf, latest_year, parse_json_line
 from summit.ingest.files.coordinates import Coordinate
 from summit.ingest.files.lines import Line
 from summit.ingest.settings import FileOptions
 
 KeyOf = Callable[[dict[str, Any]], bytes | None]
 
+_DAY_MS: Final = 86_400_000
 _encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder().decode
 
 
 class Shaped(NamedTuple):
@@ -36,24 +40,55 @@ class Shaped(NamedTuple):
     key: bytes | None
 
 
+class Origin(NamedTuple):
+    """The file that lines come from.
+
+    Attributes:
+        identity: The text of its identity.
+        changed_ms: When it was last written, milliseconds since 1970 UTC.
+    """
+
+    path: str
+    identity: str
+    changed_ms: int
+
+
 Shape = Callable[[Line], list[Shaped]]
 
 
 def make_shape(
-    options: FileOptions, *, path: str, identity: str, key_of: KeyOf | None, clock: Clock
+    options: FileOptions, origin: Origin, *, key_of: KeyOf | None, clock: Clock
 ) -> Shape:
-    """The shape of one file's lines.
+    """The shape of one file's lines, to be given them in order.
 
-    The shape raises Invalid("ingest.line_invalid", "ingest.line_too_long") for a line that is no
-    event; blank lines give none.
+    The shape raises Invalid("ingest.line_invalid") for a line that is no event; blank lines give
+    none.
     """
     if options.format == "jsonl":
-        return _jsonl(path, key_of)
-    return _text(options, path, identity, key_of, clock)
+        return _jsonl(origin, key_of)
+    if options.format == "line":
+        return _Text(origin, key_of, _Plain(options.event_type, clock).parse)
+    start_ms = clock.now_ms() if options.mode == "tail" else origin.changed_ms
+    parser = LineParser(
+        options.format,
+        _year_of(options, origin, clock),
+        start_ms=start_ms,
+        utc_offset_minutes=options.utc_offset_minutes,
+        event_type=options.event_type,
+    )
+    return _Text(origin, key_of, parser.parse, with_raw=True)
+
+
+def needs_all_lines(options: FileOptions) -> bool:
+    """Whether a line's events depend on all lines before it: reading then always begins at 0."""
+    return options.year is not None and options.format in ("syslog", "sshd")
 
 
 def check_length(line: Line, path: str, max_line_bytes: int) -> None:
-    """Refuse an over-long line, of which only the beginning was read."""
+    """Refuse an over-long line, of which only the beginning was read.
+
+    Raises: Invalid("ingest.line_too_long").
+    """
     if line.size_bytes > max_line_bytes:
         raise Invalid(
             "ingest.line_too_long",
@@ -64,53 +99,94 @@ def check_length(line: Line, path: str, max_line_bytes: int) -> None:
         )
 
 
-def _jsonl(path: str, key_of: KeyOf | None) -> Shape:
+def _jsonl(origin: Origin, key_of: KeyOf | None) -> Shape:
     def shape(line: Line) -> list[Shaped]:
-        text = line.data.strip()
-        if not text:
-            return []
         try:
-            event = _decode(text)
-        except DECODE_ERRORS as error:
-            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            raise _invalid(line, path, reason) from error
-        if type(event) is not dict:
-            raise _invalid(line, path, "not a JSON object")
-        return [Shaped(text, key_of(event) if key_of is not None else None)]
+            event = parse_json_line(line.data)
+        except Invalid as error:
+            raise Invalid(
+                "ingest.line_invalid", path=origin.path, offset=line.offset, reason=str(error)
+            ) from error
+        if event is None:
+            return []
+        return [Shaped(line.data.strip(), key_of(event) if key_of is not None else None)]
 
     return shape
 
 
-def _text(
-    options: FileOptions, path: str, identity: str, key_of: KeyOf | None, clock: Clock
-) -> Shape:
-    event_type = options.event_type
+class _Text:
+    """The shape of formats that are text."""
 
-    def shape(line: Line) -> list[Shaped]:
-        text, lossless = _decode_text(line.data)
+    def __init__(
+        self,
+        origin: Origin,
+        key_of: KeyOf | None,
+        parse: Callable[[str], list[dict[str, Any]]],
+        *,
+        with_raw: bool = False,
+    ) -> None:
+        self._origin = origin
+        self._key_of = key_of
+        self._parse = parse
+        self._with_raw = with_raw
+
+    def __call__(self, line: Line) -> list[Shaped]:
+        lossless = True
+        try:
+            text = line.data.decode()
+        except UnicodeDecodeError:
+            text, lossless = line.data.decode(errors="replace"), False
+        shaped: list[Shaped] = []
+        for sub, parsed in enumerate(self._parse(text)):
+            event = {
+                "eventId": Coordinate(self._origin.identity, line.offset, sub).text,
+                "eventType": "",
+                "timestamp": 0,
+                "source": self._origin.path,
+                **parsed,
+            }
+            if self._with_raw:
+                event["raw"] = text
+            if not lossless:
+                event["rawBase64"] = base64.b64encode(line.data).decode()
+            key = self._key_of(event) if self._key_of is not None else None
+            shaped.append(Shaped(_encode(event), key))
+        return shaped
+
+
+class _Plain:
+    """Lines without any structure; their time is the time of reading."""
+
+    def __init__(self, event_type: str, clock: Clock) -> None:
+        self._event_type = event_type
+        self._clock = clock
+
+    def parse(self, text: str) -> list[dict[str, Any]]:
+        """The event of a line, none of a blank one."""
         if not text or text.isspace():
             return []
-        event = {
-            "eventId": Coordinate(identity, line.offset, 0).text,
-            "eventType": event_type,
-            "timestamp": clock.now_ms(),
-            "source": path,
-            "message": text,
-        }
-        if not lossless:
-            event["rawBase64"] = base64.b64encode(line.data).decode()
-        return [Shaped(_encode(event), key_of(event) if key_of is not None else None)]
-
-    return shape
+        return [{"eventType": self._event_type, "timestamp": self._clock.now_ms(), "message": text}]
 
 
-def _decode_text(data: bytes) -> tuple[str, bool]:
-    """A line as text; False when it was not UTF-8 and some of it is replaced."""
-    try:
-        return data.decode(), True
-    except UnicodeDecodeError:
-        return data.decode(errors="replace"), False
+def _year_of(options: FileOptions, origin: Origin, clock: Clock) -> YearOf:
+    if options.year is not None:
+        return RunningYear(options.year)
+    if options.mode == "batch":
+        return latest_year(origin.changed_ms)
+    return _CurrentYear(clock)
 
 
-def _invalid(line: Line, path: str, reason: str) -> Invalid:
-    return Invalid("ingest.line_invalid", path=path, offset=line.offset, reason=reason)
+class _CurrentYear:
+    """The year of lines that are written now, also after New Year's Eve."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._day = -1
+        self._year_of: YearOf = latest_year(0)
+
+    def __call__(self, month: int, day: int) -> int:
+        now_ms = self._clock.now_ms()
+        if now_ms // _DAY_MS != self._day:
+            self._day = now_ms // _DAY_MS
+            self._year_of = latest_year(now_ms)
+        return self._year_of(month, day)

@@ -15,9 +15,9 @@ from summit.ingest.files.identity import (
 from summit.ingest.files.lane import Lane
 from summit.ingest.files.ledger import Ledger, Resume
 from summit.ingest.files.lines import Line, LineReader
-from summit.ingest.files.shapes import Shape
+from summit.ingest.files.shapes import Shape, needs_all_lines
 from summit.ingest.files.source import SourceFile
-from summit.ingest.settings import CollectorConfig
+from summit.ingest.settings import CollectorConfig, FileOptions
 
 _UNSEEN: Final = (-1, -1)
 _RESUMING: Final = "resuming"
@@ -37,10 +37,11 @@ class TrackedFile:
     """
 
     def __init__(
-        self, file: SourceFile, max_line_bytes: int, *, identity: Identity | None = None
+        self, file: SourceFile, options: FileOptions, *, identity: Identity | None = None
     ) -> None:
         self.file = file
         self._given = identity
+        self._from_zero = needs_all_lines(options)
         self.identity: Identity | None = None
         self.name = ""
         self.lane: Lane | None = None
@@ -48,8 +49,8 @@ class TrackedFile:
         self.left_ms: float | None = None
         self._resume: Resume | None = None
         self.sent_position = 0
-        self._max_line_bytes = max_line_bytes
-        self._reader = LineReader(file, 0, max_line_bytes)
+        self._max_line_bytes = options.max_line_bytes
+        self._reader = LineReader(file, 0, options.max_line_bytes)
         self._seen = _UNSEEN
         self._held: list[Line] = []
         self._held_since_ms = 0.0
@@ -88,7 +89,8 @@ class TrackedFile:
         if resume is not None and resume.top[0] >= self.file.size_bytes():
             # Cut down while nobody looked, and the same first bytes again.
             found, resume = renewed(found, head, known), None
-        self._begin(found, resume.base[0] if resume is not None and resume.base else 0)
+        known_to = resume.base[0] if resume is not None and resume.base is not None else 0
+        self._begin(found, 0 if self._from_zero else known_to)
         self._resume = resume
         if resume is not None and resume.present:
             ledger.distrust(self.name, _RESUMING)

@@ -19,7 +19,7 @@ from summit.ingest.files.lane import Lane, Outgoing, Window
 from summit.ingest.files.ledger import Ledger
 from summit.ingest.files.lines import Line
 from summit.ingest.files.log_access import LogAccess
-from summit.ingest.files.shapes import check_length, make_shape
+from summit.ingest.files.shapes import Origin, check_length, make_shape
 from summit.ingest.files.tracking import TrackedFile
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
@@ -27,7 +27,7 @@ from summit.ingest.settings import CollectorConfig
 T = TypeVar("T")
 
 RETRY_S: Final = 1.0  # how long to wait before asking the broker again
-YIELD_LINES: Final = 100  # lines between two looks at the rest of the loop
+YIELD_RECORDS: Final = 400  # records and lines between two looks at the rest of the loop
 
 
 class Listener(Protocol):
@@ -92,13 +92,8 @@ class Writer:
             on_trouble=self._listener.trouble,
         )
         tracked.lane.durable_position = tracked.sent_position = tracked.position
-        tracked.shape = make_shape(
-            self._options,
-            path=tracked.path,
-            identity=identity,
-            key_of=self._key_of,
-            clock=self._clock,
-        )
+        origin = Origin(tracked.path, identity, tracked.file.stamp()[1] // 1_000_000)
+        tracked.shape = make_shape(self._options, origin, key_of=self._key_of, clock=self._clock)
 
     async def send(
         self, tracked: TrackedFile, lines: list[Line], ending: Callable[[], bool]
@@ -106,14 +101,20 @@ class Writer:
         """Send the events of lines; returns early when `ending`."""
         lane = tracked.lane
         assert lane is not None
-        for index, line in enumerate(lines):
+        since = 0
+        for line in lines:
+            since += 1
             for record in self._records_of(tracked, line):
                 await lane.send(record)
+                since += 1
+                if since >= YIELD_RECORDS:
+                    since = 0
+                    await asyncio.sleep(0)
+                    lane.reap()
+                    self.announce()
             tracked.sent_position = line.end
-            if index % YIELD_LINES == 0:
-                await asyncio.sleep(0)
-                if ending():
-                    return
+            if ending():
+                return
         lane.reap()
         self.announce()
 
