@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 import pytest
-from tests.sim.faulty_files import FaultyFiles
+from tests.sim.faulty_files import FaultyFile, FaultyFiles
 from tests.sim.log_world import (
     NOW_MS,
     TOPIC_ID,
@@ -68,6 +68,28 @@ def test_a_full_disk_fails_the_group_and_nothing_else(suffix: str) -> None:
     store = open_store(files)
     assert values(store.partitions("t")[0]) == ["a0", "a1"]
     assert values(store.partitions("t")[1]) == ["b0", "b1"]
+
+
+def test_no_more_open_files_is_waited_out() -> None:
+    files, store, first, second = two_logs()
+    third = store.create_partition("t", TOPIC_ID, 2, CONFIG)
+    third.segments[0].close()
+    first.stage(a_batch("a1"), NOW_MS)
+    third.stage(a_batch("c0"), NOW_MS)
+    plain_open = files.open
+
+    def refuse(path: str, *, create: bool = False) -> FaultyFile:
+        raise OSError(errno.EMFILE, "too many open files", path)
+
+    files.open = refuse  # type: ignore[method-assign]
+    group = sealed(store)
+    with pytest.raises(Unavailable) as caught:
+        group.persist()
+    assert caught.value.code == "disk.too_many_files"
+    assert group.roll_back() == [first, third]
+    files.open = plain_open  # type: ignore[method-assign]
+    write(store, third, "c0")
+    assert (values(first), values(second), values(third)) == (["a0"], ["b0"], ["c0"])
 
 
 @pytest.mark.parametrize("durability", ["fsync", "os"])

@@ -82,6 +82,8 @@ _ROWS = (
     ErrorSpec("disk.write_failed", "Corrupt", 500, "KAFKA_STORAGE_ERROR", False,
               "writing under {path} failed: {reason}",
               "The broker has stopped; check the disk, then start it again to recover."),
+    ErrorSpec("disk.too_many_files", "Unavailable", 503, "KAFKA_STORAGE_ERROR", True,
+              "the system allows no more open files", "Raise the limit of open files (ulimit -n)."),
     ErrorSpec("disk.file_damaged", "Corrupt", 500, "KAFKA_STORAGE_ERROR", False,
               "{path} is damaged", "Restore the file from a backup, or the data directory."),
     # ---- protocol ----

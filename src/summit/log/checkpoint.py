@@ -19,9 +19,9 @@ from uuid import UUID
 
 import crc32c
 
-from summit.base.errors import Corrupt
+from summit.base.errors import Corrupt, Unavailable
 from summit.base.files import Files
-from summit.log.faults import is_disk_full, reason, sync, sync_dir
+from summit.log.faults import disk_error, sync, sync_dir
 from summit.log.index import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES
 from summit.log.layout import (
     CHECKPOINT,
@@ -165,10 +165,10 @@ class Checkpoint:
                     if core.wal.wants_next_file:
                         core.wal.prepare()
             except OSError as error:
-                if is_disk_full(error):
+                failure = disk_error(error, core.data_dir)
+                if isinstance(failure, Unavailable):
                     core.leftover = self  # the next one does this one's work too
                     return
-                failure = Corrupt("disk.write_failed", path=core.data_dir, reason=reason(error))
                 core.fail(failure)
                 raise failure from error
             except Corrupt as error:

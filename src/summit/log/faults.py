@@ -41,11 +41,6 @@ def make_durable_dirs(files: Files, path: str) -> None:
             sync_dir(files, posixpath.dirname(made) or ".")
 
 
-def is_disk_full(error: OSError) -> bool:
-    """Whether the error goes away when somebody frees space."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
 @contextlib.contextmanager
 def disk_errors(path: str) -> Iterator[None]:
     """Turn errors of the operating system into what they mean for the store under `path`."""
@@ -57,8 +52,10 @@ def disk_errors(path: str) -> Iterator[None]:
 
 def disk_error(error: OSError, path: str) -> SummitError:
     """What the operating system's error means for the store under `path`."""
-    if is_disk_full(error):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Unavailable("disk.full", path=path, retry_after_ms=1000)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return Unavailable("disk.too_many_files", retry_after_ms=1000)
     return Corrupt("disk.write_failed", path=path, reason=reason(error))
 
 

@@ -24,7 +24,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from summit.base.errors import Corrupt, Unavailable
-from summit.log.faults import is_disk_full, reason
+from summit.log.faults import disk_error, reason
 from summit.log.layout import LOG
 from summit.log.wal_format import WalEntry
 
@@ -55,7 +55,8 @@ class Group:
         """Write the group as durably as the store's setting asks. Blocks; for a thread of its own.
 
         Raises:
-            Unavailable("disk.full"): Nothing of it stays on the disk. Call `roll_back`.
+            Unavailable("disk.full" | "disk.too_many_files"): Nothing of it stays on the disk. Call
+                `roll_back`.
             Corrupt("disk.sync_failed" | "disk.write_failed"): The store has failed for good;
                 nothing may be answered any more. Stop and open it again.
         Cost: One write per partition; in `fsync` one more write and one sync.
@@ -113,19 +114,19 @@ class Group:
     def _undo(self, writes: list[Write], error: OSError) -> None:
         """Truncate the files back and raise what it means."""
         core = self._core
-        failure = Corrupt("disk.write_failed", path=core.data_dir, reason=reason(error))
-        if not is_disk_full(error):
+        failure = disk_error(error, core.data_dir)
+        if not isinstance(failure, Unavailable):
             core.fail(failure)
             raise failure from error
         try:
             for write in reversed(writes):
                 _remove_write(core.files, write)
         except OSError as second:
-            core.fail(failure)
-            raise failure from second
-        full = Unavailable("disk.full", path=core.data_dir, retry_after_ms=1000)
-        core.held_back = full
-        raise full from error
+            stuck = Corrupt("disk.write_failed", path=core.data_dir, reason=reason(second))
+            core.fail(stuck)
+            raise stuck from error
+        core.held_back = failure
+        raise failure from error
 
 
 def _write_segment(write: Write) -> None:
