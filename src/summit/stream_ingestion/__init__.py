@@ -1,9 +1,7 @@
 """Collectors, as the guide names them.
 
-    from summit.stream_ingestion import CollectorConfig, HttpCollector
-
-    collector = HttpCollector(CollectorConfig(name="web", type="http", topic="raw-events"))
-    await collector.start(producer)     # POST events to http://localhost:8080/ingest
+Make a `CollectorConfig`, give it to `HttpCollector` or `FileCollector`, and `start` that with a
+connected producer; `CollectorManager` keeps several by name.
 """
 
 from typing import TYPE_CHECKING, Any
