@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from summit.broker.groups.group import Group, GroupLimits, State
+from summit.broker.groups.group import Group
 from summit.broker.groups.member import JoinAsk, JoinReply, SyncAsk, SyncReply
+from summit.broker.groups.states import GroupLimits, State
 from summit.protocol import codes
 
 

@@ -12,8 +12,9 @@ from summit.base.errors import Corrupt, Invalid
 from summit.base.rand import Rand
 from summit.broker import BrokerSettings, topic_configs
 from summit.broker.groups import stored
-from summit.broker.groups.group import Group, GroupLimits, State
+from summit.broker.groups.group import Group
 from summit.broker.groups.member import JoinAsk, SyncAsk
+from summit.broker.groups.states import GroupLimits, State
 from summit.broker.identity import ensure_identity
 from summit.broker.metrics import Metrics
 from summit.broker.topics import check_topic_name

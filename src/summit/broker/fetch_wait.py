@@ -23,6 +23,7 @@ from summit.records.batch import LENGTH_END, parse_header
 
 _log = get_logger(__name__)
 _LENGTH: Final = struct.Struct(">i")
+_UNKNOWN: Final = -(1 << 62)  # a mark from which any number of bytes may have come
 
 
 class Wanted:
@@ -141,7 +142,10 @@ class FetchWait:
         """Wait for the partitions, at most `max_wait_ms`."""
         for each in self._wanted:
             if each.partition is not None:
-                each.mark = each.partition.bytes_in
+                log = each.partition.log
+                # What is staged already counts in `bytes_in` but was not found: then always read.
+                is_settled = log.end_offset == log.high_watermark
+                each.mark = each.partition.bytes_in if is_settled else _UNKNOWN
                 each.partition.waits.add(self)
         self._timer = loop.call_later(max_wait_ms / 1000, self.finish)
         self._request.cancel = self._end

@@ -27,7 +27,7 @@ from summit.broker.disk_thread import DiskThread, attempt
 from summit.broker.dispatch import SERVED, Dispatcher
 from summit.broker.fetch_wait import FetchWait
 from summit.broker.groups.coordinator import Coordinator
-from summit.broker.groups.group import GroupLimits
+from summit.broker.groups.states import GroupLimits
 from summit.broker.housekeeping import Housekeeping
 from summit.broker.identity import ensure_identity
 from summit.broker.metadata_log import (

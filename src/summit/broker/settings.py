@@ -38,7 +38,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
             leaves them to the system.
         socket_request_max_bytes: Longest request; a longer one ends its connection.
         request_queue_max: Requests of one connection that may wait for their answers.
-        group_*: See `groups.group.GroupLimits`.
+        group_*: See `groups.states.GroupLimits`.
     """
 
     broker_id: int = 1

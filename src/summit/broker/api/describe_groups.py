@@ -6,7 +6,8 @@ neither is Dead, from v6 with GROUP_ID_NOT_FOUND.
 
 from __future__ import annotations
 
-from summit.broker.groups.group import Group, State
+from summit.broker.groups.group import Group
+from summit.broker.groups.states import State
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.protocol import codes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from summit.broker.groups.group import State
+from summit.broker.groups.states import State
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.protocol import codes

@@ -17,9 +17,10 @@ from summit.base.logs import get_logger
 from summit.base.rand import Rand
 from summit.broker.commit import CommitScheduler
 from summit.broker.groups import stored
-from summit.broker.groups.group import Group, GroupLimits, State
+from summit.broker.groups.group import Group
 from summit.broker.groups.member import JoinAsk, Reply, SyncAsk, SyncReply, join_error
 from summit.broker.groups.offsets import Committed, OffsetTable, TopicPartition
+from summit.broker.groups.states import GroupLimits, State
 from summit.broker.topics import TopicTable
 from summit.log.partition import PartitionLog
 from summit.protocol import codes

@@ -16,10 +16,6 @@ first), KIP-814 (skip assignment).
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
-from enum import Enum
-
 from summit.broker.groups.member import (
     JoinAsk,
     JoinReply,
@@ -30,34 +26,9 @@ from summit.broker.groups.member import (
     Ticket,
     join_error,
 )
+from summit.broker.groups.protocol_choice import common_protocols, select_protocol
+from summit.broker.groups.states import GroupLimits, State
 from summit.protocol import codes
-
-
-class State(Enum):
-    """The states, with the names that DescribeGroups gives them."""
-
-    EMPTY = "Empty"
-    PREPARING = "PreparingRebalance"
-    COMPLETING = "CompletingRebalance"
-    STABLE = "Stable"
-    DEAD = "Dead"
-
-
-@dataclass(frozen=True, slots=True)
-class GroupLimits:
-    """What a group allows.
-
-    Attributes:
-        session_timeout_min_ms, session_timeout_max_ms: Bounds of a member's session timeout.
-        initial_delay_ms: How long an empty group waits for more members before its first
-            generation.
-        members_max: Members of one group.
-    """
-
-    session_timeout_min_ms: int = 1_000
-    session_timeout_max_ms: int = 1_800_000
-    initial_delay_ms: int = 0
-    members_max: int = 1_000
 
 
 class Group:
@@ -341,7 +312,9 @@ class Group:
         changed = member.protocols != ask.protocols
         member.update(ask)
         member.touch(now_ms)
-        if self.state is not State.STABLE or (changed and self._select_protocol() != self.protocol):
+        if self.state is not State.STABLE or (
+            changed and select_protocol(self.members.values()) != self.protocol
+        ):
             self._await_join(member, ticket)
             self._prepare(now_ms)
             return
@@ -363,7 +336,7 @@ class Group:
         if not others:
             return True
         names = {name for name, _ in ask.protocols}
-        return ask.protocol_type == self.protocol_type and bool(names & self._common(others))
+        return ask.protocol_type == self.protocol_type and bool(names & common_protocols(others))
 
     # ---- rebalancing ----
 
@@ -409,7 +382,7 @@ class Group:
         leader = self.members.get(self.leader_id or "")
         if leader is None or leader.join_ticket is None:
             self.leader_id = joined[0].member_id
-        self.protocol = self._select_protocol()
+        self.protocol = select_protocol(self.members.values())
         self.state = State.COMPLETING
         wait_ms = max(m.rebalance_timeout_ms for m in self.members.values())
         self._rebalance_deadline_ms = now_ms + wait_ms
@@ -485,18 +458,3 @@ class Group:
             protocol=self.protocol,
             assignment=member.assignment,
         )
-
-    @staticmethod
-    def _common(members: list[Member]) -> set[str]:
-        """Names that every one of `members` can speak."""
-        sets = [{name for name, _ in m.protocols} for m in members]
-        return set.intersection(*sets) if sets else set()
-
-    def _select_protocol(self) -> str:
-        """The protocol with most votes: each member votes for its first that all can speak."""
-        members = list(self.members.values())
-        common = self._common(members)
-        votes: Counter[str] = Counter()
-        for member in members:
-            votes[next(name for name, _ in member.protocols if name in common)] += 1
-        return votes.most_common(1)[0][0]
