@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 import pytest
-from tests.client.conftest import Heard, World, poll_all
+from tests.client.conftest import Heard, World, poll_all, until
 
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
 from summit.client import ProducerRecord, StreamProducer
@@ -147,12 +147,21 @@ def test_a_topic_made_after_it_was_missed_is_used_at_once(world: World) -> None:
     async def go() -> None:
         name = "made-after-it-was-missed"
         async with world.producer() as producer, world.admin() as admin:
+            fast = producer.send_nowait(f"{name}-fast", "x")
             for _ in range(2):
                 with pytest.raises(Invalid) as caught:
                     await producer.send({"topic": name, "value": "x"})
                 assert caught.value.code == "topic.unknown"
-            await admin.create_topic({"name": name, "partitions": 1})
+            with pytest.raises(Invalid):
+                await fast
+            for topic in (name, f"{name}-fast"):
+                await admin.create_topic({"name": topic, "partitions": 1})
             assert (await producer.send({"topic": name, "value": "x"})).offset == 0
+            # The fast path does not wait: it fails once more, and asks meanwhile.
+            with pytest.raises(Invalid):
+                producer.send_nowait(f"{name}-fast", "x")
+            await until(lambda: not producer._asking)
+            assert (await producer.send_nowait(f"{name}-fast", "x")).offset == 0
 
     asyncio.run(go())
 

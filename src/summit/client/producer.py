@@ -49,7 +49,8 @@ class StreamProducer(Emitter):
         self._calls: CallThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._buffer = Buffer(self.config.buffer_memory)
-        self._topics_asked: set[str] = set()
+        self._missing: set[str] = set()
+        self._asking: set[str] = set()
         self._closed = False
         self.addresses: list[str] = []
 
@@ -62,7 +63,8 @@ class StreamProducer(Emitter):
         Raises: Unavailable("client.no_brokers") after `connectTimeoutMs`; Invalid for what is no
             address; Conflict when it is connected; Closed after `close`.
         """
-        self._require_open()
+        if self._closed:
+            raise self._not_ready()
         if self._calls is not None:
             raise Conflict("client.connected", what="producer")
         addresses = resolve_addresses(brokers, self.config.servers)
@@ -147,7 +149,7 @@ class StreamProducer(Emitter):
         """
         plain_key = key.encode() if isinstance(key, str) else key
         plain_value = value.encode() if isinstance(value, str) else value
-        pairs = header_pairs(headers)
+        pairs = header_pairs(headers) if headers else None
         size = _size_bytes(plain_key, plain_value, pairs)
         if not self._buffer.take_now(size):
             self._refuse_larger(topic, size)
@@ -226,7 +228,7 @@ class StreamProducer(Emitter):
         pairs = header_pairs(record.headers)
         size = _size_bytes(key, value, pairs)
         self._refuse_larger(record.topic, size)
-        if record.topic in self._topics_asked:
+        if record.topic in self._missing:
             await self._ask_for(record.topic)
         await self._buffer.take(size, self.config.max_block_ms)
         return self._give(
@@ -238,9 +240,10 @@ class StreamProducer(Emitter):
     ) -> asyncio.Future[ProducerResult]:
         """Give librdkafka one record whose room is taken already."""
         headers, partition, timestamp_ms = rest
+        deliveries, loop = self._deliveries, self._loop
         try:
-            deliveries, _ = self._require_connected()
-            assert self._loop is not None
+            if self._closed or deliveries is None or loop is None:
+                raise self._not_ready()
             options: dict[str, Any] = {}
             if headers:
                 options["headers"] = headers
@@ -248,7 +251,7 @@ class StreamProducer(Emitter):
                 options["partition"] = _checked_partition(partition)
             if timestamp_ms is not None:
                 options["timestamp"] = _checked_timestamp(timestamp_ms)
-            future: asyncio.Future[ProducerResult] = self._loop.create_future()
+            future: asyncio.Future[ProducerResult] = loop.create_future()
             callback = deliveries.expect(future, size)
             self._handle.produce(topic, value, key, on_delivery=callback, **options)
         except BufferError:
@@ -264,22 +267,36 @@ class StreamProducer(Emitter):
             self._buffer.give_back(size)
             fault = translate(error, topic=topic, partition=partition)
             if fault.code == "topic.unknown":
-                self._topics_asked.add(topic)
+                self._missed(topic)
             raise fault from error
         deliveries.sent()
         return future
 
+    # librdkafka remembers for minutes that a topic does not exist. A topic made meanwhile must be
+    # usable at once: so a missing topic is asked for again, before a `send` and after a failure.
+
     async def _ask_for(self, topic: str) -> None:
-        # librdkafka remembers for minutes that a topic does not exist; a topic made meanwhile
-        # must be usable at once.
-        self._topics_asked.discard(topic)
-        _, calls = self._require_connected()
-        timeout_s = self.config.request_timeout_ms / 1000
-        handle = self._handle
+        self._missing.discard(topic)
         try:
-            await calls.run(lambda: handle.list_topics(topic, timeout=timeout_s))
+            await self._ask(topic)
         except self._failures as error:
             raise translate(error, topic=topic) from error
+
+    def _missed(self, topic: str) -> None:
+        self._missing.add(topic)
+        if topic not in self._asking and not self._closed:
+            self._asking.add(topic)
+            self._ask(topic).add_done_callback(partial(self._asked, topic))
+
+    def _ask(self, topic: str) -> asyncio.Future[Any]:
+        _, calls = self._require_connected()
+        timeout_s = self.config.request_timeout_ms / 1000
+        return calls.submit(partial(self._handle.list_topics, topic, timeout=timeout_s))
+
+    def _asked(self, topic: str, answer: asyncio.Future[Any]) -> None:
+        self._asking.discard(topic)
+        if not answer.cancelled():
+            answer.exception()  # the next record tells what is wrong
 
     def _take_reports(self, reports: deque[Report]) -> None:
         tell = self.has_listeners("message:sent")
@@ -306,7 +323,7 @@ class StreamProducer(Emitter):
         topic = message.topic()
         fault = translate(error, topic=topic, partition=message.partition(), what="producer")
         if fault.code == "topic.unknown":
-            self._topics_asked.add(topic)
+            self._missed(topic)
         if not future.done():
             future.set_exception(fault)
 
@@ -331,14 +348,14 @@ class StreamProducer(Emitter):
         get_logger(__name__).warning("producer.error", code=fault.code, error=str(fault))
         self.emit("error", Payload(error=fault))
 
-    def _require_open(self) -> None:
+    def _not_ready(self) -> SummitError:
         if self._closed:
-            raise Closed("client.closed", what="producer")
+            return Closed("client.closed", what="producer")
+        return Invalid("client.not_connected", what="producer")
 
     def _require_connected(self) -> tuple[Deliveries, CallThread]:
-        self._require_open()
-        if self._deliveries is None or self._calls is None:
-            raise Invalid("client.not_connected", what="producer")
+        if self._closed or self._deliveries is None or self._calls is None:
+            raise self._not_ready()
         return self._deliveries, self._calls
 
 
