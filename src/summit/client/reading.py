@@ -16,6 +16,7 @@ from summit.client import librdkafka
 from summit.client.faults import translate
 from summit.client.positions import Offsets
 from summit.client.settings import ConsumerConfig
+from summit.client.threads import RightOfWay
 from summit.client.types import NO_HEADERS, ConsumerRecord, Headers, TopicPartition
 
 _SEEK_TRIES: Final = 200  # of 10 ms: right after an assignment librdkafka refuses to seek
@@ -73,6 +74,7 @@ class Reader:
         self._handle: Any = None
         self._library: Any = None
         self._interrupted = threading.Event()
+        self._way = RightOfWay()
 
     def interrupt(self) -> None:
         """End the wait of the running or the next `fetch`. From any thread."""
@@ -100,6 +102,7 @@ class Reader:
         deadline_ms = self._clock.monotonic_ms() + timeout_ms
         consume = self._handle.consume
         while True:
+            self._way.give(self._config.request_timeout_ms / 1000)
             left_ms = max(0.0, deadline_ms - self._clock.monotonic_ms())
             messages = consume(1, min(left_ms, CLIENT_SLICE_MS) / 1000)
             if messages and count > 1:
@@ -194,7 +197,8 @@ class Reader:
                 part = self._library.TopicPartition(key.topic, key.partition, offset, texts[key])
             parts.append(part)
         try:
-            answers = self._handle.commit(offsets=parts, asynchronous=False)
+            with self._way:
+                answers = self._handle.commit(offsets=parts, asynchronous=False)
         except self._library.KafkaException as error:
             return Committed({}, translate(error, group=self._config.group_id))
         done: Offsets = {}
@@ -210,9 +214,10 @@ class Reader:
     def committed(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int | None]:
         """The group's offsets; None where it has none. Raises Unavailable."""
         try:
-            answers = self._handle.committed(
-                self._parts(partitions), timeout=self._config.request_timeout_ms / 1000
-            )
+            with self._way:
+                answers = self._handle.committed(
+                    self._parts(partitions), timeout=self._config.request_timeout_ms / 1000
+                )
         except self._library.KafkaException as error:
             raise translate(error, group=self._config.group_id) from error
         found: dict[TopicPartition, int | None] = {}
@@ -227,9 +232,10 @@ class Reader:
         """First kept and next readable offset. Raises Invalid or Unavailable."""
         part = self._library.TopicPartition(partition.topic, partition.partition)
         try:
-            first, last = self._handle.get_watermark_offsets(
-                part, timeout=self._config.request_timeout_ms / 1000
-            )
+            with self._way:
+                first, last = self._handle.get_watermark_offsets(
+                    part, timeout=self._config.request_timeout_ms / 1000
+                )
         except self._library.KafkaException as error:
             raise translate(error, **partition._asdict()) from error
         return int(first), int(last)

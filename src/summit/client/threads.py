@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -30,3 +31,31 @@ class CallThread:
     def close(self) -> None:
         """End the thread after the calls that were submitted; does not wait."""
         self._executor.shutdown(wait=False)
+
+
+class RightOfWay:
+    """Lets short calls go before a wait that is made again and again.
+
+    confluent-kafka holds a lock of its own for the whole of `consume`, so another call on the same
+    consumer waits for its end, and starves when the next `consume` follows at once. A short call is
+    made inside `with way:`; whoever waits calls `give` between two waits.
+    """
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._calls = 0
+
+    def __enter__(self) -> None:
+        with self._free:
+            self._calls += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._free:
+            self._calls -= 1
+            self._free.notify_all()
+
+    def give(self, timeout_s: float) -> None:
+        """Return when no short call is under way, at the latest after `timeout_s`."""
+        if self._calls:
+            with self._free:
+                self._free.wait_for(lambda: not self._calls, timeout_s)
