@@ -9,8 +9,6 @@ import pytest
 
 FAILED, SUCCESS = "auth.login.failed", "auth.login.success"
 
-pytestmark = pytest.mark.xfail(strict=True, reason="the package event_processing is not there yet")
-
 
 def run(*events: tuple[str, int]) -> tuple[list[Any], list[Any]]:
     """The guide's own lines; what was matched, and the alerts."""

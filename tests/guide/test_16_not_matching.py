@@ -26,7 +26,6 @@ EVENTS = [
 ]
 
 
-@pytest.mark.xfail(strict=True, reason="the package event_processing is not there yet")
 def test_a_rule_carries_its_own_tests(tmp_path: Path) -> None:
     """`summit rules test` says whether a pattern does what its author expects."""
 

@@ -17,11 +17,8 @@ from summit.cep.keys import Key, many_key, one_key
 from summit.cep.match import EventRef, Match, Rejected, StateKey
 from summit.cep.matcher import Matcher
 from summit.cep.ruleset import compile_rules
-from summit.cep.runs import new_key
-from summit.cep.state import STATE_VERSION, dump_key
 from summit.documents.plan import PatternPlan, StepPlan
 
-_NO_STATE = dump_key(new_key())
 _decode = msgspec.json.Decoder().decode
 
 
@@ -78,7 +75,7 @@ class Engine:
             if rule.plan.id == rule_id:
                 state = _state_key(key)
                 if state is not None:
-                    self.matcher.load(StateKey(rule.state_id, state), _NO_STATE, STATE_VERSION)
+                    self.matcher.forget(StateKey(rule.state_id, state))
 
     def span_ms(self) -> int | None:
         """The longest time that a match of the active rules may span.

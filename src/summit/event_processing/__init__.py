@@ -1,0 +1,36 @@
+"""The guide's package `event_processing`: patterns over events, in your own process.
+
+    engine = CEPEngine()
+    engine.register_pattern({...})
+    engine.on("alert:generated", lambda alert: print(alert.title))
+    await engine.process_event({"eventType": "auth.login.failed", "timestamp": 1})
+
+What the guide's package has beyond that (enricher, transformer, filter, router, alert manager)
+comes with later versions and is not exported before it works.
+"""
+
+from summit.alerts import Alert
+from summit.documents.event_pattern import (
+    EventAction,
+    EventCondition,
+    EventPattern,
+    WindowConfig,
+)
+from summit.event_processing.cep_engine import CEPEngine
+from summit.event_processing.sequence import EventSequence
+from summit.events.event import Event
+from summit.flow.trying import RuleTestResult, Tried, run_document_tests
+
+__all__ = [
+    "Alert",
+    "CEPEngine",
+    "Event",
+    "EventAction",
+    "EventCondition",
+    "EventPattern",
+    "EventSequence",
+    "RuleTestResult",
+    "Tried",
+    "WindowConfig",
+    "run_document_tests",
+]

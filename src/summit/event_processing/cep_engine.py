@@ -1,0 +1,158 @@
+"""`CEPEngine`: the guide's engine for patterns, in one process and in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from summit.base.clock import Clock, SystemClock
+from summit.base.emitter import Emitter, Payload
+from summit.base.errors import Invalid
+from summit.cep.chunks import Chunk
+from summit.documents import PatternDocument, validate_pattern
+from summit.documents.event_pattern import EventPattern
+from summit.event_processing.sequence import make_sequence
+from summit.events.event import Event
+from summit.flow.engine import Engine, Made
+from summit.flow.trying import Tried, try_pattern
+
+Pattern = EventPattern | Mapping[str, Any]
+# A mapping with the names of the wire, an `Event`, JSON text, or a record whose value is JSON.
+Given = Any
+
+_OWN_TOPIC = "events"
+_encode = msgspec.json.Encoder().encode
+
+
+class CEPEngine(Emitter):
+    """Matches patterns over the events it is given; one loop's. Nothing outlives the process.
+
+    Events arrive in the order of the calls; their times are their own `timestamp`, or now. The
+    `topics` of patterns do not matter here: every pattern sees every event. For patterns that
+    read topics, survive restarts and share work, publish them to a running Summit.
+
+    Events told, in this order: `pattern:registered` {pattern}; per match `pattern:matched`
+    {pattern, sequence}, then `alert:generated` with the `Alert`; `event:processed` {event,
+    matched}; `event:rejected` {code, message, event} for what cannot be processed; `error`.
+    """
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        super().__init__()
+        self._clock = clock or SystemClock()
+        self._engine = Engine()
+        self._patterns: dict[str, tuple[EventPattern, PatternDocument]] = {}
+        self._next_offset = 0
+
+    # ---- patterns ----
+
+    def register_pattern(self, pattern: Pattern) -> list[str]:
+        """Let a pattern act from now on; the same id = a new version.
+
+        What has begun under a version that means the same goes on.
+
+        Args:
+            pattern: An `EventPattern`, or a mapping with its names (camelCase or snake_case).
+        Returns: Warnings, such as that all entities are matched together.
+        Raises: Invalid with `problems`, each with a pointer into the document.
+        """
+        event_pattern, document = _checked(pattern)
+        patterns = {**self._patterns, document.id: (event_pattern, document)}
+        self._engine.set_rules(_plans(patterns))
+        self._patterns = patterns
+        self.emit("pattern:registered", Payload(pattern=event_pattern))
+        return list(document.warnings)
+
+    def remove_pattern(self, pattern_id: str) -> bool:
+        """Let a pattern act no more; False when there is none with this id."""
+        if pattern_id not in self._patterns:
+            return False
+        patterns = {name: pair for name, pair in self._patterns.items() if name != pattern_id}
+        self._engine.set_rules(_plans(patterns))
+        self._patterns = patterns
+        return True
+
+    def list_patterns(self) -> list[EventPattern]:
+        """The registered patterns, in the order of their registration."""
+        return [pattern for pattern, _ in self._patterns.values()]
+
+    def test_pattern(self, pattern: Pattern, events: Iterable[Given]) -> Tried:
+        """Try a pattern on events; neither the pattern nor the events stay.
+
+        Raises: Invalid as `register_pattern`.
+        """
+        _, document = _checked(pattern)
+        return try_pattern(document.plan, [_value(event) for event in events])
+
+    # ---- events ----
+
+    async def process_event(self, event: Given) -> list[Any]:
+        """Process one event; returns the alerts it completed."""
+        return await self.process_events([event])
+
+    async def process_events(self, events: Iterable[Given]) -> list[Any]:
+        """Process events in order; returns the alerts they completed.
+
+        A bad event raises nothing: it is told by `event:rejected`. Listeners have run when this
+        returns, async ones have been started.
+        """
+        given = list(events)
+        if not given:
+            return []
+        now_ms = self._clock.now_ms()
+        values = [_value(event) for event in given]
+        first, self._next_offset = self._next_offset, self._next_offset + len(given)
+        offsets = range(first, self._next_offset)
+        # One at a time, so that each event's matches are told before `event:processed` of it.
+        alerts: list[Any] = []
+        for event, value, offset in zip(given, values, offsets, strict=True):
+            chunk = Chunk(_OWN_TOPIC, 0, [offset], [now_ms], [value])
+            applied = self._engine.apply([chunk])
+            for reject in applied.rejected:
+                self.emit(
+                    "event:rejected",
+                    Payload(code=reject.code, message=reject.message, event=event),
+                )
+            for made in applied.made:
+                self._tell(made)
+                alerts.append(made.alert)
+            self.emit("event:processed", Payload(event=event, matched=len(applied.made)))
+        return alerts
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """Counters of the engine; `live_runs` are the partial matches alive now."""
+        return self._engine.matcher.stats()
+
+    def _tell(self, made: Made) -> None:
+        if self.has_listeners("pattern:matched"):
+            pattern, _ = self._patterns[made.match.pattern_id]
+            sequence = make_sequence(made.match, made.alert.id)
+            self.emit("pattern:matched", Payload(pattern=pattern, sequence=sequence))
+        self.emit("alert:generated", made.alert)
+
+
+def _checked(pattern: Pattern) -> tuple[EventPattern, PatternDocument]:
+    made = pattern if isinstance(pattern, EventPattern) else EventPattern.from_dict(pattern)
+    return made, validate_pattern(made.to_dict())
+
+
+def _plans(patterns: Mapping[str, tuple[EventPattern, PatternDocument]]) -> list[Any]:
+    return [dataclasses.replace(document.plan, topics=()) for _, document in patterns.values()]
+
+
+def _value(event: Given) -> bytes:
+    if isinstance(event, bytes):
+        return event
+    if isinstance(event, str):
+        return event.encode()
+    if isinstance(event, Event):
+        return _encode({"eventId": event.event_id, "timestamp": event.timestamp, **event.value})
+    if isinstance(event, Mapping):
+        return _encode(dict(event))
+    value = getattr(event, "value", None)
+    if isinstance(value, bytes):
+        return value
+    raise Invalid("event.not_object", kind=type(event).__name__)

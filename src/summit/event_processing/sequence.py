@@ -1,0 +1,54 @@
+"""The matched events as the guide's listeners get them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from summit.cep.match import EventRef, Match
+from summit.events.event import Event, parse_event
+
+
+class EventSequence(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a pattern has matched.
+
+    Attributes:
+        id: That of the alert it leads to.
+        pattern: Id of the pattern.
+        events: In the order in which they were taken.
+        captures: (step, event) in the same order.
+        start_time, end_time: Event times of the first and the last, milliseconds since 1970 UTC.
+        key: Values of the pattern's `groupBy`.
+    """
+
+    id: str
+    pattern: str
+    events: list[Event]
+    captures: list[tuple[str, Event]]
+    start_time: int
+    end_time: int
+    key: list[object]
+    matched: bool = True
+
+
+def make_sequence(match: Match, alert_id: str) -> EventSequence:
+    """The sequence of a match."""
+    captures = [(step, _event(ref)) for step, ref in match.captures]
+    return EventSequence(
+        id=alert_id,
+        pattern=match.pattern_id,
+        events=[event for _, event in captures],
+        captures=captures,
+        start_time=match.start_ms,
+        end_time=match.end_ms,
+        key=list(match.key),
+    )
+
+
+def _event(ref: EventRef) -> Event:
+    return parse_event(
+        ref.value if ref.value is not None else ref.projection,
+        timestamp_ms=ref.timestamp_ms,
+        topic=ref.topic,
+        partition=ref.partition,
+        offset=ref.offset,
+    )

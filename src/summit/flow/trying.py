@@ -1,0 +1,90 @@
+"""Trying a pattern on events without a broker: for the tests of documents, for editors. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from summit.alerts import Alert, alert_dict
+from summit.cep.chunks import Chunk
+from summit.cep.match import Match, Rejected
+from summit.documents import (
+    PatternDocument,
+    expand_test_events,
+    failed_expectations,
+    validate_pattern,
+)
+from summit.documents.plan import PatternPlan
+from summit.flow.engine import Engine
+
+TRIED_TOPIC = "test"
+_encode = msgspec.json.Encoder().encode
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pattern made of some events.
+
+    Attributes:
+        rejected: Events that could not be processed, or that the pattern skipped for want of a
+            type or key; `offset` is their place in the list.
+        unfinished: Partial matches that were alive at the end.
+    """
+
+    matches: list[Match]
+    alerts: list[Alert]
+    rejected: list[Rejected]
+    unfinished: int
+
+
+class RuleTestResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How one test of a document went.
+
+    Attributes:
+        failures: What differs from the expectation, one text each; empty when it passed.
+        alerts: What came, with the names of the wire.
+    """
+
+    name: str
+    passed: bool
+    failures: list[str]
+    alerts: list[dict[str, Any]]
+
+
+def try_pattern(plan: PatternPlan, events: Iterable[Mapping[str, Any] | bytes]) -> Tried:
+    """Run one pattern over events in the given order; its `topics` do not matter here.
+
+    Raises: Invalid("pattern.steps").
+    """
+    engine = Engine()
+    engine.set_rules([dataclasses.replace(plan, topics=(), enabled=True)])
+    values = [event if isinstance(event, bytes) else _encode(event) for event in events]
+    chunk = Chunk(TRIED_TOPIC, 0, range(len(values)), [-1] * len(values), values)
+    applied = engine.apply([chunk])
+    return Tried(
+        matches=[made.match for made in applied.made],
+        alerts=[made.alert for made in applied.made],
+        rejected=applied.rejected,
+        unfinished=engine.matcher.live_runs,
+    )
+
+
+def run_document_tests(
+    document: PatternDocument | Mapping[str, Any],
+) -> Sequence[RuleTestResult]:
+    """Run the tests that a pattern brings along, each from an empty state.
+
+    Raises: Invalid as `validate_pattern`.
+    """
+    pattern = document if isinstance(document, PatternDocument) else validate_pattern(document)
+    results: list[RuleTestResult] = []
+    for test in pattern.tests:
+        tried = try_pattern(pattern.plan, expand_test_events(test))
+        alerts = [alert_dict(alert) for alert in tried.alerts]
+        failures = failed_expectations(test, alerts)
+        results.append(
+            RuleTestResult(name=test.name, passed=not failures, failures=failures, alerts=alerts)
+        )
+    return results
