@@ -30,7 +30,8 @@ CONSUMER_POLL_MS: Final = 1_000  # ms of one wait for records where the caller n
 CONSUMER_START_WAIT_MS: Final = 5_000  # ms that start() waits for its first partitions
 LOG_READER_STALL_MS: Final = 30_000  # ms without progress after which reading a range fails
 METRICS_INTERVAL_MS: Final = 1_000  # ms between two `metrics:updated` of an embedded broker
-CLIENT_SLICE_MS: Final = 10  # ms of one blocking call on a client thread: others wait that long
+CLIENT_SLICE_MS: Final = 50  # ms of one blocking call on a client thread: others wait that long
+CLIENT_SHORT_SLICE_MS: Final = 10  # the same while a consumer commits or asks often
 
 # ---- events, documents, cep ----
 PATH_PARTS_MAX: Final = 16  # parts of a field path; deeper data is not addressed by rules

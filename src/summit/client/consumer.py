@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, Self
 
@@ -414,9 +415,10 @@ class StreamConsumer(Emitter):
     # ---- what happened elsewhere ----
 
     def _hear(self, told: Told) -> None:
-        # On a thread of the reader.
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._heard, told)
+        # On a thread of the reader; nobody is left to tell at the very end.
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._heard, told)
 
     def _heard(self, told: Told) -> None:
         if told.what == "assigned":

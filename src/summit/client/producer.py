@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Self
 
@@ -336,10 +337,10 @@ class StreamProducer(Emitter):
             )
 
     def _library_told(self, error: Any) -> None:
-        # Called by librdkafka on whatever thread polls.
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._tell_error, error)
+        # Called by librdkafka on whatever thread polls; nobody is left to tell at the very end.
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._tell_error, error)
 
     def _tell_error(self, error: Any) -> None:
         if error.name() == "_TRANSPORT":  # one connection; all of them lost is told on its own

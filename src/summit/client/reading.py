@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError
-from summit.base.limits import CLIENT_SLICE_MS
 from summit.client import librdkafka
 from summit.client.faults import translate
 from summit.client.positions import Offsets
@@ -102,9 +101,9 @@ class Reader:
         deadline_ms = self._clock.monotonic_ms() + timeout_ms
         consume = self._handle.consume
         while True:
-            self._way.give(self._config.request_timeout_ms / 1000)
+            slice_s = self._way.give(self._config.request_timeout_ms / 1000)
             left_ms = max(0.0, deadline_ms - self._clock.monotonic_ms())
-            messages = consume(1, min(left_ms, CLIENT_SLICE_MS) / 1000)
+            messages = consume(1, min(left_ms / 1000, slice_s))
             if messages and count > 1:
                 # Asked for many at once, librdkafka would wait until all of them are there.
                 messages += consume(count - 1, 0)

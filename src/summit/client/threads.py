@@ -6,9 +6,13 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
+
+from summit.base.limits import CLIENT_SHORT_SLICE_MS, CLIENT_SLICE_MS
 
 R = TypeVar("R")
+
+_SHORT_WAITS: Final = 500  # after a short call: five seconds of them
 
 
 class CallThread:
@@ -38,24 +42,34 @@ class RightOfWay:
 
     confluent-kafka holds a lock of its own for the whole of `consume`, so another call on the same
     consumer waits for its end, and starves when the next `consume` follows at once. A short call is
-    made inside `with way:`; whoever waits calls `give` between two waits.
+    made inside `with way:`; whoever waits calls `give` between two waits, and waits shortly while
+    such calls are frequent.
     """
 
     def __init__(self) -> None:
         self._free = threading.Condition()
         self._calls = 0
+        self._short_waits = 0
 
     def __enter__(self) -> None:
         with self._free:
             self._calls += 1
+            self._short_waits = _SHORT_WAITS
 
     def __exit__(self, *_: object) -> None:
         with self._free:
             self._calls -= 1
             self._free.notify_all()
 
-    def give(self, timeout_s: float) -> None:
-        """Return when no short call is under way, at the latest after `timeout_s`."""
+    def give(self, timeout_s: float) -> float:
+        """Return when no short call is under way, at the latest after `timeout_s`.
+
+        Returns: How long the next wait may take, seconds.
+        """
         if self._calls:
             with self._free:
                 self._free.wait_for(lambda: not self._calls, timeout_s)
+        if self._short_waits:
+            self._short_waits -= 1
+            return CLIENT_SHORT_SLICE_MS / 1000
+        return CLIENT_SLICE_MS / 1000
