@@ -12,7 +12,7 @@ import pytest
 from tests.ingest.memory_log import MemoryLog
 
 from summit.base.errors import Conflict, Invalid, Unavailable
-from summit.ingest import CollectorConfig, HttpCollector
+from summit.ingest import CollectorConfig, HttpCollector, http
 
 LINES = {"Content-Type": "application/x-ndjson"}
 JSON = {"Content-Type": "application/json"}
@@ -177,7 +177,10 @@ def test_answer_only_after_the_acknowledgement() -> None:
     run(make(), log, body)
 
 
-def test_broker_away_is_503_with_retry_after_and_recovery() -> None:
+def test_broker_away_is_503_with_retry_after_and_recovery(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "RETRY_AFTER_MS", 200)
     log = MemoryLog(1)
     log.away = True
     collector = make(http={"ackTimeoutMs": 100})
@@ -192,7 +195,7 @@ def test_broker_away_is_503_with_retry_after_and_recovery() -> None:
         assert (await client.post("/ingest", json={"a": 2})).status_code == 503
         assert log.sent == sent  # refused at once, nothing queued behind the broker's back
         log.away = False
-        await asyncio.sleep(1.05)
+        await asyncio.sleep(0.25)
         assert (await client.post("/ingest", json={"a": 3})).status_code == 200
         assert collector.state == "running"
 

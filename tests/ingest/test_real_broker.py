@@ -15,6 +15,7 @@ from summit.base.errors import Invalid, Unavailable
 from summit.broker import BrokerSettings, BrokerThread
 from summit.client.log_reader import LogReader
 from summit.client.producer import StreamProducer
+from summit.ingest import topics
 from summit.stream_ingestion import CollectorManager, FileCollector, HttpCollector
 
 
@@ -172,7 +173,10 @@ def test_a_record_that_the_topic_refuses_is_buried(tmp_path: Path) -> None:
     run(make_broker(tmp_path), body)
 
 
-def test_a_collector_needs_a_reachable_broker_to_start(tmp_path: Path) -> None:
+def test_a_collector_needs_a_reachable_broker_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics, "CONNECT_TIMEOUT_MS", 300)
     broker = make_broker(tmp_path)
     path = tmp_path / "a.log"
     path.write_text("1\n")
