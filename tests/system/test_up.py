@@ -39,7 +39,7 @@ def test_an_event_becomes_an_alert_that_can_be_read_at_once(up: Running) -> None
     correlation = up.ready["correlation"]
     status, reply = call("POST", f"{correlation}/api/patterns", PATTERN)
     assert (status, reply["status"], reply["pattern"]) == (200, "registered", PATTERN["id"])
-    assert reply["warnings"] == []
+    assert not any("worker" in warning for warning in reply["warnings"])
     now_ms = int(time.time() * 1000)
     for number, kind in enumerate(("auth.login.failed", "auth.login.success")):
         status, reply = call(

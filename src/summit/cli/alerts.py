@@ -60,27 +60,19 @@ def tail(bootstrap_servers: str, count: int | None, output: str | None) -> None:
     """Print alerts as they come, until Ctrl-C."""
 
     async def run() -> None:
-        done = asyncio.Event()
-        seen = 0
+        waiting: asyncio.Queue[Any] = asyncio.Queue()
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):
-                asyncio.get_running_loop().add_signal_handler(number, done.set)
+                asyncio.get_running_loop().add_signal_handler(number, waiting.put_nowait, None)
         follower = _follower(bootstrap_servers)
-
-        def show(alert: Any) -> None:
-            nonlocal seen
-            if count is not None and seen >= count:
-                return
-            seen += 1
-            show_alert(_row(alert), output)
-            if seen == count:
-                done.set()
-
         try:
             await follower.start()
-            follower.on("alert", show)
+            follower.on("alert", waiting.put_nowait)
             talk("waiting for alerts; Ctrl-C ends it")
-            await done.wait()
+            seen = 0
+            while seen != count and (alert := await waiting.get()) is not None:
+                show_alert(_row(alert), output)
+                seen += 1
         finally:
             await follower.stop()
 

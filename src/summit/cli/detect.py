@@ -7,6 +7,7 @@ lets a worker match them, prints the alerts and takes everything down again.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -95,7 +96,7 @@ class _Input:
     def __init__(self, name: str, form: str) -> None:
         from summit.base.errors import Invalid
 
-        self.name = name if name == "-" else str(Path(name).absolute())
+        self.name = name if name == "-" else os.path.abspath(name)
         head = b""
         if name != "-":
             try:
@@ -128,6 +129,7 @@ class _Detection:
         self._inputs = inputs
         self._output = output
         self._paths: dict[str, str] = {}
+        self._alerts: list[Any] = []
         self.severities: Counter[str] = Counter()
         self._rejected = 0
         self._events = 0
@@ -157,6 +159,8 @@ class _Detection:
                 await self._match(servers)
         finally:
             await asyncio.to_thread(broker.stop)
+        for alert in sorted(self._alerts, key=lambda alert: (alert.timestamp, alert.id)):
+            self._show(alert)
         self._summarise((clock.monotonic_ms() - start_ms) / 1000)
 
     async def _define(self, servers: list[str]) -> None:
@@ -200,7 +204,7 @@ class _Detection:
         worker = Worker(WorkerSettings(bootstrap_servers=servers, stop_at_end=True))
         await follower.start()
         try:
-            follower.on("alert", self._show)
+            follower.on("alert", self._alerts.append)
             await worker.start()
             await worker.wait_finished()
             end = await _end(servers)
