@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from summit.event_processing import CEPEngine, EventPattern
+
 FAILED, SUCCESS = "auth.login.failed", "auth.login.success"
 
 
 def run(*events: tuple[str, int]) -> tuple[list[Any], list[Any]]:
     """The guide's own lines; what was matched, and the alerts."""
-    from summit.event_processing import CEPEngine, EventPattern
 
     async def go() -> tuple[list[Any], list[Any]]:
         matched: list[Any] = []
@@ -93,6 +94,10 @@ def test_failed_then_successful_is_one_alert_of_severity_high(
 
 def test_success_before_failure_is_none() -> None:
     assert run((SUCCESS, 1_000), (FAILED, 2_000)) == ([], [])
+
+
+def test_a_failure_without_success_is_none() -> None:
+    assert run((FAILED, 1_000), (FAILED, 2_000)) == ([], [])
 
 
 def test_a_whole_minute_apart_is_none() -> None:
