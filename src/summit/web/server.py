@@ -20,6 +20,7 @@ from summit.base.limits import HTTP_DRAIN_MS, HTTP_KEEP_ALIVE_S
 from summit.base.logs import get_logger
 
 _TICK_S: Final = 1.0  # how often the server refreshes its Date header
+_LOOK_S: Final = 0.01  # how often a stopping server looks whether the last request is answered
 _ABORT_S: Final = 2.0  # how long aborted connections may take to end
 
 
@@ -88,9 +89,8 @@ class WebServer:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=HTTP_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=max(1, -(-self._drain_ms // 1000)),
         )
-        server = _Server(config)
+        server = _Server(config, self._drain_ms)
         task = asyncio.get_running_loop().create_task(
             server.serve(sockets=[sock]), name=f"web {self.address}"
         )
@@ -112,10 +112,9 @@ class WebServer:
             return
         server.end()
         await asyncio.wait({task}, timeout=self._drain_ms / 1000 + _ABORT_S)
-        server.abort_connections()
         if not task.done():
             task.cancel()
-        await asyncio.wait({task}, timeout=_ABORT_S)
+            await asyncio.wait({task}, timeout=_ABORT_S)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -154,10 +153,11 @@ class WebServer:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers and its ten wake-ups a second."""
+    """uvicorn without its signal handlers, its ten wake-ups a second and its slow goodbye."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, drain_ms: int) -> None:
         super().__init__(config)
+        self._drain_s = drain_ms / 1000
         self.ready = asyncio.Event()
         self._ending = asyncio.Event()
 
@@ -181,9 +181,22 @@ class _Server(uvicorn.Server):
         self.should_exit = True
         self._ending.set()
 
-    def abort_connections(self) -> None:
-        """Cut what is still open."""
-        for connection in list(self.server_state.connections):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for sock in sockets or []:
+            sock.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()  # idle ones end now, the others after their answer
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + self._drain_s
+        while (state.connections or state.tasks) and loop.time() < deadline_s:
+            await asyncio.sleep(_LOOK_S)
+        for task in list(state.tasks):
+            task.cancel()
+        for connection in list(state.connections):
             transport = getattr(connection, "transport", None)
             if transport is not None:
                 transport.abort()
+        await asyncio.sleep(0)
