@@ -8,7 +8,7 @@ import confluent_kafka
 import pytest
 from tests.client.test_settings import GUIDE_CONSUMER, GUIDE_PRODUCER
 
-from summit.client.librdkafka import consumer_settings, producer_settings
+from summit.client.librdkafka import Log, consumer_settings, producer_settings
 from summit.client.settings import ConsumerConfig, ProducerConfig
 
 
@@ -86,3 +86,15 @@ def test_librdkafka_takes_what_we_take_for_a_producer(values: dict[str, Any]) ->
 def test_librdkafka_takes_what_we_take_for_a_consumer(values: dict[str, Any]) -> None:
     config = ConsumerConfig.from_dict({"bootstrapServers": "127.0.0.1:1", **values})
     confluent_kafka.Consumer(consumer_settings(config, config.servers, ignore)).close()
+
+
+def test_lost_connections_are_no_news(capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log("c")
+    log.log(40, "%s [%s] %s", "FAIL", "summit#consumer-2", "Connection refused")
+    log.log(20, "%s [%s] %s", "REQUEST", "summit#consumer-2", "an information")
+    assert capsys.readouterr().err == ""
+    log.log(40, "%s [%s] %s", "FETCH", "summit#consumer-2", "something broke")
+    log.log(30, "%s [%s] %s", "OFFSET", "summit#consumer-2", "100% reset")
+    told = capsys.readouterr().err
+    assert "something broke" in told
+    assert "100% reset" in told
