@@ -60,7 +60,7 @@ def handle(state: BrokerState, request: Request, message: DescribeConfigsRequest
         )
         results.append(result)
         try:
-            configs = _configs(state, resource, with_synonyms=message.include_synonyms)
+            configs = _configs(state, request, resource, message.include_synonyms)
         except SummitError as error:
             result.error_code = codes.code_of(error)
             result.error_message = str(error)
@@ -71,7 +71,7 @@ def handle(state: BrokerState, request: Request, message: DescribeConfigsRequest
 
 
 def _configs(
-    state: BrokerState, resource: DescribeConfigsResource, *, with_synonyms: bool
+    state: BrokerState, request: Request, resource: DescribeConfigsResource, with_synonyms: bool
 ) -> list[DescribeConfigsResourceResult]:
     name = resource.resource_name
     if resource.resource_type == _TOPIC:
@@ -80,7 +80,7 @@ def _configs(
             raise Invalid("topic.unknown", topic=name)
         return _topic(state, topic.configs, with_synonyms=with_synonyms)
     if resource.resource_type == _BROKER and name in ("", str(state.broker_id)):
-        return _broker(state)
+        return _broker(state, request)
     raise Invalid("request.contradiction", reason=f"no configs of '{name}' here")
 
 
@@ -113,13 +113,16 @@ def _topic(
     return found
 
 
-def _broker(state: BrokerState) -> list[DescribeConfigsResourceResult]:
+def _broker(state: BrokerState, request: Request) -> list[DescribeConfigsResourceResult]:
     settings = state.settings
     values = {
         _BROKER_NAMES[key]: value
         for key, value in topic_configs.effective({}, settings).items()
         if key in _BROKER_NAMES
     }
+    host, port = state.endpoint(request.connection)
+    values["node.id"] = str(state.broker_id)
+    values["advertised.listeners"] = f"PLAINTEXT://{host}:{port}"
     values["num.partitions"] = str(settings.num_partitions)
     values["default.replication.factor"] = "1"
     values["auto.create.topics.enable"] = "true" if settings.auto_create_topics else "false"
