@@ -106,7 +106,7 @@ class Coder:
     def _compare(self, node: Compare, *, wanted: bool) -> str:
         left, right = node.left, node.right
         op: str = node.op
-        if isinstance(left, Literal) and not isinstance(right, Literal):
+        if isinstance(left, Literal) and (not isinstance(right, Literal) or left.value is None):
             left, right, op = right, left, _MIRROR[op]
         if op == "!=":
             op, wanted = "==", not wanted

@@ -122,7 +122,7 @@ def _quantified(parser: Parser, subject: Node, token: Token) -> Node:
 
 def _has(parser: Parser, token: Token) -> Node:
     (item,) = _exactly(parser, token, 1)
-    if not isinstance(item, (Field, StepField, Index, Variable)):
+    if not isinstance(item, (Field, StepField, StepAggregate, Index, Variable)):
         raise syntax_error("has() needs a field", token.column)
     return Present(item)
 

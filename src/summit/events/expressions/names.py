@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from summit.events.expressions.ir import Path, StepAggregate, StepField
+
+# All that generated code may call of the language itself.
+_BUILTINS: Final = {
+    kind.__name__: kind for kind in (type, str, bool, int, float, list, dict, tuple)
+}
 
 
 class Names:
     """The names that one generated module uses, and the objects bound to them."""
 
     def __init__(self) -> None:
-        self.bound: dict[str, Any] = {"type": type, "str": str, "bool": bool}
+        self.bound: dict[str, Any] = dict(_BUILTINS)
         self._by_id: dict[int, str] = {}
         self._count = 0
 
