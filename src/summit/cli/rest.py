@@ -71,7 +71,7 @@ class Rest:
 def _refused(status: int, answer: Any) -> Invalid | Unavailable:
     problem = answer if isinstance(answer, dict) else {}
     text = problem.get("detail") or f"status {status}"
-    advice = problem.get("advice") or "Look into the service's log."
+    advice = (problem.get("advice") or "Look into the service's log").rstrip(".")
     if status in (429, 503):
         return Unavailable("service.busy", reason=text)
     places = [
