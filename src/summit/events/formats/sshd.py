@@ -90,7 +90,7 @@ _ROWS: Final[dict[str, tuple[_Row, ...]]] = {
         _row("ssh.connection.disconnected", r"Disconnected from ", _ADDRESS, _PORT, _PHASE),
     ),
     "Received": (
-        _row("ssh.disconnect.received", r"Received disconnect from (?P<from>[^\s:]*(?::[^\s:]+)*)",
+        _row("ssh.disconnect.received", r"Received disconnect from (?P<from>\S+?)",
              _PORT, r": ?(?P<reasonCode>\d{1,9}): (?P<reason>.*?)", _PHASE),
     ),
     "Disconnecting": (
