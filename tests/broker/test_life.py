@@ -238,6 +238,43 @@ def test_the_brokers_own_logs_are_kept_short(start_broker: Start) -> None:
         assert wire.create_topic("again").error_code == codes.NONE
 
 
+def test_retention_moves_the_start_and_frees_the_disk(start_broker: Start, tmp_path: Path) -> None:
+    broker = start_broker(
+        log_segment_bytes=2_000, log_retention_check_interval_ms=30, flush_interval_ms=30,
+        durability="interval",
+    )  # fmt: skip
+    with Wire(broker.port) as wire:
+        wire.create_topic("short", retention_bytes="4000")
+        wire.create_topic("long")
+        for name in ("short", "long"):
+            for _ in range(20):
+                wire.produce(name, batch_of(b"x" * 900, first_ms=time.time_ns() // 1_000_000))
+        directory = tmp_path / "data/topics/short-0"
+        wait_for(lambda: len(list(directory.glob("*.log"))) <= 4)
+        part = wire.fetch("short", 0)
+        assert part.error_code == codes.OFFSET_OUT_OF_RANGE
+        assert part.high_watermark == 20
+        assert 0 < part.log_start_offset < 20
+        assert wire.fetch_values("short", part.log_start_offset)
+        assert len(wire.ask_values("long", 0)) == 20
+    broker.stop()
+    with Wire(start_broker().port) as wire:
+        assert wire.fetch("short", 0).log_start_offset >= part.log_start_offset
+
+
+def test_partitions_are_spread_over_log_directories(start_broker: Start, tmp_path: Path) -> None:
+    directories = [str(tmp_path / name) for name in ("one", "two")]
+    broker = start_broker(log_dirs=directories)
+    with Wire(broker.port) as wire:
+        wire.create_topic("t", 4)
+        for index in range(4):
+            wire.produce("t", batch_of(b"%d" % index), index=index)
+    broker.stop()
+    assert all(len(list(Path(path).glob("t-*"))) == 2 for path in directories)
+    with Wire(start_broker(log_dirs=directories).port) as wire:
+        assert [wire.ask_values("t", i) for i in range(4)] == [[b"0"], [b"1"], [b"2"], [b"3"]]
+
+
 # ---- disks that fail ----
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from summit.base.errors import Corrupt
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
+from summit.broker.disk_thread import attempt
 from summit.broker.rewriting import Pair, Rewriter
 from summit.broker.state import BrokerState
 from summit.log.store import LogStore
@@ -69,8 +70,12 @@ class Housekeeping:
         self._broker.close_idle()
 
     def _retain(self) -> None:
-        if self._store.apply_retention(self._state.clock.now_ms()):
+        now_ms = self._state.clock.now_ms()
+        count, error = attempt(lambda: self._store.apply_retention(now_ms))
+        if count:
             self._has_garbage = True  # a checkpoint removes the files
+        if error is not None:
+            _log.error("retention.failed", error=str(error))
 
     def _expire_offsets(self) -> None:
         self._state.coordinator.expire(self._state.settings.offsets_retention_ms)
