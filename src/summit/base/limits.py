@@ -8,7 +8,7 @@ from typing import Final
 LISTENER_QUEUE_MAX: Final = 10_000  # payloads an async listener may lag behind; then counted drops
 
 # ---- records, log ----
-PRODUCERS_PER_PARTITION_MAX: Final = 100_000  # idempotent producers remembered, about 400 bytes each
+PRODUCERS_PER_PARTITION_MAX: Final = 100_000  # idempotent producers remembered, ~400 bytes each
 TAIL_HINTS_MAX: Final = 64  # read positions remembered per partition, about 200 bytes each
 WAL_FILE_BYTES: Final = 64 << 20  # one write-ahead log file; two or three exist at a time
 WAL_FIRST_FILE_BYTES: Final = 8 << 20  # a new broker's first one, so that it starts at once
