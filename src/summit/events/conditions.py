@@ -47,8 +47,6 @@ from summit.events.networks import parse_network
 from summit.events.regexes import compile_search
 from summit.events.values import CONVERTERS
 
-COMPARE_AS: Final = tuple(CONVERTERS)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:

@@ -14,7 +14,6 @@ from summit.events.expressions.ir import (
     Node,
     Or,
     Path,
-    Quantified,
     Scalar,
     StepAggregate,
     StepField,
@@ -72,19 +71,9 @@ def depth(node: Node) -> int:
     return 1 + max((depth(child) for child in node.children()), default=0)
 
 
-def size(node: Node) -> int:
-    """How many nodes there are."""
-    return sum(1 for _ in walk(node))
-
-
 def free_of_runs(node: Node) -> bool:
     """Whether the node can be decided by the event alone."""
     return not any(isinstance(found, (StepField, StepAggregate)) for found in walk(node))
-
-
-def has_loops(node: Node) -> bool:
-    """Whether the node goes through lists (`exists`, `all`), so that its cost is not fixed."""
-    return any(isinstance(found, Quantified) for found in walk(node))
 
 
 def _of_compare(node: Compare, path: Path) -> frozenset[Scalar] | None:

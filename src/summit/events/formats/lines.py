@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from summit.events.formats.calendar import YearOf
 from summit.events.formats.sshd import parse_sshd
 from summit.events.formats.syslog import LINE, parse_syslog
 
 TextFormat = Literal["line", "syslog", "sshd"]
-TEXT_FORMATS: Final[tuple[TextFormat, ...]] = ("line", "syslog", "sshd")
 
 
 class LineParser:
