@@ -145,12 +145,12 @@ def pending(log: Log, positions: Positions) -> list[ConsumerRecord]:
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from("ab"),
+        st.sampled_from("abc"),
         st.sampled_from("fffsx"),
-        st.sampled_from([0, 300, 500, 1_000, 2_000]),
+        st.sampled_from([0, 500, 1_000, 4_000]),
     ),
-    min_size=20,
-    max_size=60,
+    min_size=60,
+    max_size=120,
 )
 
 
@@ -160,7 +160,7 @@ EVENTS = st.lists(
     events=EVENTS,
     after=st.sampled_from(AFTER),
     lives=st.lists(
-        st.tuples(st.integers(3, 20), st.integers(0, 4), st.integers(0, 9)), min_size=1, max_size=5
+        st.tuples(st.integers(5, 40), st.integers(0, 4), st.integers(0, 9)), min_size=1, max_size=5
     ),
 )
 def test_alerts_are_those_of_a_worker_that_lives(
