@@ -33,9 +33,6 @@ _ROWS = (
               "'{text}' is not a size", "Use bytes or a text such as 64KiB, 1MiB, 1GiB."),
     ErrorSpec("internal", "Internal", 500, "UNKNOWN_SERVER_ERROR", False,
               "internal error: {reason}", "This is a bug; please report it with the log."),
-    ErrorSpec("extra.missing", "Invalid", 400, None, False,
-              "{feature} needs the extra '{extra}'",
-              "Install it: pip install 'summit-streams[{extra}]'."),
     # ---- disk ----
     ErrorSpec("disk.full", "Unavailable", 503, "KAFKA_STORAGE_ERROR", True,
               "no space left under {path}", "Free space; writing goes on by itself."),

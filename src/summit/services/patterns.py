@@ -18,7 +18,7 @@ def add_patterns(routes: Routes, path: str, node: Node) -> None:
     async def register(request: Request) -> dict[str, Any]:
         body = await request.read_json()
         if not isinstance(body, dict):
-            raise Invalid("document.not_object", pointer="")
+            raise Invalid("web.request_invalid", reason="a pattern is a JSON object", pointer="")
         return await register_pattern(node, body)
 
     async def listed(_: Request) -> dict[str, Any]:

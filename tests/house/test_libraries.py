@@ -1,0 +1,53 @@
+"""What is imported is declared, what is declared is imported, and each library has its room.
+
+That only its room imports a library is a contract of import-linter; here is that the contract
+forgets none.
+"""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EVERYWHERE = {"msgspec"}
+# distribution -> module, where the names differ
+MODULES = {"google-re2": "re2", "pyyaml": "yaml"}
+# uvicorn finds it by itself
+IMPORTED_BY_OTHERS = {"httptools"}
+
+
+def _imported() -> set[str]:
+    found = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                found.add((node.module or "").split(".")[0])
+    return found - set(sys.stdlib_module_names) - {"summit"}
+
+
+def _module(requirement: str) -> str:
+    name = re.split(r"[><=;\[ ]", requirement)[0]
+    return MODULES.get(name, name.replace("-", "_"))
+
+
+def _declared() -> set[str]:
+    project = PROJECT["project"]
+    return {
+        _module(r) for r in (*project["dependencies"], *project["optional-dependencies"]["fast"])
+    }
+
+
+def test_imports_are_the_declared_dependencies() -> None:
+    assert _imported() | IMPORTED_BY_OTHERS == _declared()
+
+
+def test_the_contract_names_every_library() -> None:
+    contracts = PROJECT["tool"]["importlinter"]["contracts"]
+    rooms = next(c for c in contracts if c["name"].startswith("Each outside library"))
+    assert _declared() - EVERYWHERE <= set(rooms["forbidden_modules"])
+    assert rooms["source_modules"] == ["summit.*"]
