@@ -1,0 +1,149 @@
+"""Workers that are killed: nothing is lost, and every alert is there once by its id."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from tests.flow.worker_process import WorkerProcess
+from tests.flow.world import T0, failure, five_failures, until, world
+
+from summit.journal.progress_record import partition_name
+
+SESSION_MS = 1_000
+
+
+async def started(servers: list[str]) -> WorkerProcess:
+    process = WorkerProcess(servers, sessionTimeoutMs=SESSION_MS)
+    await asyncio.to_thread(process.wait_active)
+    return process
+
+
+def test_a_match_that_a_kill_interrupts_is_found_once(servers: list[str]) -> None:
+    async def run() -> None:
+        async with world(servers) as w:
+            with await started(servers) as first:
+                await w.apply(five_failures())
+                await w.settle(await w.send(*(failure(n) for n in range(8))))
+                first.kill()
+            with await started(servers):
+                alerts = await w.settle(await w.send(*(failure(n) for n in (8, 9))))
+                assert [[e.offset for e in a.evidence] for a in alerts] == [
+                    [0, 1, 2, 3, 4],
+                    [5, 6, 7, 8, 9],
+                ]
+                assert len(w.alerts.view) == 2
+
+    asyncio.run(run())
+
+
+def test_a_stand_by_takes_over_from_one_that_is_killed(servers: list[str]) -> None:
+    async def run() -> None:
+        async with world(servers) as w:
+            with await started(servers) as first:
+                stand_by = await w.start_worker(session_timeout_ms=SESSION_MS)
+                await w.apply(five_failures())
+                place = await w.send(*(failure(n) for n in range(4)))
+                # Whichever of the two has the work now: the process is killed, and only after
+                # that the last failure comes.
+                await w.settle(place)
+                first.kill()
+                alerts = await w.settle(await w.send(failure(4)))
+                assert [a.count for a in alerts] == [5]
+                assert stand_by.state == "active"
+
+    asyncio.run(run())
+
+
+def test_one_that_stops_hands_over_at_once(servers: list[str]) -> None:
+    async def run() -> None:
+        async with world(servers) as w:
+            one = await w.start_worker(session_timeout_ms=30_000)
+            two = await w.start_worker(session_timeout_ms=30_000)
+            await w.apply(five_failures())
+            await w.settle(await w.send(*(failure(n) for n in range(3))))
+            active, other = (one, two) if one.state == "active" else (two, one)
+            assert other.state == "standby"
+            await active.stop()
+            async with asyncio.timeout(10):
+                assert len(await w.settle(await w.send(*(failure(n) for n in (3, 4))))) == 1
+            assert other.state == "active"
+
+    asyncio.run(run())
+
+
+def expected(events: list[tuple[int, dict[str, Any]]]) -> set[tuple[str, tuple[int, ...]]]:
+    """An independent reading of the rule: per address, five within a minute, then anew.
+
+    Args:
+        events: (offset, event), in the order of the log of one partition.
+    """
+    found: set[tuple[str, tuple[int, ...]]] = set()
+    alive: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    reached = 0
+    for offset, event in events:
+        reached = max(reached, event["timestamp"])
+        runs = [r for r in alive[event["ip"]] if reached - r[0] < 60_000]
+        runs.append((reached, offset))
+        if len(runs) == 5:
+            found.add((event["ip"], tuple(at for _, at in runs)))
+            runs = []
+        alive[event["ip"]] = runs
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kills_under_load_lose_nothing_and_double_nothing(servers: list[str], seed: int) -> None:
+    rand = random.Random(seed)
+
+    async def run() -> None:
+        async with world(servers) as w:
+            sent: dict[int, list[tuple[int, dict[str, Any]]]] = {0: [], 1: []}
+            done = False
+
+            async def traffic() -> None:
+                at_s = 0.0
+                while not done:
+                    for partition in (0, 1):
+                        events = []
+                        for _ in range(rand.randint(1, 40)):
+                            at_s += rand.random() / 4
+                            ip = f"10.0.{partition}.{rand.randint(0, 30)}"
+                            events.append(failure(at_s, ip))
+                        last = await w.send(*events, partition=partition)
+                        first = last.offset - len(events) + 1
+                        sent[partition] += [(first + n, e) for n, e in enumerate(events)]
+                    await asyncio.sleep(0.01)
+
+            await w.apply(five_failures(), active=False)
+            sending = asyncio.ensure_future(traffic())
+            for _ in range(6):
+                with await started(servers) as process:
+                    await asyncio.sleep(rand.random() * 1.5)
+                    process.kill()
+            done = True
+            await sending
+            with await started(servers):
+                for partition, events in sent.items():
+                    name = partition_name("auth", partition)
+                    end = events[-1][0]
+                    await until(
+                        lambda name=name, end=end: (  # type: ignore[misc]
+                            w.alerts.progress.last.positions.get(name, 0) > end
+                        )
+                    )
+                    await w.alerts.wait_readable("auth", partition, end, 20_000)
+            wanted = {pair for events in sent.values() for pair in expected(events)}
+            found = [
+                (str(a.key["ip"]), tuple(e.offset for e in a.evidence)) for a in w.all_alerts()
+            ]
+            assert len(wanted) > 20
+            assert len(found) == len(set(found))
+            assert set(found) == wanted
+            assert min(a.first_seen for a in w.all_alerts()) >= T0
+
+    asyncio.run(run())
