@@ -57,6 +57,7 @@ class Child:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "summit", *self._arguments,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=self._env,
+            start_new_session=True,  # Ctrl-C is for the parent, which ends its children in order
         )  # fmt: skip
         assert self._process.stdout is not None
         try:
