@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 .PHONY: help setup demo test test-fast bench lint format clean
 
@@ -37,7 +38,7 @@ lint: $(READY)   ## style, types, floors and house rules
 	@$(BIN)/ruff check src tests bench tools
 	@$(BIN)/ruff format --check src tests bench tools
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python tools/tidy.py
 	@$(BIN)/python tools/file_map.py --check
 
@@ -46,7 +47,7 @@ format: $(READY) ## put every file in form
 	@$(BIN)/ruff format src tests bench tools
 
 bench: $(READY)  ## CPU-seconds and ratios; see bench/README.md
-	@$(BIN)/python bench/run.py
+	@$(BIN)/python bench/run.py $(BENCH_ARGS)
 
 clean:           ## remove what the other targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
