@@ -8,24 +8,34 @@ from __future__ import annotations
 from typing import Any, Final
 
 from summit.base.errors import Invalid
+from summit.protocol.alter_configs import ALTER_CONFIGS
 from summit.protocol.api import Api
 from summit.protocol.api_versions import API_VERSIONS
+from summit.protocol.create_partitions import CREATE_PARTITIONS
 from summit.protocol.create_topics import CREATE_TOPICS
+from summit.protocol.delete_groups import DELETE_GROUPS
+from summit.protocol.delete_records import DELETE_RECORDS
 from summit.protocol.delete_topics import DELETE_TOPICS
 from summit.protocol.describe_cluster import DESCRIBE_CLUSTER
 from summit.protocol.describe_configs import DESCRIBE_CONFIGS
 from summit.protocol.describe_groups import DESCRIBE_GROUPS
+from summit.protocol.describe_log_dirs import DESCRIBE_LOG_DIRS
+from summit.protocol.describe_topic_partitions import DESCRIBE_TOPIC_PARTITIONS
 from summit.protocol.fetch import FETCH
 from summit.protocol.find_coordinator import FIND_COORDINATOR
 from summit.protocol.heartbeat import HEARTBEAT
+from summit.protocol.incremental_alter_configs import INCREMENTAL_ALTER_CONFIGS
 from summit.protocol.init_producer_id import INIT_PRODUCER_ID
 from summit.protocol.join_group import JOIN_GROUP
 from summit.protocol.leave_group import LEAVE_GROUP
+from summit.protocol.list_config_resources import LIST_CONFIG_RESOURCES
 from summit.protocol.list_groups import LIST_GROUPS
 from summit.protocol.list_offsets import LIST_OFFSETS
 from summit.protocol.metadata import METADATA
 from summit.protocol.offset_commit import OFFSET_COMMIT
+from summit.protocol.offset_delete import OFFSET_DELETE
 from summit.protocol.offset_fetch import OFFSET_FETCH
+from summit.protocol.offset_for_leader_epoch import OFFSET_FOR_LEADER_EPOCH
 from summit.protocol.produce import PRODUCE
 from summit.protocol.sync_group import SYNC_GROUP
 
@@ -46,9 +56,19 @@ _ALL: tuple[Api[Any, Any], ...] = (
     API_VERSIONS,
     CREATE_TOPICS,
     DELETE_TOPICS,
+    DELETE_RECORDS,
     INIT_PRODUCER_ID,
+    OFFSET_FOR_LEADER_EPOCH,
     DESCRIBE_CONFIGS,
+    ALTER_CONFIGS,
+    DESCRIBE_LOG_DIRS,
+    CREATE_PARTITIONS,
+    DELETE_GROUPS,
+    INCREMENTAL_ALTER_CONFIGS,
+    OFFSET_DELETE,
     DESCRIBE_CLUSTER,
+    LIST_CONFIG_RESOURCES,
+    DESCRIBE_TOPIC_PARTITIONS,
 )
 
 APIS: Final[dict[int, Api[Any, Any]]] = {api.key: api for api in _ALL}

@@ -32,7 +32,12 @@ def size_min(wire_type: WireType, version: int, *, flexible: bool) -> int:
             return 1 if flexible else 2
         case "struct":
             rows = fields_of(wire_type.message, version)
-            total = sum(size_min(row.type, version, flexible=flexible) for row in rows)
+            total = sum(
+                1  # null
+                if row.type.kind == "struct" and version in row.nullable
+                else size_min(row.type, version, flexible=flexible)
+                for row in rows
+            )
             return total + (1 if flexible else 0)
         case _:
             return 1 if flexible else 4
@@ -169,9 +174,15 @@ class DecodeWriter:
             return
         if wire_type.kind == "struct":
             self._flush()
-            var = self._fresh("o")
-            self._struct(wire_type.message, var)
-            self._line(f"{target} = {var}")
+            if row is not None and self.version in row.nullable:
+                self._line(f"{target} = None")
+                self._line("p += 1")
+                self._line("if buf[p - 1] < 128:")  # a byte that is negative stands for null
+                self._indent += 1
+                self._nested(wire_type.message, target)
+                self._indent -= 1
+            else:
+                self._nested(wire_type.message, target)
             return
         length = self._length(wire_type)
         self._line(f"if {length} < 0:")
@@ -185,6 +196,11 @@ class DecodeWriter:
         else:
             self._line(f"    raise not_nullable({what!r})")
             self._body(wire_type, target, length, what)
+
+    def _nested(self, message: type[Message], target: str) -> None:
+        var = self._fresh("o")
+        self._struct(message, var)
+        self._line(f"{target} = {var}")
 
     def _length(self, wire_type: WireType) -> str:
         """Read a length into a fresh variable: -1 is null."""

@@ -118,7 +118,14 @@ class EncodeWriter:
                 self._group.append((f"{source}.bytes", wire_type.code))
             case "struct":
                 self._flush()
-                self._struct(wire_type.message, source)
+                if row is not None and self.version in row.nullable:
+                    self._line(f'{self._write}(b"\\xff" if {source} is None else b"\\1")')
+                    self._line(f"if {source} is not None:")
+                    self._indent += 1
+                    self._struct(wire_type.message, source)
+                    self._indent -= 1
+                else:
+                    self._struct(wire_type.message, source)
             case _:
                 self._sized(wire_type, source, row)
 
