@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from summit.base.errors import Invalid
+from summit.protocol.add_offsets_to_txn import ADD_OFFSETS_TO_TXN
+from summit.protocol.add_partitions_to_txn import ADD_PARTITIONS_TO_TXN
 from summit.protocol.alter_configs import ALTER_CONFIGS
 from summit.protocol.api import Api
 from summit.protocol.api_versions import API_VERSIONS
@@ -20,7 +22,10 @@ from summit.protocol.describe_cluster import DESCRIBE_CLUSTER
 from summit.protocol.describe_configs import DESCRIBE_CONFIGS
 from summit.protocol.describe_groups import DESCRIBE_GROUPS
 from summit.protocol.describe_log_dirs import DESCRIBE_LOG_DIRS
+from summit.protocol.describe_producers import DESCRIBE_PRODUCERS
 from summit.protocol.describe_topic_partitions import DESCRIBE_TOPIC_PARTITIONS
+from summit.protocol.describe_transactions import DESCRIBE_TRANSACTIONS
+from summit.protocol.end_txn import END_TXN
 from summit.protocol.fetch import FETCH
 from summit.protocol.find_coordinator import FIND_COORDINATOR
 from summit.protocol.heartbeat import HEARTBEAT
@@ -31,6 +36,7 @@ from summit.protocol.leave_group import LEAVE_GROUP
 from summit.protocol.list_config_resources import LIST_CONFIG_RESOURCES
 from summit.protocol.list_groups import LIST_GROUPS
 from summit.protocol.list_offsets import LIST_OFFSETS
+from summit.protocol.list_transactions import LIST_TRANSACTIONS
 from summit.protocol.metadata import METADATA
 from summit.protocol.offset_commit import OFFSET_COMMIT
 from summit.protocol.offset_delete import OFFSET_DELETE
@@ -38,6 +44,8 @@ from summit.protocol.offset_fetch import OFFSET_FETCH
 from summit.protocol.offset_for_leader_epoch import OFFSET_FOR_LEADER_EPOCH
 from summit.protocol.produce import PRODUCE
 from summit.protocol.sync_group import SYNC_GROUP
+from summit.protocol.txn_offset_commit import TXN_OFFSET_COMMIT
+from summit.protocol.write_txn_markers import WRITE_TXN_MARKERS
 
 _ALL: tuple[Api[Any, Any], ...] = (
     PRODUCE,
@@ -59,6 +67,14 @@ _ALL: tuple[Api[Any, Any], ...] = (
     DELETE_RECORDS,
     INIT_PRODUCER_ID,
     OFFSET_FOR_LEADER_EPOCH,
+    ADD_PARTITIONS_TO_TXN,
+    ADD_OFFSETS_TO_TXN,
+    END_TXN,
+    WRITE_TXN_MARKERS,
+    TXN_OFFSET_COMMIT,
+    DESCRIBE_PRODUCERS,
+    DESCRIBE_TRANSACTIONS,
+    LIST_TRANSACTIONS,
     DESCRIBE_CONFIGS,
     ALTER_CONFIGS,
     DESCRIBE_LOG_DIRS,
