@@ -1,5 +1,9 @@
 # Every target sets up what it needs: .venv by uv where present, else by venv and pip.
-PYTHON ?= python3
+# The Python to use: the first here that is new enough, or say which: make PYTHON=python3.13
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+    "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; \
+    done)
+UV_PYTHON = $(if $(filter file,$(origin PYTHON)),>=3.11,$(PYTHON))
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -15,12 +19,12 @@ setup: $(READY)  ## make .venv with Summit and its development tools
 
 $(READY): pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
-	    uv venv --quiet --allow-existing --python ">=3.11" $(VENV) && \
+	    uv venv --quiet --allow-existing --python "$(UV_PYTHON)" $(VENV) && \
 	    uv pip install --quiet --python $(BIN)/python -e '.[dev]'; \
 	else \
-	    $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    "$(or $(PYTHON),python3)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	        { echo "Summit needs Python 3.11 or newer; say which with: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }; \
-	    $(PYTHON) -m venv $(VENV) && \
+	    "$(PYTHON)" -m venv $(VENV) && \
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
 	fi
 	@touch $(READY)
