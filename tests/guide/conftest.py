@@ -70,7 +70,7 @@ class Started:
             self.process.stdout.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """`summit streaming` with its embedded broker, and `summit correlation` beside it."""
     path = tmp_path_factory.mktemp("services")
