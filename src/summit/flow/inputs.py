@@ -42,6 +42,7 @@ class Inputs:
             ),
             clock=clock,
         )
+        self._paused: list[tuple[str, int]] = []
         self.partitions: dict[str, int] = {}
         self.topic_ids: dict[str, str] = {}
 
@@ -95,13 +96,18 @@ class Inputs:
 
     async def assign(self, positions: Mapping[str, int]) -> None:
         """Read exactly these partitions from these offsets on."""
+        if self._paused:
+            await self._consumer.resume(self._paused)  # librdkafka keeps a pause beyond `assign`
+            self._paused = []
         await self._consumer.assign(
             {TopicPartition(*split_partition_name(name)): at for name, at in positions.items()}
         )
 
     async def pause(self, names: list[str]) -> None:
         """Bring no more records of these partitions until the next `assign`."""
-        await self._consumer.pause([split_partition_name(name) for name in names])
+        places = [split_partition_name(name) for name in names]
+        await self._consumer.pause(places)
+        self._paused += places
 
     async def poll(self, count: int, timeout_ms: int) -> list[ConsumerRecord]:
         """The next records, at most `count`, after at most `timeout_ms`."""
