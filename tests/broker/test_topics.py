@@ -9,9 +9,9 @@ import pytest
 from tests.broker.wire import Wire, batch_of
 
 from summit.broker import BrokerThread
+from summit.broker.dispatch import SERVED
 from summit.protocol import codes
 from summit.protocol.api_versions import API_VERSIONS, ApiVersionsRequest
-from summit.protocol.apis import APIS
 from summit.protocol.create_topics import (
     CREATE_TOPICS,
     CreatableReplicaAssignment,
@@ -46,7 +46,7 @@ class TestApiVersions:
         assert ranges[0] == (0, 13), "librdkafka needs Produce from 0"
         assert ranges[1] == (4, 18)
         assert ranges[18] == (0, 5)
-        assert set(ranges) == set(APIS)
+        assert set(ranges) == SERVED
 
     def test_the_response_header_has_no_tags(self, wire: Wire) -> None:
         wire.send(API_VERSIONS, 3, ApiVersionsRequest())
@@ -58,7 +58,7 @@ class TestApiVersions:
         wire.send_raw(bytes.fromhex("00000010 0012 0063 00000009 0003 6b6361 00 01 01"))
         answer = wire.receive(API_VERSIONS, 0, 9)
         assert answer.error_code == codes.UNSUPPORTED_VERSION
-        assert len(answer.api_keys) == len(APIS)
+        assert len(answer.api_keys) == len(SERVED)
         assert wire.ask(API_VERSIONS, 0, ApiVersionsRequest()).error_code == codes.NONE
 
     @pytest.mark.parametrize(
