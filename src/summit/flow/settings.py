@@ -26,7 +26,7 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
         topics_refresh_ms: How soon new topics and partitions are noticed.
         idle_ms: After so long a silence a partition no longer keeps unfinished matches of others
             from being forgotten.
-        session_timeout_ms: When a killed worker's work goes to another one.
+        session_timeout_ms: When a killed worker's work goes to another one; Kafka's least is 6 s.
         retry_backoff_max_ms: Longest pause between attempts while the brokers are away.
         stop_at_end: Process what is there at the start, then stop by itself.
     """
@@ -40,7 +40,7 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
     progress_interval_ms: int = 250
     topics_refresh_ms: int = 1_000
     idle_ms: int = 300_000
-    session_timeout_ms: int = 10_000
+    session_timeout_ms: int = 6_000
     retry_backoff_max_ms: int = 5_000
     stop_at_end: bool = False
 
