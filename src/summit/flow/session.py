@@ -218,9 +218,9 @@ class Session:
         for name in [n for n in self.partitions.positions if split_partition_name(n)[0] in anew]:
             self.partitions.end(name)
         if anew or known != self.inputs.partitions:
-            await self._watch(at_end=False, known=known)
+            await self._watch(at_end=False)
 
-    async def _watch(self, *, at_end: bool, known: dict[str, int] | None = None) -> None:
+    async def _watch(self, *, at_end: bool) -> None:
         """Read what the rules want and nothing else.
 
         Args:

@@ -14,7 +14,7 @@ from summit.flow.resume import Resumption, estimate_low, plan_resumption, read_a
 from summit.flow.rules import rules_of
 from summit.journal.progress import read_last_progress
 from summit.journal.progress_record import Positions, ProgressRecord
-from summit.journal.topics import ALERTS_TOPIC
+from summit.journal.topics import ALERTS, ALERTS_TOPIC, PROGRESS, ensure_topics
 
 if TYPE_CHECKING:
     from summit.flow.session import Session
@@ -26,6 +26,7 @@ async def take_over(session: Session) -> None:
     Raises: Unavailable; Conflict when the work is taken away meanwhile.
     """
     settings = session.settings
+    await ensure_topics(session.inputs.admin, [PROGRESS, ALERTS])
     await session.inputs.look()
     last = await read_last_progress(settings.servers, session.clock)
     definitions = session.definitions.next_offset

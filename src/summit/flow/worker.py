@@ -11,14 +11,11 @@ from summit.base.errors import Closed, Conflict, SummitError
 from summit.base.limits import WORKER_RETRY_MS, WORKER_STOP_MS
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
-from summit.client.admin import Admin
-from summit.client.settings import AdminConfig
 from summit.flow.lease import Lease
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.session import Session
 from summit.flow.settings import WorkerSettings
 from summit.journal.definitions import Definitions
-from summit.journal.topics import ALERTS, DEFINITIONS, PROGRESS, ensure_topics
 
 
 class Worker:
@@ -61,15 +58,12 @@ class Worker:
         self._failure: BaseException | None = None
 
     async def start(self) -> None:
-        """Make the topics that are missing, read the definitions, join the group.
+        """Read the definitions, join the group; topics that are missing are made on the way.
 
         Raises: Conflict("worker.running"); Unavailable where no broker answers.
         """
         if self._work is not None:
             raise Conflict("worker.running")
-        config = AdminConfig(client_id=self.settings.name, bootstrap_servers=self.settings.servers)
-        async with Admin(config) as admin:
-            await ensure_topics(admin, [DEFINITIONS, PROGRESS, ALERTS])
         await self.definitions.start()
         await self._lease.start()
         self._work = self._tasks.spawn(self._run(), "worker.run")
