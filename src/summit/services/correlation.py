@@ -7,14 +7,15 @@ from typing import Any
 from summit.alerts.alert import Alert, alert_dict
 from summit.alerts.view import AlertQuery
 from summit.base.errors import Invalid
-from summit.events.times import epoch_ms
 from summit.services.health import add_health
 from summit.services.intake import EventIntake
 from summit.services.node import Node
+from summit.services.parameters import flag_parameter, refuse_unknown, time_parameter
 from summit.services.patterns import add_patterns
 from summit.web import Request, Response, Routes, int_parameter, json_response
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
+_ALERT_FILTERS = ("severity", "pattern", "key", "q", "since", "until", "limit", "cursor")
 
 
 class CorrelationService:
@@ -41,19 +42,22 @@ class CorrelationService:
         return routes
 
     async def _take_event(self, request: Request) -> Response:
-        wait = _flag(request, "wait", default=True)
+        refuse_unknown(request, "wait")
+        wait = flag_parameter(request, "wait", default=True)
         reply = await self._intake.take(await request.read_json(), wait=wait)
         return json_response(reply, status=200 if wait else 202)
 
     async def _list_alerts(self, request: Request) -> dict[str, Any]:
+        refuse_unknown(request, *_ALERT_FILTERS)
         parameters = request.query_params
+        severity = parameters.get("severity")
         query = AlertQuery(
-            severity=parameters.get("severity"),
+            severity=None if severity is None else severity.lower(),
             pattern=parameters.get("pattern"),
             key=parameters.get("key"),
             text=parameters.get("q"),
-            since_ms=_time(request, "since"),
-            until_ms=_time(request, "until"),
+            since_ms=time_parameter(request, "since"),
+            until_ms=time_parameter(request, "until"),
             limit=int_parameter(request, "limit", LIMIT_DEFAULT, least=1, most=LIMIT_MAX),
             before=parameters.get("cursor"),
         )
@@ -79,25 +83,3 @@ class CorrelationService:
             "correlatedGroups": 0,
             "activeSequences": last.runs if last is not None else 0,
         }
-
-
-def _time(request: Request, name: str) -> int | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    at = int(text) if text.isdecimal() else epoch_ms(text)
-    if at is None:
-        raise Invalid(
-            "web.parameter", name=name, text=text, pointer=name,
-            expected="epoch milliseconds or RFC 3339 text",
-        )  # fmt: skip
-    return at
-
-
-def _flag(request: Request, name: str, *, default: bool) -> bool:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if text not in ("true", "false"):
-        raise Invalid("web.parameter", name=name, text=text, expected="true or false", pointer=name)
-    return text == "true"

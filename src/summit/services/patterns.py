@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from summit.base.errors import Invalid, Unavailable
+from summit.documents import validate_pattern
 from summit.journal.definition_log import Definition
 from summit.services.node import Node
 from summit.web import Request, Routes
@@ -39,12 +40,16 @@ def add_patterns(routes: Routes, path: str, node: Node) -> None:
     routes.delete(path + "/{id}", remove)
 
 
-async def register_pattern(node: Node, document: dict[str, Any]) -> dict[str, Any]:
+async def register_pattern(node: Node, document: Any) -> dict[str, Any]:
     """Publish a pattern and wait until the worker goes by it.
 
     Without a worker it is registered all the same, with a warning that says so.
+
+    Raises: Invalid with a pointer for what is no pattern.
     """
-    published = await node.definitions.publish({"kind": "pattern", **document})
+    # Checked as a pattern whatever its `kind` says: another kind does not belong here.
+    validate_pattern(document)
+    published = await node.definitions.publish({**document, "kind": "pattern"})
     definition = published.definition
     warnings = list(published.warnings)
     try:

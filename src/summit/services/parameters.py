@@ -1,0 +1,46 @@
+"""Query parameters: what a route does not know is refused, never ignored."""
+
+from __future__ import annotations
+
+from summit.base.config import suggestion
+from summit.base.errors import Invalid
+from summit.events.times import epoch_ms
+from summit.web import Request
+
+
+def refuse_unknown(request: Request, *known: str) -> None:
+    """Refuse query parameters that are none of `known`. Raises Invalid."""
+    for name in request.query_params:
+        if name not in known:
+            raise Invalid(
+                "web.parameter_unknown", name=name, pointer=name,
+                hint=suggestion(name, known), known=", ".join(known) or "none",
+            )  # fmt: skip
+
+
+def time_parameter(request: Request, name: str) -> int | None:
+    """A time as epoch milliseconds; None when it is absent. Raises Invalid("web.parameter")."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    at = epoch_ms(int(text) if _is_number(text) else text)
+    if at is None:
+        raise Invalid(
+            "web.parameter", name=name, text=text, pointer=name,
+            expected="epoch milliseconds or RFC 3339 text",
+        )  # fmt: skip
+    return at
+
+
+def flag_parameter(request: Request, name: str, *, default: bool) -> bool:
+    """`true` or `false`. Raises Invalid("web.parameter")."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if text not in ("true", "false"):
+        raise Invalid("web.parameter", name=name, text=text, expected="true or false", pointer=name)
+    return text == "true"
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.removeprefix("-").isdecimal() and len(text) <= 20
