@@ -5,23 +5,52 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from summit.base.errors import Invalid
+from summit.documents import (
+    CollectorDocument,
+    Parsed,
+    PatternDocument,
+    validate_collector,
+    validate_document,
+)
+from summit.documents.problems import Problems
 from summit.ingest import CollectorConfig
-from summit.journal.definitions import Checked, check_document
+from summit.journal.definitions import Checked
 
 
-def check_definition(document: Mapping[str, Any]) -> Checked:
-    """A document that may be published. Raises Invalid.
+def check_definition(document: Parsed | Mapping[str, Any]) -> Checked:
+    """A document that may be published, with its kind and id.
 
-    Collectors are also checked by the room that runs them.
+    Collectors are also checked by the room that runs them. Errors of a parsed document name the
+    file and line it stands at.
+
+    Raises: Invalid with all `problems`.
     """
-    checked = check_document(document)
-    if checked.kind == "collector":
-        collector_settings(checked.document)
-    return checked
+    checked = validate_document(document)
+    if isinstance(checked, CollectorDocument):
+        try:
+            CollectorConfig.from_dict(checked.config)
+        except Invalid as error:
+            if not isinstance(document, Parsed):
+                raise
+            problems = Problems()
+            problems.add_error(str(error.details.get("pointer", "")), error)
+            problems.raise_if_any(f"{document.place}: collector '{checked.id}'")
+    values = document.values if isinstance(document, Parsed) else document
+    return Checked(
+        kind=checked.kind,
+        id=checked.id,
+        document={**values, "kind": checked.kind, "id": checked.id},
+        warnings=list(checked.warnings) if isinstance(checked, PatternDocument) else [],
+    )
 
 
 def collector_settings(document: Mapping[str, Any]) -> CollectorConfig:
-    """The configuration in a collector's document. Raises Invalid."""
-    return CollectorConfig.from_dict(
-        {key: value for key, value in document.items() if key not in ("kind", "id")}
-    )
+    """The configuration in a collector's document; its id is its name. Raises Invalid."""
+    checked = validate_collector(document)
+    return CollectorConfig.from_dict({**checked.config, "name": checked.id})
+
+
+def collector_enabled(document: Mapping[str, Any]) -> bool:
+    """Whether a collector's document asks for it to run. Raises Invalid."""
+    return validate_collector(document).enabled
