@@ -105,6 +105,7 @@ INGEST_RESULTS_MAX: Final = 1_000  # events whose places an answer lists
 HTTP_BODY_BYTES_MAX: Final = 10 * 1024 * 1024  # a request body; larger ones belong in batches
 HTTP_DRAIN_MS: Final = 10_000  # how long a stopping server lets requests finish
 HTTP_KEEP_ALIVE_S: Final = 30  # how long an idle connection stays open
+EVENT_ID_CHARS_MAX: Final = 1_024  # characters of a posted event's id; it is remembered
 EVENT_IDS_MAX: Final = 500_000  # posted events whose ids are remembered; about 100 MB
 CONSUME_RECORDS_MAX: Final = 10_000  # records of one GET /api/consume
 CONSUME_WAIT_MS_MAX: Final = 30_000  # how long GET /api/consume may wait for records

@@ -15,7 +15,7 @@ import msgspec
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, Unavailable
 from summit.base.ids import uuid7
-from summit.base.limits import EVENT_IDS_MAX
+from summit.base.limits import EVENT_ID_CHARS_MAX, EVENT_IDS_MAX
 from summit.base.rand import Rand
 from summit.client.topics import TopicConfig
 from summit.client.types import ConsumerRecord, ProducerRecord
@@ -44,14 +44,18 @@ class EventIntake:
         self._clock: Clock = node.clock
         self._rand = Rand()
         self._places: dict[str, Place] = {}
-        self._pending: dict[str, asyncio.Future[Place]] = {}
+        self._pending: dict[str, asyncio.Task[Place]] = {}
+        self._unsure: dict[str, None] = {}  # ids whose write failed and may have happened
         self._follower = LogFollower(node.servers, "summit-events", self._take, clock=node.clock)
 
     async def start(self) -> None:
         """Make the topic and read the ids back."""
         await ensure_topics(self._node.admin, [EVENTS])
-        partitions = await self._node.admin.offsets(EVENTS_TOPIC)
-        await self._follower.start({(EVENTS_TOPIC, partition): None for partition in partitions})
+        bounds = await self._node.admin.offsets(EVENTS_TOPIC)
+        await self._follower.start({
+            (EVENTS_TOPIC, partition): max(start, end - EVENT_IDS_MAX)
+            for partition, (start, end) in bounds.items()
+        })  # fmt: skip
         await self._follower.wait_caught_up(READ_TIMEOUT_MS)
 
     async def stop(self) -> None:
@@ -64,7 +68,8 @@ class EventIntake:
         Args:
             body: The JSON object that was posted.
             wait: Also wait until the event's alerts can be read.
-        Raises: Invalid("event.invalid"); Unavailable("event.not_matched_yet").
+        Raises: Invalid("event.invalid"); Unavailable("event.not_stored_yet"),
+            Unavailable("event.not_matched_yet"): the same id may be posted again.
         """
         event = self._complete(body)
         event_id = event["eventId"]
@@ -82,29 +87,53 @@ class EventIntake:
         return {**reply, "duplicate": True} if duplicate else reply
 
     async def _write_once(self, event_id: str, event: dict[str, Any], *, wait: bool) -> Place:
-        pending = self._pending.get(event_id)
-        if pending is not None:
-            return await asyncio.shield(pending)
-        future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        self._pending[event_id] = future
+        writing = self._pending.get(event_id)
+        if writing is None:
+            # A task of its own: a client that goes away must not take back what others wait for.
+            writing = asyncio.ensure_future(self._write(event_id, event, wait=wait))
+            self._pending[event_id] = writing
+            writing.add_done_callback(lambda done: self._written(event_id, done))
         try:
-            result = await self._node.producer.send(
-                ProducerRecord(
-                    topic=EVENTS_TOPIC, key=event_id, value=msgspec.json.encode(event),
-                    headers={WAIT_HEADER: b"1"} if wait else None,
-                )
-            )  # fmt: skip
-        except BaseException as error:
-            future.set_exception(error)
-            future.exception()  # whoever waits takes it; nobody may
-            raise
-        else:
-            place = (result.partition, result.offset)
-            self._remember(event_id, place)
-            future.set_result(place)
-            return place
-        finally:
-            del self._pending[event_id]
+            async with asyncio.timeout(self._timeout_ms / 1000):
+                return await asyncio.shield(writing)
+        except TimeoutError:
+            raise Unavailable(
+                "event.not_stored_yet", event_id=event_id, timeout_ms=self._timeout_ms,
+                retry_after_ms=1_000,
+            ) from None  # fmt: skip
+
+    async def _write(self, event_id: str, event: dict[str, Any], *, wait: bool) -> Place:
+        if event_id in self._unsure:
+            place = await self._place_after_all(event_id)
+            if place is not None:
+                return place
+        result = await self._node.producer.send(
+            ProducerRecord(
+                topic=EVENTS_TOPIC, key=event_id, value=msgspec.json.encode(event),
+                headers={WAIT_HEADER: b"1"} if wait else None,
+            )
+        )  # fmt: skip
+        return result.partition, result.offset
+
+    def _written(self, event_id: str, done: asyncio.Future[Place]) -> None:
+        del self._pending[event_id]
+        if done.cancelled():
+            return
+        error = done.exception()
+        if error is None:
+            self._unsure.pop(event_id, None)
+            self._remember(event_id, done.result())
+        elif isinstance(error, Unavailable):
+            self._unsure[event_id] = None
+            if len(self._unsure) > EVENT_IDS_MAX:
+                del self._unsure[next(iter(self._unsure))]
+
+    async def _place_after_all(self, event_id: str) -> Place | None:
+        """Where an event stands whose write failed without saying whether it happened."""
+        offsets = await self._node.admin.offsets(EVENTS_TOPIC)
+        ends = {(EVENTS_TOPIC, partition): end for partition, (_, end) in offsets.items()}
+        await self._follower.wait_read(ends, READ_TIMEOUT_MS)
+        return self._places.get(event_id)
 
     async def _wait_matched(self, event_id: str, place: Place) -> None:
         try:
@@ -120,10 +149,17 @@ class EventIntake:
             raise Invalid("event.invalid", reason="an event is a JSON object", pointer="")
         event_type = body.get("eventType")
         if not isinstance(event_type, str) or not event_type:
-            raise Invalid("event.invalid", reason="eventType is missing", pointer="/eventType")
+            raise Invalid(
+                "event.invalid", reason="eventType must be a text", pointer="/eventType"
+            )  # fmt: skip
         event_id = body.get("eventId")
-        if event_id is not None and (not isinstance(event_id, str) or not event_id):
-            raise Invalid("event.invalid", reason="eventId is a text", pointer="/eventId")
+        if event_id is not None and not (
+            isinstance(event_id, str) and 0 < len(event_id) <= EVENT_ID_CHARS_MAX
+        ):
+            raise Invalid(
+                "event.invalid", pointer="/eventId",
+                reason=f"eventId is a text of 1 to {EVENT_ID_CHARS_MAX} characters",
+            )  # fmt: skip
         timestamp = body.get("timestamp")
         if timestamp is not None and epoch_ms(timestamp) is None:
             raise Invalid(
