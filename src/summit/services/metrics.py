@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from summit.journal.progress_record import partition_name, split_partition_name
+from summit.base.errors import Invalid
+from summit.flow.settings import WorkerSettings
+from summit.journal.inputs import TopicFilter
+from summit.journal.progress_record import partition_name
 from summit.services.metrics_feed import MetricsReader
 from summit.services.node import Node
 
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
+WORKERS_GROUP = WorkerSettings().group_id
 _RATES = {
     "messagesInPerSec": "messages_in_per_s",
     "messagesOutPerSec": "messages_out_per_s",
@@ -45,7 +50,7 @@ class ServiceMetrics:
             # One node copies nothing and elects nobody: these are facts, not gaps.
             "replicationBytesInPerSec": 0.0,
             "replicationBytesOutPerSec": 0.0,
-            "underReplicatedPartitions": sum(len(p.isr) < len(p.replicas) for p in partitions),
+            "underReplicatedPartitions": _under_replicated(figures, partitions),
             "offlinePartitionsCount": sum(p.leader < 0 for p in partitions),
             "activeControllerCount": 1,
             "leaderElectionRate": 0.0,
@@ -74,21 +79,49 @@ class ServiceMetrics:
 
     async def _worker(self) -> dict[str, Any]:
         last = self._node.alerts.progress.last
+        members = await self._members()
         if last is None:
-            return {"active": False, "lagRecords": None, "topics": {}}
-        names = {split_partition_name(name)[0] for name in last.positions}
-        known = set(await self._node.admin.list_topics())
-        topics = sorted(names & known)
-        offsets = await asyncio.gather(*(self._node.admin.offsets(topic) for topic in topics))
-        lags: dict[str, int] = {}
-        for topic, partitions in zip(topics, offsets, strict=True):
-            lags[topic] = sum(
-                max(0, end - max(last.positions.get(partition_name(topic, p), 0), start))
-                for p, (start, end) in partitions.items()
-            )
+            return {"active": False, "members": members, "lagRecords": None, "topics": {}}
+        reads = TopicFilter(last.reads)
+        topics = [topic for topic in await self._node.admin.list_topics() if reads.reads(topic)]
+        lags = dict(zip(
+            topics,
+            await asyncio.gather(*(self._lag(topic, last.positions) for topic in topics)),
+            strict=True,
+        ))  # fmt: skip
         return {
-            "active": True, "id": last.worker, "lagRecords": sum(lags.values()), "topics": lags,
+            "active": members is None or members > 0, "id": last.worker, "members": members,
+            "lagRecords": sum(lags.values()), "topics": lags,
         }  # fmt: skip
+
+    async def _members(self) -> int | None:
+        """How many workers there are, those that stand by included; None when nobody says."""
+        try:
+            return len((await self._node.admin.describe_group(WORKERS_GROUP)).members)
+        except Invalid:
+            return None
+
+    async def _lag(self, topic: str, positions: Mapping[str, int]) -> int:
+        """Records of a topic that no worker has matched yet."""
+        try:
+            offsets = await self._node.admin.offsets(topic)
+        except Invalid:
+            return 0  # deleted meanwhile
+        return sum(
+            max(0, end - max(positions.get(partition_name(topic, p), 0), start))
+            for p, (start, end) in offsets.items()
+        )
+
+
+def _under_replicated(figures: Mapping[str, Any], partitions: Sequence[Any]) -> int:
+    """Partitions short of the copies that were asked for.
+
+    The embedded broker knows what was asked; a cluster shows only the replicas it has given.
+    """
+    known: int | None = figures.get("under_replicated_partitions")
+    if known is not None:
+        return known
+    return sum(len(p.isr) < len(p.replicas) for p in partitions)
 
 
 class _Families:
@@ -112,7 +145,7 @@ class _Families:
             "kafka_consumergroup_lag", "Records not yet read", labels=["consumergroup", "topic"]
         )
         for topic, records in self._figures["worker"]["topics"].items():
-            lag.add_metric(["summit-workers", topic], records)
+            lag.add_metric([WORKERS_GROUP, topic], records)
         yield lag
         for member in ("accepted", "rejected", "bytes"):
             counter = CounterMetricFamily(

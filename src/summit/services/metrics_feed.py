@@ -1,8 +1,8 @@
 """A broker's own figures, handed to whoever dials it through the topic `_summit.metrics`.
 
-The broker process writes a record a second while anything moves; the services read the last one.
-So they show the same figures whether the broker is in their process, in another, or on another
-host. An Apache Kafka cluster writes none: there the services show what offsets tell.
+The broker process writes a record every second or two while anything moves; the services read the
+last one. So they show the same figures whether the broker is in their process, in another, or on
+another host. An Apache Kafka cluster writes none: there the services show what offsets tell.
 """
 
 from __future__ import annotations
@@ -31,12 +31,40 @@ METRICS = TopicConfig(
 INTERVAL_S = 1.0
 FRESH_MS = 5_000
 RETRY_S = 5.0
-# What the feed itself moves must not make it write again.
-_OWN_REQUESTS_PER_S = 3.0
+# Rates are over ten seconds: so long after the last movement the figures still change.
+_ECHO_TICKS = 11
+_QUIET_RATES = (
+    "messages_in_per_s", "bytes_in_per_s", "messages_out_per_s", "bytes_out_per_s",
+    "produce_requests_per_s",
+)  # fmt: skip
+
+
+class Activity:
+    """Whether a broker moves anything but its own figures; asked once per tick. Pure.
+
+    A record of figures is one message in, and one out for each of the readers that follow them.
+    So after a tick with such a record, one message in says nothing, nor do messages out; they
+    are judged at the next tick, which then has none.
+    """
+
+    def __init__(self) -> None:
+        self._in = self._out = -1
+        self._left = _ECHO_TICKS
+        self._wrote = False
+
+    def look(self, messages_in: int, messages_out: int) -> bool:
+        """Whether to write figures now, by the broker's totals."""
+        came, went = messages_in - self._in, messages_out - self._out
+        self._in, self._out = messages_in, messages_out
+        moved = came > 1 if self._wrote else came > 0 or went > 0
+        self._left = _ECHO_TICKS if moved else self._left - 1
+        # While nothing came in, every second tick stays free, so that reading shows.
+        self._wrote = self._left > 0 and not (self._wrote and came <= 1)
+        return self._wrote
 
 
 class MetricsWriter:
-    """Writes a broker's figures while the broker does anything.
+    """Writes a broker's figures while the broker moves anything.
 
     Args:
         servers: The broker's address.
@@ -64,15 +92,13 @@ class MetricsWriter:
         config = ProducerConfig(
             client_id="summit-metrics", bootstrap_servers=self._servers, linger_ms=0
         )
-        was_busy = True
+        activity = Activity()
         async with StreamProducer(config) as producer:
             while True:
                 figures = self._read()
-                busy = figures["requests_per_s"] > _OWN_REQUESTS_PER_S
-                if busy or was_busy:  # the last one says that it is quiet again
+                if activity.look(figures["messages_in"], figures["messages_out"]):
                     value = msgspec.json.encode(figures)
                     await producer.send({"topic": METRICS_TOPIC, "partition": 0, "value": value})
-                was_busy = busy
                 await asyncio.sleep(INTERVAL_S)
 
 
@@ -102,13 +128,13 @@ class MetricsReader:
         await self._follower.stop()
 
     def figures(self) -> dict[str, Any] | None:
-        """The broker's figures; None when it never wrote any. Rates of a quiet broker are 0."""
+        """The broker's figures; None when it never wrote any.
+
+        A broker that writes no more is quiet: nothing moves, though consumers go on asking.
+        """
         if self._figures is None or self._clock.now_ms() - self._at_ms <= FRESH_MS:
             return self._figures
-        return {
-            name: 0.0 if name.endswith("_per_s") else value
-            for name, value in self._figures.items()
-        }  # fmt: skip
+        return {**self._figures, **dict.fromkeys(_QUIET_RATES, 0.0)}
 
     def _take(self, records: list[ConsumerRecord]) -> None:
         last = records[-1]
