@@ -102,7 +102,9 @@ def _explain(error: Exception) -> int:
         raise error
     click.echo(f"error: {error}", err=True)
     for problem in error.details.get("problems", ()):
-        click.echo(f"  {_problem_line(problem)}", err=True)
+        line = _problem_line(problem)
+        if not str(error).endswith(line):  # a single problem is the error's text
+            click.echo(f"  {line}", err=True)
     click.echo(f"hint: {error.advice}", err=True)
     if isinstance(error, Internal):
         raise error
@@ -112,6 +114,7 @@ def _explain(error: Exception) -> int:
 
 
 def _problem_line(problem: Any) -> str:
-    pointer = getattr(problem, "pointer", None)
-    message = getattr(problem, "message", None)
-    return f"{pointer or '/'}: {message}" if message is not None else str(problem)
+    if not isinstance(problem, dict):
+        problem = {name: getattr(problem, name, None) for name in ("pointer", "message")}
+    pointer, message = problem.get("pointer"), problem.get("message") or ""
+    return f"{pointer}: {message}" if pointer else str(message)

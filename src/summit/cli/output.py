@@ -38,6 +38,15 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "file"), counted(2, "file")
+    ('1 file', '2 files')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def talk(text: str) -> None:
     """Say something to the person, on standard error."""
     click.echo(text, err=True)

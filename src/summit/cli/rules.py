@@ -9,7 +9,14 @@ from typing import Any
 
 import click
 
-from summit.cli.output import bootstrap_option, output_option, print_json, print_list, talk
+from summit.cli.output import (
+    bootstrap_option,
+    counted,
+    output_option,
+    print_json,
+    print_list,
+    talk,
+)
 
 
 @click.group()
@@ -32,9 +39,9 @@ def apply(places: Sequence[str], bootstrap_servers: str, dry_run: bool, output: 
 
     documents = load_documents(places)
     for parsed in documents:
-        check_definition(_document(parsed))
+        check_definition(parsed)
     if dry_run:
-        talk(f"{len(documents)} documents are right")
+        talk(f"{counted(len(documents), 'document')} checked, nothing changed")
         return
     rows = asyncio.run(_publish(bootstrap_servers.split(","), documents))
     print_list(rows, ["kind", "id", "revision"], output)
@@ -77,10 +84,14 @@ def test(places: Sequence[str], output: str | None) -> None:
     """Run the tests that the documents of FILE or DIR bring along; needs no broker."""
     from summit.cli.rule_files import load_documents
     from summit.event_processing import run_document_tests
+    from summit.services.definition_kinds import check_definition
 
     failed = total = 0
     untested = []
-    for parsed in load_documents(places):
+    documents = load_documents(places)
+    for parsed in documents:
+        check_definition(parsed)
+    for parsed in documents:
         if parsed.kind != "pattern":
             continue
         results = run_document_tests(_document(parsed))
