@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from summit.protocol import frames
-from summit.protocol.fetch import FETCH, FetchPartitionData, FetchResponse, FetchTopicResponse
+from summit.protocol.fetch import (
+    FETCH,
+    AbortedTransaction,
+    FetchPartitionData,
+    FetchResponse,
+    FetchTopicResponse,
+)
 from summit.protocol.fetch_fast import FetchPart, build_fetch_response
 from summit.protocol.primitives import uuid_of
 
@@ -49,6 +55,21 @@ def test_builds_what_the_compiled_encoder_encodes(version: int, shape: list[int]
     values = {"throttle_time_ms": 3, "error_code": 0, "session_id": 5}
     ours = build_fetch_response(version, 77, parts, throttle_ms=3, session_id=5)
     response = response_of(version, parts, **values)
+    assert b"".join(ours) == frames.encode_response_frame(FETCH, version, 77, response)
+
+
+@pytest.mark.parametrize("version", range(4, 19))
+def test_aborted_transactions(version: int) -> None:
+    topic: str | bytes = bytes(16) if version >= 13 else "t"
+    parts: list[FetchPart] = [(topic, n, 0, 10, 9, 2, bytes(n)) for n in range(3)]
+    aborted = {0: [], 2: [(7, 3), (2**40, 5)]}
+    response = response_of(version, parts, throttle_time_ms=0, error_code=0, session_id=0)
+    for number, entries in aborted.items():
+        response.topics[0].partitions[number].aborted_transactions = [
+            AbortedTransaction(producer_id=producer, first_offset=first)
+            for producer, first in entries
+        ]
+    ours = build_fetch_response(version, 77, parts, aborted=aborted)
     assert b"".join(ours) == frames.encode_response_frame(FETCH, version, 77, response)
 
 

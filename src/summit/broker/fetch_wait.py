@@ -30,7 +30,8 @@ class Wanted:
     """One partition of a fetch: what is asked, and what was found."""
 
     __slots__ = (
-        "count", "data", "error", "index", "key", "mark", "max_bytes", "offset", "partition",
+        "committed", "count", "data", "error", "index", "key", "mark", "max_bytes", "offset",
+        "partition",
     )  # fmt: skip
 
     def __init__(self, key: str | bytes, index: int, offset: int, max_bytes: int) -> None:
@@ -38,6 +39,7 @@ class Wanted:
         self.index = index
         self.offset = offset
         self.max_bytes = max_bytes
+        self.committed = False  # read no further than the last stable offset
         self.partition: Partition | None = None
         self.error = codes.NONE
         self.data = b""
@@ -73,7 +75,7 @@ def read(wanted: Iterable[Wanted], max_bytes: int) -> int:
         if total and room <= 0:
             continue
         try:
-            data = log.read(offset, room, at_least_one=not total)
+            data = log.read(offset, room, at_least_one=not total, committed=each.committed)
         except SummitError as error:
             each.error = codes.code_of(error)
             continue
@@ -100,18 +102,32 @@ def _end_offset(data: bytes) -> int:
 def reply(request: Request, wanted: Iterable[Wanted], metrics: Metrics) -> None:
     """Answer with what `read` found."""
     parts: list[FetchPart] = []
+    aborted: dict[int, list[tuple[int, int]]] | None = None
     for each in wanted:
         partition = each.partition
         if partition is None:
             parts.append((each.key, each.index, each.error, -1, -1, -1, b""))
             continue
         log = partition.log
-        high = log.high_watermark
-        parts.append((each.key, each.index, each.error, high, high, log.start_offset, each.data))
+        high, stable = log.high_watermark, log.last_stable_offset
+        if each.committed:
+            aborted = aborted or {}
+            aborted[len(parts)] = _aborted(each)
+        parts.append((each.key, each.index, each.error, high, stable, log.start_offset, each.data))
         if each.data:
             metrics.bytes_out += len(each.data)
             metrics.messages_out += each.count
-    request.respond_parts(build_fetch_response(request.version, request.correlation_id, parts))
+    request.respond_parts(
+        build_fetch_response(request.version, request.correlation_id, parts, aborted=aborted)
+    )
+
+
+def _aborted(each: Wanted) -> list[tuple[int, int]]:
+    """The aborted transactions among the batches that were found: (producer id, first offset)."""
+    if not each.data or each.partition is None:
+        return []
+    found = each.partition.log.aborted_between(each.offset, each.offset + each.count)
+    return [(entry.producer_id, entry.first_offset) for entry in found]
 
 
 class FetchWait:
@@ -144,7 +160,10 @@ class FetchWait:
             if each.partition is not None:
                 log = each.partition.log
                 # What is staged already counts in `bytes_in` but was not found: then always read.
+                # So does what is readable only when a marker comes.
                 is_settled = log.end_offset == log.high_watermark
+                if each.committed and log.last_stable_offset < log.high_watermark:
+                    is_settled = False
                 each.mark = each.partition.bytes_in if is_settled else _UNKNOWN
                 each.partition.waits.add(self)
         self._timer = loop.call_later(max_wait_ms / 1000, self.finish)

@@ -31,11 +31,13 @@ from summit.log.layout import (
     PARTITION_METADATA,
     SNAPSHOT,
     TIME_INDEX,
+    TRANSACTION_INDEX,
     encode_partition_metadata,
     join,
     offset_name,
 )
 from summit.log.snapshots import encode_snapshot
+from summit.log.transactions import ABORTED_ENTRY_BYTES, encode_aborted
 
 if TYPE_CHECKING:
     from summit.log.partition import PartitionLog
@@ -109,6 +111,8 @@ class _IndexPart(NamedTuple):
     offset_bytes: bytes
     time_position: int
     time_bytes: bytes
+    aborted_position: int  # -1: none has changed
+    aborted_bytes: bytes
 
 
 class Checkpoint:
@@ -223,6 +227,8 @@ class Checkpoint:
         offset_stop = offsets.count_below(stop)
         time_stop = times.count_below(stop)
         first, time_first = offsets.flushed_count, times.flushed_count
+        aborted_first = max(segment.aborted_flushed_count, 0)
+        has_aborted = segment.aborted_flushed_count != len(segment.aborted)
         self._indexes.append(
             _IndexPart(
                 segment,
@@ -230,9 +236,12 @@ class Checkpoint:
                 offsets.encode(first, offset_stop),
                 time_first * TIME_ENTRY_BYTES,
                 times.encode(time_first, time_stop),
+                aborted_first * ABORTED_ENTRY_BYTES if has_aborted else -1,
+                encode_aborted(segment.aborted[aborted_first:]),
             )
         )
         offsets.flushed_count, times.flushed_count = offset_stop, time_stop
+        segment.aborted_flushed_count = len(segment.aborted)
 
     def _sync_segments(self) -> None:
         for segment in self._segments:
@@ -246,6 +255,10 @@ class Checkpoint:
                 (TIME_INDEX, part.time_position, part.time_bytes),
             ):
                 self._write_index(part.segment, suffix, position, data)
+            if part.aborted_position >= 0:
+                self._write_index(
+                    part.segment, TRANSACTION_INDEX, part.aborted_position, part.aborted_bytes
+                )
         for directory in self._directories:
             sync_dir(self._core.files, directory)
 
@@ -274,6 +287,7 @@ class Checkpoint:
         paths = [segment.path(LOG) for segment in self._doomed_files]
         paths += [segment.path(INDEX) for segment in self._doomed_files]
         paths += [segment.path(TIME_INDEX) for segment in self._doomed_files]
+        paths += [segment.path(TRANSACTION_INDEX) for segment in self._doomed_files]
         for log, offset in self._old_snapshots:
             paths.append(join(log.directory, offset_name(offset, SNAPSHOT)))
         for path in paths:

@@ -9,6 +9,7 @@
     <20-digit base offset>.log          record batches, one after the other
     <20-digit base offset>.index        offset index
     <20-digit base offset>.timeindex    time index
+    <20-digit base offset>.txnindex     aborted transactions, only where there are any
     <20-digit offset>.snapshot          producer state before that offset
     leader-epoch-checkpoint             where each leader epoch starts
     partition.metadata                  the topic id
@@ -31,6 +32,7 @@ WAL = "wal"
 LOG = ".log"
 INDEX = ".index"
 TIME_INDEX = ".timeindex"
+TRANSACTION_INDEX = ".txnindex"
 SNAPSHOT = ".snapshot"
 DELETED = ".deleted"
 EPOCHS = "leader-epoch-checkpoint"

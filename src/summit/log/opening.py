@@ -18,6 +18,7 @@ from summit.log.layout import (
     LOG,
     SNAPSHOT,
     TIME_INDEX,
+    TRANSACTION_INDEX,
     join,
     offset_name,
     parse_offset_name,
@@ -27,8 +28,10 @@ from summit.log.partition import PartitionLog
 from summit.log.producers import ProducedBatch
 from summit.log.segment import Segment
 from summit.log.snapshots import decode_snapshot
+from summit.log.transactions import AbortedTransaction
 from summit.log.wal_format import WalEntry
 from summit.records.batch import HEADER_BYTES, MAGIC, BatchHeader, check_crc, parse_header
+from summit.records.marker import read_marker
 
 if TYPE_CHECKING:
     from summit.log.store import StoreCore
@@ -98,11 +101,11 @@ class PartitionOpener:
             self._roll(recovery_point).create_empty()
             self._end_offset = recovery_point
         log.epochs.truncate(self._end_offset)
+        log.producers.forget_from(self._end_offset)
         log.set_tail(self._end_offset, self._unindexed_bytes)
         log.start_offset = min(max(start_offset, log.segments[0].base_offset), self._end_offset)
         if log.is_new or any(segment.is_dirty for segment in log.segments):
             core.mark_dirty(log)
-        log.producers.forget_from(self._end_offset)
         for segment in log.segments:
             if not segment.is_dirty:
                 segment.close()
@@ -238,20 +241,30 @@ class PartitionOpener:
                 return position
             if not check_crc(batch, 0, len(batch)):
                 return position
-            self._take(segment, position, header, now_ms)
+            self._take(segment, position, header, batch, now_ms)
             position += len(batch)
         return position
 
-    def _take(self, segment: Segment, position: int, header: BatchHeader, now_ms: int) -> None:
+    def _take(
+        self, segment: Segment, position: int, header: BatchHeader, body: Buffer, now_ms: int
+    ) -> None:
         """Note one good batch that stands at `position`."""
         log = self._log
         size = header.size
         last = header.last_offset
-        if header.producer_id >= 0:
+        if header.is_control:
+            self._take_marker(segment, header, body, now_ms)
+        elif header.producer_id >= 0:
             batch = ProducedBatch(
                 header.base_sequence, header.last_sequence, header.base_offset, last
             )
-            log.producers.put(header.producer_id, header.producer_epoch, batch, now_ms)
+            log.producers.put(
+                header.producer_id,
+                header.producer_epoch,
+                batch,
+                now_ms,
+                is_transactional=header.is_transactional,
+            )
         log.epochs.note(header.leader_epoch, header.base_offset)
         if header.max_timestamp > segment.max_timestamp:
             segment.max_timestamp = header.max_timestamp
@@ -266,6 +279,24 @@ class PartitionOpener:
         segment.is_dirty = True
         if segment.opened_ms == 0:
             segment.opened_ms = min(max(header.max_timestamp, 0), now_ms) or now_ms
+
+    def _take_marker(
+        self, segment: Segment, header: BatchHeader, body: Buffer, now_ms: int
+    ) -> None:
+        """End the producer's transaction; an aborted one goes to the segment's index."""
+        marker = read_marker(body)
+        if marker.is_commit is None:
+            return
+        producers, producer_id = self._log.producers, header.producer_id
+        old = producers.end_transaction(
+            producer_id, header.producer_epoch, marker.coordinator_epoch, now_ms
+        )
+        if marker.is_commit or old is None or old.open_offset < 0:
+            return
+        offset = header.base_offset
+        others = (e.open_offset for e in producers.entries().values() if e.open_offset >= 0)
+        stable = min(others, default=offset + 1)
+        segment.aborted.append(AbortedTransaction(producer_id, old.open_offset, offset, stable))
 
     def _cut(self, number: int, position: int, *, is_loss: bool) -> None:
         """End the log at `position` of segment `number`."""
@@ -284,7 +315,7 @@ class PartitionOpener:
 
     def _remove(self, segment: Segment) -> None:
         segment.close()
-        for suffix in (LOG, INDEX, TIME_INDEX):
+        for suffix in (LOG, INDEX, TIME_INDEX, TRANSACTION_INDEX):
             if self._files.exists(segment.path(suffix)):
                 self._files.remove(segment.path(suffix))
 
@@ -310,7 +341,7 @@ class PartitionOpener:
                     _append(segment, data[start:position])
                     segment = self._roll(header.base_offset)
                     start, at = position, 0
-                self._take(segment, at, header, now_ms)
+                self._take(segment, at, header, data[position : position + size], now_ms)
             position += size
         _append(segment, data[start:position])
 

@@ -27,14 +27,18 @@ from summit.log.producers import ProducedBatch, ProducerEntry, ProducerStates
 from summit.log.segment import NO_TIMESTAMP, Segment
 from summit.log.settings import LogConfig
 from summit.log.times import max_timestamp, offset_for_timestamp
+from summit.log.transactions import AbortedTransaction, Ended, Opened, OpenTransactions
 from summit.log.write import AppendResult, Tail, Write
 from summit.records.batch import (
+    CONTROL,
     LENGTH_END,
     SEQUENCE_MAX,
+    TRANSACTIONAL,
     BatchHeader,
     parse_header,
     stamp_append_time,
 )
+from summit.records.marker import build_marker, read_marker
 
 _PLACE = struct.Struct(">qii")  # base offset, batch length, leader epoch
 _NO_TIME = -1
@@ -64,8 +68,10 @@ class PartitionLog:
         "index",
         "is_dirty",
         "is_new",
+        "last_stable_offset",
         "leader_epoch",
         "log_dir",
+        "open_transactions",
         "producers",
         "snapshot_offset",
         "start_offset",
@@ -91,6 +97,7 @@ class PartitionLog:
         self.log_dir = ""
         self.leader_epoch = 0
         self.producers = ProducerStates()
+        self.open_transactions = OpenTransactions()
         self.epochs = LeaderEpochs()
         self.start_offset = segments[0].base_offset
         self.is_dirty = False  # the next checkpoint has something to do here
@@ -108,6 +115,7 @@ class PartitionLog:
         self._tail = segments[-1]
         self._tail_position = self._tail.size
         self._tail_offset = self.high_watermark = self._tail.base_offset
+        self.last_stable_offset = self.high_watermark  # what read_committed may reach, half-open
 
     # ---- state ----
 
@@ -141,6 +149,15 @@ class PartitionLog:
         self._tail_position = self._tail.size
         self._tail_offset = self.high_watermark = end_offset
         self._unindexed_bytes = unindexed_bytes
+        entries = self.producers.entries()
+        self.open_transactions.set_all(
+            {key: entry.open_offset for key, entry in entries.items() if entry.open_offset >= 0}
+        )
+        self._find_last_stable()
+
+    def _find_last_stable(self) -> None:
+        stable = self.open_transactions.first_unstable(self.high_watermark)
+        self.last_stable_offset = max(stable, self.start_offset)
 
     # ---- writing ----
 
@@ -161,14 +178,16 @@ class PartitionLog:
         """
         if header is None:
             header = parse_header(batch)
-        _, length, _, _, _, _, delta, _, timestamp, producer_id, epoch, sequence, _ = header
+        _, length, _, _, _, attributes, delta, _, timestamp, producer_id, epoch, sequence, _ = (
+            header
+        )
         size = length + LENGTH_END
         config = self.config
         if size > config.max_message_bytes:
             raise Invalid("batch.too_large", size_bytes=size, limit_bytes=config.max_message_bytes)
         if self._is_deleted:
             raise Closed("log.closed", topic=self.topic, partition=self.index)
-        if producer_id >= 0:
+        if producer_id >= 0 and not attributes & CONTROL:
             last_sequence = (sequence + delta) & SEQUENCE_MAX
             known = self.producers.check(producer_id, epoch, sequence, last_sequence)
             if known is not None:
@@ -198,10 +217,7 @@ class PartitionLog:
         if write is None:
             write = self._begin_write(now_ms)
         if producer_id >= 0:
-            produced = ProducedBatch(sequence, last_sequence, base, last)
-            write.undo.append(
-                (producer_id, self.producers.put(producer_id, epoch, produced, now_ms))
-            )
+            self._note_producer(write, header, batch, now_ms)
         if timestamp > segment.max_timestamp:
             segment.max_timestamp = timestamp
             segment.max_timestamp_offset = last
@@ -213,6 +229,53 @@ class PartitionLog:
         self._tail_position = position + size
         self._tail_offset = last + 1
         return AppendResult(base, last, False, append_time, False)
+
+    def stage_marker(
+        self,
+        producer_id: int,
+        epoch: int,
+        *,
+        is_commit: bool,
+        coordinator_epoch: int,
+        now_ms: int,
+    ) -> AppendResult:
+        """Queue the control batch that ends a producer's open transaction here.
+
+        Raises: Closed("producer.fenced") when a newer epoch has written; else as `stage`.
+        """
+        entry = self.producers.get(producer_id)
+        if entry is not None and epoch < entry.epoch:
+            raise Closed(
+                "producer.fenced", producer_id=producer_id, epoch=epoch, current=entry.epoch
+            )
+        batch = build_marker(
+            producer_id,
+            epoch,
+            is_commit=is_commit,
+            coordinator_epoch=coordinator_epoch,
+            now_ms=now_ms,
+        )
+        return self.stage(batch, now_ms)
+
+    def _note_producer(self, write: Write, header: BatchHeader, batch: Buffer, now_ms: int) -> None:
+        """Note what a batch or a marker at the tail does to its producer."""
+        producer_id, epoch, base = header.producer_id, header.producer_epoch, self._tail_offset
+        states = self.producers
+        if header.attributes & CONTROL:
+            marker = read_marker(batch)
+            old = states.end_transaction(producer_id, epoch, marker.coordinator_epoch, now_ms)
+            first = old.open_offset if old is not None else -1
+            write.transactions.append(Ended(producer_id, first, base, not marker.is_commit))
+        else:
+            is_transactional = bool(header.attributes & TRANSACTIONAL)
+            last = base + header.last_offset_delta
+            produced = ProducedBatch(header.base_sequence, header.last_sequence, base, last)
+            old = states.put(
+                producer_id, epoch, produced, now_ms, is_transactional=is_transactional
+            )
+            if is_transactional and (old is None or old.open_offset < 0):
+                write.transactions.append(Opened(producer_id, base))
+        write.undo.append((producer_id, old))
 
     def _repeat(self, known: ProducedBatch, now_ms: int) -> AppendResult:
         """The answer to a batch that was staged before."""
@@ -273,7 +336,13 @@ class PartitionLog:
         segment.size = write.end_position
         segment.is_dirty = True
         self.unsnapshot_bytes += size
-        self.high_watermark = write.end_offset
+        self.high_watermark = self.last_stable_offset = write.end_offset
+        if write.transactions or self.open_transactions:
+            for event in write.transactions:
+                aborted = self.open_transactions.apply(event)
+                if aborted is not None:
+                    segment.aborted.append(aborted)
+            self._find_last_stable()
         self._hint(write.base_offset, segment, write.position)
 
     def roll_back(self) -> bool:
@@ -306,9 +375,12 @@ class PartitionLog:
 
     # ---- reading ----
 
-    def read(self, offset: int, max_bytes: int, *, at_least_one: bool = True) -> bytes:
+    def read(
+        self, offset: int, max_bytes: int, *, at_least_one: bool = True, committed: bool = False
+    ) -> bytes:
         """Whole batches from the one that holds `offset`, never beyond the high watermark.
 
+        With `committed` never beyond the last stable offset, where a batch always starts.
         The first batch may start before `offset` (readers skip its records) and, with
         `at_least_one`, is given even if larger than `max_bytes`. All come from one segment, so less
         than `max_bytes` does not mean the end.
@@ -329,6 +401,12 @@ class PartitionLog:
             return b""
         segment, start = found
         stop = segment.size
+        if committed and self.last_stable_offset < self.high_watermark:
+            limit = self._locate(self.last_stable_offset)
+            if limit is not None and limit[0] is segment:
+                stop = limit[1]
+            if offset >= self.last_stable_offset or stop <= start:
+                return b""
         if stop - start > max_bytes:
             cut = segment.cut(start, max_bytes, stop)
             if cut is not None:
@@ -383,6 +461,7 @@ class PartitionLog:
         if offset > self.high_watermark:
             raise self._out_of_range(offset)
         self.start_offset = max(self.start_offset, offset)
+        self.last_stable_offset = max(self.last_stable_offset, self.start_offset)
 
     def expire(self, now_ms: int) -> list[Segment]:
         """Take out the segments that retention no longer keeps; an empty one may be all that stays.
@@ -440,6 +519,18 @@ class PartitionLog:
                 else:
                     entries[producer_id] = entry
         return entries
+
+    def aborted_between(self, offset: int, stop: int) -> list[AbortedTransaction]:
+        """The aborted transactions that have records between two offsets, half-open."""
+        found: list[AbortedTransaction] = []
+        for segment in self._segments[self._segment_at(offset) :]:
+            segment.ensure_indexes()
+            for entry in segment.aborted:
+                if entry.last_offset >= offset and entry.first_offset < stop:
+                    found.append(entry)
+                if entry.last_stable_offset >= stop:
+                    return found
+        return found
 
     def end_offset_for_epoch(self, epoch: int) -> tuple[int, int]:
         """Up to where the leader of `epoch` wrote: (epoch found, end offset), (-1, -1) unknown."""

@@ -3,6 +3,9 @@
 A producer numbers its records per partition. Sent again after a lost answer, a batch is recognised
 by its first and last number and gets the offsets it was given before; a gap is refused. An entry is
 an immutable tuple, so a staged batch is taken back by putting the old tuple in its place.
+
+An entry also knows where the producer's open transaction began. A marker ends it, and may raise the
+epoch: then nothing is left of the batches before, and the next one starts at sequence 0.
 """
 
 from __future__ import annotations
@@ -26,11 +29,18 @@ class ProducedBatch(NamedTuple):
 
 
 class ProducerEntry(NamedTuple):
-    """One producer: its epoch, when it last wrote (ms), its last batches, oldest first."""
+    """One producer: its epoch, when it last wrote (ms), its last batches, oldest first.
+
+    Attributes:
+        open_offset: First offset of its open transaction; -1 when none is open.
+        coordinator_epoch: Of the last marker; -1 before the first.
+    """
 
     epoch: int
     written_ms: int
     batches: tuple[ProducedBatch, ...]
+    open_offset: int = -1
+    coordinator_epoch: int = -1
 
 
 class ProducerStates:
@@ -75,7 +85,7 @@ class ProducerStates:
                 )  # fmt: skip
             return None
         batches = entry[2]
-        expected = (batches[-1][1] + 1) & SEQUENCE_MAX
+        expected = (batches[-1][1] + 1) & SEQUENCE_MAX if batches else 0
         if first_sequence == expected:
             return None
         for batch in batches:
@@ -87,20 +97,37 @@ class ProducerStates:
         )  # fmt: skip
 
     def put(
-        self, producer_id: int, epoch: int, batch: ProducedBatch, now_ms: int
+        self,
+        producer_id: int,
+        epoch: int,
+        batch: ProducedBatch,
+        now_ms: int,
+        *,
+        is_transactional: bool = False,
     ) -> ProducerEntry | None:
         """Note a batch that was checked. Returns: the entry of before, for `restore`."""
         entries = self._entries
         old = entries.get(producer_id)
+        first = batch.base_offset if is_transactional else -1
         if old is None:
             if len(entries) >= PRODUCERS_PER_PARTITION_MAX:
                 self._make_room()
-            entries[producer_id] = ProducerEntry(epoch, now_ms, (batch,))
-        elif old[0] != epoch:
-            entries[producer_id] = ProducerEntry(epoch, now_ms, (batch,))
-        else:
-            kept = (*old[2][1 - BATCHES_KEPT :], batch)
-            entries[producer_id] = ProducerEntry(epoch, now_ms, kept)
+            entries[producer_id] = ProducerEntry(epoch, now_ms, (batch,), first)
+            return old
+        _, _, batches, open_offset, coordinator_epoch = old
+        if open_offset >= 0:
+            first = open_offset
+        kept = (batch,) if old[0] != epoch else (*batches[1 - BATCHES_KEPT :], batch)
+        entries[producer_id] = ProducerEntry(epoch, now_ms, kept, first, coordinator_epoch)
+        return old
+
+    def end_transaction(
+        self, producer_id: int, epoch: int, coordinator_epoch: int, now_ms: int
+    ) -> ProducerEntry | None:
+        """Note a marker. Returns: the entry of before, for `restore`."""
+        old = self._entries.get(producer_id)
+        batches = old.batches if old is not None and old.epoch == epoch else ()
+        self._entries[producer_id] = ProducerEntry(epoch, now_ms, batches, -1, coordinator_epoch)
         return old
 
     def restore(self, producer_id: int, entry: ProducerEntry | None) -> None:
@@ -112,19 +139,29 @@ class ProducerStates:
 
     def expire(self, before_ms: int) -> int:
         """Forget producers that have not written since `before_ms`. Returns: how many."""
-        old = [key for key, entry in self._entries.items() if entry.written_ms < before_ms]
+        old = [
+            key
+            for key, entry in self._entries.items()
+            if entry.written_ms < before_ms and entry.open_offset < 0
+        ]
         for key in old:
             del self._entries[key]
         return len(old)
 
     def forget_from(self, end_offset: int) -> None:
         """Forget producers whose last batch is not below `end_offset`: the log has lost it."""
-        lost = [key for key, e in self._entries.items() if e.batches[-1].last_offset >= end_offset]
-        for key in lost:
-            del self._entries[key]
+        for key, entry in list(self._entries.items()):
+            if not entry.batches or entry.batches[-1].last_offset < end_offset:
+                continue
+            if 0 <= entry.open_offset < end_offset:  # the transaction has to be ended all the same
+                left = tuple(b for b in entry.batches if b.last_offset < end_offset)
+                self._entries[key] = entry._replace(batches=left)
+            else:
+                del self._entries[key]
 
     def _make_room(self) -> None:
         """Forget the tenth that wrote longest ago, so that this is rare."""
-        by_age = sorted(self._entries, key=lambda key: self._entries[key].written_ms)
+        idle = [key for key, entry in self._entries.items() if entry.open_offset < 0]
+        by_age = sorted(idle, key=lambda key: self._entries[key].written_ms)
         for key in by_age[: max(1, len(by_age) // 10)]:
             del self._entries[key]

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from summit.base.files import Buffer, File, Files
 from summit.log.index import OffsetIndex, TimeIndex
-from summit.log.layout import INDEX, LOG, TIME_INDEX, join, offset_name
+from summit.log.layout import INDEX, LOG, TIME_INDEX, TRANSACTION_INDEX, join, offset_name
+from summit.log.transactions import ABORTED_ENTRY_BYTES, AbortedTransaction, decode_aborted
 from summit.records.batch import HEADER, HEADER_BYTES, LENGTH_END
 
 NO_TIMESTAMP = -1
@@ -41,6 +42,8 @@ class Segment:
         "_file",
         "_files",
         "_indexes_loaded",
+        "aborted",
+        "aborted_flushed_count",
         "base_offset",
         "directory",
         "is_dirty",
@@ -62,6 +65,8 @@ class Segment:
         self.size = 0
         self.offset_index = OffsetIndex()
         self.time_index = TimeIndex()
+        self.aborted: list[AbortedTransaction] = []  # whose markers are in this segment
+        self.aborted_flushed_count = 0  # entries that the file holds; -1: it holds others
         self.max_timestamp = NO_TIMESTAMP
         self.max_timestamp_offset = base_offset
         self.opened_ms = 0  # when its first batch came; rolls by age
@@ -107,6 +112,13 @@ class Segment:
             self.offset_index.load(data, stop_relative, stop_position)
         if self._files.exists(self.path(TIME_INDEX)):
             self.time_index.load(self._files.read_bytes(self.path(TIME_INDEX)), stop_relative)
+        self.aborted, self.aborted_flushed_count = [], 0
+        if self._files.exists(self.path(TRANSACTION_INDEX)):
+            data = self._files.read_bytes(self.path(TRANSACTION_INDEX))
+            self.aborted = decode_aborted(data, stop_offset)
+            self.aborted_flushed_count = len(self.aborted)
+            if len(data) != len(self.aborted) * ABORTED_ENTRY_BYTES:
+                self.aborted_flushed_count = -1  # what is behind must go
         if self.time_index.timestamps:
             self.max_timestamp = self.time_index.timestamps[-1]
             self.max_timestamp_offset = self.base_offset + self.time_index.offsets[-1]
@@ -135,6 +147,7 @@ class Segment:
         return (
             len(self.offset_index) > self.offset_index.flushed_count
             or len(self.time_index) > self.time_index.flushed_count
+            or len(self.aborted) != self.aborted_flushed_count
         )
 
     # ---- finding ----

@@ -2,7 +2,8 @@
 
 Kafka's own format, version 1, big-endian: version i16, CRC-32C u32 of all that follows, count i32,
 then per producer: id i64, epoch i16, last sequence i32, last offset i64, offset delta i32,
-timestamp i64, coordinator epoch i32 = -1, first offset of an open transaction i64 = -1.
+timestamp i64, coordinator epoch i32, first offset of the open transaction i64 or -1. A producer of
+whom only a marker is left has last sequence and last offset -1.
 
 Kafka keeps the last batch only. We keep five, so that a batch sent again right after a restart is
 still recognised: after Kafka's part, which its readers stop at, follow the mark `SMT1`, a count i32
@@ -25,6 +26,7 @@ _ENTRY = struct.Struct(">qhiqiqiq")
 _EARLIER = struct.Struct(">qiiqq")
 _VERSION = 1
 _MARK = b"SMT1"
+_NO_BATCH = ProducedBatch(-1, -1, -1, -1)
 
 
 def encode_snapshot(entries: dict[int, ProducerEntry]) -> bytes:
@@ -32,10 +34,11 @@ def encode_snapshot(entries: dict[int, ProducerEntry]) -> bytes:
     parts = [_COUNT.pack(len(entries))]
     earlier: list[bytes] = []
     for producer_id, entry in entries.items():
-        last = entry.batches[-1]
+        last = entry.batches[-1] if entry.batches else _NO_BATCH
         delta = last.last_offset - last.base_offset
-        fields = (last.last_sequence, last.last_offset, delta, entry.written_ms, -1, -1)
-        parts.append(_ENTRY.pack(producer_id, entry.epoch, *fields))
+        fields = (last.last_sequence, last.last_offset, delta, entry.written_ms)
+        transaction = (entry.coordinator_epoch, entry.open_offset)
+        parts.append(_ENTRY.pack(producer_id, entry.epoch, *fields, *transaction))
         earlier += [_EARLIER.pack(producer_id, *batch) for batch in entry.batches[:-1]]
     body = b"".join([*parts, _MARK, _COUNT.pack(len(earlier)), *earlier])
     return _HEAD.pack(_VERSION, crc32c.crc32c(body)) + body
@@ -57,11 +60,19 @@ def decode_snapshot(data: Buffer) -> dict[int, ProducerEntry] | None:
     earlier = _decode_earlier(body[end:])
     entries: dict[int, ProducerEntry] = {}
     for fields in _ENTRY.iter_unpack(body[_COUNT.size : end]):
-        producer_id, epoch, last_sequence, last_offset, delta, timestamp, _, _ = fields
+        producer_id, epoch, last_sequence, last_offset, delta, timestamp, *transaction = fields
+        coordinator_epoch, open_offset = transaction
+        if last_sequence < 0:
+            entries[producer_id] = ProducerEntry(
+                epoch, timestamp, (), open_offset, coordinator_epoch
+            )
+            continue
         first_sequence = (last_sequence - delta) & 0x7FFF_FFFF
         last = ProducedBatch(first_sequence, last_sequence, last_offset - delta, last_offset)
         batches = (*earlier.get(producer_id, ()), last)
-        entries[producer_id] = ProducerEntry(epoch, timestamp, batches)
+        entries[producer_id] = ProducerEntry(
+            epoch, timestamp, batches, open_offset, coordinator_epoch
+        )
     return entries
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from summit.base.files import Buffer
 from summit.log.producers import ProducerEntry
 from summit.log.segment import Segment
+from summit.log.transactions import Ended, Opened
 
 if TYPE_CHECKING:
     from summit.log.partition import PartitionLog
@@ -43,6 +44,7 @@ class Write:
         "log",
         "position",
         "segment",
+        "transactions",
         "undo",
     )
 
@@ -55,6 +57,7 @@ class Write:
         self.end_offset = offset
         self.chunks: list[Buffer] = []  # batches; small ones are joined when they are persisted
         self.undo: list[tuple[int, ProducerEntry | None]] = []
+        self.transactions: list[Opened | Ended] = []  # what publishing opens and ends
         self.before: Tail | None = None
         self.is_dropped = False
 

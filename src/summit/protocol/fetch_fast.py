@@ -1,8 +1,8 @@
 """The hand-tuned Fetch response: records pass through as they are, nothing is copied.
 
 `build_fetch_response` writes what the compiled encoder of `fetch.FETCH` writes (tests compare
-them) for the plain case: no aborted transactions (null), no preferred replica (-1), no leader
-hints. Everything else goes through `frames.encode_response_frame_parts`.
+them) for the plain case: no preferred replica (-1), no leader hints; aborted transactions are null
+unless given. Everything else goes through `frames.encode_response_frame_parts`.
 
     part      index:i32 error:i16 high:i64 stable:i64 [start:i64] aborted [preferred:i32] records
     response  throttle:i32 [error:i16 session:i32] [ topic [ part tags ] tags ] tags
@@ -12,7 +12,7 @@ A topic is its name (str) up to v12 and the 16 bytes of its id (bytes) from v13.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import Final, TypeAlias
 
@@ -28,6 +28,9 @@ _head_v4 = Struct(">iii").pack  # length, correlation id, throttle
 _head_v7 = Struct(">iiihi").pack  # ... error, session id
 _head_flexible = Struct(">iiBihi").pack  # ... with the header's tags after the correlation id
 _count = Struct(">i").pack
+_offset = Struct(">q").pack
+_aborted = Struct(">qq").pack
+_part_head = Struct(">ihqq").pack
 
 # ..., aborted transactions null (-1, or compact 0), [preferred replica -1], [records length]
 _part_v4 = Struct(">ihqqii").pack
@@ -44,6 +47,7 @@ def build_fetch_response(
     throttle_ms: int = 0,
     error_code: int = 0,
     session_id: int = 0,
+    aborted: Mapping[int, Sequence[tuple[int, int]]] | None = None,
 ) -> list[Buffer]:
     """Build a whole Fetch response frame as buffers for a gathering write.
 
@@ -55,6 +59,7 @@ def build_fetch_response(
         throttle_ms: Throttle time.
         error_code: Of the whole request, from v7.
         session_id: 0 for no session, from v7.
+        aborted: By number of the part, (producer id, first offset) of aborted transactions.
 
     Returns: Buffers; the records among them are the very objects given.
     Cost: about half a microsecond per partition.
@@ -62,21 +67,19 @@ def build_fetch_response(
     flexible = version >= FLEXIBLE_FROM
     out: list[Buffer] = [b""]
     pending = bytearray()
-    total = 0
+    total, number = 0, -1
     groups = _by_topic(parts)
     pending += write_uvarint(len(groups) + 1) if flexible else _count(len(groups))
     for topic, group in groups:
-        if flexible:
-            pending += topic if isinstance(topic, bytes) else compact_name(topic)
-            pending += write_uvarint(len(group) + 1)
-        else:
-            assert isinstance(topic, str)
-            pending += classic_name(topic)
-            pending += _count(len(group))
+        pending += _topic_head(topic, len(group), flexible=flexible)
         for _, index, error, high, stable, start, records in group:
             pieces = records if isinstance(records, list) else (records,)
             size = sum(map(len, pieces))
-            if flexible:
+            number += 1
+            if aborted is not None and number in aborted:
+                head = _part_head(index, error, high, stable)
+                pending += _with_aborted(head, version, start, aborted[number], size)
+            elif flexible:
                 pending += _part_flexible(index, error, high, stable, start, 0, -1)
                 pending += write_uvarint(size + 1)
             elif version >= 11:
@@ -98,12 +101,40 @@ def build_fetch_response(
         pending += b"\0"
     total += len(pending)
     out.append(pending)
+    session = (throttle_ms, error_code, session_id)
     if flexible:
-        out[0] = _head_flexible(total + 15, correlation_id, 0, throttle_ms, error_code, session_id)
+        out[0] = _head_flexible(total + 15, correlation_id, 0, *session)
     elif version >= 7:
-        out[0] = _head_v7(total + 14, correlation_id, throttle_ms, error_code, session_id)
+        out[0] = _head_v7(total + 14, correlation_id, *session)
     else:
         out[0] = _head_v4(total + 8, correlation_id, throttle_ms)
+    return out
+
+
+def _topic_head(topic: str | bytes, count: int, *, flexible: bool) -> bytes:
+    if flexible:
+        name = topic if isinstance(topic, bytes) else compact_name(topic)
+        return name + write_uvarint(count + 1)
+    assert isinstance(topic, str)
+    return classic_name(topic) + _count(count)
+
+
+def _with_aborted(
+    head: bytes, version: int, start: int, aborted: Sequence[tuple[int, int]], size: int
+) -> bytearray:
+    """A part up to its records."""
+    out = bytearray(head)
+    flexible = version >= FLEXIBLE_FROM
+    if version >= 5:
+        out += _offset(start)
+    out += write_uvarint(len(aborted) + 1) if flexible else _count(len(aborted))
+    for entry in aborted:
+        out += _aborted(*entry)
+        if flexible:
+            out += b"\0"
+    if version >= 11:
+        out += _count(-1)
+    out += write_uvarint(size + 1) if flexible else _count(size)
     return out
 
 

@@ -13,6 +13,7 @@ from summit.records.batch import (
     validate_batch,
 )
 from summit.records.codecs import CODEC_NUMBERS, CODECS, compress, decompress
+from summit.records.marker import Marker, build_marker, read_marker
 from summit.records.record import Headers, Record, build_batch, iter_records
 
 __all__ = [
@@ -21,14 +22,17 @@ __all__ = [
     "CODECS",
     "CODEC_NUMBERS",
     "Headers",
+    "Marker",
     "Record",
     "assign_offsets",
     "build_batch",
+    "build_marker",
     "check_crc",
     "compress",
     "decompress",
     "iter_records",
     "parse_header",
+    "read_marker",
     "split_batches",
     "stamp_append_time",
     "validate_batch",

@@ -133,7 +133,7 @@ def validate_batch(buf: Buffer) -> BatchHeader:
         Invalid("batch.bad_format"): lengths, counts or sequences contradict one another.
         Invalid("batch.magic_unsupported"): message format 0 or 1.
         Invalid("batch.codec_unknown"): a codec that does not exist.
-        Invalid("batch.transactional"): the batch belongs to a transaction.
+        Invalid("batch.transactional"): a transactional batch without a producer id.
         Corrupt("batch.crc_mismatch"): the bytes changed on their way.
     Cost: 1 µs and the CRC (42 µs a megabyte).
     """
@@ -162,7 +162,7 @@ def _check_fields(header: BatchHeader, size: int) -> None:
             codec_at(attributes & CODEC_MASK)
         if attributes & CONTROL:
             raise Invalid("batch.bad_format", reason="a client may not write control batches")
-        if attributes & TRANSACTIONAL:
+        if attributes & TRANSACTIONAL and header.producer_id < 0:
             raise Invalid("batch.transactional")
         if attributes & LOG_APPEND_TIME:
             raise Invalid("batch.bad_timestamp")

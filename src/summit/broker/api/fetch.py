@@ -6,8 +6,10 @@ Behaviour: whole batches, the first of which holds the offset asked for (clients
 partition is answered at once.
 Versions: 5 log start offset · 7 sessions · 9 leader epochs, not checked since none is given out ·
 11 preferred read replica, always -1 · 13 topics by id.
+Isolation: `read_committed` (4+) reads to the last stable offset and is told which transactions of
+that range were aborted.
 Deviations: no fetch sessions are kept: every answer is a full one with session id 0, which is
-always allowed. `read_committed` reads to the high watermark: there are no transactions yet.
+always allowed.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from summit.protocol.fetch_fast import build_fetch_response
 
 _SESSION_NONE = -1  # epochs that ask for a full fetch
 _SESSION_NEW = 0
+_READ_COMMITTED = 1
 
 
 def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
@@ -64,6 +67,7 @@ def _session_error(message: FetchRequest) -> int:
 
 def _resolve(state: BrokerState, version: int, message: FetchRequest) -> list[Wanted]:
     by_id = version >= 13
+    committed = message.isolation_level == _READ_COMMITTED
     wanted: list[Wanted] = []
     for asked in message.topics:
         if by_id:
@@ -76,6 +80,7 @@ def _resolve(state: BrokerState, version: int, message: FetchRequest) -> list[Wa
             missing = codes.UNKNOWN_TOPIC_OR_PARTITION
         for part in asked.partitions:
             each = Wanted(key, part.index, part.fetch_offset, part.partition_max_bytes)
+            each.committed = committed
             if topic is None:
                 each.error = missing
             elif not 0 <= part.index < len(topic.partitions):

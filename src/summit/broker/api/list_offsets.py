@@ -4,8 +4,8 @@ Behaviour, by timestamp: -1 the high watermark · -2 and -4 the log start · -3 
 largest timestamp · -5 and -6 nothing, since nothing is tiered or uploaded · t >= 0 the first
 record whose timestamp is not smaller. Nothing found is offset -1 without an error. A special
 timestamp that is newer than the request's version is UNSUPPORTED_VERSION for its partition.
-Versions: 2 isolation level (the last stable offset is the high watermark: there are no
-transactions yet) · 4 leader epochs, answered with -1.
+Versions: 2 isolation level: under `read_committed` the latest offset is the last stable one, and
+nothing at or beyond it is found by its time · 4 leader epochs, answered with -1.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ MAX_TIMESTAMP: Final = -3
 EARLIEST_LOCAL: Final = -4
 LATEST_TIERED: Final = -5
 EARLIEST_PENDING_UPLOAD: Final = -6
+_READ_COMMITTED: Final = 1
 
 _FIRST_VERSION: Final = {
     LATEST: 1,
@@ -46,11 +47,13 @@ _FIRST_VERSION: Final = {
 
 def handle(state: BrokerState, request: Request, message: ListOffsetsRequest) -> None:
     """Answer every partition on its own."""
+    committed = message.isolation_level == _READ_COMMITTED
     topics = [
         ListOffsetsTopicResponse(
             name=topic.name,
             partitions=[
-                _find(state, request.version, topic.name, wanted) for wanted in topic.partitions
+                _find(state, request.version, topic.name, wanted, committed=committed)
+                for wanted in topic.partitions
             ],
         )
         for topic in message.topics
@@ -59,7 +62,7 @@ def handle(state: BrokerState, request: Request, message: ListOffsetsRequest) ->
 
 
 def _find(
-    state: BrokerState, version: int, topic: str, wanted: ListOffsetsPartition
+    state: BrokerState, version: int, topic: str, wanted: ListOffsetsPartition, *, committed: bool
 ) -> ListOffsetsPartitionResponse:
     answer = ListOffsetsPartitionResponse(
         partition_index=wanted.partition_index, error_code=codes.NONE
@@ -75,7 +78,7 @@ def _find(
     log = partition.log
     try:
         if timestamp == LATEST:
-            answer.offset = log.high_watermark
+            answer.offset = log.last_stable_offset if committed else log.high_watermark
         elif timestamp in (EARLIEST, EARLIEST_LOCAL):
             answer.offset = log.start_offset
         elif timestamp == MAX_TIMESTAMP:
@@ -84,7 +87,7 @@ def _find(
                 answer.offset, answer.timestamp = found
         elif timestamp >= 0:
             found = log.offset_for_timestamp(timestamp)
-            if found is not None:
+            if found is not None and not (committed and found[0] >= log.last_stable_offset):
                 answer.offset, answer.timestamp = found
     except SummitError as error:
         answer.error_code = codes.code_of(error)

@@ -149,6 +149,8 @@ def _stage(
     if size > topic.batch_max_bytes:
         raise Invalid("batch.too_large", size_bytes=size, limit_bytes=topic.batch_max_bytes)
     header = validate_batch(records)
+    if header.is_transactional:
+        raise Invalid("batch.transactional")
     partition = topic.partitions[index]
     log = partition.log
     result = log.stage(records, now_ms, header)
