@@ -21,6 +21,7 @@ from summit.base.logs import get_logger
 
 LIFELINE = "SUMMIT_LIFELINE"
 DRAIN_TIMEOUT_S = 25.0  # Kubernetes kills after 30 s
+ORPHAN_DRAIN_TIMEOUT_S = 5.0  # the parent was killed, and the broker that a drain needs ends too
 
 log = get_logger(__name__)
 
@@ -50,6 +51,12 @@ async def _run(component: Component, ready: Callable[[Mapping[str, Any]], None])
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     signals = 0
+    drain_timeout_s = DRAIN_TIMEOUT_S
+
+    def orphaned() -> None:
+        nonlocal drain_timeout_s
+        drain_timeout_s = ORPHAN_DRAIN_TIMEOUT_S
+        stopping.set()
 
     def stop() -> None:
         nonlocal signals
@@ -62,7 +69,7 @@ async def _run(component: Component, ready: Callable[[Mapping[str, Any]], None])
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop)
     if environment().get(LIFELINE) == "stdin":
-        _watch_lifeline(loop, stopping)
+        _watch_lifeline(loop, orphaned)
     wait_stop = asyncio.ensure_future(stopping.wait())
     start = asyncio.ensure_future(component.start())
     await asyncio.wait({start, wait_stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -71,15 +78,15 @@ async def _run(component: Component, ready: Callable[[Mapping[str, Any]], None])
     try:
         await start
     except asyncio.CancelledError:
-        await _drain(component)
+        await _drain(component, drain_timeout_s)
         return 0
     except SummitError as error:
         log.error("start.failed", error=str(error), advice=error.advice, code=error.code)
-        await _drain(component)
+        await _drain(component, drain_timeout_s)
         return 1
     except OSError as error:
         log.error("start.failed", error=str(error))
-        await _drain(component)
+        await _drain(component, drain_timeout_s)
         return 1
     ready({"ready": True, "pid": os.getpid(), **component.addresses()})
     failed = asyncio.ensure_future(component.failed())
@@ -90,26 +97,25 @@ async def _run(component: Component, ready: Callable[[Mapping[str, Any]], None])
         code = 1
     failed.cancel()
     wait_stop.cancel()
-    drained = await _drain(component)
-    return code if drained else 1
+    await _drain(component, drain_timeout_s)
+    return code
 
 
-async def _drain(component: Component) -> bool:
+async def _drain(component: Component, timeout_s: float) -> None:
     try:
-        await asyncio.wait_for(component.stop(), DRAIN_TIMEOUT_S)
+        await asyncio.wait_for(component.stop(), timeout_s)
     except TimeoutError:
-        log.error("drain.timeout", seconds=DRAIN_TIMEOUT_S)
-        return False
-    return True
+        log.error("drain.timeout", seconds=timeout_s)
+        os._exit(1)  # threads that wait for a broker would keep the interpreter from ending
 
 
-def _watch_lifeline(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
+def _watch_lifeline(loop: asyncio.AbstractEventLoop, orphaned: Callable[[], None]) -> None:
     def watch() -> None:
         # The descriptor, not sys.stdin: its lock would be held while the interpreter ends.
         with contextlib.suppress(OSError):
             while os.read(0, 1):
                 pass
         with contextlib.suppress(RuntimeError):  # the loop has closed first
-            loop.call_soon_threadsafe(stopping.set)
+            loop.call_soon_threadsafe(orphaned)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
