@@ -39,6 +39,7 @@ def list_alerts(
     """List alerts, newest first."""
     from summit.alerts.view import AlertQuery
 
+    severity = severity.lower() if severity else None
     query = AlertQuery(severity=severity, pattern=pattern, key=key, limit=limit)
 
     async def run() -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -57,23 +58,17 @@ def add(
     output: str | None,
 ) -> None:
     """Start the collectors of the documents, or one by options."""
-    if places and name:
-        raise click.UsageError("name a document or --name, not both")
+    if places and (name or kind or topic):
+        raise click.UsageError("name documents or describe one collector by options, not both")
     if places:
-        from summit.cli.rule_files import load_documents
-
-        bodies = [
-            {key: value for key, value in parsed.values.items() if key not in ("kind", "id")}
-            for parsed in load_documents(places)
-            if parsed.kind == "collector"
-        ]
-        if not bodies:
-            raise click.UsageError("these documents hold no collector")
+        bodies = _bodies(places)
     else:
         if not (name and kind and topic):
             raise click.UsageError("--name, --type and --topic are needed (or a document)")
+        # The service may run in another directory than this command.
+        place = os.path.abspath(path) if path and kind == "file" else path
         options: dict[str, Any] = {
-            "name": name, "type": kind, "topic": topic, "path": path, "port": port,
+            "name": name, "type": kind, "topic": topic, "path": place, "port": port,
             "keyField": key_field,
         }  # fmt: skip
         if form is not None:
@@ -87,6 +82,17 @@ def add(
         else:
             where = f" on {answer['address']}" if answer.get("address") else ""
             click.echo(f"{answer['collector']} {answer['state']}{where}")
+
+
+def _bodies(places: Sequence[str]) -> list[dict[str, Any]]:
+    """The collectors of the documents; all are checked before the first is started."""
+    from summit.cli.rule_files import load_documents
+    from summit.services.definition_kinds import check_definition
+
+    documents = [parsed for parsed in load_documents(places) if parsed.kind == "collector"]
+    if not documents:
+        raise click.UsageError("these documents hold no collector")
+    return [check_definition(parsed).document for parsed in documents]
 
 
 @collector.command("list")

@@ -6,13 +6,13 @@ import asyncio
 import base64
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import click
 
-from summit.cli.output import bootstrap_option, print_json, talk
+from summit.cli.output import bootstrap_option, counted, print_json, talk
 
 _SILENCE_S = 10.0
 
@@ -66,15 +66,18 @@ def consume(
         asyncio.run(reader.read(from_beginning=from_beginning, exit_at_end=exit_at_end))
     else:
         asyncio.run(reader.read_as(group, from_beginning=from_beginning))
-    talk(f"{printer.count} records")
+    talk(counted(printer.count, "record"))
 
 
 class _Printer:
     """Prints records in the form that was asked for."""
 
     def __init__(self, form: str | None, output: str) -> None:
+        from summit.services.record_json import record_dict
+
         self._form = form.replace("\\n", "\n").replace("\\t", "\t") if form else None
         self._output = output
+        self._record_dict = record_dict
         self.count = 0
 
     def print(self, record: Any) -> None:
@@ -84,7 +87,7 @@ class _Printer:
         elif self._output == "value":
             sys.stdout.buffer.write((record.value or b"") + b"\n")
         else:
-            print_json(_plain(record))
+            print_json(_plain(record, self._record_dict))
 
     def flush(self) -> None:
         sys.stdout.flush()
@@ -203,13 +206,13 @@ class _Reader:
                 asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
 
 
-def _plain(record: Any) -> dict[str, Any]:
-    plain = {
-        "topic": record.topic, "partition": record.partition, "offset": record.offset,
-        "timestamp": record.timestamp, "key": _text(record.key), "value": _value(record.value),
-    }  # fmt: skip
-    if record.headers:
-        plain["headers"] = {name: _text(value) for name, value in record.headers.items()}
+def _plain(record: Any, record_dict: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """As `GET /api/consume` shows it, but for values that are JSON: those are unfolded."""
+    plain = record_dict(record)
+    if "valueEncoding" not in plain:
+        plain["value"] = _value(record.value)
+    if not record.headers:
+        del plain["headers"]
     return plain
 
 
@@ -220,8 +223,8 @@ def _value(value: bytes | None) -> Any:
         return None
     try:
         return msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _text(value)
+    except msgspec.DecodeError:
+        return value.decode()
 
 
 def _text(value: bytes | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from summit.cli.output import bootstrap_option, output_option, print_json, talk
+from summit.cli.output import bootstrap_option, counted, output_option, print_json, talk
 
 _BATCH = 500
 
@@ -67,7 +67,7 @@ def produce(
         "acks": acks if acks == "all" else int(acks), "compressionType": compression,
     }  # fmt: skip
     count = asyncio.run(_run(config, record, key_field, None if quiet else output or "table"))
-    talk(f"{count} records to {topic}")
+    talk(f"{counted(count, 'record')} to {topic}")
 
 
 async def _run(

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from summit.cli.output import bootstrap_option, output_option, print_json, print_list, talk
+from summit.base.units import parse_duration_ms, parse_size_bytes
+from summit.cli.output import (
+    bootstrap_option,
+    counted,
+    output_option,
+    print_json,
+    print_list,
+    talk,
+)
+
+# What Kafka's tools call a setting where its name does not follow from ours.
+_KAFKA_NAMES = {"min.insync.replicas": "min_in_sync_replicas"}
 
 
 @click.group()
@@ -33,22 +45,22 @@ def topic() -> None:
     "configs",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Such as retentionMs=86400000.",
+    help="Such as retentionMs=7d or segmentBytes=64MiB; also as retention.ms.",
 )
+@output_option
 def create(
     name: str,
     bootstrap_servers: str,
     partitions: int | None,
     replication_factor: int | None,
     configs: Sequence[str],
+    output: str | None,
 ) -> None:
     """Create the topic NAME."""
-    settings = {}
-    for text in configs:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise click.BadParameter(f"'{text}' is not NAME=VALUE", param_hint="--config")
-        settings[key] = value
+    from summit.services.internal_topics import refuse_internal
+
+    settings = dict(map(_setting, configs))
+    refuse_internal(name)
 
     async def run() -> Any:
         async with _admin(bootstrap_servers) as admin:
@@ -60,9 +72,12 @@ def create(
             )  # fmt: skip
 
     created = asyncio.run(run())
+    if output == "json":
+        print_json(created)
+        return
     for warning in created.warnings:
         talk(f"warning: {warning}")
-    talk(f"created {name} with {created.partitions} partitions")
+    talk(f"created {name} with {counted(created.partitions, 'partition')}")
 
 
 @topic.command("list")
@@ -122,6 +137,11 @@ def describe(name: str, bootstrap_servers: str, output: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(name: str, bootstrap_servers: str, yes: bool) -> None:
     """Delete the topic NAME and its records."""
+    from summit.services.internal_topics import refuse_internal
+
+    refuse_internal(name)
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError(f"deleting {name} and its records needs --yes without a terminal")
     if not yes:
         click.confirm(f"Delete {name} and all its records?", abort=True, err=True)
 
@@ -131,6 +151,21 @@ def delete(name: str, bootstrap_servers: str, yes: bool) -> None:
 
     asyncio.run(run())
     talk(f"deleted {name}")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """One `NAME=VALUE`: Kafka's names are taken too, durations and sizes with their units."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise click.BadParameter(f"'{text}' is not NAME=VALUE", param_hint="--config")
+    name = _KAFKA_NAMES.get(name, name.replace(".", "_"))
+    if value.startswith("-"):
+        return name, value
+    if name.lower().endswith("ms"):
+        return name, parse_duration_ms(value)
+    if name.lower().endswith("bytes"):
+        return name, parse_size_bytes(value)
+    return name, value
 
 
 def _admin(bootstrap_servers: str) -> Any:

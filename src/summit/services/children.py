@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from summit.base.config import environment
 from summit.base.errors import Unavailable
 from summit.base.logs import get_logger
 from summit.services.process import DRAIN_TIMEOUT_S, LIFELINE
+from summit.services.settings import without_settings
 
 READY_TIMEOUT_S = 30.0
 RESTARTS_MAX = 5  # in a row; a child that ran for a minute starts to count anew
@@ -29,17 +31,20 @@ class Child:
     Args:
         name: For logs.
         arguments: The command line after `summit`.
-        env: Environment variables to set besides the inherited ones.
+        alone_in: A directory to run in without the settings of the environment and of the
+            configuration file, so that only `arguments` count.
     """
 
     def __init__(
-        self, name: str, arguments: Sequence[str], env: Mapping[str, str] | None = None
+        self, name: str, arguments: Sequence[str], *, alone_in: Path | None = None
     ) -> None:
         self.name = name
         self.ready: dict[str, Any] = {}
         self.restarts = 0
         self._arguments = list(arguments)
-        self._env = {**environment(), **(env or {}), LIFELINE: "stdin"}
+        self._directory = alone_in
+        inherited = environment() if alone_in is None else without_settings(environment())
+        self._env = {**inherited, LIFELINE: "stdin"}
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._stopping = False
@@ -57,6 +62,7 @@ class Child:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "summit", *self._arguments,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=self._env,
+            cwd=self._directory,
             start_new_session=True,  # Ctrl-C is for the parent, which ends its children in order
         )  # fmt: skip
         assert self._process.stdout is not None

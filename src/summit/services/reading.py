@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from typing import Any
 
 from summit.base.errors import Invalid
@@ -11,6 +10,7 @@ from summit.client.consumer import StreamConsumer
 from summit.client.settings import ConsumerConfig
 from summit.client.types import ConsumerRecord, TopicPartition
 from summit.services.node import Node
+from summit.services.record_json import record_dict
 
 _PRESENT_MS = 5_000  # what is there already comes soon; only for what is not may the caller wait
 _LOOK_MS = 100  # between two looks at the end of a partition that is shorter than the offset
@@ -74,36 +74,3 @@ async def _read(
             # A topic that was made anew meanwhile may be shorter: its beginning was not asked for.
             records += [record for record in fetched if record.offset >= at]
     return records
-
-
-def record_dict(record: ConsumerRecord) -> dict[str, Any]:
-    """A record for JSON: texts as they are, other bytes as base64, and marked."""
-    value, value_encoding = _text(record.value)
-    key, key_encoding = _text(record.key)
-    headers = {name: _text(header) for name, header in record.headers.items()}
-    plain: dict[str, Any] = {
-        "topic": record.topic,
-        "partition": record.partition,
-        "offset": record.offset,
-        "timestamp": record.timestamp,
-        "key": key,
-        "value": value,
-        "headers": {name: text for name, (text, _) in headers.items()},
-    }
-    if value_encoding:
-        plain["valueEncoding"] = value_encoding
-    if key_encoding:
-        plain["keyEncoding"] = key_encoding
-    marked = {name: encoding for name, (_, encoding) in headers.items() if encoding}
-    if marked:
-        plain["headersEncoding"] = marked
-    return plain
-
-
-def _text(value: bytes | None) -> tuple[str | None, str | None]:
-    if value is None:
-        return None, None
-    try:
-        return value.decode(), None
-    except UnicodeDecodeError:
-        return base64.b64encode(value).decode(), "base64"

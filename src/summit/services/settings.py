@@ -16,6 +16,9 @@ from summit.base.errors import Invalid
 from summit.broker.settings import BrokerSettings
 
 CONFIG_FILE = "summit.toml"
+GUIDE_NAMES = frozenset(
+    ("PORT", "DATA_DIR", "LOG_DIR", "BROKER_ID", "BROKER_HOST", "BROKER_PORT", "BOOTSTRAP_SERVERS")
+)
 
 
 class ServiceSettings(Config, frozen=True, kw_only=True):
@@ -75,6 +78,19 @@ def broker_settings(flags: Mapping[str, Any]) -> BrokerSettings:
         BrokerSettings, "broker", flags=flags, env=env, file={"broker": values},
         aliases={"DATA_DIR": "data_dir", "BROKER_PORT": "port"},
     )  # fmt: skip
+
+
+def without_settings(env: Mapping[str, str]) -> dict[str, str]:
+    """An environment without the names that set anything of ours.
+
+    >>> without_settings({"PATH": "/bin", "DATA_DIR": "/data", "SUMMIT_BROKER__PORT": "1"})
+    {'PATH': '/bin'}
+    """
+    return {
+        name: text
+        for name, text in env.items()
+        if name not in GUIDE_NAMES and not name.startswith("SUMMIT_")
+    }
 
 
 def broker_id(text: str) -> int:

@@ -33,12 +33,14 @@ class Stage:
     """
 
     def __init__(self, directory: Path) -> None:
+        directory = directory.resolve()
         self.log_path = directory / "auth.log"
         self.urls: dict[str, tuple[str, str]] = {}
         self._child = Child(
             "summit up",
             ["up", "--port", "0", "--data-dir", str(directory / "data"), "--workers", "1",
              "--log-level", "warning", "-o", "json"],
+            alone_in=directory,
         )  # fmt: skip
         self._streaming: Rest | None = None
         self._correlation: Rest | None = None
