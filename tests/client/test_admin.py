@@ -60,13 +60,13 @@ def test_more_replicas_than_brokers_are_lowered_with_a_warning(world: World) -> 
     asyncio.run(go())
 
 
-def test_a_codec_that_topics_do_not_keep_is_told(world: World) -> None:
+def test_the_codec_is_kept_with_fewer_copies(world: World) -> None:
     async def go() -> None:
         async with world.admin() as admin:
             made = await admin.create_topic(
                 {"name": world.group(), "compressionType": "lz4", "replicationFactor": 2}
             )
-            assert ["under-replicated" in made.warnings[0], "lz4" in made.warnings[1]] == [True] * 2
+            assert ["under-replicated" in text for text in made.warnings] == [True]
             assert world.broker.metrics()["under_replicated_partitions"] >= 3
 
     asyncio.run(go())

@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from summit.records import parse_header
@@ -66,9 +65,6 @@ def test_seven_days_are_what_the_broker_keeps_to(broker_config: dict[str, Any]) 
     asyncio.run(go())
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the broker stores batches as producers compress them; not per topic yet"
-)
 def test_the_topics_codec_is_what_stands_on_the_disk(
     broker_config: dict[str, Any], tmp_path: Path
 ) -> None:

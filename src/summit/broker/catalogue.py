@@ -19,6 +19,7 @@ from summit.broker.metadata_log import (
     TopicCreated,
     TopicDeleted,
 )
+from summit.broker.preparing import batch_rules
 from summit.broker.settings import BrokerSettings
 from summit.broker.topics import (
     INTERNAL_TOPICS,
@@ -36,6 +37,7 @@ from summit.log.store import LogStore
 # Hears the topic, or why there is none.
 Created = Callable[[Topic | None, SummitError | None], None]
 Deleted = Callable[[SummitError | None], None]
+Changed = Callable[[SummitError | None], None]
 
 PARTITIONS_MAX = 10_000
 
@@ -117,9 +119,13 @@ class Catalogue:
     def _new_topic(self, name: str, topic_id: uuid.UUID, configs: dict[str, str]) -> Topic:
         topic = Topic(name, topic_id, configs)
         values = topic_configs.effective(configs, self._settings)
+        self._take_values(topic, values)
+        return topic
+
+    def _take_values(self, topic: Topic, values: Mapping[str, str]) -> None:
         topic.batch_max_bytes = int(values["max.message.bytes"])
         topic.min_insync_replicas = int(values["min.insync.replicas"])
-        return topic
+        topic.rules = batch_rules(values)
 
     def _log_config(self, topic: Topic) -> LogConfig:
         if topic.is_internal:
@@ -161,6 +167,54 @@ class Catalogue:
             _log.warning("topic.not_created", topic=topic.name, error=str(error))
         for done in waiting:
             done(topic if error is None else None, error)
+
+    # ---- changing ----
+
+    def set_configs(
+        self,
+        topic: Topic,
+        configs: Mapping[str, str | None],
+        done: Changed,
+        *,
+        validate_only: bool = False,
+    ) -> None:
+        """Replace all configs that are set for a topic; what is left out falls to its default.
+
+        They hold at once, for batches and segments from now on, so that a change made next sees
+        them; `done` hears when they are durable. If that fails, the old ones hold again.
+
+        Raises: Invalid("topic.config_invalid" | "topic.internal"), nothing changed.
+        """
+        assert self._commit is not None
+        assert self._metadata is not None
+        if topic.is_internal:
+            raise Invalid("topic.internal", topic=topic.name)
+        if topic.is_deleted:
+            raise Unavailable("topic.being_deleted", topic=topic.name)
+        checked = topic_configs.validate(configs)
+        if validate_only:
+            done(None)
+            return
+        before = topic.configs
+        fact = TopicCreated(topic.name, topic.topic_id, len(topic.partitions), checked)
+        self._metadata.stage(fact)
+        self._apply(topic, checked)
+
+        def durable(error: SummitError | None) -> None:
+            if error is not None and topic.configs is checked:
+                self._apply(topic, before)
+            elif error is None:
+                _log.info("topic.configured", topic=topic.name, configs=checked)
+            done(error)
+
+        self._commit.when_durable(durable, self._metadata.logs)
+
+    def _apply(self, topic: Topic, configs: dict[str, str]) -> None:
+        topic.configs = configs
+        self._take_values(topic, topic_configs.effective(configs, self._settings))
+        config = self._log_config(topic)
+        for partition in topic.partitions:
+            partition.log.config = config
 
     # ---- deleting ----
 

@@ -64,6 +64,7 @@ class Connection(asyncio.BufferedProtocol):
         self._filled = 0
         self._carry = b""  # bytes that came but were not looked at yet
         self._parsing = False
+        self._is_held = False  # a request is being prepared: later ones wait
         self._reading_paused = False
         self._writing_paused = False
         self._unsent_bytes = 0  # of answers that are ready and still in the queue
@@ -261,6 +262,7 @@ class Connection(asyncio.BufferedProtocol):
     def _is_full(self) -> bool:
         return (
             self._writing_paused
+            or self._is_held
             or self._host.is_congested
             or self._unsent_bytes >= _UNSENT_BYTES_MAX
             or len(self._queue) >= self._host.request_queue_max
@@ -271,6 +273,15 @@ class Connection(asyncio.BufferedProtocol):
             self._reading_paused = True
             if self._transport is not None and self.is_open:
                 self._transport.pause_reading()
+
+    def hold(self) -> None:
+        """Hand over no further request until `release`: order matters to the one at hand."""
+        self._is_held = True
+
+    def release(self) -> None:
+        """Go on after `hold`."""
+        self._is_held = False
+        self.resume()
 
     def resume(self) -> None:
         """Go on reading if there is room again."""

@@ -106,7 +106,10 @@ class Housekeeping:
         while True:
             await asyncio.sleep(min(_CHECKPOINT_LOOK_S, every_ms / 1000))
             now_ms = self._state.clock.monotonic_ms()
-            if not self._store.maintenance_due and now_ms - last_ms < every_ms:
+            is_due = self._store.maintenance_due or self._store.is_flush_due(
+                self._state.clock.now_ms() + int(_CHECKPOINT_LOOK_S * 1000)
+            )
+            if not is_due and now_ms - last_ms < every_ms:
                 continue
             last_ms = now_ms
             if commit.settled_count == last_count and not self._has_garbage:

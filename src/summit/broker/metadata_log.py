@@ -23,7 +23,7 @@ _READ_BYTES: Final = 1 << 20
 
 
 class TopicCreated(msgspec.Struct, tag="topicCreated", frozen=True, rename="camel"):
-    """A topic came to be."""
+    """A topic came to be, or got other configs: the last one of its id holds."""
 
     name: str
     topic_id: uuid.UUID

@@ -105,6 +105,7 @@ class Broker:
         settings = self.settings
         self._store = store = await asyncio.to_thread(self._open_store)
         self._disk = DiskThread("summit-disk", loop)
+        self._preparer = DiskThread("summit-prepare", loop)
         self._commit = CommitScheduler(
             store,
             loop,
@@ -153,6 +154,7 @@ class Broker:
 
     async def _close_disk(self) -> None:
         assert self._store is not None
+        await asyncio.to_thread(self._preparer.close)
         await asyncio.to_thread(self._disk.close)
         await asyncio.sleep(0)  # what its last jobs have to say may be staged now
         if self._commit.failure is None:
@@ -248,6 +250,7 @@ class Broker:
             coordinator=coordinator,
             producer_ids=ProducerIds(facts.next_producer_id, metadata, commit),
             metrics=Metrics(self._clock),
+            preparer=self._preparer,
             api_versions=advertised(APIS[key] for key in SERVED),
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from summit.base.clock import Clock
 from summit.broker.catalogue import Catalogue
 from summit.broker.commit import CommitScheduler
+from summit.broker.disk_thread import DiskThread
 from summit.broker.groups.coordinator import Coordinator
 from summit.broker.metadata_log import MetadataLog
 from summit.broker.metrics import Metrics
@@ -37,6 +38,7 @@ class BrokerState:
     coordinator: Coordinator
     producer_ids: ProducerIds
     metrics: Metrics
+    preparer: DiskThread  # opens large batches where a topic's settings ask for it
     api_versions: list[ApiVersion]
 
     def endpoint(self, connection: Connection) -> tuple[str, int]:

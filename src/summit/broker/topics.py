@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from summit.base.errors import Invalid
+from summit.broker.preparing import BatchRules
 from summit.log.partition import PartitionLog
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Topic:
         "min_insync_replicas",
         "name",
         "partitions",
+        "rules",
         "topic_id",
     )
 
@@ -62,6 +64,7 @@ class Topic:
         self.is_deleted = False
         self.batch_max_bytes = 0
         self.min_insync_replicas = 1
+        self.rules = BatchRules()
 
 
 class TopicTable:

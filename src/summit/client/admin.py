@@ -161,16 +161,8 @@ class Admin:
                 f"replicationFactor {wanted} needs {wanted} brokers, {live} live: the topic has "
                 f"{live} and its partitions count as under-replicated"
             )
-        if refusal == "INVALID_CONFIG":
-            codec = plan.configs.get("compression.type")
-            if codec is not None and "compression.type" in str(error):
-                del plan.configs["compression.type"]
-                return (
-                    f"compressionType {codec} is not kept by this broker's topics: batches stay "
-                    f"as their producers compress them; set compressionType in ProducerConfig"
-                )
-            if plan.configs.pop(_WISH, None):  # Apache Kafka does not know it
-                return ""
+        if refusal == "INVALID_CONFIG" and plan.configs.pop(_WISH, None):
+            return ""  # Apache Kafka does not know it
         return None
 
     async def _create(self, config: TopicConfig, plan: _Plan) -> None:

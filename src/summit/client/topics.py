@@ -37,7 +37,7 @@ class TopicConfig(Config, frozen=True, kw_only=True):
             segments are deleted; -1 = never.
         segment_ms, segment_bytes: When a partition begins a new segment.
         compression_type: none (batches stay as their producer compressed them), or the codec
-            that the broker stores them with.
+            that the broker stores every batch with, whatever its producer chose.
         min_in_sync_replicas: With fewer, writes with acks=all are refused.
         cleanup_policy: delete, compact, or both.
         max_message_bytes: Largest batch.

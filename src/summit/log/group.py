@@ -24,8 +24,9 @@ import struct
 from typing import TYPE_CHECKING
 
 from summit.base.errors import Corrupt, Unavailable
-from summit.log.faults import disk_error, reason
+from summit.log.faults import disk_error, reason, sync, sync_dir
 from summit.log.layout import LOG
+from summit.log.settings import FOR_EVER
 from summit.log.wal_format import WalEntry
 
 # Batches smaller than this on average are joined before they are written: one copy is cheaper
@@ -73,6 +74,9 @@ class Group:
                 if core.wal is not None and writes:
                     core.wal.append(_wal_entries(writes))
                     self.wal_file_number = core.wal.file_number
+                elif core.wal is None:
+                    for write in writes:
+                        _sync_by_count(core.files, write)
             except OSError as error:
                 self._undo(done, error)
             except Corrupt as error:
@@ -141,6 +145,21 @@ def _write_segment(write: Write) -> None:
     except FileNotFoundError:
         if not write.log.is_deleted:  # its directory was renamed a moment ago
             raise
+
+
+def _sync_by_count(files: Files, write: Write) -> None:
+    """Without a write-ahead log: sync a log that has `flush.messages` records not yet synced."""
+    log = write.log
+    limit = log.config.flush_messages
+    if limit == FOR_EVER:
+        return
+    log.unsynced_records += write.end_offset - write.base_offset
+    if log.unsynced_records < limit:
+        return
+    log.unsynced_records = 0
+    for segment in {write.segment, *(s for s in log.segments if s.is_dirty)}:
+        sync(segment.file)
+    sync_dir(files, log.directory)
 
 
 def _remove_write(files: Files, write: Write) -> None:

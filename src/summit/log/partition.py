@@ -22,7 +22,7 @@ from summit.base.errors import Closed, Invalid
 from summit.base.files import Buffer, Files
 from summit.base.limits import TAIL_HINTS_MAX
 from summit.log.epochs import LeaderEpochs
-from summit.log.index import RELATIVE_MAX
+from summit.log.index import OFFSET_ENTRY_BYTES, RELATIVE_MAX
 from summit.log.producers import ProducedBatch, ProducerEntry, ProducerStates
 from summit.log.segment import NO_TIMESTAMP, Segment
 from summit.log.settings import LogConfig
@@ -62,6 +62,7 @@ class PartitionLog:
         "_write",
         "config",
         "directory",
+        "dirty_since_ms",
         "epochs",
         "has_rolled",
         "high_watermark",
@@ -78,6 +79,7 @@ class PartitionLog:
         "topic",
         "topic_id",
         "unsnapshot_bytes",
+        "unsynced_records",
     )
 
     def __init__(
@@ -101,6 +103,8 @@ class PartitionLog:
         self.epochs = LeaderEpochs()
         self.start_offset = segments[0].base_offset
         self.is_dirty = False  # the next checkpoint has something to do here
+        self.dirty_since_ms = 0  # when the first batch came that no checkpoint has
+        self.unsynced_records = 0  # persisted without a sync; counted for flush.messages only
         self.has_rolled = False  # since the last producer snapshot
         self.is_new = True  # until a checkpoint has made its directory durable
         self.snapshot_offset = -1
@@ -200,6 +204,7 @@ class PartitionLog:
             position + size > config.segment_bytes
             or now_ms - segment.opened_ms > config.segment_ms
             or last - segment.base_offset > RELATIVE_MAX
+            or len(segment.offset_index) * OFFSET_ENTRY_BYTES >= config.index_bytes
         ):
             self._roll()
             position = 0
@@ -298,6 +303,8 @@ class PartitionLog:
         )  # fmt: skip
         if position == 0:
             segment.opened_ms = now_ms
+        if not self.is_dirty:
+            self.dirty_since_ms = now_ms
         if self.leader_epoch != self.epochs.last_epoch:
             self.epochs.note(self.leader_epoch, offset)
         self._unpublished.append(write)

@@ -10,6 +10,7 @@ from summit.base.limits import CHECKPOINT_BYTES, WAL_FILE_BYTES
 Durability = Literal["fsync", "interval", "os"]
 
 DAY_MS = 24 * 3600 * 1000
+FOR_EVER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,9 @@ class LogConfig:
     retention_bytes: int = -1
     max_message_bytes: int = 1_048_588
     index_interval_bytes: int = 4096
+    index_bytes: int = 10 << 20  # a segment rolls before its offset index is larger
+    flush_messages: int = FOR_EVER  # records after which a log is synced before it is answered
+    flush_ms: int = FOR_EVER  # how long a record may wait for its sync
     log_append_time: bool = False  # message.timestamp.type = LogAppendTime
     delete: bool = True  # cleanup.policy names "delete"
 

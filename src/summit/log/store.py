@@ -321,6 +321,16 @@ class LogStore:
             return True
         return core.wal is not None and core.wal.wants_next_file
 
+    def is_flush_due(self, now_ms: int) -> bool:
+        """Whether a log has waited for its sync as long as its `flush.ms` lets it.
+
+        On the loop's thread. Never under `fsync`: there all that is published is synced.
+        """
+        core = self._core
+        return core.wal is None and any(
+            log.config.flush_ms <= now_ms - log.dirty_since_ms for log in core.dirty
+        )
+
     def begin_checkpoint(self) -> Checkpoint:
         """Note what a checkpoint has to do. On the loop's thread; `run` it on another one."""
         self._core.close_idle_files()

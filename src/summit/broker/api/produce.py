@@ -5,6 +5,8 @@ and stored as it came. Each partition succeeds or fails alone. acks=0 is never a
 then ends the connection, as in Kafka. acks=1 and acks=-1 are answered alike, when the batch is
 durable in the sense of the broker's durability setting and visible to readers. A repeated batch
 of an idempotent producer is answered with its first offsets.
+Where a topic's settings want records opened (codec, keys, times), a large request is worked on by
+a thread first.
 Versions: 8 error messages · 13 topics by id.
 Deviations: acks=1 waits for the sync as well; it costs nothing beyond the group commit. The
 request's timeout is not used: an answer waits for the disk only.
@@ -15,7 +17,13 @@ request.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from summit.base.errors import Invalid, SummitError, Unavailable
+from summit.base.files import Buffer
+from summit.broker.disk_thread import attempt
+from summit.broker.preparing import INLINE_BYTES_MAX, BatchRules
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.log.partition import PartitionLog
@@ -26,8 +34,18 @@ from summit.protocol.produce import (
     ProduceResponse,
     TopicProduceResponse,
 )
-from summit.protocol.produce_fast import ProduceAck, build_produce_response, parse_produce
-from summit.records import validate_batch
+from summit.protocol.produce_fast import (
+    ProduceAck,
+    ProducePart,
+    build_produce_response,
+    parse_produce,
+)
+from summit.records import HEADER_BYTES, BatchHeader, parse_header, validate_batch
+
+# Number of a part, its batch, what its topic asks.
+_Work = tuple[int, memoryview, BatchRules]
+# A batch as its topic stores it, or why it does not.
+Prepared = tuple[tuple[Buffer, BatchHeader] | None, SummitError | None]
 
 # Offsets and times of an answer that is an error.
 _NO_OFFSET = -1
@@ -94,13 +112,77 @@ def handle(state: BrokerState, request: Request, view: memoryview, position: int
     Raises: SummitError for a body that cannot be read.
     """
     _, acks_wanted, _, parts = parse_produce(request.version, view, position)
+    if acks_wanted != 0:
+        request.connection.expect(request)
+    if len(view) > INLINE_BYTES_MAX:
+        work = _heavy(state, parts)
+        if work:
+            _prepare_first(state, request, acks_wanted, parts, work, len(view))
+            return
+    _stage_all(state, request, acks_wanted, parts, {}, len(view))
+
+
+def _heavy(state: BrokerState, parts: Sequence[ProducePart]) -> list[_Work]:
+    """The batches whose records a topic's settings want opened."""
+    found: list[_Work] = []
+    for i, (topic_key, _, records) in enumerate(parts):
+        topic = (
+            state.topics.named(topic_key)
+            if isinstance(topic_key, str)
+            else state.topics.with_id(uuid_of(topic_key))
+        )
+        if topic is None or records is None or not len(records) > HEADER_BYTES:
+            continue
+        if len(records) <= topic.batch_max_bytes and topic.rules.opens(parse_header(records)):
+            found.append((i, records, topic.rules))
+    return found
+
+
+def _prepare_first(
+    state: BrokerState,
+    request: Request,
+    acks_wanted: int,
+    parts: Sequence[ProducePart],
+    work: list[_Work],
+    size_bytes: int,
+) -> None:
+    """Have batches opened on a thread; stage when that is done. The connection waits so long."""
+    now_ms = state.clock.now_ms()
+    connection = request.connection
+    connection.hold()
+
+    def prepare() -> dict[int, Prepared]:
+        return {i: attempt(partial(_open, records, rules, now_ms)) for i, records, rules in work}
+
+    def done(prepared: dict[int, Prepared] | None, error: SummitError | None) -> None:
+        assert prepared is not None
+        if connection.is_open:  # else nobody could be told where the records went
+            _stage_all(state, request, acks_wanted, parts, prepared, size_bytes)
+        connection.release()
+
+    state.preparer.run(prepare, done)
+
+
+def _open(records: memoryview, rules: BatchRules, now_ms: int) -> tuple[Buffer, BatchHeader]:
+    return rules.apply(records, validate_batch(records), now_ms)
+
+
+def _stage_all(
+    state: BrokerState,
+    request: Request,
+    acks_wanted: int,
+    parts: Sequence[ProducePart],
+    prepared: dict[int, Prepared],
+    size_bytes: int,
+) -> None:
     produced = _Produced(request)
     acks = produced.acks
     now_ms = state.clock.now_ms()
     staged: list[PartitionLog] = []
     for topic_key, index, records in parts:
         try:
-            ack = _stage(state, topic_key, index, records, acks_wanted, now_ms, staged)
+            ready = prepared.get(len(acks)) if prepared else None
+            ack = _stage(state, topic_key, index, records, acks_wanted, now_ms, staged, ready)
         except SummitError as error:
             produced.messages[len(acks)] = str(error)
             ack = (topic_key, index, codes.code_of(error), _NO_OFFSET, _NO_TIME, _NO_START)
@@ -109,11 +191,10 @@ def handle(state: BrokerState, request: Request, view: memoryview, position: int
         if produced.messages:
             request.connection.close()
         if staged:
-            state.commit.when_durable(_nobody_waits, staged, len(view))
+            state.commit.when_durable(_nobody_waits, staged, size_bytes)
         return
-    request.connection.expect(request)
     if staged:
-        state.commit.when_durable(produced.durable, staged, len(view))
+        state.commit.when_durable(produced.durable, staged, size_bytes)
     else:
         produced.answer()
 
@@ -126,6 +207,7 @@ def _stage(
     acks_wanted: int,
     now_ms: int,
     staged: list[PartitionLog],
+    ready: Prepared | None,
 ) -> ProduceAck:
     if isinstance(topic_key, str):
         topic = state.topics.named(topic_key)
@@ -148,12 +230,12 @@ def _stage(
     size = len(records)
     if size > topic.batch_max_bytes:
         raise Invalid("batch.too_large", size_bytes=size, limit_bytes=topic.batch_max_bytes)
-    header = validate_batch(records)
+    batch, header = _fit(topic.rules, records, now_ms, ready)
     if header.is_transactional:
         raise Invalid("batch.transactional")
     partition = topic.partitions[index]
     log = partition.log
-    result = log.stage(records, now_ms, header)
+    result = log.stage(batch, now_ms, header)
     if not result.published:
         staged.append(log)
     partition.bytes_in += size
@@ -163,6 +245,22 @@ def _stage(
     return (
         topic_key, index, 0, result.base_offset, result.log_append_time, log.start_offset,
     )  # fmt: skip
+
+
+def _fit(
+    rules: BatchRules, records: memoryview, now_ms: int, ready: Prepared | None
+) -> tuple[Buffer, BatchHeader]:
+    """The batch as the topic's settings want it. Raises SummitError."""
+    if ready is not None:
+        found, error = ready
+        if found is None:
+            assert error is not None
+            raise error
+        rules.check_time(found[1], now_ms)
+        return found
+    header = validate_batch(records)
+    rules.check_time(header, now_ms)
+    return rules.apply(records, header, now_ms) if rules.opens(header) else (records, header)
 
 
 def _nobody_waits(error: SummitError | None) -> None:
