@@ -38,8 +38,10 @@ def join_request(group: str, member_id: str = "", **fields: Any) -> JoinGroupReq
         session_timeout_ms=fields.pop("session_timeout_ms", 10_000),
         rebalance_timeout_ms=20_000,
         member_id=member_id,
-        protocol_type="consumer",
-        protocols=[JoinGroupRequestProtocol(name="range", metadata=b"meta")],
+        protocol_type=fields.pop("protocol_type", "consumer"),
+        protocols=fields.pop(
+            "protocols", [JoinGroupRequestProtocol(name="range", metadata=b"meta")]
+        ),
         **fields,
     )
 

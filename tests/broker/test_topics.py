@@ -92,7 +92,7 @@ class TestMetadata:
         assert (found.error_code, found.name) == (codes.NONE, topic)
         (part,) = found.partitions
         assert (part.leader_id, part.replica_nodes, part.isr_nodes) == (1, [1], [1])
-        assert part.leader_epoch == -1, "0 would make clients validate epochs"
+        assert part.leader_epoch == (0 if version >= 7 else -1)
         assert part.offline_replicas == []
         if version >= 1:
             assert answer.controller_id == 1
@@ -336,7 +336,7 @@ class TestListOffsets:
         assert self.find(wire, topic, -2, version).offset == 0
         found = self.find(wire, topic, 5001, version)
         assert (found.error_code, found.offset, found.timestamp) == (codes.NONE, 1, 5001)
-        assert found.leader_epoch == -1
+        assert found.leader_epoch == (0 if version >= 4 else -1)
 
     @pytest.mark.parametrize(
         ("timestamp", "offset", "found_ms"),

@@ -363,6 +363,9 @@ class FaultyFiles:
             return 1 << 40
         return max(self.capacity_bytes - self.used_bytes(), 0)
 
+    def volume_bytes(self, path: str) -> tuple[int, int]:
+        return 1 << 40, self.free_bytes(path)
+
     def lock(self, path: str) -> FaultyLock:
         if path in self.locked:
             raise Conflict("disk.locked", path=path, pid="1")

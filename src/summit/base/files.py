@@ -101,6 +101,10 @@ class Files(Protocol):
 
     def free_bytes(self, path: str) -> int: ...
 
+    def volume_bytes(self, path: str) -> tuple[int, int]:
+        """The size of the volume that `path` is on, and what is free of it."""
+        ...
+
     def lock(self, path: str) -> Lock:
         """Take the lock file or raise Conflict('disk.locked')."""
         ...
@@ -249,6 +253,10 @@ class OsFiles:
 
     def free_bytes(self, path: str) -> int:
         return shutil.disk_usage(path).free
+
+    def volume_bytes(self, path: str) -> tuple[int, int]:
+        usage = shutil.disk_usage(path)
+        return usage.total, usage.free
 
     def lock(self, path: str) -> OsLock:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o640)

@@ -75,6 +75,13 @@ class Catalogue:
         self._commit = commit
         self._metadata = metadata
 
+    def volume_bytes(self, path: str) -> tuple[int, int]:
+        """The size of the volume that a log directory is on, and what is free of it.
+
+        Raises: SummitError when the directory cannot be asked.
+        """
+        return self._store.volume_bytes(path)
+
     # ---- creating ----
 
     def check(

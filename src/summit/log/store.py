@@ -264,6 +264,12 @@ class LogStore:
         partitions = self._core.topics.get(topic, {})
         return [partitions[index] for index in sorted(partitions)]
 
+    def volume_bytes(self, log_dir: str) -> tuple[int, int]:
+        """The size of the volume that a log directory is on, and what is free of it. Raises Corrupt
+        or Unavailable when the directory cannot be asked."""
+        with disk_errors(log_dir):
+            return self._core.files.volume_bytes(log_dir)
+
     def _emptiest(self, made: list[PartitionLog]) -> str:
         counts = dict.fromkeys(self._core.log_dirs, 0)
         if len(counts) == 1:

@@ -4,7 +4,7 @@ Behaviour: whole batches, the first of which holds the offset asked for (clients
 `partition_max_bytes` and `max_bytes`, but always at least one batch (KIP-74). With less than
 `min_bytes` at hand it waits up to `max_wait_ms` for the partitions to move. An error in any
 partition is answered at once.
-Versions: 5 log start offset · 7 sessions · 9 leader epochs, not checked since none is given out ·
+Versions: 5 log start offset · 7 sessions · 9 the client's leader epoch is checked ·
 11 preferred read replica, always -1 · 13 topics by id.
 Isolation: `read_committed` (4+) reads to the last stable offset and is told which transactions of
 that range were aborted.
@@ -15,6 +15,7 @@ always allowed.
 from __future__ import annotations
 
 from summit.broker import fetch_wait
+from summit.broker.epochs import epoch_error
 from summit.broker.fetch_wait import FetchWait, Wanted
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
@@ -87,5 +88,6 @@ def _resolve(state: BrokerState, version: int, message: FetchRequest) -> list[Wa
                 each.error = codes.UNKNOWN_TOPIC_OR_PARTITION
             else:
                 each.partition = topic.partitions[part.index]
+                each.error = epoch_error(each.partition.log, part.current_leader_epoch)
             wanted.append(each)
     return wanted

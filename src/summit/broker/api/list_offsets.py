@@ -5,7 +5,8 @@ largest timestamp · -5 and -6 nothing, since nothing is tiered or uploaded · t
 record whose timestamp is not smaller. Nothing found is offset -1 without an error. A special
 timestamp that is newer than the request's version is UNSUPPORTED_VERSION for its partition.
 Versions: 2 isolation level: under `read_committed` the latest offset is the last stable one, and
-nothing at or beyond it is found by its time · 4 leader epochs, answered with -1.
+nothing at or beyond it is found by its time · 4 leader epochs: the client's is checked, the
+offset's is answered.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 
 from summit.base.errors import SummitError
 from summit.base.logs import get_logger
+from summit.broker.epochs import epoch_error
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.protocol import codes
@@ -76,6 +78,9 @@ def _find(
         answer.error_code = codes.UNSUPPORTED_VERSION
         return answer
     log = partition.log
+    answer.error_code = epoch_error(log, wanted.current_leader_epoch)
+    if answer.error_code != codes.NONE:
+        return answer
     try:
         if timestamp == LATEST:
             answer.offset = log.last_stable_offset if committed else log.high_watermark
@@ -94,4 +99,6 @@ def _find(
     except OSError as error:
         _log.error("list_offsets.read_failed", topic=topic, error=str(error))
         answer.error_code = codes.KAFKA_STORAGE_ERROR
+    if answer.offset >= 0:
+        answer.leader_epoch = log.epoch_at(answer.offset)
     return answer

@@ -4,8 +4,9 @@ Behaviour: one broker, which leads everything and is the controller. Topics are 
 or (v10+) by id; null, or empty in v0, means all. A topic that does not exist is made when the
 setting and (v4+) the request allow it, and the answer waits for it.
 Versions: 10 topic ids · 12 topics by id · 13 top-level error.
-Deviations: leader epochs are -1 (unknown), which tells clients not to validate them;
-`__cluster_metadata` is never shown; authorized operations are not computed.
+The leader epoch (v7+) grows with every start after a crash, so that clients look whether what they
+read is still there.
+Deviations: `__cluster_metadata` is never shown; authorized operations are not computed.
 """
 
 from __future__ import annotations
@@ -113,6 +114,7 @@ def _describe(state: BrokerState, topic: Topic) -> MetadataResponseTopic:
                 error_code=codes.NONE,
                 partition_index=partition.index,
                 leader_id=node,
+                leader_epoch=partition.log.leader_epoch,
                 replica_nodes=[node],
                 isr_nodes=[node],
             )

@@ -109,6 +109,10 @@ class Coordinator:
         """The group as it stands."""
         return self._groups.get(group_id)
 
+    def exists(self, group_id: str) -> bool:
+        """Whether there is such a group: one with members, commits, or a remembered generation."""
+        return group_id in self._groups or bool(self.offsets.of_group(group_id))
+
     def group_ids(self) -> list[str]:
         """Every group that has members or committed offsets, or had members since the start."""
         return list(dict.fromkeys([*self._groups, *self.offsets.groups()]))
@@ -144,6 +148,52 @@ class Coordinator:
             done(error)
 
         self._commit.when_durable(durable, self._logs)
+
+    # ---- deleting ----
+
+    def delete(self, group_id: str, done: Callable[[int], None]) -> None:
+        """Delete a group that has no members, with its commits; `done` hears the error code.
+
+        Raises: SummitError as `stage`.
+        """
+        group = self._groups.get(group_id)
+        if not group_id:
+            done(codes.INVALID_GROUP_ID)
+        elif not self.exists(group_id):
+            done(codes.GROUP_ID_NOT_FOUND)
+        elif group is not None and group.state is not State.EMPTY:
+            done(codes.NON_EMPTY_GROUP)
+        else:
+            if group is not None:
+                self._write([(stored.group_key(group_id), None)], lambda error: None)
+                group.kill()
+                self._settle(group)
+                del self._groups[group_id]
+                self._emptied_ms.pop(group_id, None)
+            self.delete_offsets(group_id, list(self.offsets.of_group(group_id)), done)
+
+    def delete_offsets(
+        self, group_id: str, where: list[TopicPartition], done: Callable[[int], None]
+    ) -> None:
+        """Drop a group's commits to some partitions, durably; `done` hears the error code.
+
+        Raises: SummitError as `stage`.
+        """
+
+        def durable(error: SummitError | None) -> None:
+            if error is None:
+                for each in where:
+                    self.offsets.remove(group_id, each)
+            done(codes.NONE if error is None else codes.COORDINATOR_NOT_AVAILABLE)
+
+        self._write([(stored.offset_key(group_id, *each), None) for each in where], durable)
+
+    def _write(
+        self, pairs: list[tuple[bytes, bytes | None]], done: Callable[[SummitError | None], None]
+    ) -> None:
+        if pairs:
+            self._stage(pairs)
+        self._commit.when_durable(done, self._logs)
 
     def check_member(self, group_id: str, member_id: str, generation: int) -> int:
         """Whether a member may ask in this generation's name."""
