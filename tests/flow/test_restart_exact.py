@@ -155,7 +155,7 @@ EVENTS = st.lists(
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     events=EVENTS,
     after=st.sampled_from(AFTER),

@@ -6,6 +6,7 @@ import asyncio
 import json
 from base64 import b64decode
 
+import pytest
 from tests.flow.world import T0, failure, five_failures, read_topic, until, world
 
 from summit.journal.topics import WAIT_HEADER
@@ -29,6 +30,7 @@ def test_events_become_an_alert(servers: list[str]) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_half_open_windows_and_keys_across_partitions(servers: list[str]) -> None:
     async def run() -> None:
         async with world(servers) as w:
@@ -119,6 +121,7 @@ def test_rules_come_change_and_go_without_a_restart(servers: list[str]) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_rule_sees_events_from_its_activation_on(servers: list[str]) -> None:
     async def run() -> None:
         async with world(servers) as w:
@@ -132,6 +135,7 @@ def test_a_rule_sees_events_from_its_activation_on(servers: list[str]) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_new_topics_are_read_from_their_first_record(servers: list[str]) -> None:
     async def run() -> None:
         async with world(servers) as w:
@@ -145,6 +149,7 @@ def test_new_topics_are_read_from_their_first_record(servers: list[str]) -> None
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_topic_made_anew_begins_at_its_beginning(servers: list[str]) -> None:
     from summit.client.admin import Admin
 
@@ -183,6 +188,7 @@ def test_a_worker_can_finish_what_is_there(servers: list[str]) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_rule_that_nobody_checked_is_told_and_harms_no_other(servers: list[str]) -> None:
     async def run() -> None:
         async with world(servers) as w:

@@ -15,6 +15,8 @@ from summit.journal.progress_record import partition_name
 
 SESSION_MS = 1_000
 
+pytestmark = pytest.mark.slow
+
 
 async def started(servers: list[str]) -> WorkerProcess:
     process = WorkerProcess(servers, sessionTimeoutMs=SESSION_MS)
@@ -95,7 +97,6 @@ def expected(events: list[tuple[int, dict[str, Any]]]) -> set[tuple[str, tuple[i
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_kills_under_load_lose_nothing_and_double_nothing(servers: list[str], seed: int) -> None:
     rand = random.Random(seed)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from tests.flow.world import failure, five_failures, until, world
 
 from summit.client.admin import Admin
+
+pytestmark = pytest.mark.slow
 
 
 def offsets(alerts: list) -> list[list[int]]:
