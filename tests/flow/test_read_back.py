@@ -29,6 +29,15 @@ def test_rules_of_one_event_need_nothing_from_before() -> None:
     assert back.low(float("-inf")) == {"a/0": (12, 100)}
 
 
+def test_it_never_goes_back_behind_what_was_finished() -> None:
+    back = ReadBack(1_000)
+    back.begin("a/0", 0, WATERMARK_UNKNOWN)
+    back.note("a/0", 4, 100)
+    assert back.nothing_unfinished() == {"a/0": (4, 100)}
+    back.note("a/0", 9, 500)
+    assert back.low(500) == {"a/0": (4, 100)}
+
+
 def test_partitions_come_and_go() -> None:
     back = ReadBack(10)
     back.begin("a/0", 5, 7)

@@ -105,5 +105,5 @@ class Partitions:
     def low(self) -> dict[str, Sample]:
         """Where a restart must begin to read, and the watermarks there."""
         if not self._engine.matcher.live_runs:
-            return self.read_back.last()
+            return self.read_back.nothing_unfinished()
         return self.read_back.low(self._engine.matcher.frontier_ms)

@@ -62,8 +62,12 @@ class ReadBack:
         if watermark_ms > last and far:
             samples.append((next_offset, watermark_ms))
 
-    def last(self) -> dict[str, Sample]:
-        """Per partition: how far it is read, and the watermark there."""
+    def nothing_unfinished(self) -> dict[str, Sample]:
+        """No match is unfinished now: a restart must read back nothing that is read by now.
+
+        The answer of `low` never goes back behind this one.
+        """
+        self._samples = {name: deque([last]) for name, last in self._last.items()}
         return dict(self._last)
 
     def low(self, frontier_ms: float) -> dict[str, Sample]:
@@ -73,7 +77,7 @@ class ReadBack:
             frontier_ms: Smallest watermark that still matters; minus infinity when unknown.
         """
         if self._within_ms == 0:
-            return self.last()
+            return self.nothing_unfinished()
         found: dict[str, Sample] = {}
         for name, samples in self._samples.items():
             over = frontier_ms - self._within_ms
