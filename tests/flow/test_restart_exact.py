@@ -154,18 +154,32 @@ EVENTS = st.lists(
 )
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=30, deadline=None)
-@given(
-    events=EVENTS,
-    after=st.sampled_from(AFTER),
-    lives=st.lists(
-        st.tuples(st.integers(5, 40), st.integers(0, 4), st.integers(0, 9)), min_size=1, max_size=5
-    ),
+LIVES = st.lists(
+    st.tuples(st.integers(5, 40), st.integers(0, 4), st.integers(0, 9)), min_size=1, max_size=5
 )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@settings(max_examples=10, deadline=None)
+@given(events=EVENTS, after=st.sampled_from(AFTER), lives=LIVES)
 def test_alerts_are_those_of_a_worker_that_lives(
     shape: str, events: list[Any], after: Any, lives: list[tuple[int, int, int]]
 ) -> None:
+    check(shape, events, after, lives)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+@settings(max_examples=200, deadline=None)
+@given(events=EVENTS, after=st.sampled_from(AFTER), lives=LIVES)
+def test_the_same_more_often(
+    shape: str, events: list[Any], after: Any, lives: list[tuple[int, int, int]]
+) -> None:
+    check(shape, events, after, lives)
+
+
+def check(shape: str, events: list[Any], after: Any, lives: list[tuple[int, int, int]]) -> None:
+    """Compare a worker that lives with one that is killed again and again."""
     log = Log(events)
     plans = [rule("r", steps=SHAPES[shape], afterMatch=after)]
     whole: list[Alert] = []
