@@ -1,5 +1,6 @@
 """`summit detect` on files: alerts with evidence, exit codes, real input against a plain script."""
 
+import gzip
 import json
 import re
 from collections import defaultdict
@@ -77,7 +78,7 @@ def test_jsonl(tmp_path: Path) -> None:
     file.write_text("".join(json.dumps(row) + "\n" for row in rows) + "not json\n")
     done = run("detect", "--rules", RULES, str(file), "-o", "json")
     assert len(alerts_of(done)) == 1
-    assert b"1 lines could not be read" in done.stderr
+    assert b"1 line could not be read" in done.stderr
 
 
 def independent_bruteforce(text: str) -> set[str]:
@@ -127,3 +128,86 @@ def test_other_real_logs_are_read_whole(name: str) -> None:
     lines = len([line for line in log.read_bytes().splitlines() if line.strip()])
     events = int(re.search(rb"(\d+) events", done.stderr)[1])
     assert events >= lines
+
+
+def hourly(address: str, start: int) -> str:
+    """One failure an hour: far from any rule."""
+    line = "Dec {:2} {:02}:{:02}:00 host sshd[1]: Failed password for root from {} port 1 ssh2\n"
+    return "".join(
+        line.format(10 + (start + n) // 24, (start + n) % 24, 30 if start else 0, address)
+        for n in range(30)
+    )
+
+
+def test_files_written_side_by_side_or_named_newest_first_are_taken_by_time(tmp_path: Path) -> None:
+    first, second = tmp_path / "auth.log.1", tmp_path / "auth.log"
+    first.write_text(hourly("203.0.113.1", 0))
+    second.write_text(hourly("203.0.113.1", 30))
+    other = tmp_path / "other-host.log"
+    other.write_text(hourly("203.0.113.2", 1))
+    done = run("detect", "--rules", RULES, str(second), str(first), str(other), "-o", "json")
+    assert (done.returncode, done.stdout) == (0, b""), done.stderr
+    assert b"90 events from 3 files" in done.stderr
+
+
+def test_an_attack_that_is_spread_over_two_files_is_found(tmp_path: Path) -> None:
+    lines = brute_force("203.0.113.7", 6).splitlines(keepends=True)
+    one, two = tmp_path / "a.log", tmp_path / "b.log"
+    one.write_text("".join(lines[0::2]))
+    two.write_text("".join(lines[1::2]))
+    done = run("detect", "--rules", RULES, str(two), str(one), "-o", "json")
+    (alert,) = alerts_of(done)
+    assert [e["file"] for e in alert["evidence"]] == [
+        str(one), str(two), str(one), str(two), str(one)
+    ]  # fmt: skip
+    times = [e["timestamp"] for e in alert["evidence"]]
+    assert times == sorted(times)
+
+
+def test_a_file_named_twice_is_read_once(tmp_path: Path) -> None:
+    log = tmp_path / "auth.log"
+    log.write_text(brute_force("203.0.113.7", 3))
+    (tmp_path / "link.log").symlink_to(log)
+    done = run("detect", "--rules", RULES, str(log), str(tmp_path / "link.log"))
+    assert b"3 events from 1 file" in done.stderr
+    assert done.stdout == b""
+
+
+def test_json_lines_on_standard_input_and_an_empty_one() -> None:
+    row = {"eventType": "auth.login.failed", "method": "password", "sourceIP": "1.2.3.4"}
+    rows = [json.dumps({**row, "timestamp": 1_700_000_000_000 + n}) for n in range(5)]
+    done = run("detect", "--rules", RULES, "-", "-o", "json", stdin="\n".join(rows).encode())
+    (alert,) = alerts_of(done)
+    assert {e["file"] for e in alert["evidence"]} == {"-"}
+    empty = run("detect", "--rules", RULES, "-")
+    assert (empty.returncode, empty.stdout) == (0, b"")
+    assert b"0 events" in empty.stderr
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    log = tmp_path / "auth.log"
+    log.write_text(brute_force("203.0.113.7", 5))
+    wrong = run("detect", "--rules", RULES, str(log), "--format", "jsonl")
+    assert wrong.returncode == 1
+    assert b"none of 5 lines is an event" in wrong.stderr
+    assert b"--format" in wrong.stderr
+    packed = tmp_path / "auth.log.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    refused = run("detect", "--rules", RULES, str(packed))
+    assert refused.returncode == 1
+    assert b"gzip" in refused.stderr
+    collector = tmp_path / "collector.yaml"
+    collector.write_text("kind: collector\nid: x\ntype: file\ntopic: t\npath: /x\n")
+    nothing = run("detect", "--rules", str(collector), str(log))
+    assert nothing.returncode == 1
+    assert b"no rules found" in nothing.stderr
+    for done in (wrong, refused, nothing):
+        assert b"Traceback" not in done.stderr
+
+
+def test_an_over_long_line_is_counted_and_the_rest_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "auth.log"
+    log.write_text("y" * 600_000 + "\n" + brute_force("203.0.113.7", 5))
+    done = run("detect", "--rules", RULES, str(log), "-o", "json")
+    assert len(alerts_of(done)) == 1
+    assert b"1 line could not be read" in done.stderr

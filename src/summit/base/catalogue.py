@@ -406,6 +406,9 @@ _ROWS = (
               "Start a worker (summit worker), then repeat it with the same eventId."),
     ErrorSpec("rules.none", "Invalid", 400, None, False,
               "no rules found in {places}", "Name a YAML or JSON file, or a folder of them."),
+    ErrorSpec("detect.no_events", "Invalid", 400, None, False,
+              "none of {lines} lines is an event; the last: {reason}",
+              "Name the right --format."),
     ErrorSpec("file.unreadable", "Invalid", 400, None, False,
               "cannot read {path}: {reason}", "Check the name and its permissions."),
 )  # fmt: skip

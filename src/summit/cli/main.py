@@ -18,7 +18,7 @@ from summit import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("up", "Start everything: broker, services, collectors and workers."),
     "demo": ("demo.command", "Show planted attacks found in realistic traffic."),
-    "detect": ("detect", "Run rules over files once and print the alerts."),
+    "detect": ("detect.command", "Run rules over files once and print the alerts."),
     "broker": ("broker", "Run the Kafka-protocol broker alone."),
     "streaming": ("streaming", "Run the streaming service (REST, collectors) on port 3000."),
     "correlation": ("correlation", "Run the event correlation service on port 3001."),
@@ -36,8 +36,19 @@ HIDDEN = {"node": "node"}  # run by `summit up`
 EXIT_FAILURE, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_UNAVAILABLE, EXIT_INTERRUPTED = 1, 2, 3, 5, 130
 
 
+class _ReaderGoneError(Exception):
+    """Whoever read standard output has closed it."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported on first use."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # Under its own name: click would end with 1 and the documented code is 0.
+            raise _ReaderGoneError from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -85,7 +96,7 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except BrokenPipeError:
+    except _ReaderGoneError:
         # The reader has gone (`summit consume | head`): end quietly, and keep the interpreter
         # from writing to the closed pipe once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from summit.base.errors import Invalid
+from summit.cep.rules import prepare_rule
 from summit.documents import (
     CollectorDocument,
     Parsed,
@@ -21,21 +22,24 @@ from summit.journal.definitions import Checked
 def check_definition(document: Parsed | Mapping[str, Any]) -> Checked:
     """A document that may be published, with its kind and id.
 
-    Collectors are also checked by the room that runs them. Errors of a parsed document name the
-    file and line it stands at.
+    Patterns and collectors are also checked by the rooms that run them, so that nothing is
+    published which a worker or a node would only complain about. Errors of a parsed document name
+    the file and line it stands at.
 
     Raises: Invalid with all `problems`.
     """
     checked = validate_document(document)
-    if isinstance(checked, CollectorDocument):
-        try:
+    try:
+        if isinstance(checked, PatternDocument):
+            prepare_rule(checked.plan)
+        elif isinstance(checked, CollectorDocument):
             CollectorConfig.from_dict(checked.config)
-        except Invalid as error:
-            if not isinstance(document, Parsed):
-                raise
-            problems = Problems()
-            problems.add_error(str(error.details.get("pointer", "")), error)
-            problems.raise_if_any(f"{document.place}: collector '{checked.id}'")
+    except Invalid as error:
+        if not isinstance(document, Parsed):
+            raise
+        problems = Problems()
+        problems.add_error(str(error.details.get("pointer", "")), error)
+        problems.raise_if_any(f"{document.place}: {checked.kind} '{checked.id}'")
     values = document.values if isinstance(document, Parsed) else document
     return Checked(
         kind=checked.kind,

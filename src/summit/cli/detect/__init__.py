@@ -1,0 +1,1 @@
+"""`summit detect`: rules over files, once."""
