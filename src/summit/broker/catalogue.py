@@ -16,6 +16,7 @@ from summit.broker.metadata_log import (
     METADATA_TOPIC_ID,
     Fact,
     MetadataLog,
+    TopicConfigured,
     TopicCreated,
     TopicDeleted,
 )
@@ -109,7 +110,7 @@ class Catalogue:
         topic = self._new_topic(name, uuid.UUID(bytes=self._rand.bytes(16), version=4), checked)
         self._creating[name] = [done]
         self._disk.run(
-            functools.partial(self._make_partitions, topic, range(partitions)),
+            functools.partial(self.make_partitions, topic, range(partitions)),
             functools.partial(self._made, topic, partitions),
         )
 
@@ -139,7 +140,7 @@ class Catalogue:
             return topic_configs.KEPT_FOR_EVER
         return topic_configs.log_config(topic_configs.effective(topic.configs, self._settings))
 
-    def _make_partitions(self, topic: Topic, indexes: Iterable[int]) -> list[PartitionLog]:
+    def make_partitions(self, topic: Topic, indexes: Iterable[int]) -> list[PartitionLog]:
         """Disk thread only, or at start."""
         config = self._log_config(topic)
         return self._store.create_partitions(topic.name, topic.topic_id, indexes, config)
@@ -203,8 +204,7 @@ class Catalogue:
             done(None)
             return
         before = topic.configs
-        fact = TopicCreated(topic.name, topic.topic_id, len(topic.partitions), checked)
-        self._metadata.stage(fact)
+        self._metadata.stage(TopicConfigured(topic.name, topic.topic_id, checked))
         self._apply(topic, checked)
 
         def durable(error: SummitError | None) -> None:
@@ -223,6 +223,12 @@ class Catalogue:
         for partition in topic.partitions:
             partition.log.config = config
 
+    def use(self, settings: BrokerSettings) -> None:
+        """Take other defaults; topics that do not say otherwise follow at once."""
+        self._settings = settings
+        for topic in self._topics:
+            self._apply(topic, topic.configs)
+
     # ---- deleting ----
 
     def delete(self, topic: Topic, done: Deleted) -> None:
@@ -231,6 +237,8 @@ class Catalogue:
         assert self._metadata is not None
         if topic.is_deleted:
             raise Unavailable("topic.being_deleted", topic=topic.name)
+        if topic.is_changing:
+            raise Unavailable("topic.being_changed", topic=topic.name)
         self._metadata.stage(TopicDeleted(topic.name, topic.topic_id))
         topic.is_deleted = True
         self._commit.when_durable(
@@ -254,7 +262,7 @@ class Catalogue:
 
     def live_facts(self) -> list[Fact] | None:
         """Every fact about topics that the metadata log must hold; None while one is changing."""
-        if self._creating or any(topic.is_deleted for topic in self._topics):
+        if self._creating or any(topic.is_deleted or topic.is_changing for topic in self._topics):
             return None
         return [
             TopicCreated(topic.name, topic.topic_id, len(topic.partitions), topic.configs)
@@ -289,7 +297,8 @@ class Catalogue:
         config = self._log_config(topic)
         missing = [i for i in range(count) if self._store.partition(topic.name, i) is None]
         if missing:
-            self._make_partitions(topic, missing)
+            self.make_partitions(topic, missing)
+        # More than `count` are there when growing was cut short; they count from now on.
         for log in self._store.partitions(topic.name):
             log.config = config
             topic.partitions.append(Partition(topic, log.index, log))

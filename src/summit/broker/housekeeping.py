@@ -90,7 +90,8 @@ class Housekeeping:
         if facts is None:
             return None
         encode = self._state.metadata.encode
-        return [(None, encode(fact)) for fact in (*facts, self._state.producer_ids.live_fact())]
+        facts += [*self._state.altering.live_facts(), self._state.producer_ids.live_fact()]
+        return [(None, encode(fact)) for fact in facts]
 
     async def _checkpoints(self) -> None:
         """Checkpoint when enough was written, and in any case every so often.

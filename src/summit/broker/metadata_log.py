@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -23,7 +23,7 @@ _READ_BYTES: Final = 1 << 20
 
 
 class TopicCreated(msgspec.Struct, tag="topicCreated", frozen=True, rename="camel"):
-    """A topic came to be, or got other configs: the last one of its id holds."""
+    """A topic came to be, or this is how it stands: the last one of its id holds."""
 
     name: str
     topic_id: uuid.UUID
@@ -44,7 +44,46 @@ class ProducerIdsReserved(msgspec.Struct, tag="producerIdsReserved", frozen=True
     next_id: int
 
 
-Fact = TopicCreated | TopicDeleted | ProducerIdsReserved
+class TopicGrown(msgspec.Struct, tag="topicGrown", frozen=True, rename="camel"):
+    """A topic has, or is to get, this many partitions; a start makes those that are missing."""
+
+    name: str
+    topic_id: uuid.UUID
+    partitions: int
+
+
+class TopicConfigured(msgspec.Struct, tag="topicConfigured", frozen=True, rename="camel"):
+    """These are all the configs that are set for a topic."""
+
+    name: str
+    topic_id: uuid.UUID
+    configs: dict[str, str]
+
+
+class RecordsDeleted(msgspec.Struct, tag="recordsDeleted", frozen=True, rename="camel"):
+    """The records of a partition below `offset` were deleted on request."""
+
+    topic_id: uuid.UUID
+    partition: int
+    offset: int
+
+
+class BrokerConfigured(msgspec.Struct, tag="brokerConfigured", frozen=True, rename="camel"):
+    """These are all the configs set at run time for a broker, or with no name for all of them."""
+
+    name: str
+    configs: dict[str, str]
+
+
+Fact = (
+    TopicCreated
+    | TopicDeleted
+    | TopicGrown
+    | TopicConfigured
+    | RecordsDeleted
+    | BrokerConfigured
+    | ProducerIdsReserved
+)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Fact] = msgspec.json.Decoder(Fact)
@@ -71,6 +110,8 @@ class Facts:
     created: dict[str, TopicCreated] = field(default_factory=dict)
     deleted: set[uuid.UUID] = field(default_factory=set)
     next_producer_id: int = 0
+    deleted_to: dict[tuple[uuid.UUID, int], int] = field(default_factory=dict)
+    broker_configs: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def take(self, fact: Fact) -> None:
         """Apply the next fact."""
@@ -80,8 +121,21 @@ class Facts:
             case TopicDeleted():
                 self.created.pop(fact.name, None)
                 self.deleted.add(fact.topic_id)
+            case TopicGrown():
+                self._change(fact.name, fact.topic_id, partitions=fact.partitions)
+            case TopicConfigured():
+                self._change(fact.name, fact.topic_id, configs=fact.configs)
+            case RecordsDeleted():
+                self.deleted_to[fact.topic_id, fact.partition] = fact.offset
+            case BrokerConfigured():
+                self.broker_configs[fact.name] = fact.configs
             case ProducerIdsReserved():
                 self.next_producer_id = max(self.next_producer_id, fact.next_id)
+
+    def _change(self, name: str, topic_id: uuid.UUID, **fields: Any) -> None:
+        known = self.created.get(name)
+        if known is not None and known.topic_id == topic_id:
+            self.created[name] = msgspec.structs.replace(known, **fields)
 
 
 class MetadataLog:

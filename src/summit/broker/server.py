@@ -20,6 +20,7 @@ from summit.base.files import Files, OsFiles
 from summit.base.limits import BACKLOG_BYTES_MAX
 from summit.base.logs import get_logger
 from summit.base.rand import Rand
+from summit.broker.altering import Altering
 from summit.broker.catalogue import Catalogue
 from summit.broker.commit import CommitScheduler
 from summit.broker.connection import SCRATCH_BYTES, Connection
@@ -221,7 +222,10 @@ class Broker:
         metadata = MetadataLog(_metadata_log(store), self._clock)
         facts = metadata.replay()
         catalogue.attach(commit, metadata)
+        altering = Altering(settings, catalogue, topics, self._disk, commit, metadata)
+        altering.restore_configs(facts)
         catalogue.restore(facts.created, facts.deleted)
+        altering.restore_starts(facts.deleted_to)
         offsets_log = catalogue.ensure_internal(OFFSETS_TOPIC)
         coordinator = Coordinator(
             limits=GroupLimits(
@@ -237,14 +241,15 @@ class Broker:
             log=offsets_log,
         )
         coordinator.replay(read_all(offsets_log))
-        return BrokerState(
-            settings=settings,
+        state = BrokerState(
+            settings=altering.settings,
             broker_id=settings.broker_id,
             cluster_id=self.cluster_id,
             clock=self._clock,
             loop=loop,
             topics=topics,
             catalogue=catalogue,
+            altering=altering,
             metadata=metadata,
             commit=commit,
             coordinator=coordinator,
@@ -253,6 +258,8 @@ class Broker:
             preparer=self._preparer,
             api_versions=advertised(APIS[key] for key in SERVED),
         )
+        altering.on_settings = functools.partial(setattr, state, "settings")
+        return state
 
     # ---- what connections call ----
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from summit.base.clock import Clock
+from summit.broker.altering import Altering
 from summit.broker.catalogue import Catalogue
 from summit.broker.commit import CommitScheduler
 from summit.broker.disk_thread import DiskThread
@@ -33,6 +34,7 @@ class BrokerState:
     loop: asyncio.AbstractEventLoop
     topics: TopicTable
     catalogue: Catalogue
+    altering: Altering
     metadata: MetadataLog
     commit: CommitScheduler
     coordinator: Coordinator

@@ -30,13 +30,14 @@ def check_topic_name(name: str) -> None:
 class Partition:
     """One partition: its log and the fetches that wait for it."""
 
-    __slots__ = ("bytes_in", "index", "log", "topic", "waits")
+    __slots__ = ("bytes_in", "deleted_to", "index", "log", "topic", "waits")
 
     def __init__(self, topic: Topic, index: int, log: PartitionLog) -> None:
         self.topic = topic
         self.index = index
         self.log = log
         self.bytes_in = 0  # staged since the start; tells a waiting fetch what may have come
+        self.deleted_to = 0  # the offset below which records were deleted on request
         self.waits: set[FetchWait] = set()
 
 
@@ -46,6 +47,7 @@ class Topic:
     __slots__ = (
         "batch_max_bytes",
         "configs",
+        "is_changing",
         "is_deleted",
         "is_internal",
         "min_insync_replicas",
@@ -62,6 +64,7 @@ class Topic:
         self.partitions: list[Partition] = []
         self.is_internal = name in INTERNAL_TOPICS
         self.is_deleted = False
+        self.is_changing = False  # partitions are being added
         self.batch_max_bytes = 0
         self.min_insync_replicas = 1
         self.rules = BatchRules()
@@ -106,6 +109,12 @@ class TopicTable:
         self._by_name[topic.name] = topic
         self._by_id[topic.topic_id] = topic
         for partition in topic.partitions:
+            self._by_log[partition.log] = partition
+
+    def extend(self, topic: Topic, partitions: list[Partition]) -> None:
+        """Make further partitions of a topic visible."""
+        topic.partitions = [*topic.partitions, *partitions]
+        for partition in partitions:
             self._by_log[partition.log] = partition
 
     def remove(self, topic: Topic) -> None:

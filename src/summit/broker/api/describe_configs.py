@@ -1,8 +1,12 @@
 """DescribeConfigs: key 32, versions 1-4.
 
 Behaviour: for a topic every key that this broker honours, with the value that holds, where it
-comes from and its synonyms; for this broker the settings behind those defaults, read-only.
+comes from and, when asked, its synonyms: every place that names a value, the strongest first. For
+this broker the keys that can be set at run time and the settings behind the rest, which are
+read-only; for the empty name what is set at run time for every broker. Loggers, groups and client
+metrics have no configs here.
 Keys that are not honoured do not exist here and are left out, even when they are asked for.
+Versions: 3 types and documentation, which is null.
 """
 
 from __future__ import annotations
@@ -11,8 +15,28 @@ from collections.abc import Container
 from typing import Final
 
 from summit.base.errors import Invalid, SummitError
-from summit.broker import topic_configs
+from summit.broker import broker_configs, topic_configs
+from summit.broker.altering import EVERY_BROKER
+from summit.broker.config_changes import LISTS
 from summit.broker.request import Request
+from summit.broker.resources import (
+    BROKER,
+    BROKER_LOGGER,
+    CLIENT_METRICS,
+    GROUP,
+    SOURCE_DEFAULT,
+    SOURCE_DYNAMIC_BROKER,
+    SOURCE_DYNAMIC_DEFAULT,
+    SOURCE_STATIC_BROKER,
+    SOURCE_TOPIC,
+    TOPIC,
+    TYPE_BOOLEAN,
+    TYPE_INT,
+    TYPE_LIST,
+    TYPE_LONG,
+    TYPE_STRING,
+)
+from summit.broker.settings import BrokerSettings
 from summit.broker.state import BrokerState
 from summit.protocol import codes
 from summit.protocol.describe_configs import (
@@ -24,20 +48,9 @@ from summit.protocol.describe_configs import (
     DescribeConfigsSynonym,
 )
 
-_TOPIC: Final = 2
-_BROKER: Final = 4
-
-_SOURCE_TOPIC: Final = 1
-_SOURCE_STATIC_BROKER: Final = 4
-_SOURCE_DEFAULT: Final = 5
-
-_TYPE_STRING: Final = 2
-_TYPE_LONG: Final = 5
-
-# Topic key → the broker's name of its default, as Kafka calls it.
+# Topic key → the broker's name of its default, as Kafka calls it, where they differ.
 _BROKER_NAMES: Final = {
     "cleanup.policy": "log.cleanup.policy",
-    "compression.type": "compression.type",
     "flush.messages": "log.flush.interval.messages",
     "flush.ms": "log.flush.interval.ms",
     "index.interval.bytes": "log.index.interval.bytes",
@@ -45,13 +58,22 @@ _BROKER_NAMES: Final = {
     "message.timestamp.after.max.ms": "log.message.timestamp.after.max.ms",
     "message.timestamp.before.max.ms": "log.message.timestamp.before.max.ms",
     "message.timestamp.type": "log.message.timestamp.type",
-    "min.insync.replicas": "min.insync.replicas",
     "retention.bytes": "log.retention.bytes",
     "retention.ms": "log.retention.ms",
     "segment.bytes": "log.segment.bytes",
     "segment.index.bytes": "log.index.size.max.bytes",
     "segment.ms": "log.roll.ms",
 }
+_BROKER_KEYS: Final = frozenset({"compression.type", "min.insync.replicas", *_BROKER_NAMES})
+_INTS: Final = frozenset(
+    {
+        "max.message.bytes", "min.insync.replicas", "segment.bytes", "num.partitions", "node.id",
+        "default.replication.factor", "message.max.bytes", "log.segment.bytes",
+        "offsets.retention.minutes",
+    }
+)  # fmt: skip
+_EMPTY: Final = frozenset({BROKER_LOGGER, GROUP, CLIENT_METRICS})
+_AS_SHIPPED: Final = BrokerSettings()
 
 
 def handle(state: BrokerState, request: Request, message: DescribeConfigsRequest) -> None:
@@ -79,72 +101,105 @@ def handle(state: BrokerState, request: Request, message: DescribeConfigsRequest
 def _configs(
     state: BrokerState, request: Request, resource: DescribeConfigsResource, with_synonyms: bool
 ) -> list[DescribeConfigsResourceResult]:
-    name = resource.resource_name
-    if resource.resource_type == _TOPIC:
+    name, kind = resource.resource_name, resource.resource_type
+    if kind == TOPIC:
         topic = state.topics.named(name)
         if topic is None:
             raise Invalid("topic.unknown", topic=name)
-        return _topic(state, topic.configs, with_synonyms=with_synonyms)
-    if resource.resource_type == _BROKER and name in ("", str(state.broker_id)):
-        return _broker(state, request)
+        return [
+            _result(key, _places(state, key, topic.configs.get(key)), with_synonyms=with_synonyms)
+            for key in topic_configs.BY_NAME
+        ]
+    if kind == BROKER and name == EVERY_BROKER:
+        return [
+            _result(key, [(key, value, SOURCE_DYNAMIC_DEFAULT)], with_synonyms=with_synonyms)
+            for key, value in state.altering.overrides(EVERY_BROKER).items()
+        ]
+    if kind == BROKER and name == str(state.broker_id):
+        return _broker(state, request, with_synonyms=with_synonyms)
+    if kind in _EMPTY:
+        return []
     raise Invalid("request.contradiction", reason=f"no configs of '{name}' here")
 
 
-def _topic(
-    state: BrokerState, own: dict[str, str], *, with_synonyms: bool
+# The name, value and source of each place that says a value; the first one holds.
+_Places = list[tuple[str, str, int]]
+
+
+def _places(state: BrokerState, key: str, own: str | None) -> _Places:
+    """Every place that says a value for a topic's key."""
+    places: _Places = [] if own is None else [(key, own, SOURCE_TOPIC)]
+    name = _BROKER_NAMES.get(key, key)
+    dynamic = broker_configs.BY_TOPIC_KEY.get(key)
+    altering = state.altering
+    if dynamic is not None:
+        for where, source in (
+            (str(state.broker_id), SOURCE_DYNAMIC_BROKER),
+            (EVERY_BROKER, SOURCE_DYNAMIC_DEFAULT),
+        ):
+            value = altering.overrides(where).get(dynamic.name)
+            if value is not None:
+                places.append((name, value, source))
+    default = topic_configs.BY_NAME[key].default
+    started_with, shipped = default(altering.static), default(_AS_SHIPPED)
+    if started_with != shipped:
+        places.append((name, started_with, SOURCE_STATIC_BROKER))
+    places.append((name, shipped, SOURCE_DEFAULT))
+    return places
+
+
+def _result(
+    name: str, places: _Places, *, with_synonyms: bool, read_only: bool = False
+) -> DescribeConfigsResourceResult:
+    _, value, source = places[0]
+    return DescribeConfigsResourceResult(
+        name=name,
+        value=value,
+        read_only=read_only,
+        config_source=source,
+        is_sensitive=False,
+        synonyms=[
+            DescribeConfigsSynonym(name=place, value=text, source=where)
+            for place, text, where in (places if with_synonyms else [])
+        ],
+        config_type=_type_of(name, value),
+    )
+
+
+def _broker(
+    state: BrokerState, request: Request, *, with_synonyms: bool
 ) -> list[DescribeConfigsResourceResult]:
-    defaults = topic_configs.effective({}, state.settings)
-    found = []
-    for key, default in defaults.items():
-        synonyms = [
-            DescribeConfigsSynonym(
-                name=_BROKER_NAMES.get(key, key), value=default, source=_SOURCE_DEFAULT
-            )
-        ]
-        if key in own:
-            synonyms.insert(
-                0, DescribeConfigsSynonym(name=key, value=own[key], source=_SOURCE_TOPIC)
-            )
-        found.append(
-            DescribeConfigsResourceResult(
-                name=key,
-                value=own.get(key, default),
-                read_only=False,
-                config_source=_SOURCE_TOPIC if key in own else _SOURCE_DEFAULT,
-                is_sensitive=False,
-                synonyms=synonyms if with_synonyms else [],
-                config_type=_type_of(default),
-            )
+    found = [
+        _result(
+            _BROKER_NAMES.get(key, key),
+            _places(state, key, None),
+            with_synonyms=with_synonyms,
+            read_only=key not in broker_configs.BY_TOPIC_KEY,
         )
+        for key in topic_configs.BY_NAME
+        if key in _BROKER_KEYS
+    ]
+    settings = state.settings
+    host, port = state.endpoint(request.connection)
+    fixed = {
+        "node.id": str(state.broker_id),
+        "advertised.listeners": f"PLAINTEXT://{host}:{port}",
+        "num.partitions": str(settings.num_partitions),
+        "default.replication.factor": "1",
+        "auto.create.topics.enable": "true" if settings.auto_create_topics else "false",
+        "offsets.retention.minutes": str(settings.offsets_retention_ms // 60_000),
+    }
+    for name, value in fixed.items():
+        places = [(name, value, SOURCE_STATIC_BROKER)]
+        found.append(_result(name, places, with_synonyms=with_synonyms, read_only=True))
     return found
 
 
-def _broker(state: BrokerState, request: Request) -> list[DescribeConfigsResourceResult]:
-    settings = state.settings
-    values = {
-        _BROKER_NAMES[key]: value
-        for key, value in topic_configs.effective({}, settings).items()
-        if key in _BROKER_NAMES
-    }
-    host, port = state.endpoint(request.connection)
-    values["node.id"] = str(state.broker_id)
-    values["advertised.listeners"] = f"PLAINTEXT://{host}:{port}"
-    values["num.partitions"] = str(settings.num_partitions)
-    values["default.replication.factor"] = "1"
-    values["auto.create.topics.enable"] = "true" if settings.auto_create_topics else "false"
-    values["offsets.retention.minutes"] = str(settings.offsets_retention_ms // 60_000)
-    return [
-        DescribeConfigsResourceResult(
-            name=name,
-            value=value,
-            read_only=True,
-            config_source=_SOURCE_STATIC_BROKER,
-            is_sensitive=False,
-            config_type=_type_of(value),
-        )
-        for name, value in values.items()
-    ]
-
-
-def _type_of(value: str) -> int:
-    return _TYPE_LONG if value.lstrip("-").isdigit() else _TYPE_STRING
+def _type_of(name: str, value: str) -> int:
+    if name in LISTS or name in ("advertised.listeners", "log.cleanup.policy"):
+        return TYPE_LIST
+    if value in ("true", "false"):
+        return TYPE_BOOLEAN
+    if name in _INTS:
+        return TYPE_INT
+    return TYPE_LONG if value.lstrip("-").isdigit() else TYPE_STRING
