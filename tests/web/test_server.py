@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import signal
 import socket
@@ -125,6 +126,30 @@ def test_body_limit_with_and_without_a_declared_length() -> None:
         exact = json.dumps({"name": "x" * 188}).encode()
         assert len(exact) == 200
         assert (await client.post("/orders", content=exact)).status_code == 201
+
+    run(body, table())
+
+
+def test_a_client_that_sends_far_too_much_still_reads_the_answer() -> None:
+    async def body(_: httpx.AsyncClient, server: WebServer) -> None:
+        def post() -> tuple[int, bytes]:
+            # Sends all of it before it reads anything, as simple clients do.
+            connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+            connection.request("POST", "/orders", b" " * (12 << 20))
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+        status, content = await asyncio.to_thread(post)
+        assert status == 413
+        assert json.loads(content)["code"] == "web.body_too_large"
+
+    run(body, table())
+
+
+def test_pointers_of_missing_and_unknown_fields() -> None:
+    async def body(client: httpx.AsyncClient, _: WebServer) -> None:
+        problem = check_problem(await client.post("/orders", json={}), 400, "web.json_invalid")
+        assert problem["errors"][0]["pointer"] == "/name"
 
     run(body, table())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any, Final, TypeVar, overload
 
@@ -29,6 +30,9 @@ T = TypeVar("T")
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _JSON_TYPES: Final = ("", "application/json", "text/json")
+_FIELD: Final = re.compile(r"Object (?:missing required|contains unknown) field `([^`]+)`")
+_DISCARD_S: Final = 5.0  # how long, and how much, is read of a body that is refused
+_DISCARD_BYTES_MAX: Final = 64 << 20
 _CLOCK: Final = SystemClock()
 _RAND: Final = Rand()
 
@@ -91,18 +95,31 @@ class Request(BaseRequest):
 
     async def _read(self) -> bytes:
         declared = self.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self.body_bytes_max:
-            raise self._too_large()
+        refused = declared.isdigit() and int(declared) > self.body_bytes_max
         encoding = self.headers.get("content-encoding", "identity")
-        if encoding != "identity":
+        if encoding != "identity" and not refused:
             raise Invalid("web.content_encoding", encoding=encoding)
         chunks: list[bytes] = []
         size_bytes = 0
-        async for chunk in self.stream():
-            size_bytes += len(chunk)
-            if size_bytes > self.body_bytes_max:
-                raise self._too_large()
-            chunks.append(chunk)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_DISCARD_S if refused else None) as deadline:
+                async for chunk in self.stream():
+                    size_bytes += len(chunk)
+                    if not refused and size_bytes <= self.body_bytes_max:
+                        chunks.append(chunk)
+                        continue
+                    # A client that is still sending would not see the answer: read on, in bounds.
+                    chunks.clear()
+                    if not refused:
+                        refused = True
+                        deadline.reschedule(loop.time() + _DISCARD_S)
+                    if size_bytes > self.body_bytes_max + _DISCARD_BYTES_MAX:
+                        break
+        except TimeoutError:
+            raise self._too_large() from None
+        if refused:
+            raise self._too_large()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _too_large(self) -> Invalid:
@@ -154,5 +171,8 @@ def request_id_of(scope: Scope) -> str:
 def _place(text: str) -> tuple[str, str]:
     """Message and JSON pointer of a validation message that ends in ` - at `$.a[0]``."""
     message, _, place = text.partition(" - at `$")
-    pointer = place.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "")
-    return message, pointer
+    # Inside a mapping the place is written as `[...]`: which member it is, is not told.
+    place = place.rstrip("`").partition("[...]")[0]
+    pointer = place.replace(".", "/").replace("[", "/").replace("]", "")
+    field = _FIELD.search(message)
+    return message, f"{pointer}/{field[1]}" if field else pointer
