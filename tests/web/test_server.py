@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import signal
@@ -136,8 +137,9 @@ def test_a_client_that_sends_far_too_much_still_reads_the_answer() -> None:
             # Sends all of it before it reads anything, as simple clients do.
             connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
             connection.request("POST", "/orders", b" " * (12 << 20))
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+            with contextlib.closing(connection):
+                answer = connection.getresponse()
+                return answer.status, answer.read()
 
         status, content = await asyncio.to_thread(post)
         assert status == 413
