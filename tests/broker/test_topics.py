@@ -253,7 +253,9 @@ class TestCreateTopics:
         [
             ("retention_ms", "soon"),
             ("retention_ms", "-2"),
-            ("cleanup_policy", "compact"),
+            ("cleanup_policy", "compress"),
+            ("cleanup_policy", "compact,compact"),
+            ("min_cleanable_dirty_ratio", "2"),
             ("compression_type", "brotli"),
             ("flush_messages", "0"),
             ("no_such_key", "1"),

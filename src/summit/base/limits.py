@@ -14,6 +14,7 @@ WAL_FILE_BYTES: Final = 64 << 20  # one write-ahead log file; two or three exist
 WAL_FIRST_FILE_BYTES: Final = 8 << 20  # a new broker's first one, so that it starts at once
 OPEN_SEGMENTS_MAX: Final = 256  # full segments kept open for reading; a file descriptor each
 CHECKPOINT_BYTES: Final = 64 << 20  # written between checkpoints; bounds what a restart replays
+CLEANER_KEYS_MAX: Final = 500_000  # keys that one cleaning remembers; about 75 MB
 BATCH_UNFOLDED_BYTES_MAX: Final = 64 << 20  # what one compressed batch may unfold to; stops bombs
 
 # ---- protocol, broker ----

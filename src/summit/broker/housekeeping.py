@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from summit.base.errors import Corrupt
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
+from summit.broker.compacting import Compactor
 from summit.broker.disk_thread import attempt
 from summit.broker.rewriting import Pair, Rewriter
 from summit.broker.state import BrokerState
@@ -37,6 +38,7 @@ class Housekeeping:
         self._broker = broker
         self._tasks = Tasks()
         self._has_garbage = False
+        self.compactor = Compactor(store, state.clock, state.commit.fail)
         self.rewriters = (
             Rewriter(
                 state.coordinator.log, state.commit, state.clock, state.coordinator.live_pairs
@@ -55,9 +57,11 @@ class Housekeeping:
         spawn(self._every(_OFFSETS_CHECK_S, self._expire_offsets), "offsets")
         spawn(self._every(_REWRITE_CHECK_S, self.rewrite), "rewrite")
         spawn(self._checkpoints(), "checkpoint")
+        spawn(self._compact(), "compact")
 
     async def stop(self) -> None:
         """End all timers."""
+        await self.compactor.stop()
         await self._tasks.cancel_all()
 
     async def _every(self, seconds: float, act: Callable[[], None]) -> None:
@@ -84,6 +88,15 @@ class Housekeeping:
         """Shorten the broker's own logs where that is due; the next retention check frees them."""
         for rewriter in self.rewriters:
             rewriter.look()
+
+    async def _compact(self) -> None:
+        """Clean compacted logs every so often."""
+        while True:
+            await asyncio.sleep(self._state.settings.log_cleaner_backoff_ms / 1000)
+            before = self.compactor.cleaned_count
+            await self.compactor.clean_all()
+            if self.compactor.cleaned_count != before:
+                self._has_garbage = True  # a checkpoint notes what is clean
 
     def _live_facts(self) -> list[Pair] | None:
         facts = self._state.catalogue.live_facts()

@@ -16,7 +16,7 @@ import msgspec
 from summit.base.clock import Clock
 from summit.base.errors import Corrupt
 from summit.log.partition import PartitionLog
-from summit.records import Record, build_batch, iter_records, split_batches
+from summit.records import Record, build_batch, iter_records, parse_header, split_batches
 
 METADATA_TOPIC_ID: Final = uuid.UUID(int=1)
 _READ_BYTES: Final = 1 << 20
@@ -97,10 +97,11 @@ def read_all(log: PartitionLog) -> Iterator[Record]:
         if not data:
             return
         for position, size in split_batches(data):
-            for record in iter_records(memoryview(data)[position : position + size]):
+            batch = memoryview(data)[position : position + size]
+            for record in iter_records(batch):
                 if record.offset >= offset:
                     yield record
-                    offset = record.offset + 1
+            offset = parse_header(batch).last_offset + 1  # compaction leaves holes
 
 
 @dataclass(slots=True)

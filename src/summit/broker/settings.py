@@ -32,6 +32,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
             factor is lowered to the brokers that live, which is one.
         log_segment_bytes, log_segment_ms, log_retention_ms, log_retention_bytes: Defaults of
             topics; -1 keeps for ever.
+        log_cleaner_backoff_ms: How often compacted topics are looked at.
         message_max_bytes: Largest record batch that a topic takes unless its own
             `max.message.bytes` says otherwise.
         socket_send_buffer_bytes, socket_receive_buffer_bytes: Of each connection's socket; -1
@@ -61,6 +62,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
     log_retention_ms: int = 7 * _DAY_MS
     log_retention_bytes: int = -1
     log_retention_check_interval_ms: int = 300_000
+    log_cleaner_backoff_ms: int = 15_000
     checkpoint_interval_ms: int = 60_000
     message_max_bytes: int = 1_048_588  # 1 MiB and a batch's overhead, as in Kafka
     producer_id_expiration_ms: int = _DAY_MS
@@ -92,6 +94,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
         self._in_range("default_replication_factor", 1, 2**15 - 1)
         for name in (
             "flush_interval_ms", "log_retention_check_interval_ms", "checkpoint_interval_ms",
+            "log_cleaner_backoff_ms",
             "message_max_bytes", "socket_request_max_bytes", "request_queue_max",
             "connections_max", "group_members_max", "log_segment_ms", "producer_id_expiration_ms",
             "group_min_session_timeout_ms", "offsets_retention_ms",

@@ -49,6 +49,19 @@ def _one_of(*allowed: str) -> Check:
     return check
 
 
+def _policies(text: str) -> str:
+    names = [name.strip() for name in text.split(",")]
+    if len(set(names)) == len(names) and set(names) <= {"delete", "compact"}:
+        return ",".join(names)
+    raise ValueError("must be delete, compact or both with a comma between")
+
+
+def _ratio(text: str) -> str:
+    if 0 <= float(text) <= 1:
+        return text
+    raise ValueError("must be from 0 to 1")
+
+
 def _fixed(value: str) -> Callable[[BrokerSettings], str]:
     return lambda settings: value
 
@@ -57,11 +70,13 @@ _CODECS: Final = ("producer", "uncompressed", "gzip", "snappy", "lz4", "zstd")
 _FOR_EVER: Final = str(2**63 - 1)
 
 KEYS: Final = (
-    ConfigKey("cleanup.policy", _one_of("delete"), _fixed("delete")),
+    ConfigKey("cleanup.policy", _policies, _fixed("delete")),
     ConfigKey("compression.type", _one_of(*_CODECS), _fixed("producer")),
+    ConfigKey("delete.retention.ms", _number(0), _fixed("86400000")),
     ConfigKey("flush.messages", _number(1), _fixed(_FOR_EVER)),
     ConfigKey("flush.ms", _number(0), _fixed(_FOR_EVER)),
     ConfigKey("index.interval.bytes", _number(0, 2**31 - 1), _fixed("4096")),
+    ConfigKey("max.compaction.lag.ms", _number(1), _fixed(_FOR_EVER)),
     ConfigKey(
         "max.message.bytes", _number(0, 2**31 - 1), lambda settings: str(settings.message_max_bytes)
     ),
@@ -71,6 +86,8 @@ KEYS: Final = (
     ConfigKey(
         "message.timestamp.type", _one_of("CreateTime", "LogAppendTime"), _fixed("CreateTime")
     ),
+    ConfigKey("min.cleanable.dirty.ratio", _ratio, _fixed("0.5")),
+    ConfigKey("min.compaction.lag.ms", _number(0), _fixed("0")),
     ConfigKey("min.insync.replicas", _number(1, 2**31 - 1), _fixed("1")),
     ConfigKey(
         "retention.bytes",
@@ -132,9 +149,13 @@ def effective(configs: Mapping[str, str], settings: BrokerSettings) -> dict[str,
 
 def log_config(values: Mapping[str, str]) -> LogConfig:
     """What the log needs of the effective values."""
+    policy = values["cleanup.policy"]
+    segment_ms = int(values["segment.ms"])
+    lag_ms = int(values["max.compaction.lag.ms"])
     return LogConfig(
         segment_bytes=int(values["segment.bytes"]),
-        segment_ms=int(values["segment.ms"]),
+        # A segment must close before it can be cleaned, so that the lag bounds its age as well.
+        segment_ms=min(segment_ms, lag_ms) if "compact" in policy else segment_ms,
         retention_ms=int(values["retention.ms"]),
         retention_bytes=int(values["retention.bytes"]),
         max_message_bytes=int(values["max.message.bytes"]),
@@ -142,5 +163,11 @@ def log_config(values: Mapping[str, str]) -> LogConfig:
         index_bytes=int(values["segment.index.bytes"]),
         flush_messages=int(values["flush.messages"]),
         flush_ms=int(values["flush.ms"]),
+        delete="delete" in policy,
+        compact="compact" in policy,
+        delete_retention_ms=int(values["delete.retention.ms"]),
+        min_cleanable_dirty_ratio=float(values["min.cleanable.dirty.ratio"]),
+        min_compaction_lag_ms=int(values["min.compaction.lag.ms"]),
+        max_compaction_lag_ms=lag_ms,
         log_append_time=values["message.timestamp.type"] == "LogAppendTime",
     )

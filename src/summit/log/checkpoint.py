@@ -6,7 +6,8 @@ batches before it are on the disk. The file `checkpoint` in the data directory i
     1                                       version
     epoch 3                                 starts after a crash so far; the leader epoch
     partitions 1
-    6f1c…32 hex digits…9a 0 1200 0          topic id, partition, recovery point, log start offset
+    6f1c…32 hex digits…9a 0 1200 0 800 900  topic id, partition, recovery point, log start offset,
+                                            and for compacted logs cleaned and thinned offset
     crc32c 1b2c3d4e                         of all lines before
 
 It is keyed by topic id, so a topic deleted and made again starts at 0.
@@ -56,6 +57,8 @@ class RecoveryPoint(NamedTuple):
 
     recovery_point: int
     start_offset: int
+    cleaned_offset: int = 0  # before it every key has one record at most
+    thinned_offset: int = 0  # before it offsets may be missing
 
 
 class CheckpointFile(NamedTuple):
@@ -68,7 +71,8 @@ class CheckpointFile(NamedTuple):
 def encode_checkpoint(content: CheckpointFile) -> bytes:
     lines = ["1", f"epoch {content.epoch}", f"partitions {len(content.points)}"]
     for (topic_id, index), point in content.points.items():
-        lines.append(f"{topic_id.hex} {index} {point.recovery_point} {point.start_offset}")
+        offsets = point if point.thinned_offset or point.cleaned_offset else point[:2]
+        lines.append(f"{topic_id.hex} {index} " + " ".join(map(str, offsets)))
     body = "\n".join([*lines, ""]).encode()
     return body + f"crc32c {crc32c.crc32c(body):08x}\n".encode()
 
@@ -83,9 +87,8 @@ def decode_checkpoint(data: bytes) -> CheckpointFile | None:
         return None
     points: dict[PartitionKey, RecoveryPoint] = {}
     for line in lines:
-        topic_id, index, recovery_point, start_offset = line.split(" ")
-        key = (UUID(hex=topic_id), int(index))
-        points[key] = RecoveryPoint(int(recovery_point), int(start_offset))
+        topic_id, index, *offsets = line.split(" ")
+        points[UUID(hex=topic_id), int(index)] = RecoveryPoint(*map(int, offsets))
     return CheckpointFile(int(epoch.removeprefix("epoch ")), points)
 
 
@@ -142,10 +145,15 @@ class Checkpoint:
             if not log.is_deleted:
                 self._note(log, deep=deep)
         core.unsynced_bytes = 0
+        self._covered = [(log, log.high_watermark) for log in core.logs()]
+        self._swap_markers = [(log, path) for log, _ in self._covered for path in log.swap_markers]
         points = {
-            (log.topic_id, log.index): RecoveryPoint(log.high_watermark, log.start_offset)
-            for log in core.logs()
+            (log.topic_id, log.index): RecoveryPoint(
+                log.high_watermark, log.start_offset, log.cleaned_offset, log.thinned_offset
+            )
+            for log, _ in self._covered
         }
+        core.live_checkpoints.add(self)
         self._content = encode_checkpoint(CheckpointFile(core.epoch, points))
 
     def run(self) -> None:
@@ -154,6 +162,12 @@ class Checkpoint:
         Raises: Corrupt("disk.sync_failed" | "disk.write_failed"): the store has failed for good.
             A full disk is no error: recovery only gets longer.
         """
+        try:
+            self._run()
+        finally:
+            self._core.live_checkpoints.discard(self)
+
+    def _run(self) -> None:
         core = self._core
         with core.maintaining:
             core.check_usable(persisting=False)
@@ -163,6 +177,8 @@ class Checkpoint:
                 if self._content != core.saved_checkpoint:
                     core.files.write_atomic(join(core.data_dir, CHECKPOINT), self._content)
                     core.saved_checkpoint = self._content
+                for log, offset in self._covered:
+                    log.recovery_point = max(log.recovery_point, offset)
                 self._remove_old()
                 if core.wal is not None:
                     core.wal.trim(self._wal_number)
@@ -284,6 +300,11 @@ class Checkpoint:
 
     def _remove_old(self) -> None:
         files = self._core.files
+        for log, path in self._swap_markers:
+            if files.exists(path):
+                files.remove(path)
+                sync_dir(files, log.directory)
+            log.swap_markers.discard(path)
         paths = [segment.path(LOG) for segment in self._doomed_files]
         paths += [segment.path(INDEX) for segment in self._doomed_files]
         paths += [segment.path(TIME_INDEX) for segment in self._doomed_files]

@@ -10,6 +10,7 @@
     <20-digit base offset>.index        offset index
     <20-digit base offset>.timeindex    time index
     <20-digit base offset>.txnindex     aborted transactions, only where there are any
+    <20-digit base offset>.swap         its cleaned files take its place (swapping.py)
     <20-digit offset>.snapshot          producer state before that offset
     leader-epoch-checkpoint             where each leader epoch starts
     partition.metadata                  the topic id
@@ -35,6 +36,8 @@ TIME_INDEX = ".timeindex"
 TRANSACTION_INDEX = ".txnindex"
 SNAPSHOT = ".snapshot"
 DELETED = ".deleted"
+CLEANED = ".cleaned"  # after another suffix
+SWAP = ".swap"
 EPOCHS = "leader-epoch-checkpoint"
 PARTITION_METADATA = "partition.metadata"
 DELETED_DIRECTORY = "-delete"

@@ -28,6 +28,7 @@ from summit.log.partition import PartitionLog
 from summit.log.producers import ProducedBatch
 from summit.log.segment import Segment
 from summit.log.snapshots import decode_snapshot
+from summit.log.swapping import complete_swaps
 from summit.log.transactions import AbortedTransaction
 from summit.log.wal_format import WalEntry
 from summit.records.batch import HEADER_BYTES, MAGIC, BatchHeader, check_crc, parse_header
@@ -56,6 +57,7 @@ class PartitionOpener:
         self.cut_bytes = 0
         self.gap: tuple[int, int] | None = None  # offsets that are lost: first, stop
         self._end_offset = 0
+        self._thinned_offset = 0  # before it offsets may be missing: compaction took them out
         self._unindexed_bytes = 0
         self._log: PartitionLog
 
@@ -63,6 +65,8 @@ class PartitionOpener:
         self, core: StoreCore, now_ms: int, *, is_clean: bool, stop_offset: int | None
     ) -> PartitionLog:
         """Make the log of what the directory holds, up to `stop_offset` where the WAL goes on."""
+        self._thinned_offset, markers = complete_swaps(self._files, self.directory)
+        self._thinned_offset = max(self._thinned_offset, self.point.thinned_offset)
         snapshots, segments = self._list()
         while len(segments) > 1 and segments[1].base_offset <= self.point.start_offset:
             self._remove(segments.pop(0))  # retention had let go of it
@@ -77,6 +81,10 @@ class PartitionOpener:
             segments=segments, open_writes=core.open_writes,
         )  # fmt: skip
         log.log_dir = self._log_dir
+        log.recovery_point = self.point.recovery_point
+        log.cleaned_offset = self.point.cleaned_offset
+        log.thinned_offset = self._thinned_offset
+        log.swap_markers.update(markers)
         log.has_rolled = segments[0].is_dirty
         log.leader_epoch = core.epoch
         self._load_epochs(log.epochs)
@@ -94,7 +102,7 @@ class PartitionOpener:
     def finish(self, core: StoreCore) -> None:
         """After all was played back: set the tail and mark what has to be synced."""
         log = self._log
-        recovery_point, start_offset = self.point
+        recovery_point, start_offset = self.point[:2]
         if self._end_offset < recovery_point:
             # What was there is gone; its offsets were given to consumers and are not used again.
             self._note_gap(recovery_point)
@@ -207,7 +215,7 @@ class PartitionOpener:
 
     def _note_gap(self, stop: int) -> None:
         """Offsets up to `stop` are missing; below the log's start nobody misses them."""
-        first = max(self._end_offset, self.point.start_offset)
+        first = max(self._end_offset, self.point.start_offset, self._thinned_offset)
         if first < stop:
             self.gap = (first if self.gap is None else self.gap[0], stop)
 

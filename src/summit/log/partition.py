@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from itertools import pairwise
 from uuid import UUID
 
 from summit.base.errors import Closed, Invalid
@@ -25,7 +26,7 @@ from summit.log.epochs import LeaderEpochs
 from summit.log.index import OFFSET_ENTRY_BYTES, RELATIVE_MAX
 from summit.log.producers import ProducedBatch, ProducerEntry, ProducerStates
 from summit.log.segment import NO_TIMESTAMP, Segment
-from summit.log.settings import LogConfig
+from summit.log.settings import FOR_EVER, LogConfig
 from summit.log.times import max_timestamp, offset_for_timestamp
 from summit.log.transactions import AbortedTransaction, Ended, Opened, OpenTransactions
 from summit.log.write import AppendResult, Tail, Write
@@ -60,6 +61,7 @@ class PartitionLog:
         "_unindexed_bytes",
         "_unpublished",
         "_write",
+        "cleaned_offset",
         "config",
         "directory",
         "dirty_since_ms",
@@ -67,6 +69,8 @@ class PartitionLog:
         "has_rolled",
         "high_watermark",
         "index",
+        "is_cleanable",
+        "is_cleaning",
         "is_dirty",
         "is_new",
         "last_stable_offset",
@@ -74,8 +78,11 @@ class PartitionLog:
         "log_dir",
         "open_transactions",
         "producers",
+        "recovery_point",
         "snapshot_offset",
         "start_offset",
+        "swap_markers",
+        "thinned_offset",
         "topic",
         "topic_id",
         "unsnapshot_bytes",
@@ -106,6 +113,12 @@ class PartitionLog:
         self.dirty_since_ms = 0  # when the first batch came that no checkpoint has
         self.unsynced_records = 0  # persisted without a sync; counted for flush.messages only
         self.has_rolled = False  # since the last producer snapshot
+        self.recovery_point = 0  # what a checkpoint has covered
+        self.cleaned_offset = 0  # before it every key has one record at most
+        self.thinned_offset = 0  # before it offsets may be missing
+        self.is_cleaning = False
+        self.is_cleanable = True  # no batch was met that cannot be read
+        self.swap_markers: set[str] = set()  # to be removed by a checkpoint
         self.is_new = True  # until a checkpoint has made its directory durable
         self.snapshot_offset = -1
         self.unsnapshot_bytes = 0
@@ -475,6 +488,8 @@ class PartitionLog:
 
         Returns: The segments whose files are to be removed, oldest first.
         """
+        if self.is_cleaning:  # its segments are about to be replaced; the next time will do
+            return []
         config = self.config
         last = self._segments[-1]
         if last.size and not self._unpublished and config.delete and self._is_old(last, now_ms):
@@ -488,7 +503,7 @@ class PartitionLog:
             expired = next_base <= self.start_offset
             if config.delete and not expired:
                 expired = excess > 0 and excess >= segment.size
-                expired = expired or self._is_old(segment, now_ms)
+                expired = expired or not segment.size or self._is_old(segment, now_ms)
             if not expired:
                 break
             excess -= segment.size
@@ -513,6 +528,55 @@ class PartitionLog:
         self.roll_back()
         self._is_deleted = True
         return segments
+
+    # ---- cleaning ----
+
+    def cleanable(self, now_ms: int) -> tuple[list[Segment], int, int, int] | None:
+        """What compaction may work on: closed, synced, stable segments, old enough, from the start.
+
+        Returns: The segments, the offset where they end, their bytes, those of them that are
+            dirty; None when there is nothing dirty. Never reaches the last stable offset.
+        """
+        if self.is_cleaning or self.swap_markers or not self.is_cleanable:
+            return None
+        limit = min(self.recovery_point, self.last_stable_offset)
+        found: list[Segment] = []
+        total = dirty = 0
+        stop = self._segments[0].base_offset
+        for segment, following in pairwise(self._segments):
+            end = following.base_offset
+            if end > limit or segment.is_dirty or segment.has_unflushed_entries:
+                break
+            if self.config.min_compaction_lag_ms and end > self.cleaned_offset:
+                segment.ensure_indexes()
+                if now_ms - segment.max_timestamp < self.config.min_compaction_lag_ms:
+                    break
+            found.append(segment)
+            stop = end
+            total += segment.size
+            dirty += segment.size if end > self.cleaned_offset else 0
+        return (found, stop, total, dirty) if dirty else None
+
+    def is_overdue(self, segments: list[Segment], now_ms: int) -> bool:
+        """Whether a dirty one of `segments` is older than the largest compaction lag."""
+        lag_ms = self.config.max_compaction_lag_ms
+        if lag_ms == FOR_EVER:
+            return False
+        for segment in segments:
+            segment.ensure_indexes()
+        return any(
+            segment.base_offset >= self.cleaned_offset and now_ms - segment.max_timestamp > lag_ms
+            for segment in segments
+            if segment.size
+        )
+
+    def replace_segments(self, old: list[Segment], new: Segment) -> None:
+        """Put a cleaned segment in the place of those that it was made of."""
+        at = self._segments.index(old[0])
+        assert self._segments[at : at + len(old)] == old, "segments changed while being cleaned"
+        self._segments = [*self._segments[:at], new, *self._segments[at + len(old) :]]
+        gone = set(old)
+        self._hints = {o: hint for o, hint in self._hints.items() if hint[0] not in gone}
 
     # ---- questions ----
 

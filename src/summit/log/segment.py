@@ -22,7 +22,7 @@ from summit.records.batch import HEADER, HEADER_BYTES, LENGTH_END
 NO_TIMESTAMP = -1
 
 _HEADS_BYTES = 8 * 1024  # one read covers the batches between two index entries, mostly
-_OPENING = threading.Lock()
+OPENING = threading.Lock()
 _HEAD = struct.Struct(">qi11xi")  # base offset, batch length, last offset delta
 
 
@@ -50,6 +50,7 @@ class Segment:
         "is_on_disk",
         "max_timestamp",
         "max_timestamp_offset",
+        "name_end",
         "offset_index",
         "opened_ms",
         "size",
@@ -61,6 +62,7 @@ class Segment:
         self._file: File | None = None
         self._indexes_loaded = True
         self.directory = directory
+        self.name_end = ""  # `.cleaned` as long as its files have that at the end of their names
         self.base_offset = base_offset
         self.size = 0
         self.offset_index = OffsetIndex()
@@ -73,14 +75,18 @@ class Segment:
         self.is_on_disk = False
         self.is_dirty = False  # written and published since the last sync
 
+    @property
+    def files(self) -> Files:
+        return self._files
+
     def path(self, suffix: str) -> str:
-        return join(self.directory, offset_name(self.base_offset, suffix))
+        return join(self.directory, offset_name(self.base_offset, suffix)) + self.name_end
 
     @property
     def file(self) -> File:
         """The open `.log` file."""
         if self._file is None:
-            with _OPENING:  # the reading and the writing thread may both be first
+            with OPENING:  # the reading and the writing thread may both be first
                 if self._file is None:
                     self._file = self._files.open(self.path(LOG), create=not self.is_on_disk)
                     self.is_on_disk = True

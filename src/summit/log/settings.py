@@ -28,6 +28,11 @@ class LogConfig:
     flush_ms: int = FOR_EVER  # how long a record may wait for its sync
     log_append_time: bool = False  # message.timestamp.type = LogAppendTime
     delete: bool = True  # cleanup.policy names "delete"
+    compact: bool = False  # cleanup.policy names "compact"
+    delete_retention_ms: int = DAY_MS  # how long tombstones stay after they were first cleaned
+    min_cleanable_dirty_ratio: float = 0.5
+    min_compaction_lag_ms: int = 0
+    max_compaction_lag_ms: int = FOR_EVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from summit.base.files import Files, Lock
 from summit.base.limits import OPEN_SEGMENTS_MAX
 from summit.base.rand import Rand
 from summit.log.checkpoint import Checkpoint
+from summit.log.cleaning import Cleaning
 from summit.log.faults import disk_errors, make_durable_dirs, sync, sync_dir
 from summit.log.group import Group
 from summit.log.layout import (
@@ -70,6 +71,7 @@ class StoreCore:
         # To be closed when nobody can be using them: with the number of groups sealed by then.
         self.graveyard: list[tuple[int, Segment]] = []
         self.saved_checkpoint = b""
+        self.live_checkpoints: set[Checkpoint] = set()  # begun and not yet done
 
     def logs(self) -> Iterable[PartitionLog]:
         for partitions in list(self.topics.values()):
@@ -366,6 +368,32 @@ class LogStore:
             core.bury(gone)
             count += len(gone)
         return count
+
+    def begin_cleaning(self, now_ms: int) -> Cleaning | None:
+        """Choose the compacted log that needs it most, if one does. On the loop's thread.
+
+        Due is a log whose share of dirty bytes reaches its `min.cleanable.dirty.ratio`, or that
+        has dirty records older than its `max.compaction.lag.ms`. One cleaning runs at a time; None
+        also while a checkpoint runs: ask again later.
+        """
+        core = self._core
+        if core.live_checkpoints or core.leftover is not None or core.failure is not None:
+            return None
+        best: tuple[float, PartitionLog, list[Segment], int] | None = None
+        for log in core.logs():
+            found = log.cleanable(now_ms) if log.config.compact else None
+            if found is None:
+                continue
+            segments, stop, total, dirty = found
+            ratio = dirty / total
+            if log.is_overdue(segments, now_ms):
+                ratio += 1.0
+            if ratio >= log.config.min_cleanable_dirty_ratio and (best is None or ratio > best[0]):
+                best = (ratio, log, segments, stop)
+        if best is None:
+            return None
+        _, chosen, sources, end = best
+        return Cleaning(core, chosen, sources, end, now_ms)
 
     def close(self) -> None:
         """Publish nothing more, make everything durable, mark the close as clean. Blocks.
