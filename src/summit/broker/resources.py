@@ -23,4 +23,5 @@ TYPE_BOOLEAN: Final = 1
 TYPE_STRING: Final = 2
 TYPE_INT: Final = 3
 TYPE_LONG: Final = 5
+TYPE_DOUBLE: Final = 6
 TYPE_LIST: Final = 7

@@ -32,7 +32,7 @@ from summit.records.batch import HEADER_BYTES, BatchHeader, check_crc, parse_hea
 from summit.records.thinning import RawRecord, empty_batch, raw_records, thin_batch, unfold
 
 if TYPE_CHECKING:
-    from summit.log.partition import PartitionLog
+    from summit.log.choosing import Cleanable
     from summit.log.store import StoreCore
 
 # Called between batches with the bytes gone through since: sleeps to keep to its share of the CPU,
@@ -51,9 +51,8 @@ class Cleaning:
         record_count: Records looked at while copying.
     """
 
-    def __init__(
-        self, core: StoreCore, log: PartitionLog, sources: list[Segment], stop: int, now_ms: int
-    ) -> None:
+    def __init__(self, core: StoreCore, found: Cleanable, now_ms: int) -> None:
+        log, sources, stop, _, _ = found
         self._core = core
         self.log = log
         self._config = log.config

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from itertools import pairwise
 from uuid import UUID
 
 from summit.base.errors import Closed, Invalid
@@ -26,7 +25,7 @@ from summit.log.epochs import LeaderEpochs
 from summit.log.index import OFFSET_ENTRY_BYTES, RELATIVE_MAX
 from summit.log.producers import ProducedBatch, ProducerEntry, ProducerStates
 from summit.log.segment import NO_TIMESTAMP, Segment
-from summit.log.settings import FOR_EVER, LogConfig
+from summit.log.settings import LogConfig
 from summit.log.times import max_timestamp, offset_for_timestamp
 from summit.log.transactions import AbortedTransaction, Ended, Opened, OpenTransactions
 from summit.log.write import AppendResult, Tail, Write
@@ -530,45 +529,6 @@ class PartitionLog:
         return segments
 
     # ---- cleaning ----
-
-    def cleanable(self, now_ms: int) -> tuple[list[Segment], int, int, int] | None:
-        """What compaction may work on: closed, synced, stable segments, old enough, from the start.
-
-        Returns: The segments, the offset where they end, their bytes, those of them that are
-            dirty; None when there is nothing dirty. Never reaches the last stable offset.
-        """
-        if self.is_cleaning or self.swap_markers or not self.is_cleanable:
-            return None
-        limit = min(self.recovery_point, self.last_stable_offset)
-        found: list[Segment] = []
-        total = dirty = 0
-        stop = self._segments[0].base_offset
-        for segment, following in pairwise(self._segments):
-            end = following.base_offset
-            if end > limit or segment.is_dirty or segment.has_unflushed_entries:
-                break
-            if self.config.min_compaction_lag_ms and end > self.cleaned_offset:
-                segment.ensure_indexes()
-                if now_ms - segment.max_timestamp < self.config.min_compaction_lag_ms:
-                    break
-            found.append(segment)
-            stop = end
-            total += segment.size
-            dirty += segment.size if end > self.cleaned_offset else 0
-        return (found, stop, total, dirty) if dirty else None
-
-    def is_overdue(self, segments: list[Segment], now_ms: int) -> bool:
-        """Whether a dirty one of `segments` is older than the largest compaction lag."""
-        lag_ms = self.config.max_compaction_lag_ms
-        if lag_ms == FOR_EVER:
-            return False
-        for segment in segments:
-            segment.ensure_indexes()
-        return any(
-            segment.base_offset >= self.cleaned_offset and now_ms - segment.max_timestamp > lag_ms
-            for segment in segments
-            if segment.size
-        )
 
     def replace_segments(self, old: list[Segment], new: Segment) -> None:
         """Put a cleaned segment in the place of those that it was made of."""

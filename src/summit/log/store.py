@@ -20,6 +20,7 @@ from summit.base.files import Files, Lock
 from summit.base.limits import OPEN_SEGMENTS_MAX
 from summit.base.rand import Rand
 from summit.log.checkpoint import Checkpoint
+from summit.log.choosing import choose
 from summit.log.cleaning import Cleaning
 from summit.log.faults import disk_errors, make_durable_dirs, sync, sync_dir
 from summit.log.group import Group
@@ -370,30 +371,16 @@ class LogStore:
         return count
 
     def begin_cleaning(self, now_ms: int) -> Cleaning | None:
-        """Choose the compacted log that needs it most, if one does. On the loop's thread.
+        """Begin to clean the compacted log that needs it most (choosing.py), if one does.
 
-        Due is a log whose share of dirty bytes reaches its `min.cleanable.dirty.ratio`, or that
-        has dirty records older than its `max.compaction.lag.ms`. One cleaning runs at a time; None
-        also while a checkpoint runs: ask again later.
+        On the loop's thread. One cleaning runs at a time. None also while a checkpoint runs: ask
+        again later.
         """
         core = self._core
         if core.live_checkpoints or core.leftover is not None or core.failure is not None:
             return None
-        best: tuple[float, PartitionLog, list[Segment], int] | None = None
-        for log in core.logs():
-            found = log.cleanable(now_ms) if log.config.compact else None
-            if found is None:
-                continue
-            segments, stop, total, dirty = found
-            ratio = dirty / total
-            if log.is_overdue(segments, now_ms):
-                ratio += 1.0
-            if ratio >= log.config.min_cleanable_dirty_ratio and (best is None or ratio > best[0]):
-                best = (ratio, log, segments, stop)
-        if best is None:
-            return None
-        _, chosen, sources, end = best
-        return Cleaning(core, chosen, sources, end, now_ms)
+        found = choose(core.logs(), now_ms)
+        return Cleaning(core, found, now_ms) if found is not None else None
 
     def close(self) -> None:
         """Publish nothing more, make everything durable, mark the close as clean. Blocks.

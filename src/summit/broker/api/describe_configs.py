@@ -31,6 +31,7 @@ from summit.broker.resources import (
     SOURCE_TOPIC,
     TOPIC,
     TYPE_BOOLEAN,
+    TYPE_DOUBLE,
     TYPE_INT,
     TYPE_LIST,
     TYPE_LONG,
@@ -73,9 +74,11 @@ _INTS: Final = frozenset(
     {
         "max.message.bytes", "min.insync.replicas", "segment.bytes", "num.partitions", "node.id",
         "default.replication.factor", "message.max.bytes", "log.segment.bytes",
-        "offsets.retention.minutes",
+        "offsets.retention.minutes", "index.interval.bytes", "log.index.interval.bytes",
+        "segment.index.bytes", "log.index.size.max.bytes",
     }
 )  # fmt: skip
+_DOUBLES: Final = frozenset({"min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio"})
 _EMPTY: Final = frozenset({BROKER_LOGGER, GROUP, CLIENT_METRICS})
 _AS_SHIPPED: Final = BrokerSettings()
 
@@ -206,4 +209,6 @@ def _type_of(name: str, value: str) -> int:
         return TYPE_BOOLEAN
     if name in _INTS:
         return TYPE_INT
+    if name in _DOUBLES:
+        return TYPE_DOUBLE
     return TYPE_LONG if value.lstrip("-").isdigit() else TYPE_STRING
