@@ -1,8 +1,9 @@
-"""`summit topic`: create, list, describe and delete topics."""
+"""`summit topic`: create, list, describe, alter, purge and delete topics."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +26,7 @@ _KAFKA_NAMES = {"min.insync.replicas": "min_in_sync_replicas"}
 
 @click.group()
 def topic() -> None:
-    """Create, list, describe and delete topics."""
+    """Create, list, describe, alter, purge and delete topics."""
 
 
 @topic.command("create")
@@ -103,13 +104,24 @@ def list_topics(bootstrap_servers: str, internal: bool, output: str | None) -> N
 @topic.command("describe")
 @click.argument("name")
 @bootstrap_option
+@click.option("--configs", "with_configs", is_flag=True, help="Show the settings instead.")
 @output_option
-def describe(name: str, bootstrap_servers: str, output: str | None) -> None:
-    """Show the partitions of the topic NAME."""
+def describe(name: str, bootstrap_servers: str, with_configs: bool, output: str | None) -> None:
+    """Show the partitions of the topic NAME, or its settings."""
 
     async def run() -> dict[str, Any]:
         async with _admin(bootstrap_servers) as admin:
             (found,) = await admin.describe_topics([name])
+            if with_configs:
+                configs = (await admin.topic_configs(name)).values()
+                return {
+                    "name": name,
+                    "topicId": found.topic_id,
+                    "configs": [
+                        {"name": each.name, "value": each.value, "isDefault": each.is_default}
+                        for each in configs
+                    ],
+                }
             offsets = await admin.offsets(name)
         return {
             "name": name,
@@ -127,8 +139,77 @@ def describe(name: str, bootstrap_servers: str, output: str | None) -> None:
     if output == "json":
         print_json(described)
         return
+    if with_configs:
+        print_list(described["configs"], ["name", "value", "isDefault"], output)
+        return
     columns = ["partition", "leader", "replicas", "isr", "start", "end"]
     print_list(described["partitions"], columns, output)
+
+
+@topic.command("alter")
+@click.argument("name")
+@bootstrap_option
+@click.option("-p", "--partitions", type=click.IntRange(1), help="More than there are.")
+@click.option(
+    "-c", "--config", "configs", multiple=True, metavar="NAME=VALUE",
+    help="Such as retentionMs=7d; an empty value means the broker's default.",
+)  # fmt: skip
+def alter(
+    name: str, bootstrap_servers: str, partitions: int | None, configs: Sequence[str]
+) -> None:
+    """Change settings of the topic NAME, or add partitions to it."""
+    from summit.services.internal_topics import refuse_internal
+
+    refuse_internal(name)
+    if partitions is None and not configs:
+        raise click.UsageError("name a --config to set, or how many --partitions there shall be")
+    changes = dict(map(_change, configs))
+
+    async def run() -> None:
+        async with _admin(bootstrap_servers) as admin:
+            await admin.alter_topic(name, changes)
+            if partitions is not None:
+                await admin.create_partitions(name, partitions)
+
+    asyncio.run(run())
+    talk(f"altered {name}")
+
+
+@topic.command("purge")
+@click.argument("name")
+@bootstrap_option
+@click.option(
+    "--before", type=click.IntRange(0), metavar="OFFSET",
+    help="Keep what is at or after this offset; all records go without it.",
+)  # fmt: skip
+@click.option("--partition", type=click.IntRange(0), help="Only of this one.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def purge(
+    name: str, bootstrap_servers: str, before: int | None, partition: int | None, yes: bool
+) -> None:
+    """Delete records of the topic NAME; the topic stays, and offsets go on."""
+    from summit.services.internal_topics import refuse_internal
+
+    refuse_internal(name)
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError(f"deleting the records of {name} needs --yes without a terminal")
+    if not yes:
+        click.confirm(f"Delete records of {name}?", abort=True, err=True)
+
+    async def run() -> int:
+        async with _admin(bootstrap_servers) as admin:
+            offsets = await admin.offsets(name)
+            if partition is not None and partition not in offsets:
+                raise click.UsageError(f"{name} has no partition {partition}")
+            wanted = {
+                index: end if before is None else min(max(before, start), end)
+                for index, (start, end) in offsets.items()
+                if partition in (None, index)
+            }
+            await admin.delete_records(name, wanted)
+            return sum(at - offsets[index][0] for index, at in wanted.items())
+
+    talk(f"deleted {counted(asyncio.run(run()), 'record')} of {name}")
 
 
 @topic.command("delete")
@@ -166,6 +247,16 @@ def _setting(text: str) -> tuple[str, Any]:
     if name.lower().endswith("bytes"):
         return name, parse_size_bytes(value)
     return name, value
+
+
+def _change(text: str) -> tuple[str, str | None]:
+    """One `NAME=VALUE` in Kafka's words; None for an empty value."""
+    name, _, value = text.partition("=")
+    given = _setting(text)[1] if value else None
+    if "." not in name:
+        name = re.sub(r"_|(?<=[a-z])(?=[A-Z])", ".", name).lower()
+        name = "min.insync.replicas" if name == "min.in.sync.replicas" else name
+    return name, None if given is None else str(given)
 
 
 def _admin(bootstrap_servers: str) -> Any:

@@ -1,7 +1,8 @@
 """Producer, consumer and admin over librdkafka: how every room reaches a Kafka-protocol broker."""
 
-from summit.client.admin import Admin, GroupDescription, GroupMember
+from summit.client.admin import Admin, ConfigValue, GroupDescription, GroupMember
 from summit.client.consumer import StreamConsumer
+from summit.client.group_resets import OffsetReset, plan_reset
 from summit.client.log_reader import LogReader
 from summit.client.producer import StreamProducer
 from summit.client.settings import AdminConfig, ConsumerConfig, ProducerConfig
@@ -24,6 +25,7 @@ __all__ = [
     "NO_HEADERS",
     "Admin",
     "AdminConfig",
+    "ConfigValue",
     "ConsumerConfig",
     "ConsumerRecord",
     "GroupDescription",
@@ -31,6 +33,7 @@ __all__ = [
     "Headers",
     "LogReader",
     "OffsetCommitRequest",
+    "OffsetReset",
     "Partition",
     "PartitionMetadata",
     "ProducerConfig",
@@ -43,4 +46,5 @@ __all__ = [
     "TopicCreated",
     "TopicMetadata",
     "TopicPartition",
+    "plan_reset",
 ]

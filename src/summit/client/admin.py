@@ -35,6 +35,15 @@ class _Plan:
     configs: dict[str, str]
 
 
+class ConfigValue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One config of a topic; `name` is Kafka's."""
+
+    name: str
+    value: str | None
+    is_default: bool
+    is_read_only: bool
+
+
 class GroupMember(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One member of a group and what it reads."""
 
@@ -189,6 +198,89 @@ class Admin:
 
         await self._answer(act, topic=name)
 
+    async def create_partitions(self, topic: str, partitions: int) -> None:
+        """Let a topic have this many partitions; it can only grow.
+
+        Records that are there stay where they are; keys may go to other partitions from now on.
+        Raises: Invalid("topic.unknown"); Invalid when it would not be an increase.
+        """
+
+        def act() -> Future[None]:
+            wanted = self._library.NewPartitions(topic, partitions)
+            futures = self._handle.create_partitions([wanted], request_timeout=self._timeout_s)
+            grown: Future[None] = futures[topic]
+            return grown
+
+        await self._answer(act, topic=topic)
+
+    async def delete_records(self, topic: str, before: Mapping[int, int] | None = None) -> None:
+        """Delete the records of each partition below its offset; all records without `before`.
+
+        Raises: Invalid("topic.unknown" | "consumer.offset_out_of_range").
+        """
+        ends = await self.offsets(topic)
+        wanted = {index: end for index, (_, end) in ends.items()} if before is None else before
+
+        def act() -> list[Future[Any]]:
+            make = librdkafka.load().TopicPartition
+            parts = [make(topic, index, offset) for index, offset in wanted.items()]
+            futures = self._handle.delete_records(parts, request_timeout=self._timeout_s)
+            return list(futures.values())
+
+        for future in await self._call(act) if wanted else ():
+            await self._answered(future, topic=topic)
+
+    async def topic_configs(self, topic: str) -> dict[str, ConfigValue]:
+        """Every config of a topic with its value and where that is from.
+
+        Raises: Invalid("topic.unknown").
+        """
+
+        def act() -> Future[Any]:
+            resource = self._library.ConfigResource(self._library.ResourceType.TOPIC, topic)
+            futures = self._handle.describe_configs([resource], request_timeout=self._timeout_s)
+            (found,) = futures.values()
+            return found  # type: ignore[no-any-return]
+
+        answer = await self._answer(act, topic=topic)
+        return {
+            name: ConfigValue(
+                name=name, value=entry.value, is_default=entry.is_default,
+                is_read_only=entry.is_read_only,
+            )
+            for name, entry in sorted(answer.items())
+        }  # fmt: skip
+
+    async def alter_topic(self, topic: str, changes: Mapping[str, str | None]) -> None:
+        """Set some configs of a topic, in Kafka's words; None means back to the default.
+
+        They hold at once. Raises: Invalid("topic.unknown"); Invalid for a refused value, nothing
+        changed.
+        """
+
+        def act() -> Future[None]:
+            library = self._library
+            operations = library.AlterConfigOpType
+            entries = [
+                library.ConfigEntry(
+                    name,
+                    value,
+                    incremental_operation=operations.DELETE if value is None else operations.SET,
+                )
+                for name, value in changes.items()
+            ]
+            resource = library.ConfigResource(
+                library.ResourceType.TOPIC, topic, incremental_configs=entries
+            )
+            futures = self._handle.incremental_alter_configs(
+                [resource], request_timeout=self._timeout_s
+            )
+            (changed,) = futures.values()
+            return changed  # type: ignore[no-any-return]
+
+        if changes:
+            await self._answer(act, topic=topic)
+
     async def list_topics(self) -> list[str]:
         """The names of all topics, sorted, with the broker's own (`__…`)."""
         handle, timeout_s = self._require(), self._timeout_s
@@ -301,6 +393,50 @@ class Admin:
             for part in answer.topic_partitions
             if part.offset >= 0
         }
+
+    async def delete_group(self, group_id: str) -> None:
+        """Delete a group and what it committed.
+
+        Raises: Invalid("group.unknown"); Conflict("group.not_empty") while it has members.
+        """
+
+        def act() -> Future[None]:
+            futures = self._handle.delete_consumer_groups(
+                [group_id], request_timeout=self._timeout_s
+            )
+            deleted: Future[None] = futures[group_id]
+            return deleted
+
+        await self._answer(act, group=group_id)
+
+    async def set_group_offsets(self, group_id: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit next offsets in the name of a group that has no members.
+
+        Raises: Conflict("group.not_empty"); Invalid("topic.unknown").
+        """
+        if not offsets:
+            return
+
+        def act() -> Future[Any]:
+            library = librdkafka.load()
+            parts = [
+                library.TopicPartition(where.topic, where.partition, offset)
+                for where, offset in offsets.items()
+            ]
+            request = library.ConsumerGroupTopicPartitions(group_id, parts)
+            futures = self._handle.alter_consumer_group_offsets(
+                [request], request_timeout=self._timeout_s
+            )
+            changed: Future[Any] = futures[group_id]
+            return changed
+
+        try:
+            answer = await self._answer(act, group=group_id)
+        except Conflict as error:
+            raise Conflict("group.not_empty", group=group_id) from error
+        for part in answer.topic_partitions:
+            if part.error is not None:
+                raise translate(part.error, topic=part.topic, partition=part.partition)
 
     # ---- small parts ----
 
