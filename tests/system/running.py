@@ -90,11 +90,16 @@ class Running:
 
 
 def call(
-    method: str, url: str, body: Any = None, media: str = "application/json"
+    method: str,
+    url: str,
+    body: Any = None,
+    media: str = "application/json",
+    *,
+    accept: str = "*/*",
 ) -> tuple[int, Any]:
     """Status and JSON of one HTTP request."""
     data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, method=method)
+    request = urllib.request.Request(url, data=data, method=method, headers={"Accept": accept})
     if data is not None:
         request.add_header("Content-Type", media)
     try:
@@ -102,7 +107,8 @@ def call(
             return answer.status, _decoded(answer.read())
     except urllib.error.HTTPError as error:
         with error:
-            return error.code, _decoded(error.read())
+            content = error.read()
+        return error.code, _decoded(content)
 
 
 def run(*arguments: str, timeout_s: float = 60, stdin: bytes = b"") -> subprocess.CompletedProcess:

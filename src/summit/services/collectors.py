@@ -16,7 +16,7 @@ def add_collectors(routes: Routes, node: Node) -> None:
         body = await request.read_json()
         if not isinstance(body, dict):
             raise Invalid("config.invalid", reason="a collector is a JSON object", pointer="")
-        collector = await node.add_collector({**body, "kind": "collector"})
+        collector = await node.add_collector(body)
         return {
             "status": "registered", "collector": collector["name"],
             "state": collector["state"], "address": collector["address"],

@@ -14,7 +14,7 @@ def is_internal(name: str) -> bool:
     return name.startswith(("_summit.", "__"))
 
 
-def refuse_internal(name: object, pointer: str = "") -> None:
+def refuse_internal(name: object, pointer: str | None = None) -> None:
     """Raise Invalid("topic.internal") for such a topic."""
     if isinstance(name, str) and is_internal(name):
         raise Invalid("topic.internal", topic=name, pointer=pointer)

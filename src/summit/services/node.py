@@ -96,7 +96,7 @@ class Node:
         Raises: Conflict("collector.exists"), Invalid, Unavailable.
         """
         checked = validate_collector({"kind": "collector", **document})
-        config = collector_settings(document)
+        config = collector_settings({"kind": "collector", **document})
         refuse_internal(config.topic, "/topic")
         if self.definitions.log.get("collector", config.name) is not None:
             raise Conflict("collector.exists", name=config.name)
