@@ -17,10 +17,7 @@ def add_patterns(routes: Routes, path: str, node: Node) -> None:
     """Add the routes under `path`."""
 
     async def register(request: Request) -> dict[str, Any]:
-        body = await request.read_json()
-        if not isinstance(body, dict):
-            raise Invalid("web.request_invalid", reason="a pattern is a JSON object", pointer="")
-        return await register_pattern(node, body)
+        return await register_pattern(node, await request.read_json())
 
     async def listed(_: Request) -> dict[str, Any]:
         found = node.definitions.current("pattern")
