@@ -199,23 +199,6 @@ def test_fetch_errors_are_answered_at_once(
     assert not part.records
 
 
-@pytest.mark.parametrize(
-    ("session_id", "epoch", "error"),
-    [
-        (0, -1, codes.NONE),
-        (0, 0, codes.NONE),
-        (5, 1, codes.FETCH_SESSION_ID_NOT_FOUND),
-        (0, 3, codes.INVALID_FETCH_SESSION_EPOCH),
-    ],
-)
-def test_no_session_is_ever_kept(
-    wire: Wire, topic: str, session_id: int, epoch: int, error: int
-) -> None:
-    request = fetch_request([(topic, 0, 0)], session_id=session_id, session_epoch=epoch)
-    answer = wire.ask(FETCH, 12, request)
-    assert (answer.error_code, answer.session_id) == (error, 0)
-
-
 def test_limits_give_at_least_one_batch_and_no_half_one(wire: Wire, topic: str) -> None:
     batch = batch_of(b"x" * 1000)
     for _ in range(4):

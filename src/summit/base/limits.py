@@ -21,6 +21,7 @@ BATCH_UNFOLDED_BYTES_MAX: Final = 64 << 20  # what one compressed batch may unfo
 FRAME_BYTES_MAX: Final = 104_857_600  # bytes of one Produce request; Kafka's own default
 REQUEST_BYTES_MAX: Final = 16_777_216  # bytes of any other request; a decoded one takes ~40x that
 BACKLOG_BYTES_MAX: Final = 128 << 20  # bytes of requests that wait for the disk; then all are held
+FETCH_SESSIONS_MAX: Final = 1_000  # fetch sessions remembered, as in Kafka; then full fetches
 
 # ---- client ----
 CLIENT_QUEUE_KIB: Final = 16_384  # KiB a consumer reads ahead; more only costs memory

@@ -1,4 +1,4 @@
-"""The check of the leader epoch that a client believes to be current."""
+"""Leader epochs towards clients: which one is current, and which one wrote an offset."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def epoch_error(log: PartitionLog, current_leader_epoch: int) -> int:
     if current_leader_epoch < log.leader_epoch:
         return codes.FENCED_LEADER_EPOCH
     return codes.UNKNOWN_LEADER_EPOCH
+
+
+def epoch_at(log: PartitionLog, offset: int) -> int:
+    """The epoch whose leader wrote, or will write, the batch at `offset`."""
+    return log.leader_epoch if offset >= log.high_watermark else log.epochs.epoch_at(offset)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from summit.base.errors import SummitError
@@ -30,8 +30,8 @@ class Wanted:
     """One partition of a fetch: what is asked, and what was found."""
 
     __slots__ = (
-        "committed", "count", "data", "error", "index", "key", "mark", "max_bytes", "offset",
-        "partition",
+        "committed", "count", "data", "error", "index", "key", "leader_epoch", "mark", "max_bytes",
+        "offset", "partition", "told",
     )  # fmt: skip
 
     def __init__(self, key: str | bytes, index: int, offset: int, max_bytes: int) -> None:
@@ -39,6 +39,8 @@ class Wanted:
         self.index = index
         self.offset = offset
         self.max_bytes = max_bytes
+        self.leader_epoch = -1  # that the client believes to be current
+        self.told: tuple[int, int, int] | None = None  # offsets last said in a session
         self.committed = False  # read no further than the last stable offset
         self.partition: Partition | None = None
         self.error = codes.NONE
@@ -99,7 +101,9 @@ def _end_offset(data: bytes) -> int:
     return parse_header(data, last).last_offset + 1
 
 
-def reply(request: Request, wanted: Iterable[Wanted], metrics: Metrics) -> None:
+def reply(
+    request: Request, wanted: Iterable[Wanted], metrics: Metrics, session_id: int = 0
+) -> None:
     """Answer with what `read` found."""
     parts: list[FetchPart] = []
     aborted: dict[int, list[tuple[int, int]]] | None = None
@@ -118,7 +122,9 @@ def reply(request: Request, wanted: Iterable[Wanted], metrics: Metrics) -> None:
             metrics.bytes_out += len(each.data)
             metrics.messages_out += each.count
     request.respond_parts(
-        build_fetch_response(request.version, request.correlation_id, parts, aborted=aborted)
+        build_fetch_response(
+            request.version, request.correlation_id, parts, aborted=aborted, session_id=session_id
+        )
     )
 
 
@@ -134,7 +140,8 @@ class FetchWait:
     """A fetch that found too little and waits for its partitions. Loop thread only."""
 
     __slots__ = (
-        "_is_over", "_max_bytes", "_metrics", "_min_bytes", "_request", "_timer", "_wanted",
+        "_answer", "_is_over", "_max_bytes", "_min_bytes", "_moved", "_request", "_timer",
+        "_wanted",
     )  # fmt: skip
 
     def __init__(
@@ -144,13 +151,14 @@ class FetchWait:
         *,
         min_bytes: int,
         max_bytes: int,
-        metrics: Metrics,
+        answer: Callable[[], None],
     ) -> None:
+        self._moved: set[Partition] = set()
         self._request = request
         self._wanted = wanted
         self._min_bytes = min_bytes
         self._max_bytes = max_bytes
-        self._metrics = metrics
+        self._answer = answer
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -169,6 +177,10 @@ class FetchWait:
         self._timer = loop.call_later(max_wait_ms / 1000, self.finish)
         self._request.cancel = self._end
 
+    def moved(self, partition: Partition) -> None:
+        """Note a partition that moved; `check` follows."""
+        self._moved.add(partition)
+
     def check(self) -> None:
         """Look again: at least one of the partitions has moved."""
         if self._is_over:
@@ -185,7 +197,7 @@ class FetchWait:
             if read(self._wanted, self._max_bytes) < self._min_bytes:
                 return
             self._end()
-            reply(self._request, self._wanted, self._metrics)
+            self._answer()
             return
         self.finish()
 
@@ -194,8 +206,13 @@ class FetchWait:
         if self._is_over:
             return
         self._end()
-        read(self._wanted, self._max_bytes)
-        reply(self._request, self._wanted, self._metrics)
+        if self._min_bytes > 1:
+            read(self._wanted, self._max_bytes)
+        else:
+            # Nothing was found at the start, so only those that moved can hold anything.
+            moved = self._moved
+            read((each for each in self._wanted if each.partition in moved), self._max_bytes)
+        self._answer()
 
     def fail(self, partition: Partition, error: int) -> None:
         """Answer now, because a partition is gone."""

@@ -26,6 +26,7 @@ from summit.broker.commit import CommitScheduler
 from summit.broker.connection import SCRATCH_BYTES, Connection
 from summit.broker.disk_thread import DiskThread, attempt
 from summit.broker.dispatch import SERVED, Dispatcher
+from summit.broker.fetch_sessions import FetchSessions
 from summit.broker.fetch_wait import FetchWait
 from summit.broker.groups.coordinator import Coordinator
 from summit.broker.groups.states import GroupLimits
@@ -255,6 +256,7 @@ class Broker:
             coordinator=coordinator,
             producer_ids=ProducerIds(facts.next_producer_id, metadata, commit),
             metrics=Metrics(self._clock),
+            fetch_sessions=FetchSessions(self._clock, self._rand),
             preparer=self._preparer,
             api_versions=advertised(APIS[key] for key in SERVED),
         )
@@ -301,6 +303,8 @@ class Broker:
             partition = of_log(log)
             if partition is not None and partition.waits:
                 touched |= partition.waits
+                for wait in partition.waits:
+                    wait.moved(partition)
         for wait in touched:
             wait.check()
         if self._is_stopping:

@@ -11,6 +11,7 @@ from summit.broker.altering import Altering
 from summit.broker.catalogue import Catalogue
 from summit.broker.commit import CommitScheduler
 from summit.broker.disk_thread import DiskThread
+from summit.broker.fetch_sessions import FetchSessions
 from summit.broker.groups.coordinator import Coordinator
 from summit.broker.metadata_log import MetadataLog
 from summit.broker.metrics import Metrics
@@ -40,6 +41,7 @@ class BrokerState:
     coordinator: Coordinator
     producer_ids: ProducerIds
     metrics: Metrics
+    fetch_sessions: FetchSessions
     preparer: DiskThread  # opens large batches where a topic's settings ask for it
     api_versions: list[ApiVersion]
 

@@ -37,13 +37,25 @@ class LeaderEpochs:
             self.entries = kept
             self.is_dirty = True
 
-    def end_of(self, epoch: int, end_offset: int) -> tuple[int, int]:
+    def epoch_at(self, offset: int) -> int:
+        """The epoch whose leader wrote the batch at `offset`, -1 when that is not known."""
+        found = -1
+        for epoch, start in self.entries:
+            if start > offset:
+                break
+            found = epoch
+        return found
+
+    def end_of(self, epoch: int, end_offset: int, current: int = -1) -> tuple[int, int]:
         """The largest epoch not above `epoch` and the offset where it ends.
 
         Args:
             end_offset: Where the log ends now.
+            current: The leader's epoch now, when it has written nothing yet.
         Returns: (epoch, end offset); (-1, -1) when no batch of this or a later epoch is known.
         """
+        if not self.entries and epoch < current:
+            return epoch, end_offset  # the current epoch begins where all others ended
         found = epoch
         for known, start in self.entries:
             if known > epoch:

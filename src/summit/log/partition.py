@@ -567,20 +567,7 @@ class PartitionLog:
         """Up to where the leader of `epoch` wrote: (epoch found, end offset), (-1, -1) unknown."""
         if epoch == self.leader_epoch:
             return epoch, self.high_watermark
-        if epoch < self.leader_epoch and not self.epochs.entries:
-            return epoch, self.high_watermark  # the current epoch begins where all others ended
-        return self.epochs.end_of(epoch, self.high_watermark)
-
-    def epoch_at(self, offset: int) -> int:
-        """The epoch whose leader wrote, or will write, the batch at `offset`."""
-        if offset >= self.high_watermark:
-            return self.leader_epoch
-        found = -1
-        for epoch, start in self.epochs.entries:
-            if start > offset:
-                break
-            found = epoch
-        return found
+        return self.epochs.end_of(epoch, self.high_watermark, self.leader_epoch)
 
     def offset_for_timestamp(self, timestamp: int) -> tuple[int, int] | None:
         """The first record at or after `timestamp` (ms): (offset, its timestamp), or None."""

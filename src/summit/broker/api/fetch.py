@@ -8,36 +8,63 @@ Versions: 5 log start offset · 7 sessions · 9 the client's leader epoch is che
 11 preferred read replica, always -1 · 13 topics by id.
 Isolation: `read_committed` (4+) reads to the last stable offset and is told which transactions of
 that range were aborted.
-Deviations: no fetch sessions are kept: every answer is a full one with session id 0, which is
-always allowed.
+Sessions (7+): see `broker.fetch_sessions`. Epoch 0 asks for a session, -1 ends it, any other goes
+on with it: the request then names only what changed and the answer holds only what is new.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from summit.broker import fetch_wait
 from summit.broker.epochs import epoch_error
+from summit.broker.fetch_sessions import FINAL_EPOCH, FIRST_EPOCH, Place
 from summit.broker.fetch_wait import FetchWait, Wanted
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.protocol import codes
 from summit.protocol.fetch import FetchRequest
 from summit.protocol.fetch_fast import build_fetch_response
+from summit.protocol.primitives import uuid_of
 
-_SESSION_NONE = -1  # epochs that ask for a full fetch
-_SESSION_NEW = 0
 _READ_COMMITTED = 1
 
 
 def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
     """Answer with records, now or when there are enough of them."""
     state.metrics.fetch_requests += 1
-    error = _session_error(message)
-    if error != codes.NONE:
-        request.respond_parts(
-            build_fetch_response(request.version, request.correlation_id, (), error_code=error)
-        )
-        return
-    wanted = _resolve(state, request.version, message)
+    sessions = state.fetch_sessions
+    by_id = request.version >= 13
+    epoch = message.session_epoch
+    is_full = epoch in (FIRST_EPOCH, FINAL_EPOCH)
+    wanted = _named(message, by_id=by_id)
+    if is_full:
+        sessions.end(message.session_id)
+        session = sessions.create(wanted, by_id=by_id) if epoch == FIRST_EPOCH else None
+    else:
+        session, error = sessions.go_on(message.session_id, epoch, by_id=by_id)
+        if session is None:
+            request.respond_parts(
+                build_fetch_response(request.version, request.correlation_id, (), error_code=error)
+            )
+            return
+        session.take(wanted)
+        session.forget(_forgotten(message, by_id=by_id))
+    if session is not None:
+        wanted = list(session.parts.values())
+        if not wanted:
+            sessions.end(session.session_id)
+            session = None
+    for each in wanted:
+        _resolve(state, each, committed=message.isolation_level == _READ_COMMITTED)
+
+    def answer() -> None:
+        if session is None:
+            fetch_wait.reply(request, wanted, state.metrics)
+        else:
+            changed = session.changed(full=is_full)
+            fetch_wait.reply(request, changed, state.metrics, session.session_id)
+
     found = fetch_wait.read(wanted, message.max_bytes)
     is_final = (
         found >= message.min_bytes
@@ -46,48 +73,52 @@ def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
         or any(each.error != codes.NONE for each in wanted)
     )
     if is_final:
-        fetch_wait.reply(request, wanted, state.metrics)
+        answer()
         return
     wait = FetchWait(
         request,
         wanted,
         min_bytes=message.min_bytes,
         max_bytes=message.max_bytes,
-        metrics=state.metrics,
+        answer=answer,
     )
+    if session is not None:
+        session.wait = wait
     wait.begin(state.loop, message.max_wait_ms)
 
 
-def _session_error(message: FetchRequest) -> int:
-    if message.session_id != 0:
-        return codes.FETCH_SESSION_ID_NOT_FOUND
-    if message.session_epoch not in (_SESSION_NONE, _SESSION_NEW):
-        return codes.INVALID_FETCH_SESSION_EPOCH
-    return codes.NONE
-
-
-def _resolve(state: BrokerState, version: int, message: FetchRequest) -> list[Wanted]:
-    by_id = version >= 13
-    committed = message.isolation_level == _READ_COMMITTED
+def _named(message: FetchRequest, *, by_id: bool) -> list[Wanted]:
     wanted: list[Wanted] = []
     for asked in message.topics:
-        if by_id:
-            topic = state.topics.with_id(asked.topic_id)
-            key: str | bytes = asked.topic_id.bytes
-            missing = codes.UNKNOWN_TOPIC_ID
-        else:
-            topic = state.topics.named(asked.name)
-            key = asked.name
-            missing = codes.UNKNOWN_TOPIC_OR_PARTITION
+        key: str | bytes = asked.topic_id.bytes if by_id else asked.name
         for part in asked.partitions:
             each = Wanted(key, part.index, part.fetch_offset, part.partition_max_bytes)
-            each.committed = committed
-            if topic is None:
-                each.error = missing
-            elif not 0 <= part.index < len(topic.partitions):
-                each.error = codes.UNKNOWN_TOPIC_OR_PARTITION
-            else:
-                each.partition = topic.partitions[part.index]
-                each.error = epoch_error(each.partition.log, part.current_leader_epoch)
+            each.leader_epoch = part.current_leader_epoch
             wanted.append(each)
     return wanted
+
+
+def _forgotten(message: FetchRequest, *, by_id: bool) -> Iterator[Place]:
+    for topic in message.forgotten_topics:
+        for index in topic.partitions:
+            yield (topic.topic_id.bytes if by_id else topic.name), index
+
+
+def _resolve(state: BrokerState, each: Wanted, *, committed: bool) -> None:
+    """Find the partition; a session's may be gone, or be another one, since the last request."""
+    each.committed = committed
+    each.partition = None
+    key = each.key
+    if isinstance(key, bytes):
+        topic = state.topics.with_id(uuid_of(key))
+        missing = codes.UNKNOWN_TOPIC_ID
+    else:
+        topic = state.topics.named(key)
+        missing = codes.UNKNOWN_TOPIC_OR_PARTITION
+    if topic is None:
+        each.error = missing
+    elif not 0 <= each.index < len(topic.partitions):
+        each.error = codes.UNKNOWN_TOPIC_OR_PARTITION
+    else:
+        each.partition = topic.partitions[each.index]
+        each.error = epoch_error(each.partition.log, each.leader_epoch)

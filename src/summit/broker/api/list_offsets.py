@@ -15,7 +15,7 @@ from typing import Final
 
 from summit.base.errors import SummitError
 from summit.base.logs import get_logger
-from summit.broker.epochs import epoch_error
+from summit.broker.epochs import epoch_at, epoch_error
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.protocol import codes
@@ -100,5 +100,5 @@ def _find(
         _log.error("list_offsets.read_failed", topic=topic, error=str(error))
         answer.error_code = codes.KAFKA_STORAGE_ERROR
     if answer.offset >= 0:
-        answer.leader_epoch = log.epoch_at(answer.offset)
+        answer.leader_epoch = epoch_at(log, answer.offset)
     return answer
