@@ -18,6 +18,8 @@ class Partitions:
     Attributes:
         positions: Next offset to process.
         committed: Next offset as the group has it.
+        durable_low: Where a restart from the committed offsets must begin to read, and the
+            watermarks there. What was processed since then does not count: a restart does it again.
         untold: Whether a partition was begun that no progress record names yet.
     """
 
@@ -31,6 +33,7 @@ class Partitions:
         self.read_back = ReadBack(0)
         self.positions: Positions = {}
         self.committed: Positions = {}
+        self.durable_low: dict[str, Sample] = {}
         self.untold = False
 
     def begin(self, name: str, offset: int, watermark_ms: int = WATERMARK_UNKNOWN) -> None:
@@ -38,6 +41,7 @@ class Partitions:
         self.positions[name] = offset
         self.committed.pop(name, None)
         self.read_back.begin(name, offset, watermark_ms)
+        self.durable_low[name] = (offset, watermark_ms)
         self._read_at_ms[name] = self._clock.monotonic_ms()
         self.untold = True
         if watermark_ms != WATERMARK_UNKNOWN:
@@ -47,6 +51,7 @@ class Partitions:
         """Read a partition no more."""
         del self.positions[name]
         self.committed.pop(name, None)
+        self.durable_low.pop(name, None)
         self._idle.pop(name, None)
         self.read_back.remove(name)
         self._engine.matcher.forget_input(*split_partition_name(name))
@@ -102,8 +107,13 @@ class Partitions:
         committed = self.committed
         return {name: at for name, at in self.positions.items() if committed.get(name) != at}
 
+    def have_committed(self, positions: Positions, low: dict[str, Sample]) -> None:
+        """The group has these offsets; `low` was asked for when they were the positions."""
+        self.committed.update(positions)
+        self.durable_low = low
+
     def low(self) -> dict[str, Sample]:
-        """Where a restart must begin to read, and the watermarks there."""
+        """Where a restart from the present positions must begin, and the watermarks there."""
         if not self._engine.matcher.live_runs:
             return self.read_back.nothing_unfinished()
         return self.read_back.low(self._engine.matcher.frontier_ms)

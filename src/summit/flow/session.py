@@ -299,13 +299,14 @@ class Session:
             return
         if self.partitions.untold:
             await self.tell()  # so that a restart knows where the new partitions began
+        low = self.partitions.low()
         await self._insist(lambda: self.lease.commit(positions))
-        self.partitions.committed.update(positions)
+        self.partitions.have_committed(positions, low)
         self.metrics.commits += 1
 
     async def tell(self) -> None:
         """Write a progress record; returns when it is acknowledged."""
-        low = self.partitions.low()
+        low = self.partitions.durable_low
         self.activations = needed_activations(self.activations, low)
         record = ProgressRecord(
             worker=self.settings.name,
@@ -313,7 +314,7 @@ class Session:
             alerts=dict(self.trail.next_offsets),
             definitions=self.activations[-1][0],
             reads=self.rules.filter.wanted,
-            low=low,
+            low=dict(low),
             alerts_low=self.trail.low(low),
             activations=self.activations,
             runs=self.engine.matcher.live_runs,
