@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +209,7 @@ def test_records_that_are_read_in_pieces_are_counted_once(start_broker: Start) -
         assert broker.metrics()["messages_out"] == 81
 
 
-def test_the_brokers_own_logs_are_kept_short(start_broker: Start) -> None:
+def test_the_log_of_facts_is_kept_short(start_broker: Start) -> None:
     broker = start_broker(durability="fsync")
     housekeeping = broker._broker._housekeeping  # type: ignore[union-attr]
     assert housekeeping is not None
@@ -219,23 +220,44 @@ def test_the_brokers_own_logs_are_kept_short(start_broker: Start) -> None:
             wire.create_topic("again")
             gone = DeleteTopicsRequest(topic_names=["again"], timeout_ms=0)
             wire.ask(DELETE_TOPICS, 5, gone)
-        joined = join(wire, "members")
-        sync(wire, "members", joined, b"mine")
-        for offset in range(60):
-            assert commit(wire, "g", "t", offset) == codes.NONE
-        for rewriter in housekeeping.rewriters:
-            rewriter.records_min = 10
+        housekeeping.rewriter.records_min = 10
         broker._call(housekeeping.rewrite)
         assert commit(wire, "late", "t", 9) == codes.NONE
-    logs = [rewriter._log for rewriter in housekeeping.rewriters]
-    assert [log.high_watermark - log.start_offset for log in logs] == [3, 4]
+    log = housekeeping.rewriter._log
+    assert log.high_watermark - log.start_offset == 4
     broker.stop()
     with Wire(start_broker(durability="fsync").port) as wire:
-        assert committed(wire, "g", "t").committed_offset == 59
         assert committed(wire, "late", "t").committed_offset == 9
-        assert sync(wire, "members", joined).assignment == b"mine"
         assert wire.create_topic("kept").error_code == codes.TOPIC_ALREADY_EXISTS
         assert wire.create_topic("again").error_code == codes.NONE
+
+
+def test_committed_offsets_are_compacted(start_broker: Start) -> None:
+    quick: dict[str, Any] = {
+        "durability": "fsync", "log_cleaner_backoff_ms": 30, "checkpoint_interval_ms": 30,
+    }  # fmt: skip
+    broker = start_broker(**quick)
+    state = broker._broker._state  # type: ignore[union-attr]
+    assert state is not None
+    log = state.coordinator.log
+    assert log.config.compact
+    assert not log.config.delete
+    log.config = replace(log.config, segment_bytes=4096)
+    with Wire(broker.port) as wire:
+        wire.create_topic("t")
+        joined = join(wire, "members")
+        sync(wire, "members", joined, b"mine")
+        for offset in range(200):
+            assert commit(wire, "g", "t", offset) == codes.NONE
+        before = log.size_bytes
+        wait_for(lambda: log.cleaned_offset > 150)
+        assert log.size_bytes < before // 2
+        assert commit(wire, "late", "t", 9) == codes.NONE
+    broker.stop()
+    with Wire(start_broker(**quick).port) as wire:
+        assert committed(wire, "g", "t").committed_offset == 199
+        assert committed(wire, "late", "t").committed_offset == 9
+        assert sync(wire, "members", joined).assignment == b"mine"
 
 
 def test_retention_moves_the_start_and_frees_the_disk(start_broker: Start, tmp_path: Path) -> None:

@@ -137,7 +137,8 @@ class Catalogue:
 
     def _log_config(self, topic: Topic) -> LogConfig:
         if topic.is_internal:
-            return topic_configs.KEPT_FOR_EVER
+            is_table = topic.name == OFFSETS_TOPIC
+            return topic_configs.COMPACTED if is_table else topic_configs.KEPT_FOR_EVER
         return topic_configs.log_config(topic_configs.effective(topic.configs, self._settings))
 
     def make_partitions(self, topic: Topic, indexes: Iterable[int]) -> list[PartitionLog]:
@@ -288,7 +289,8 @@ class Catalogue:
         if topic is None:
             # The id follows from the name, so that a crash in between cannot make two of them.
             topic_id = uuid.uuid5(METADATA_TOPIC_ID, name)
-            topic = self._new_topic(name, topic_id, {"retention.ms": "-1"})
+            configs = {"cleanup.policy": "compact", "segment.bytes": str(4 << 20)}
+            topic = self._new_topic(name, topic_id, configs)
             self._open(topic, 1)
             self._metadata.stage(TopicCreated(name, topic_id, 1, topic.configs))
         return topic.partitions[0].log

@@ -39,12 +39,7 @@ class Housekeeping:
         self._tasks = Tasks()
         self._has_garbage = False
         self.compactor = Compactor(store, state.clock, state.commit.fail)
-        self.rewriters = (
-            Rewriter(
-                state.coordinator.log, state.commit, state.clock, state.coordinator.live_pairs
-            ),
-            Rewriter(state.metadata.log, state.commit, state.clock, self._live_facts),
-        )
+        self.rewriter = Rewriter(state.metadata.log, state.commit, state.clock, self._live_facts)
 
     def start(self) -> None:
         """Begin all timers."""
@@ -85,9 +80,8 @@ class Housekeeping:
         self._state.coordinator.expire(self._state.settings.offsets_retention_ms)
 
     def rewrite(self) -> None:
-        """Shorten the broker's own logs where that is due; the next retention check frees them."""
-        for rewriter in self.rewriters:
-            rewriter.look()
+        """Shorten the log of facts where that is due; the next retention check frees it."""
+        self.rewriter.look()
 
     async def _compact(self) -> None:
         """Clean compacted logs every so often."""

@@ -1,10 +1,10 @@
-"""Keeps the broker's own logs short: what still holds is written anew, what was before it goes.
+"""Keeps the log of the broker's own facts short: what still holds is written anew, the rest goes.
 
-Offsets are committed many times a second and only the last commit counts. When a log holds several
-times more records than there is to say, everything that still holds is appended as one group, and
-once that is durable the log starts there. A crash in between leaves both, which says the same.
+Facts have no keys, so the log cannot be compacted. When it holds several times more records than
+there is to say, everything that still holds is appended as one group, and once that is durable the
+log starts there. A crash in between leaves both, which says the same.
 
-It may only be done while nothing is on its way to the disk for that log: a commit that is staged
+It may only be done while nothing is on its way to the disk for that log: a fact that is staged
 but not yet visible would be overwritten by the older one that is.
 """
 

@@ -7,6 +7,7 @@ setting it is refused, as is a value whose behaviour is not built.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from summit.base.errors import Invalid
@@ -111,7 +112,7 @@ KEYS: Final = (
 
 BY_NAME: Final = {key.name: key for key in KEYS}
 
-# The broker's own logs: never cut by time or size; the broker rewrites them itself. Small
+# The broker's own facts: never cut by time or size; the broker rewrites them itself. Small
 # segments, so that what was rewritten can go.
 KEPT_FOR_EVER: Final = LogConfig(
     segment_bytes=4 << 20,
@@ -120,6 +121,8 @@ KEPT_FOR_EVER: Final = LogConfig(
     max_message_bytes=64 << 20,
     delete=False,
 )
+# Committed offsets and groups: compacted. Small segments, because only closed ones are.
+COMPACTED: Final = replace(KEPT_FOR_EVER, compact=True)
 
 
 def validate(configs: Mapping[str, str | None]) -> dict[str, str]:

@@ -256,20 +256,6 @@ class Coordinator:
             "lag_records": sum(lag.values()),
         }
 
-    def live_pairs(self) -> list[tuple[bytes | None, bytes | None]] | None:
-        """Every record that `__consumer_offsets` must hold; None while a group rebalances."""
-        if any(group.state not in (State.STABLE, State.EMPTY) for group in self._groups.values()):
-            return None
-        now_ms = self._clock.now_ms()
-        pairs: list[tuple[bytes | None, bytes | None]] = [
-            (stored.group_key(group.group_id), stored.group_value(group, now_ms))
-            for group in self._groups.values()
-        ]
-        for group_id in self.offsets.groups():
-            for where, committed in self.offsets.of_group(group_id).items():
-                pairs.append((stored.offset_key(group_id, *where), _value(committed)))
-        return pairs
-
     # ---- the loop and the disk ----
 
     def _settle(self, group: Group) -> None:
