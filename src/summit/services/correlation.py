@@ -7,6 +7,7 @@ from typing import Any
 from summit.alerts.alert import Alert, alert_dict
 from summit.alerts.view import AlertQuery
 from summit.base.errors import Invalid
+from summit.services.bounded import BoundedRoutes
 from summit.services.health import add_health
 from summit.services.intake import EventIntake
 from summit.services.node import Node
@@ -32,7 +33,7 @@ class CorrelationService:
 
     def routes(self) -> Routes:
         """The table of routes."""
-        routes = Routes()
+        routes = BoundedRoutes()
         add_health(routes, "event-correlation-service", self._node)
         add_patterns(routes, "/api/patterns", self._node)
         routes.post("/api/events", self._take_event)

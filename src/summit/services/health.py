@@ -33,7 +33,7 @@ def add_health(routes: Routes, service: str, node: Node, extra: Any = None) -> N
                 "status": "unhealthy", "service": service, "version": __version__,
                 "checks": {"broker": reason}, "error": reason,
             }  # fmt: skip
-            return json_response(body, status=503)
+            return json_response(body, status=503, headers={"Retry-After": "1"})
         checks = {"broker": "ok", "topics": len(topics)}
         body = {
             "status": "healthy", "service": service, "version": __version__,

@@ -32,7 +32,7 @@ from summit.services.definition_kinds import (
 from summit.services.internal_topics import refuse_internal
 
 # How long a request may wait for a broker that is away, before its sender hears so.
-ANSWER_TIMEOUT_MS = 8_000
+ANSWER_TIMEOUT_MS = 5_000
 
 log = get_logger(__name__)
 

@@ -10,6 +10,7 @@ from summit.base.errors import Invalid
 from summit.base.limits import CONSUME_RECORDS_MAX, CONSUME_WAIT_MS_MAX
 from summit.events.times import epoch_ms
 from summit.journal.topics import DEFINITIONS_TOPIC
+from summit.services.bounded import ANSWER_S, BoundedRoutes, answer_within
 from summit.services.collectors import add_collectors
 from summit.services.health import add_health
 from summit.services.internal_topics import refuse_internal
@@ -47,11 +48,11 @@ class StreamingService:
 
     def routes(self) -> Routes:
         """The table of routes."""
-        routes = Routes()
+        routes = BoundedRoutes()
         add_health(routes, "streaming-service", self._node, self._broker)
         add_topics(routes, self._node)
         routes.post("/api/produce", self._produce)
-        routes.get("/api/consume/{topic}/{partition}", self._consume)
+        routes.add_patient("GET", "/api/consume/{topic}/{partition}", self._consume)
         routes.get("/api/metrics", self._read_metrics)
         routes.get("/metrics", self._scrape)
         add_patterns(routes, "/api/cep/patterns", self._node)
@@ -89,12 +90,13 @@ class StreamingService:
         topic, text = request.path_params["topic"], request.path_params["partition"]
         if not (text.isascii() and text.isdecimal()):
             raise Invalid("partition.unknown", topic=topic, partition=text, pointer="partition")
-        return await read_records(
-            self._node, topic, int(text),
-            int_parameter(request, "offset", 0, most=2**63 - 1),
-            count_max=int_parameter(request, "max", 100, least=1, most=CONSUME_RECORDS_MAX),
-            wait_ms=int_parameter(request, "maxWaitMs", 0, most=CONSUME_WAIT_MS_MAX),
-        )  # fmt: skip
+        offset = int_parameter(request, "offset", 0, most=2**63 - 1)
+        count_max = int_parameter(request, "max", 100, least=1, most=CONSUME_RECORDS_MAX)
+        wait_ms = int_parameter(request, "maxWaitMs", 0, most=CONSUME_WAIT_MS_MAX)
+        async with answer_within(ANSWER_S + wait_ms / 1000):
+            return await read_records(
+                self._node, topic, int(text), offset, count_max=count_max, wait_ms=wait_ms
+            )
 
     # ---- metrics ----
 
