@@ -71,6 +71,18 @@ def test_only_what_changed_is_answered(wire: Wire, wide: str) -> None:
     assert places(ask(wire, opened.session_id, 3, (wide, 5, 1))) == []
 
 
+def test_a_session_holds_no_records(broker: BrokerThread, wire: Wire, topic: str) -> None:
+    wire.produce(topic, batch_of(b"x" * 10_000))
+    sid = ask(wire, 0, 0, (topic, 0, 0)).session_id
+    assert places(ask(wire, sid, 1)) == [(topic, 0)]
+    state = broker._broker._state
+    assert state is not None
+    session, _ = state.fetch_sessions.go_on(sid, 2, by_id=False)
+    assert session is not None
+    assert session.wait is None
+    assert [each.data for each in session.parts.values()] == [b""]
+
+
 def test_partitions_come_and_go(wire: Wire, wide: str) -> None:
     opened = ask(wire, 0, 0, (wide, 0, 0))
     sid = opened.session_id

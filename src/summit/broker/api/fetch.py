@@ -62,8 +62,11 @@ def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
         if session is None:
             fetch_wait.reply(request, wanted, state.metrics)
         else:
+            session.wait = None
             changed = session.changed(full=is_full)
             fetch_wait.reply(request, changed, state.metrics, session.session_id)
+            for each in changed:
+                each.data = b""  # a session that is never used again must not hold records
 
     found = fetch_wait.read(wanted, message.max_bytes)
     is_final = (
