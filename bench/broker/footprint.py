@@ -10,7 +10,7 @@ import argparse
 import tempfile
 import time
 
-from bench.broker.harness import broker, one_record, produce_frame, reference, rss_mb, show
+from bench.broker.harness import broker, cpu_s, one_record, produce_frame, reference, rss_mb, show
 from bench.broker.small import connect, create, read_frame
 
 
@@ -21,6 +21,7 @@ def main() -> None:
     options = parser.parse_args()
     frame = produce_frame("first", one_record(b"x" * 100))
     starts, memory, bare_starts, bare_memory = [], [], [], []
+    cpu: list[float] = []
     for _ in range(options.runs):
         with tempfile.TemporaryDirectory(dir=".") as path:
             begun = time.perf_counter()
@@ -30,6 +31,7 @@ def main() -> None:
                     connection.sendall(frame)
                     read_frame(connection)
                 starts.append(time.perf_counter() - begun)
+                cpu.append(cpu_s(pid))
                 time.sleep(1.2)
                 memory.append(rss_mb(pid))
             begun = time.perf_counter()
@@ -44,6 +46,7 @@ def main() -> None:
     show(
         "footprint", durability=options.durability, first_ack_s=starts[len(starts) // 2],
         first_ack_worst_s=starts[-1], idle_mb=max(memory),
+        first_ack_cpu_s=sorted(cpu)[len(cpu) // 2],
         bare_first_ack_s=bare_starts[len(bare_starts) // 2], bare_mb=max(bare_memory),
         ratio_start=starts[len(starts) // 2] / bare_starts[len(bare_starts) // 2],
         ratio_memory=max(memory) / max(bare_memory),
