@@ -5,8 +5,8 @@
 Each bench runs as a process of its own and prints JSON lines; `FIGURES` says which line and key a
 row of the table is. All benches run once, then again, as often as `--runs` and the time allow; a
 row is the run with the median figure, or for wall-clock figures the lowest, as neighbours only add
-to those; ratio and CPU cost are those of the same run. Exits 0 unless a bench crashed; with `--check`
-also 1 on a missed target.
+to those; ratio and CPU cost are those of the same run. Exits 0 unless a bench crashed; with
+`--check` also 1 on a missed target.
 """
 
 from __future__ import annotations
