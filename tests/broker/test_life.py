@@ -191,7 +191,7 @@ def test_metrics_count_and_rate(start_broker: Start) -> None:
     assert found["messages_in_per_s"] > 0
     assert (found["produce_requests"], found["fetch_requests"]) == (2, 1)
     assert found["by_api"]["CreateTopics"] == 1
-    assert (found["connections"], found["topics"]) == (1, 2)
+    assert (found["connections"], found["topics"]) == (1, 3)
 
 
 def test_records_that_are_read_in_pieces_are_counted_once(start_broker: Start) -> None:
@@ -224,7 +224,7 @@ def test_the_log_of_facts_is_kept_short(start_broker: Start) -> None:
         broker._call(housekeeping.rewrite)
         assert commit(wire, "late", "t", 9) == codes.NONE
     log = housekeeping.rewriter._log
-    assert log.high_watermark - log.start_offset == 4
+    assert log.high_watermark - log.start_offset == 5
     broker.stop()
     with Wire(start_broker(durability="fsync").port) as wire:
         assert committed(wire, "late", "t").committed_offset == 9

@@ -108,7 +108,7 @@ class TestMetadata:
         assert "__cluster_metadata" not in names
         everything = wire.ask(METADATA, 9, MetadataRequest(topics=None))
         internal = {each.name for each in everything.topics if each.is_internal}
-        assert internal == {"__consumer_offsets"}
+        assert internal == {"__consumer_offsets", "__transaction_state"}
         assert wire.ask(METADATA, 9, MetadataRequest(topics=[])).topics == []
 
     def test_by_id(self, wire: Wire, topic: str) -> None:
@@ -144,7 +144,7 @@ class TestMetadata:
         assert wire.metadata(name).topics[0].error_code == codes.INVALID_TOPIC_EXCEPTION
 
     def test_internal_topics_are_not_for_clients_to_make(self, wire: Wire, topic: str) -> None:
-        for name in ("__cluster_metadata", "__transaction_state"):
+        for name in ("__cluster_metadata",):
             assert wire.metadata(name).topics[0].error_code == codes.TOPIC_ALREADY_EXISTS
         assert wire.create_topic(f"{topic}-after").error_code == codes.NONE, "facts are written"
 
@@ -394,11 +394,6 @@ class TestInitProducerId:
         assert answer.producer_id != 5
         assert answer.producer_epoch == 0
 
-    def test_transactions_are_refused(self, wire: Wire) -> None:
-        request = InitProducerIdRequest(transactional_id="t", transaction_timeout_ms=1000)
-        answer = wire.ask(INIT_PRODUCER_ID, 4, request)
-        assert answer.error_code == codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-
     def test_no_id_is_given_twice_over_restarts(self, start_broker: Any) -> None:
         request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=1000)
         seen: list[int] = []
@@ -422,13 +417,14 @@ class TestFindCoordinator:
             assert (each.host, each.port) == ("127.0.0.1", broker.port)
 
     @pytest.mark.parametrize(
-        ("key_type", "error"),
-        [(1, codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED), (2, codes.INVALID_REQUEST)],
+        ("key_type", "error", "node"), [(1, codes.NONE, 1), (2, codes.INVALID_REQUEST, -1)]
     )
-    def test_what_is_not_served(self, wire: Wire, key_type: int, error: int) -> None:
+    def test_transactions_and_what_is_not_served(
+        self, wire: Wire, key_type: int, error: int, node: int
+    ) -> None:
         request = FindCoordinatorRequest(key_type=key_type, coordinator_keys=["t"])
         (found,) = wire.ask(FIND_COORDINATOR, 6, request).coordinators
-        assert (found.error_code, found.node_id) == (error, -1)
+        assert (found.error_code, found.node_id) == (error, node)
 
 
 class TestDescribe:

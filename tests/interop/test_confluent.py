@@ -243,13 +243,6 @@ def test_three_replicas_are_refused(broker: BrokerProcess, topic: str) -> None:
     assert caught.value.args[0].code() == KafkaError.INVALID_REPLICATION_FACTOR
 
 
-def test_a_transactional_producer_is_told_no(broker: BrokerProcess) -> None:
-    producer = Producer({"bootstrap.servers": broker.address, "transactional.id": "t"})
-    with pytest.raises(KafkaException) as caught:
-        producer.init_transactions(10)
-    assert caught.value.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-
-
 def test_a_large_record_is_refused_by_the_broker(broker: BrokerProcess, topic: str) -> None:
     failed: list[int] = []
     producer = Producer({"bootstrap.servers": broker.address, "message.max.bytes": 5_000_000})

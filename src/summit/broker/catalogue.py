@@ -26,6 +26,7 @@ from summit.broker.topics import (
     INTERNAL_TOPICS,
     METADATA_TOPIC,
     OFFSETS_TOPIC,
+    TRANSACTIONS_TOPIC,
     Partition,
     Topic,
     TopicTable,
@@ -41,6 +42,8 @@ Deleted = Callable[[SummitError | None], None]
 Changed = Callable[[SummitError | None], None]
 
 PARTITIONS_MAX = 10_000
+# Made anew with the same id when their fact got lost.
+_OWN_LOGS = (OFFSETS_TOPIC, TRANSACTIONS_TOPIC)
 
 _log = get_logger(__name__)
 
@@ -137,7 +140,7 @@ class Catalogue:
 
     def _log_config(self, topic: Topic) -> LogConfig:
         if topic.is_internal:
-            is_table = topic.name == OFFSETS_TOPIC
+            is_table = topic.name in _OWN_LOGS
             return topic_configs.COMPACTED if is_table else topic_configs.KEPT_FOR_EVER
         return topic_configs.log_config(topic_configs.effective(topic.configs, self._settings))
 
@@ -317,8 +320,8 @@ class Catalogue:
                 strangers.setdefault(log.topic, []).append(log)
         for name, logs in strangers.items():
             has_data = any(log.high_watermark for log in logs)
-            if name == OFFSETS_TOPIC or (has_data and logs[0].topic_id not in deleted):
-                if name in created or name == OFFSETS_TOPIC:
+            if name in _OWN_LOGS or (has_data and logs[0].topic_id not in deleted):
+                if name in created or name in _OWN_LOGS:
                     continue
                 _log.error("topic.adopted", topic=name, reason="its partitions hold records")
                 topic = self._new_topic(name, logs[0].topic_id, {})

@@ -8,6 +8,7 @@ that has not arrived whole gets a buffer of its own, into which the rest is rece
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections import deque
 from typing import Final, Protocol, cast
@@ -28,6 +29,7 @@ _UNSENT_BYTES_MAX: Final = 16 * 1024 * 1024  # ready answers behind one that is 
 _LENGTH_BYTES: Final = 4
 
 _log = get_logger(__name__)
+_numbers = itertools.count()
 
 
 class Host(Protocol):
@@ -53,9 +55,14 @@ class Host(Protocol):
 
 
 class Connection(asyncio.BufferedProtocol):
-    """The broker's side of one TCP connection."""
+    """The broker's side of one TCP connection.
+
+    Attributes:
+        number: Later connections have higher ones.
+    """
 
     def __init__(self, host: Host) -> None:
+        self.number = next(_numbers)
         self._host = host
         self._transport: asyncio.Transport | None = None
         self._queue: deque[Request] = deque()

@@ -14,6 +14,8 @@ from summit.base.errors import SummitError
 from summit.base.limits import REQUEST_BYTES_MAX
 from summit.base.logs import get_logger
 from summit.broker.api import (
+    add_offsets_to_txn,
+    add_partitions_to_txn,
     alter_configs,
     api_versions,
     create_partitions,
@@ -25,7 +27,10 @@ from summit.broker.api import (
     describe_configs,
     describe_groups,
     describe_log_dirs,
+    describe_producers,
     describe_topic_partitions,
+    describe_transactions,
+    end_txn,
     fetch,
     find_coordinator,
     heartbeat,
@@ -36,6 +41,7 @@ from summit.broker.api import (
     list_config_resources,
     list_groups,
     list_offsets,
+    list_transactions,
     metadata,
     offset_commit,
     offset_delete,
@@ -43,6 +49,8 @@ from summit.broker.api import (
     offset_for_leader_epoch,
     produce,
     sync_group,
+    txn_offset_commit,
+    write_txn_markers,
 )
 from summit.broker.connection import Connection
 from summit.broker.request import Request
@@ -73,6 +81,11 @@ HANDLERS: Final[dict[int, Handler]] = {
     21: delete_records.handle,
     22: init_producer_id.handle,
     23: offset_for_leader_epoch.handle,
+    24: add_partitions_to_txn.handle,
+    25: add_offsets_to_txn.handle,
+    26: end_txn.handle,
+    27: write_txn_markers.handle,
+    28: txn_offset_commit.handle,
     32: describe_configs.handle,
     33: alter_configs.handle,
     35: describe_log_dirs.handle,
@@ -81,6 +94,9 @@ HANDLERS: Final[dict[int, Handler]] = {
     44: incremental_alter_configs.handle,
     47: offset_delete.handle,
     60: describe_cluster.handle,
+    61: describe_producers.handle,
+    65: describe_transactions.handle,
+    66: list_transactions.handle,
     74: list_config_resources.handle,
     75: describe_topic_partitions.handle,
 }

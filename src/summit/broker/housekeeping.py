@@ -67,6 +67,7 @@ class Housekeeping:
     def _second(self) -> None:
         self._state.metrics.sample()
         self._broker.close_idle()
+        self._state.transactions.tick()
 
     def _retain(self) -> None:
         now_ms = self._state.clock.now_ms()
@@ -78,6 +79,7 @@ class Housekeeping:
 
     def _expire_offsets(self) -> None:
         self._state.coordinator.expire(self._state.settings.offsets_retention_ms)
+        self._state.transactions.expire(self._state.settings.transactional_id_expiration_ms)
 
     def rewrite(self) -> None:
         """Shorten the log of facts where that is due; the next retention check frees it."""

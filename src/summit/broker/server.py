@@ -42,7 +42,14 @@ from summit.broker.producer_ids import ProducerIds
 from summit.broker.settings import BrokerSettings
 from summit.broker.state import BrokerState
 from summit.broker.topic_configs import KEPT_FOR_EVER
-from summit.broker.topics import METADATA_TOPIC, OFFSETS_TOPIC, Topic, TopicTable
+from summit.broker.topics import (
+    METADATA_TOPIC,
+    OFFSETS_TOPIC,
+    TRANSACTIONS_TOPIC,
+    Topic,
+    TopicTable,
+)
+from summit.broker.transactions.coordinator import Transactions
 from summit.log.partition import PartitionLog
 from summit.log.settings import StoreSettings
 from summit.log.store import LogStore
@@ -117,6 +124,7 @@ class Broker:
         )
         try:
             self._state = self._build_state(loop, store)
+            await self._commit.drain()  # transactions that the last run left behind
             self._dispatcher = Dispatcher(self._state)
             self._server = await loop.create_server(
                 functools.partial(Connection, self),
@@ -146,6 +154,7 @@ class Broker:
         if self._housekeeping is not None:
             await self._housekeeping.stop()
         state.coordinator.close()
+        state.transactions.close()
         self.is_congested = True  # no new requests; what was taken is answered
         if self._commit.failure is None:
             await self._commit.drain()
@@ -242,6 +251,20 @@ class Broker:
             log=offsets_log,
         )
         coordinator.replay(read_all(offsets_log))
+        producer_ids = ProducerIds(facts.next_producer_id, metadata, commit)
+        transactions_log = catalogue.ensure_internal(TRANSACTIONS_TOPIC)
+        transactions = Transactions(
+            clock=self._clock,
+            loop=loop,
+            commit=commit,
+            log=transactions_log,
+            topics=topics,
+            groups=coordinator,
+            producer_ids=producer_ids,
+            timeout_max_ms=settings.transaction_max_timeout_ms,
+        )
+        transactions.replay(read_all(transactions_log))
+        transactions.resume(was_clean=store.report.was_clean)
         state = BrokerState(
             settings=altering.settings,
             broker_id=settings.broker_id,
@@ -254,7 +277,8 @@ class Broker:
             metadata=metadata,
             commit=commit,
             coordinator=coordinator,
-            producer_ids=ProducerIds(facts.next_producer_id, metadata, commit),
+            producer_ids=producer_ids,
+            transactions=transactions,
             metrics=Metrics(self._clock),
             fetch_sessions=FetchSessions(self._clock, self._rand),
             preparer=self._preparer,
@@ -319,6 +343,7 @@ class Broker:
             for wait in list(partition.waits):
                 wait.fail(partition, codes.UNKNOWN_TOPIC_OR_PARTITION)
         self._require_state().coordinator.forget_topic(topic.name)
+        self._require_state().transactions.forget_topic(topic.name)
 
     def _on_failed(self, error: SummitError) -> None:
         """A sync failed: nothing that is written from now on could be promised."""

@@ -39,6 +39,8 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
             leaves them to the system.
         socket_request_max_bytes: Longest request; a longer one ends its connection.
         request_queue_max: Requests of one connection that may wait for their answers.
+        transaction_max_timeout_ms: Longest time-out that a transactional producer may ask for.
+        transactional_id_expiration_ms: How long an idle transactional id is remembered.
         group_*: See `groups.states.GroupLimits`.
     """
 
@@ -78,6 +80,8 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
     group_max_session_timeout_ms: int = 1_800_000
     group_members_max: int = 1_000
     offsets_retention_ms: int = 7 * _DAY_MS
+    transaction_max_timeout_ms: int = 900_000
+    transactional_id_expiration_ms: int = 7 * _DAY_MS
 
     @property
     def partition_dirs(self) -> list[str]:
@@ -98,6 +102,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
             "message_max_bytes", "socket_request_max_bytes", "request_queue_max",
             "connections_max", "group_members_max", "log_segment_ms", "producer_id_expiration_ms",
             "group_min_session_timeout_ms", "offsets_retention_ms",
+            "transaction_max_timeout_ms", "transactional_id_expiration_ms",
         ):  # fmt: skip
             self._in_range(name, 1, 2**62)
         self._in_range("wal_file_bytes", 64 << 10, 1 << 32)

@@ -18,6 +18,7 @@ from summit.broker.metrics import Metrics
 from summit.broker.producer_ids import ProducerIds
 from summit.broker.settings import BrokerSettings
 from summit.broker.topics import TopicTable
+from summit.broker.transactions.coordinator import Transactions
 from summit.protocol.api_versions import ApiVersion
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class BrokerState:
     commit: CommitScheduler
     coordinator: Coordinator
     producer_ids: ProducerIds
+    transactions: Transactions
     metrics: Metrics
     fetch_sessions: FetchSessions
     preparer: DiskThread  # opens large batches where a topic's settings ask for it

@@ -121,7 +121,7 @@ KEPT_FOR_EVER: Final = LogConfig(
     max_message_bytes=64 << 20,
     delete=False,
 )
-# Committed offsets and groups: compacted. Small segments, because only closed ones are.
+# Committed offsets, groups, transactions: compacted. Small segments, because only closed ones are.
 COMPACTED: Final = replace(KEPT_FOR_EVER, compact=True)
 
 

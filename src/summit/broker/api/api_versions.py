@@ -4,8 +4,9 @@ Behaviour: names every API that is served. Produce is advertised from 0 although
 that is served: librdkafka reads its features off a range that starts at 0.
 Versions: 5 the client may name the cluster and node it means; another one is told to bootstrap
 anew. A version above 5 never comes here: dispatch answers it in v0 with error 35 and the list.
-Deviations: no features are advertised, since neither transactions nor the newer group protocol
-are served yet.
+Features: `transaction.version` is 2: clients that know it add partitions by their batches and get a
+new epoch with every transaction (KIP-890).
+Deviations: `group.version` is not named: the newer group protocol is not served yet.
 """
 
 from __future__ import annotations
@@ -13,7 +14,25 @@ from __future__ import annotations
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.protocol import codes
-from summit.protocol.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from summit.protocol.api_versions import (
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+    FinalizedFeatureKey,
+    SupportedFeatureKey,
+)
+
+_TRANSACTION_VERSION = 2
+_FEATURES = [
+    FinalizedFeatureKey(
+        name="transaction.version",
+        max_version_level=_TRANSACTION_VERSION,
+        min_version_level=_TRANSACTION_VERSION,
+    )
+]
+# Its minimum is 0, which answers before v4 must not name.
+_SUPPORTED = [
+    SupportedFeatureKey(name="transaction.version", min_version=0, max_version=_TRANSACTION_VERSION)
+]
 
 
 def handle(state: BrokerState, request: Request, message: ApiVersionsRequest) -> None:
@@ -22,7 +41,13 @@ def handle(state: BrokerState, request: Request, message: ApiVersionsRequest) ->
         f"{message.client_software_name} {message.client_software_version}".strip()
     )
     request.reply(
-        ApiVersionsResponse(error_code=_error(state, message), api_keys=state.api_versions)
+        ApiVersionsResponse(
+            error_code=_error(state, message),
+            api_keys=state.api_versions,
+            supported_features=_SUPPORTED if request.version >= 4 else [],
+            finalized_features_epoch=0,
+            finalized_features=_FEATURES,
+        )
     )
 
 

@@ -1,8 +1,8 @@
 """FindCoordinator: key 10, versions 0-6.
 
-Behaviour: this broker coordinates every group. Versions 0-3 ask for one key, 4+ for several.
-Deviations: transactions and share groups are not served yet: a transactional id is refused with
-TRANSACTIONAL_ID_AUTHORIZATION_FAILED (final for clients), a share group with INVALID_REQUEST.
+Behaviour: this broker coordinates every group and every transaction. Versions 0-3 ask for one key,
+4+ for several.
+Deviations: share groups are not served yet: they are refused with INVALID_REQUEST.
 """
 
 from __future__ import annotations
@@ -20,22 +20,19 @@ from summit.protocol.find_coordinator import (
 
 _GROUP: Final = 0
 _TRANSACTION: Final = 1
-_NOT_BUILT: Final = "transactions and share groups are not available yet"
+_NOT_BUILT: Final = "share groups are not available yet"
 
 
 def handle(state: BrokerState, request: Request, message: FindCoordinatorRequest) -> None:
-    """Name this broker for every group."""
+    """Name this broker for every group and transactional id."""
     node, host, port = -1, "", -1
     error, text = codes.NONE, None
-    if message.key_type == _GROUP:
+    if message.key_type in (_GROUP, _TRANSACTION):
         node = state.broker_id
         host, port = state.endpoint(request.connection)
     else:
         text = _NOT_BUILT
-        is_transaction = message.key_type == _TRANSACTION
-        error = (
-            codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED if is_transaction else codes.INVALID_REQUEST
-        )
+        error = codes.INVALID_REQUEST
     if request.version < 4:
         answer = FindCoordinatorResponse(
             error_code=error, error_message=text, node_id=node, host=host, port=port

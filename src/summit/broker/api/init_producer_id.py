@@ -1,10 +1,10 @@
 """InitProducerId: key 22, versions 0-5.
 
 Behaviour: a producer without a transactional id gets a new id with epoch 0, from blocks that are
-durable before their first id is given; the id and epoch that it may name (v3+) are for
-transactional producers.
-Deviations: transactions are not served yet, so a transactional id is refused with
-TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which clients take as final; FindCoordinator says the same.
+durable before their first id is given. With one it keeps its id and gets the next epoch, durably;
+a transaction that is still open is aborted before. Whoever had the old epoch is fenced. A producer
+that names its id and epoch (v3+) is refused unless they are still, or were just, its own.
+Versions: 4 PRODUCER_FENCED, before it INVALID_PRODUCER_EPOCH.
 """
 
 from __future__ import annotations
@@ -19,7 +19,18 @@ from summit.protocol.init_producer_id import InitProducerIdRequest, InitProducer
 def handle(state: BrokerState, request: Request, message: InitProducerIdRequest) -> None:
     """Give a producer id."""
     if message.transactional_id is not None:
-        _reply(request, codes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+
+        def initialised(error: int, producer_id: int, epoch: int) -> None:
+            if error == codes.PRODUCER_FENCED and request.version < 4:
+                error = codes.INVALID_PRODUCER_EPOCH
+            _reply(request, error, producer_id, epoch)
+
+        state.transactions.init(
+            message.transactional_id,
+            message.transaction_timeout_ms,
+            (message.producer_id, message.producer_epoch),
+            initialised,
+        )
         return
 
     def given(producer_id: int, error: SummitError | None) -> None:

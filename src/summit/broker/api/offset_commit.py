@@ -14,7 +14,7 @@ from summit.broker.groups.coordinator import METADATA_BYTES_MAX
 from summit.broker.groups.offsets import Committed, TopicPartition
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
-from summit.broker.topics import Topic
+from summit.broker.topics import Partition, Topic
 from summit.protocol import codes
 from summit.protocol.offset_commit import (
     OffsetCommitRequest,
@@ -74,14 +74,21 @@ def handle(state: BrokerState, request: Request, message: OffsetCommitRequest) -
         done(error)
 
 
+def check_commit(partition: Partition | None, metadata: str | None) -> int:
+    """What stands against one commit: an error code."""
+    if partition is None:
+        return codes.UNKNOWN_TOPIC_OR_PARTITION
+    if len((metadata or "").encode()) > METADATA_BYTES_MAX:
+        return codes.OFFSET_METADATA_TOO_LARGE
+    return codes.NONE
+
+
 def _check(topic: Topic | None, wanted: OffsetCommitRequestPartition, *, by_id: bool) -> int:
     if topic is None:
         return codes.UNKNOWN_TOPIC_ID if by_id else codes.UNKNOWN_TOPIC_OR_PARTITION
-    if not 0 <= wanted.partition_index < len(topic.partitions):
-        return codes.UNKNOWN_TOPIC_OR_PARTITION
-    if len((wanted.committed_metadata or "").encode()) > METADATA_BYTES_MAX:
-        return codes.OFFSET_METADATA_TOO_LARGE
-    return codes.NONE
+    known = 0 <= wanted.partition_index < len(topic.partitions)
+    partition = topic.partitions[wanted.partition_index] if known else None
+    return check_commit(partition, wanted.committed_metadata)
 
 
 def _committed(wanted: OffsetCommitRequestPartition, now_ms: int) -> Committed:

@@ -1,8 +1,8 @@
 """OffsetFetch: key 9, versions 1-10.
 
 Behaviour: the last durable commit of each partition; -1 without an error where there is none.
-Null topics (v2+) mean everything the group has committed. `require_stable` never waits: there are
-no transactions yet.
+Null topics (v2+) mean everything the group has committed. With `require_stable` (v7+) an offset
+that an open transaction is about to commit is UNSTABLE_OFFSET_COMMIT.
 Versions: 1-7 one group · 8+ several · 10 topics by id.
 """
 
@@ -32,7 +32,10 @@ _NOTHING = Committed(-1, -1, "", -1)
 def handle(state: BrokerState, request: Request, message: OffsetFetchRequest) -> None:
     """Answer with the commits that are asked for."""
     if request.version >= 8:
-        groups = [_group(state, request.version, group) for group in message.groups]
+        groups = [
+            _group(state, request.version, group, require_stable=message.require_stable)
+            for group in message.groups
+        ]
         request.reply(OffsetFetchResponse(groups=groups))
         return
     asked = (
@@ -43,7 +46,10 @@ def handle(state: BrokerState, request: Request, message: OffsetFetchRequest) ->
     topics = [
         OffsetFetchResponseTopic(
             name=name,
-            partitions=[_single(state, message.group_id, name, index) for index in indexes],
+            partitions=[
+                _single(state, message.group_id, name, index, require_stable=message.require_stable)
+                for index in indexes
+            ],
         )
         for name, indexes in asked
     ]
@@ -62,20 +68,23 @@ def _find(state: BrokerState, group_id: str, topic: str, index: int) -> Committe
 
 
 def _single(
-    state: BrokerState, group_id: str, topic: str, index: int
+    state: BrokerState, group_id: str, topic: str, index: int, *, require_stable: bool
 ) -> OffsetFetchResponsePartition:
     found = _find(state, group_id, topic, index)
+    error = codes.NONE
+    if require_stable and state.transactions.is_unstable(group_id, (topic, index)):
+        found, error = _NOTHING, codes.UNSTABLE_OFFSET_COMMIT
     return OffsetFetchResponsePartition(
         partition_index=index,
         committed_offset=found.offset,
         committed_leader_epoch=found.leader_epoch,
         metadata=found.metadata,
-        error_code=codes.NONE,
+        error_code=error,
     )
 
 
 def _group(
-    state: BrokerState, version: int, wanted: OffsetFetchRequestGroup
+    state: BrokerState, version: int, wanted: OffsetFetchRequestGroup, *, require_stable: bool
 ) -> OffsetFetchResponseGroup:
     error = codes.NONE
     if wanted.member_id and wanted.member_epoch >= 0:
@@ -103,7 +112,10 @@ def _group(
                 name=name,
                 topic_id=topic_id,
                 partitions=[
-                    _plural(state, wanted.group_id, name, index, known=bool(name))
+                    _unstable(index)
+                    if require_stable
+                    and state.transactions.is_unstable(wanted.group_id, (name, index))
+                    else _plural(state, wanted.group_id, name, index, known=bool(name))
                     for index in indexes
                 ],
             )
@@ -122,6 +134,16 @@ def _plural(
         committed_leader_epoch=found.leader_epoch,
         metadata=found.metadata,
         error_code=codes.NONE if known else codes.UNKNOWN_TOPIC_ID,
+    )
+
+
+def _unstable(index: int) -> OffsetFetchResponsePartitions:
+    return OffsetFetchResponsePartitions(
+        partition_index=index,
+        committed_offset=-1,
+        committed_leader_epoch=-1,
+        metadata="",
+        error_code=codes.UNSTABLE_OFFSET_COMMIT,
     )
 
 

@@ -4,10 +4,12 @@ Behaviour: one record batch per partition; it is checked (format, CRC), given it
 and stored as it came. Each partition succeeds or fails alone. acks=0 is never answered; an error
 then ends the connection, as in Kafka. acks=1 and acks=-1 are answered alike, when the batch is
 durable in the sense of the broker's durability setting and visible to readers. A repeated batch
-of an idempotent producer is answered with its first offsets.
+of an idempotent producer is answered with its first offsets. A transactional batch must belong to
+an open transaction of its transactional id; it is answered like any other.
 Where a topic's settings want records opened (codec, keys, times), a large request is worked on by
 a thread first.
-Versions: 8 error messages · 13 topics by id.
+Versions: 8 error messages · 12 a partition joins the transaction by its batch; before it
+AddPartitionsToTxn must have been answered · 13 topics by id.
 Deviations: acks=1 waits for the sync as well; it costs nothing beyond the group commit. The
 request's timeout is not used: an answer waits for the disk only.
 
@@ -56,10 +58,12 @@ _NO_START = -1
 class _Produced:
     """A Produce request between its staging and its answer."""
 
-    __slots__ = ("acks", "messages", "request")
+    __slots__ = ("acks", "messages", "request", "staged", "transactional_id")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, transactional_id: str | None) -> None:
         self.request = request
+        self.transactional_id = transactional_id
+        self.staged: list[PartitionLog] = []
         self.acks: list[ProduceAck] = []
         self.messages: dict[int, str] = {}  # index in `acks` → error message
 
@@ -111,15 +115,16 @@ def handle(state: BrokerState, request: Request, view: memoryview, position: int
 
     Raises: SummitError for a body that cannot be read.
     """
-    _, acks_wanted, _, parts = parse_produce(request.version, view, position)
+    transactional_id, acks_wanted, _, parts = parse_produce(request.version, view, position)
+    produced = _Produced(request, transactional_id)
     if acks_wanted != 0:
         request.connection.expect(request)
     if len(view) > INLINE_BYTES_MAX:
         work = _heavy(state, parts)
         if work:
-            _prepare_first(state, request, acks_wanted, parts, work, len(view))
+            _prepare_first(state, produced, acks_wanted, parts, work, len(view))
             return
-    _stage_all(state, request, acks_wanted, parts, {}, len(view))
+    _stage_all(state, produced, acks_wanted, parts, {}, len(view))
 
 
 def _heavy(state: BrokerState, parts: Sequence[ProducePart]) -> list[_Work]:
@@ -140,7 +145,7 @@ def _heavy(state: BrokerState, parts: Sequence[ProducePart]) -> list[_Work]:
 
 def _prepare_first(
     state: BrokerState,
-    request: Request,
+    produced: _Produced,
     acks_wanted: int,
     parts: Sequence[ProducePart],
     work: list[_Work],
@@ -148,7 +153,7 @@ def _prepare_first(
 ) -> None:
     """Have batches opened on a thread; stage when that is done. The connection waits so long."""
     now_ms = state.clock.now_ms()
-    connection = request.connection
+    connection = produced.request.connection
     connection.hold()
 
     def prepare() -> dict[int, Prepared]:
@@ -157,7 +162,7 @@ def _prepare_first(
     def done(prepared: dict[int, Prepared] | None, error: SummitError | None) -> None:
         assert prepared is not None
         if connection.is_open:  # else nobody could be told where the records went
-            _stage_all(state, request, acks_wanted, parts, prepared, size_bytes)
+            _stage_all(state, produced, acks_wanted, parts, prepared, size_bytes)
         connection.release()
 
     state.preparer.run(prepare, done)
@@ -169,27 +174,26 @@ def _open(records: memoryview, rules: BatchRules, now_ms: int) -> tuple[Buffer, 
 
 def _stage_all(
     state: BrokerState,
-    request: Request,
+    produced: _Produced,
     acks_wanted: int,
     parts: Sequence[ProducePart],
     prepared: dict[int, Prepared],
     size_bytes: int,
 ) -> None:
-    produced = _Produced(request)
     acks = produced.acks
     now_ms = state.clock.now_ms()
-    staged: list[PartitionLog] = []
+    staged = produced.staged
     for topic_key, index, records in parts:
         try:
             ready = prepared.get(len(acks)) if prepared else None
-            ack = _stage(state, topic_key, index, records, acks_wanted, now_ms, staged, ready)
+            ack = _stage(state, topic_key, index, records, acks_wanted, now_ms, produced, ready)
         except SummitError as error:
             produced.messages[len(acks)] = str(error)
             ack = (topic_key, index, codes.code_of(error), _NO_OFFSET, _NO_TIME, _NO_START)
         acks.append(ack)
     if acks_wanted == 0:
         if produced.messages:
-            request.connection.close()
+            produced.request.connection.close()
         if staged:
             state.commit.when_durable(_nobody_waits, staged, size_bytes)
         return
@@ -206,7 +210,7 @@ def _stage(
     records: memoryview | None,
     acks_wanted: int,
     now_ms: int,
-    staged: list[PartitionLog],
+    produced: _Produced,
     ready: Prepared | None,
 ) -> ProduceAck:
     if isinstance(topic_key, str):
@@ -232,12 +236,12 @@ def _stage(
         raise Invalid("batch.too_large", size_bytes=size, limit_bytes=topic.batch_max_bytes)
     batch, header = _fit(topic.rules, records, now_ms, ready)
     if header.is_transactional:
-        raise Invalid("batch.transactional")
+        _admit(state, produced, header, topic.name, index)
     partition = topic.partitions[index]
     log = partition.log
     result = log.stage(batch, now_ms, header)
     if not result.published:
-        staged.append(log)
+        produced.staged.append(log)
     partition.bytes_in += size
     metrics = state.metrics
     metrics.messages_in += header.record_count
@@ -245,6 +249,23 @@ def _stage(
     return (
         topic_key, index, 0, result.base_offset, result.log_append_time, log.start_offset,
     )  # fmt: skip
+
+
+def _admit(
+    state: BrokerState, produced: _Produced, header: BatchHeader, topic: str, index: int
+) -> None:
+    """Ask the coordinator; what it stages shares the fate of the batch. Raises SummitError."""
+    if produced.transactional_id is None:
+        raise Invalid("batch.transactional")
+    transactions = state.transactions
+    staged = transactions.admit(
+        produced.transactional_id,
+        (header.producer_id, header.producer_epoch),
+        (topic, index),
+        version=produced.request.version,
+    )
+    if staged:
+        produced.staged.append(transactions.log)
 
 
 def _fit(

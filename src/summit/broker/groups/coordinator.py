@@ -149,6 +149,22 @@ class Coordinator:
 
         self._commit.when_durable(durable, self._logs)
 
+    def stage_offsets(self, commits: dict[str, dict[TopicPartition, Committed]]) -> None:
+        """Queue the commits of a transaction, by group, in the open group. Raises as `stage`."""
+        pairs: list[tuple[bytes, bytes | None]] = [
+            (stored.offset_key(group_id, *where), _value(committed))
+            for group_id, of_group in commits.items()
+            for where, committed in of_group.items()
+        ]
+        if pairs:
+            self._stage(pairs)
+
+    def apply_offsets(self, commits: dict[str, dict[TopicPartition, Committed]]) -> None:
+        """Make the commits of a transaction visible, now that its decision is durable."""
+        for group_id, of_group in commits.items():
+            for where, committed in of_group.items():
+                self.offsets.put(group_id, where, committed)
+
     # ---- deleting ----
 
     def delete(self, group_id: str, done: Callable[[int], None]) -> None:
