@@ -356,3 +356,29 @@ class TestBrokerConfigs:
         result = change(wire, BROKER, "1", (key, SET, value))
         assert result.error_code == codes.INVALID_REQUEST
         assert key in result.error_message
+
+
+def test_every_change_outlives_the_rewriting_of_the_facts(start_broker: Start) -> None:
+    broker = start_broker()
+    housekeeping = broker._broker._housekeeping
+    assert housekeeping is not None
+    with Wire(broker.port) as wire:
+        wire.create_topic("t", 1)
+        wire.produce("t", batch_of(b"a", b"b", b"c"))
+        assert delete_records(wire, "t", 2).low_watermark == 2
+        for step in range(30):
+            change(wire, TOPIC, "t", ("segment.ms", SET, str(100 + step)))
+        assert grow(wire, "t", 3).error_code == codes.NONE
+        change(wire, BROKER, "", ("log.retention.ms", SET, "2000000"))
+        housekeeping.rewriter.records_min = 10
+        broker._call(housekeeping.rewrite)
+        wire.produce("t", batch_of(b"d"))
+    log = housekeeping.rewriter._log
+    assert log.high_watermark - log.start_offset < 10
+    broker.stop()
+    with Wire(start_broker().port) as wire:
+        found = configs(wire, TOPIC, "t")
+        assert (found["segment.ms"].value, found["retention.ms"].value) == ("129", "2000000")
+        assert count_of(wire, "t") == 3
+        assert wire.fetch("t", 1).error_code == codes.OFFSET_OUT_OF_RANGE
+        assert wire.fetch_values("t", 2)[0] == b"c"
