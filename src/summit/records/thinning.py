@@ -41,26 +41,36 @@ def unfold(batch: Buffer, header: BatchHeader) -> bytes:
 
 
 def raw_records(body: bytes, header: BatchHeader) -> Iterator[RawRecord]:
-    """The records of an unfolded batch. Raises: Corrupt("batch.unreadable")."""
+    """The records of an unfolded batch. Raises: Corrupt("batch.unreadable").
+
+    Numbers of one byte, which most are, are decoded in place: half the time of a call each.
+    """
     base_offset = header.base_offset
     position = 0
+    end = len(body)
     for _ in range(header.record_count):
         start = position
         length, position = decode_varint(body, position)
         stop = position + length
-        if length < 0 or stop > len(body):
+        if length < 0 or stop > end or position >= end:
             raise Corrupt("batch.unreadable", reason="a record is cut off")
         timestamp, after = decode_varint(body, position + 1)
         offset, position = decode_varint(body, after)
-        size, position = decode_varint(body, position)
+        byte = body[position] if position < end else 0x80
+        if byte < 0x80:
+            size, position = (byte >> 1) ^ -(byte & 1), position + 1
+        else:
+            size, position = decode_varint(body, position)
         key = None
         if size >= 0:
             key = body[position : position + size]
             position += size
-        size, position = decode_varint(body, position)
-        if position > stop:
+        if position >= stop:
             raise Corrupt("batch.unreadable", reason="a key or value is cut off")
-        yield RawRecord(start, after, stop, timestamp, base_offset + offset, key, size < 0)
+        # Of the value only the sign of its length counts: the lowest bit.
+        yield RawRecord(
+            start, after, stop, timestamp, base_offset + offset, key, bool(body[position] & 1)
+        )
         position = stop
 
 
