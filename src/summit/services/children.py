@@ -30,7 +30,7 @@ class Child:
 
     Args:
         name: For logs.
-        arguments: The command line after `summit`.
+        arguments: The command line after `summit`; may be changed between two starts.
         alone_in: A directory to run in without the settings of the environment and of the
             configuration file, so that only `arguments` count.
     """
@@ -41,7 +41,7 @@ class Child:
         self.name = name
         self.ready: dict[str, Any] = {}
         self.restarts = 0
-        self._arguments = list(arguments)
+        self.arguments = list(arguments)
         self._directory = alone_in
         inherited = environment() if alone_in is None else without_settings(environment())
         self._env = {**inherited, LIFELINE: "stdin"}
@@ -60,7 +60,7 @@ class Child:
         if self._stopping:
             return
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "summit", *self._arguments,
+            sys.executable, "-m", "summit", *self.arguments,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=self._env,
             cwd=self._directory,
             start_new_session=True,  # Ctrl-C is for the parent, which ends its children in order

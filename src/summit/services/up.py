@@ -62,6 +62,10 @@ class Supervisor:
         ]
         children = [self._node, *self._workers]
         await asyncio.gather(*(child.start() for child in children))
+        # Clients know these addresses: when the node is started again, it must have them again.
+        for option, name in (("--port", "streaming"), ("--correlation-port", "correlation")):
+            port = str(self._node.ready[name]).rpartition(":")[2]
+            self._node.arguments += [option, port]
         for child in children:
             self._tasks.spawn(self._watch(child), f"watch {child.name}")
 
