@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.broker.wire import Wire, batch_of, produce_request, records_of
 
+from summit.broker import BrokerThread
 from summit.protocol import codes
 from summit.protocol.produce import PRODUCE
 from summit.records import CODEC_NUMBERS, parse_header
@@ -62,6 +63,16 @@ def test_without_answers_too(wire: Wire) -> None:
     while len(found := wire.fetch_values("unanswered")) < 103 and time.monotonic() < deadline:
         pass
     assert found == LARGE + SMALL
+
+
+def test_what_was_sent_before_hanging_up_is_kept(wire: Wire, broker: BrokerThread) -> None:
+    wire.create_topic("hung-up", compression_type="gzip")
+    with Wire(broker.port) as other:
+        other.produce("hung-up", batch_of(*LARGE), acks=0)
+    deadline = time.monotonic() + 10
+    while len(found := wire.fetch_values("hung-up")) < 100 and time.monotonic() < deadline:
+        pass
+    assert found == LARGE
 
 
 def test_a_large_batch_that_is_broken(wire: Wire) -> None:

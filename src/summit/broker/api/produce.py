@@ -161,9 +161,10 @@ def _prepare_first(
 
     def done(prepared: dict[int, Prepared] | None, error: SummitError | None) -> None:
         assert prepared is not None
-        if connection.is_open:  # else nobody could be told where the records went
-            _stage_all(state, produced, acks_wanted, parts, prepared, size_bytes)
-        connection.release()
+        # Whoever sent it may be gone; it was taken all the same, as without the thread.
+        _stage_all(state, produced, acks_wanted, parts, prepared, size_bytes)
+        if connection.is_open:
+            connection.release()
 
     state.preparer.run(prepare, done)
 
