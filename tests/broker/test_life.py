@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from tests.broker.wire import Wire, batch_of, fetch_request, produce_request, re
 from tests.sim.faulty_files import FaultyFiles
 
 from summit.base.errors import Closed, Conflict, Invalid, SummitError
-from summit.broker import BrokerSettings, BrokerThread
+from summit.broker import Broker, BrokerSettings, BrokerThread
 from summit.protocol import codes
 from summit.protocol.delete_topics import DELETE_TOPICS, DeleteTopicsRequest
 from summit.protocol.fetch import FETCH
@@ -433,3 +434,21 @@ def wait_for(what: Callable[[], Any], timeout_s: float = 10) -> None:
     while not what():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
+
+
+def test_a_taken_port_fails_the_start_and_leaves_the_directory_usable(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            broker = Broker(BrokerSettings(host="127.0.0.1", port=port, data_dir=str(tmp_path)))
+            with pytest.raises(OSError):
+                await broker.start()
+            await broker.stop()
+            assert not broker.failed.done()
+        again = Broker(BrokerSettings(host="127.0.0.1", port=0, data_dir=str(tmp_path)))
+        await again.start()
+        await again.stop()
+
+    asyncio.run(scenario())

@@ -133,6 +133,10 @@ class Broker:
                 backlog=_BACKLOG,
             )
         except BaseException:
+            self._is_stopping = True  # nothing is left for `stop`, which closes no disk twice
+            if self._state is not None:
+                self._state.coordinator.close()
+                self._state.transactions.close()
             await self._close_disk()
             raise
         self.host, self.port = self._server.sockets[0].getsockname()[:2]
