@@ -180,6 +180,20 @@ class TestCreateTopics:
         if version >= 7:
             assert result.topic_id == wire.metadata(name).topics[0].topic_id
 
+    def test_who_hears_that_a_topic_exists_can_use_it(
+        self, broker: BrokerThread, wire: Wire
+    ) -> None:
+        with Wire(broker.port) as other:
+            for n in range(20):
+                request = CreateTopicsRequest(topics=[creatable(f"raced-{n}", 3)])
+                sent = wire.send(CREATE_TOPICS, 7, request)
+                (second,) = other.ask(CREATE_TOPICS, 7, request).topics
+                (found,) = other.metadata(f"raced-{n}").topics
+                (first,) = wire.receive(CREATE_TOPICS, 7, sent).topics
+                errors = {first.error_code, second.error_code}
+                assert errors == {codes.NONE, codes.TOPIC_ALREADY_EXISTS}
+                assert (found.error_code, len(found.partitions)) == (codes.NONE, 3)
+
     def test_minus_one_means_the_default(self, wire: Wire) -> None:
         request = CreateTopicsRequest(topics=[creatable("defaults", -1, -1)])
         (result,) = wire.ask(CREATE_TOPICS, 7, request).topics

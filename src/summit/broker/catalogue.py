@@ -108,7 +108,14 @@ class Catalogue:
     def create(
         self, name: str, partitions: int, configs: Mapping[str, str | None], done: Created
     ) -> None:
-        """Make a topic; `done` hears it when it is durable. Raises what `check` raises."""
+        """Make a topic; `done` hears it when it is durable. Raises what `check` raises.
+
+        While another request makes it, `done` waits too: who hears that a topic exists asks for
+        it next, and must find it.
+        """
+        if name in self._creating:
+            self._creating[name].append(functools.partial(_was_made, name, done))
+            return
         checked = self.check(name, partitions, configs)
         topic = self._new_topic(name, uuid.UUID(bytes=self._rand.bytes(16), version=4), checked)
         self._creating[name] = [done]
@@ -329,3 +336,7 @@ class Catalogue:
             else:
                 self._store.delete_topic(name)
                 _log.info("topic.removed", topic=name)
+
+
+def _was_made(name: str, done: Created, topic: Topic | None, error: SummitError | None) -> None:
+    done(None, error if topic is None else Conflict("topic.exists", topic=name))
