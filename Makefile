@@ -3,7 +3,8 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
     "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; \
     done)
-UV_PYTHON = $(if $(filter file,$(origin PYTHON)),>=3.11,$(PYTHON))
+comma := ,
+UV_PYTHON = $(if $(filter file,$(origin PYTHON)),">=3.11$(comma)<3.14","$(PYTHON)")
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -19,7 +20,7 @@ setup: $(READY)  ## make .venv with Summit and its development tools
 
 $(READY): pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
-	    uv venv --quiet --allow-existing --python "$(UV_PYTHON)" $(VENV) && \
+	    uv venv --quiet --allow-existing --python $(UV_PYTHON) $(VENV) && \
 	    uv pip install --quiet --python $(BIN)/python -e '.[dev]'; \
 	else \
 	    "$(or $(PYTHON),python3)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
