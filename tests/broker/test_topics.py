@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -181,18 +182,19 @@ class TestCreateTopics:
             assert result.topic_id == wire.metadata(name).topics[0].topic_id
 
     def test_who_hears_that_a_topic_exists_can_use_it(
-        self, broker: BrokerThread, wire: Wire
+        self, start_broker: Callable[..., BrokerThread]
     ) -> None:
-        with Wire(broker.port) as other:
-            for n in range(3):
-                request = CreateTopicsRequest(topics=[creatable(f"raced-{n}", 60)])
+        port = start_broker(durability="fsync").port
+        with Wire(port) as wire, Wire(port) as other:
+            for n in range(10):
+                request = CreateTopicsRequest(topics=[creatable(f"raced-{n}", 3)])
                 sent = wire.send(CREATE_TOPICS, 7, request)
                 (second,) = other.ask(CREATE_TOPICS, 7, request).topics
                 (found,) = other.metadata(f"raced-{n}").topics
                 (first,) = wire.receive(CREATE_TOPICS, 7, sent).topics
                 errors = {first.error_code, second.error_code}
                 assert errors == {codes.NONE, codes.TOPIC_ALREADY_EXISTS}
-                assert (found.error_code, len(found.partitions)) == (codes.NONE, 60)
+                assert (found.error_code, len(found.partitions)) == (codes.NONE, 3)
 
     def test_minus_one_means_the_default(self, wire: Wire) -> None:
         request = CreateTopicsRequest(topics=[creatable("defaults", -1, -1)])
