@@ -207,7 +207,7 @@ def test_two_brokers_cannot_share_a_directory_nor_a_port(tmp_path: Path) -> None
             assert caught.value.code == "disk.locked"
             port = int(broker.address.rpartition(":")[2])
             other = make(tmp_path / "other", port=port, host="127.0.0.1")
-            with pytest.raises(OSError, match="in use"):
+            with pytest.raises(Conflict, match="in use"):
                 await other.start()
             assert not other.is_leader_broker()
             await other.stop()

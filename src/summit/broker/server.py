@@ -10,12 +10,13 @@ One broker belongs to one event loop; whatever blocks on the disk for long runs 
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 from collections.abc import Sequence
 from typing import Any, Final
 
 from summit.base.clock import Clock, SystemClock
-from summit.base.errors import Closed, SummitError
+from summit.base.errors import Closed, Conflict, Invalid, SummitError
 from summit.base.files import Files, OsFiles
 from summit.base.limits import BACKLOG_BYTES_MAX
 from summit.base.logs import get_logger
@@ -107,7 +108,8 @@ class Broker:
         """Recover what is on the disk and listen.
 
         Raises: Conflict("disk.locked") when another broker has the data directory; Corrupt or
-            OSError when the disk cannot be read or the port is taken.
+            Conflict("web.port_in_use"), Invalid("web.bind_failed"); OSError when the disk cannot
+            be read.
         """
         loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[SummitError] = loop.create_future()
@@ -126,12 +128,7 @@ class Broker:
             self._state = self._build_state(loop, store)
             await self._commit.drain()  # transactions that the last run left behind
             self._dispatcher = Dispatcher(self._state)
-            self._server = await loop.create_server(
-                functools.partial(Connection, self),
-                settings.host or None,
-                settings.port,
-                backlog=_BACKLOG,
-            )
+            self._server = await self._listen(loop)
         except BaseException:
             self._is_stopping = True  # nothing is left for `stop`, which closes no disk twice
             if self._state is not None:
@@ -202,6 +199,20 @@ class Broker:
         }
 
     # ---- starting ----
+
+    async def _listen(self, loop: asyncio.AbstractEventLoop) -> asyncio.Server:
+        """Take connections. Raises: Conflict("web.port_in_use"); Invalid("web.bind_failed")."""
+        host, port = self.settings.host, self.settings.port
+        try:
+            return await loop.create_server(
+                functools.partial(Connection, self), host or None, port, backlog=_BACKLOG
+            )
+        except OSError as error:
+            address = f"{host}:{port}"
+            if error.errno == errno.EADDRINUSE:
+                raise Conflict("web.port_in_use", address=address) from error
+            reason = error.strerror or str(error)
+            raise Invalid("web.bind_failed", address=address, reason=reason) from error
 
     def _open_store(self) -> LogStore:
         settings = self.settings

@@ -76,7 +76,7 @@ class MessageBroker(Emitter):
         """Recover what is on the disk and listen; returns when clients can connect.
 
         Raises: Conflict("broker.running") "Broker already running"; Conflict("disk.locked") when
-            another broker has the data directory; OSError when the port is taken.
+            another broker has the data directory, or the port is taken.
         """
         async with self._changing:
             if self._thread is not None:
