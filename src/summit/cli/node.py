@@ -31,7 +31,8 @@ def node(
             "streaming", 3000, {"host": host, "port": port, "workers": 0}
         ),
         correlation=service_settings(
-            "correlation", 3001, {"host": host, "port": correlation_port, "workers": 0}
+            "correlation", 3001, {"host": host, "port": correlation_port, "workers": 0},
+            named_port=False,
         ),
         broker=None,
         bootstrap_servers=bootstrap_servers.split(","),

@@ -10,7 +10,7 @@ from summit.cli.serving import PORT, serve, serving_options
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", default=None, help="Address to listen on; 127.0.0.1 by default.")
 @click.option(
     "--port",
     type=PORT,
@@ -48,7 +48,7 @@ from summit.cli.serving import PORT, serve, serving_options
 )
 @serving_options
 def up(
-    host: str,
+    host: str | None,
     port: int | None,
     correlation_port: int | None,
     broker_port: int | None,
@@ -64,17 +64,28 @@ def up(
     One worker is active at a time; more of them stand by.
     """
     from summit.services.settings import bootstrap_servers as dialled
+    from summit.services.settings import service_settings
     from summit.services.up import Supervisor
 
-    free = port == 0
-    broker = ["--host", host, "--port", str(_port(broker_port, 9092, free=free))]
-    if data_dir is not None:
-        broker += ["--data-dir", data_dir]
-    if durability is not None:
-        broker += ["--durability", durability]
+    if port == 0:
+        correlation_port = correlation_port or 0
+        broker_port = broker_port or 0
+    # Resolved here, so that what is wrong is said before anything is started.
+    streaming = service_settings("streaming", 3000, {"host": host, "port": port})
+    correlation = service_settings(
+        "correlation", 3001, {"host": host, "port": correlation_port}, named_port=False
+    )
     node = [
-        "--host", host, "--port", str(_port(port, 3000, free=free)),
-        "--correlation-port", str(_port(correlation_port, 3001, free=free)),
+        "--host", streaming.host, "--port", str(streaming.port),
+        "--correlation-port", str(correlation.port),
+    ]  # fmt: skip
+    # The broker's process looks up by itself what is not given.
+    given = {"--host": host, "--port": broker_port, "--data-dir": data_dir,
+             "--durability": durability}  # fmt: skip
+    broker = [
+        text
+        for option, value in given.items() if value is not None
+        for text in (option, str(value))
     ]  # fmt: skip
     existing = dialled(bootstrap_servers, default=None)
     component = Supervisor(
@@ -85,9 +96,3 @@ def up(
         bootstrap_servers=existing,
     )
     serve(component, log_level=log_level, output=output)
-
-
-def _port(given: int | None, default: int, *, free: bool) -> int:
-    if given is not None:
-        return given
-    return 0 if free else default

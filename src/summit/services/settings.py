@@ -49,19 +49,22 @@ class ServiceSettings(Config, frozen=True, kw_only=True):
             )
 
 
-def service_settings(section: str, port: int, flags: Mapping[str, Any]) -> ServiceSettings:
+def service_settings(
+    section: str, port: int, flags: Mapping[str, Any], *, named_port: bool = True
+) -> ServiceSettings:
     """Settings of the service `streaming` or `correlation`.
 
     Args:
         section: Its section of the file and of `SUMMIT_SECTION__*`.
         port: Its default port.
         flags: Values from the command line, None where not given.
+        named_port: Whether PORT means this service; one process with both has one PORT.
     """
     return resolve(
         ServiceSettings, section,
         flags=flags, env=environment(),
         file={section: {"port": port, **load_toml(CONFIG_FILE).get(section, {})}},
-        aliases={"PORT": "port"},
+        aliases={"PORT": "port"} if named_port else {},
     )  # fmt: skip
 
 
