@@ -19,6 +19,7 @@ from summit.services.process import DRAIN_TIMEOUT_S, LIFELINE
 from summit.services.settings import without_settings
 
 READY_TIMEOUT_S = 30.0
+ENDING_TIMEOUT_S = 5.0  # from closing its output to the end
 RESTARTS_MAX = 5  # in a row; a child that ran for a minute starts to count anew
 RESTART_COUNT_RESET_S = 60.0
 
@@ -71,6 +72,9 @@ class Child:
         except TimeoutError:
             line = b""
         if not line:
+            # Closing its output, it is about to end; a signal now would cost us its exit code.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), ENDING_TIMEOUT_S)
             code = await self._end()
             raise Unavailable("process.failed", name=self.name, reason=f"exit code {code}")
         self.ready = msgspec.json.decode(line)
