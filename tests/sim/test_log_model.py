@@ -137,6 +137,7 @@ class LogModel(RuleBasedStateMachine):
 
 LogModel.TestCase.settings = settings(
     max_examples=60,
+    derandomize=True,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -89,6 +89,8 @@ class Housekeeping:
         """Clean compacted logs every so often."""
         while True:
             await asyncio.sleep(self._state.settings.log_cleaner_backoff_ms / 1000)
+            if not self._state.settings.log_cleaner_enable:
+                continue
             before = self.compactor.cleaned_count
             await self.compactor.clean_all()
             if self.compactor.cleaned_count != before:
