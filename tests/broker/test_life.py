@@ -235,7 +235,8 @@ def test_the_log_of_facts_is_kept_short(start_broker: Start) -> None:
 
 def test_committed_offsets_are_compacted(start_broker: Start) -> None:
     quick: dict[str, Any] = {
-        "durability": "fsync", "log_cleaner_enable": True, "log_cleaner_backoff_ms": 30, "checkpoint_interval_ms": 30,
+        "durability": "fsync", "log_cleaner_enable": True,
+        "log_cleaner_backoff_ms": 30, "checkpoint_interval_ms": 30,
     }  # fmt: skip
     broker = start_broker(**quick)
     state = broker._broker._state  # type: ignore[union-attr]
