@@ -14,7 +14,7 @@ from summit.protocol import codes
 from summit.protocol.fetch import FETCH
 from summit.records import Record, build_batch, parse_header, split_batches
 
-QUICK = {"log_cleaner_enable": True, "log_cleaner_backoff_ms": 50, "checkpoint_interval_ms": 50}
+QUICK = {"log_cleaner_backoff_ms": 50, "checkpoint_interval_ms": 50}
 SMALL = {
     "cleanup_policy": "compact",
     "segment_bytes": "2048",
@@ -124,9 +124,7 @@ def test_a_stop_in_the_middle_of_a_cleaning(start_broker: Any) -> None:
 
 
 def test_the_loop_answers_while_a_cleaning_runs(start_broker: Any) -> None:
-    broker = start_broker(
-        checkpoint_interval_ms=50, log_cleaner_backoff_ms=200, log_cleaner_enable=True
-    )
+    broker = start_broker(checkpoint_interval_ms=50, log_cleaner_backoff_ms=200)
     inner: Broker = broker._broker
     with Wire(broker.port) as wire:
         wire.create_topic("busy", **SMALL | {"segment_bytes": "262144"})

@@ -20,7 +20,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
     """A broker that looks for something to clean ten times a second."""
     path = tmp_path_factory.mktemp("quick")
     with BrokerProcess(
-        str(path), log_cleaner_enable=True, log_cleaner_backoff_ms=100, checkpoint_interval_ms=100
+        str(path), log_cleaner_backoff_ms=100, checkpoint_interval_ms=100
     ) as process:
         yield process
 

@@ -75,10 +75,9 @@ class LogModel(RuleBasedStateMachine):
     @precondition(lambda self: self.sealed)
     @rule()
     def roll_back(self) -> None:
-        group, values = self.sealed.pop(0)
-        group.roll_back()
-        if values:
-            self.forget_unpublished()
+        group, _ = self.sealed.pop(0)
+        group.roll_back()  # also of a group that holds but a repeated batch: all behind it goes
+        self.forget_unpublished()
 
     def forget_unpublished(self) -> None:
         self.sealed = [(group, []) for group, _ in self.sealed]

@@ -32,8 +32,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
             factor is lowered to the brokers that live, which is one.
         log_segment_bytes, log_segment_ms, log_retention_ms, log_retention_bytes: Defaults of
             topics; -1 keeps for ever.
-        log_cleaner_enable: Whether compacted topics are cleaned. Off: they keep every record, which
-            is safe; a power cut in the middle of a cleaning can still lose a key's last value.
+        log_cleaner_enable: Whether compacted topics are cleaned. Off: they keep every record.
         log_cleaner_backoff_ms: How often compacted topics are looked at.
         message_max_bytes: Largest record batch that a topic takes unless its own
             `max.message.bytes` says otherwise.
@@ -66,7 +65,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
     log_retention_ms: int = 7 * _DAY_MS
     log_retention_bytes: int = -1
     log_retention_check_interval_ms: int = 300_000
-    log_cleaner_enable: bool = False
+    log_cleaner_enable: bool = True
     log_cleaner_backoff_ms: int = 15_000
     checkpoint_interval_ms: int = 60_000
     message_max_bytes: int = 1_048_588  # 1 MiB and a batch's overhead, as in Kafka

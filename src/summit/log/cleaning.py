@@ -236,8 +236,14 @@ class Cleaning:
         core = self._core
         failure = disk_error(error, core.data_dir) if isinstance(error, OSError) else error
         if isinstance(failure, Unavailable) and not is_committed:
-            if self._group:
-                remove_cleaned(core.files, self.log.directory, self._group[0].base_offset)
+            try:
+                if self._group:
+                    remove_cleaned(core.files, self.log.directory, self._group[0].base_offset)
+            except FileNotFoundError:  # deleted meanwhile
+                return None
+            except (OSError, Corrupt) as second:
+                failure = Corrupt("disk.write_failed", path=core.data_dir, reason=str(second))
+                core.fail(failure)
             return failure
         if failure.code.startswith("batch."):
             self.log.is_cleanable = False

@@ -16,6 +16,7 @@ from __future__ import annotations
 import crc32c
 
 from summit.base.files import Files
+from summit.log.faults import sync_dir
 from summit.log.layout import (
     CLEANED,
     INDEX,
@@ -33,7 +34,7 @@ SUFFIXES = (TRANSACTION_INDEX, INDEX, TIME_INDEX, LOG)
 
 
 def write_marker(files: Files, directory: str, base: int, end: int) -> str:
-    """Commit a swap. Returns: the marker's path. Raises OSError: nothing has changed."""
+    """Commit a swap. Returns: the marker's path. Raises OSError: it may be there all the same."""
     path = join(directory, offset_name(base, SWAP))
     body = f"{base} {end} ".encode()
     files.write_atomic(path, body + f"{crc32c.crc32c(body):08x}\n".encode())
@@ -67,7 +68,17 @@ def rename_cleaned(files: Files, directory: str, base: int) -> None:
 
 
 def remove_cleaned(files: Files, directory: str, base: int) -> None:
-    """Remove the files of a cleaning that is not to be."""
+    """Remove the files of a cleaning that is not to be.
+
+    A marker may be there although writing it failed, in its last step. It goes first, and durably:
+    it would make the next opening remove what the cleaned files no longer replace.
+
+    Raises: OSError; Corrupt("disk.sync_failed").
+    """
+    marker = join(directory, offset_name(base, SWAP))
+    if files.exists(marker):
+        files.remove(marker)
+        sync_dir(files, directory)
     for suffix in reversed(SUFFIXES):
         path = join(directory, offset_name(base, suffix)) + CLEANED
         if files.exists(path):
