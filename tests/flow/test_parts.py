@@ -214,3 +214,21 @@ def test_a_silent_partition_lets_the_state_of_others_be_forgotten_and_comes_back
     assert partitions.uncommitted() == {"t/0": 3, "t/1": 2}
     partitions.end("t/1")
     assert partitions.positions == {"t/0": 3}
+
+
+def test_a_batch_with_several_stretches_of_a_partition_is_noted_once_behind_them() -> None:
+    """An offset in the middle would go with the watermark of the end, which is too late for it."""
+    engine = Engine()
+    engine.set_rules([plan()])
+    partitions = Partitions(engine, ManualClock(), idle_ms=1_000)
+    partitions.rules_changed()
+    for name in ("t/0", "t/1"):
+        partitions.begin(name, 0)
+    batches = [
+        [chunk(0, 0, failure(0, "a")), chunk(1, 0, failure(0, "b")), chunk(0, 1, failure(90, "a"))],
+        [chunk(0, 2, failure(300, "a")), chunk(1, 1, failure(300, "b"))],
+    ]
+    for batch in batches:
+        engine.apply(batch)
+        partitions.took(batch)
+    assert partitions.low()["t/0"] == (2, T0 + 90_000)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -85,6 +86,10 @@ class Log:
         for name in names:
             self.assigned.pop(name)
 
+    def read_to(self) -> dict[str, int]:
+        ends = {name: len(records) for name, records in self.records.items()}
+        return {name: ends[name] for name, at in self.assigned.items() if at >= ends[name]}
+
     async def poll(self, count: int, timeout_ms: int) -> list[ConsumerRecord]:
         del timeout_ms
         for name, at in sorted(self.assigned.items()):
@@ -119,7 +124,7 @@ class Miniature:
         low = {name: offset for name, (offset, _) in plan.low.items()}
         cuts = cuts_of(self.written[since:], self.plans, low, committed)
         replay = Replay(log, self.engine, self.partitions.read_back, cuts, lambda: True)
-        asyncio.run(replay.run(self.partitions.positions, committed, 7, self.clock))
+        asyncio.run(replay.run(self.partitions.positions, committed, 7))
 
     def process(self, records: list[ConsumerRecord]) -> None:
         chunks = chunk_records(records)
@@ -150,12 +155,16 @@ EVENTS = st.lists(
         st.sampled_from([0, 500, 1_000, 4_000]),
     ),
     min_size=60,
-    max_size=120,
+    max_size=200,
 )
 
 
 LIVES = st.lists(
-    st.tuples(st.integers(5, 40), st.integers(0, 4), st.integers(0, 9)), min_size=1, max_size=5
+    st.tuples(
+        st.integers(5, 80), st.integers(0, 4), st.integers(0, 9), st.sampled_from([1, 5, 60])
+    ),
+    min_size=1,
+    max_size=5,
 )
 
 
@@ -163,7 +172,7 @@ LIVES = st.lists(
 @settings(max_examples=10, deadline=None)
 @given(events=EVENTS, after=st.sampled_from(AFTER), lives=LIVES)
 def test_alerts_are_those_of_a_worker_that_lives(
-    shape: str, events: list[Any], after: Any, lives: list[tuple[int, int, int]]
+    shape: str, events: list[Any], after: Any, lives: list[tuple[int, int, int, int]]
 ) -> None:
     check(shape, events, after, lives)
 
@@ -173,12 +182,14 @@ def test_alerts_are_those_of_a_worker_that_lives(
 @settings(max_examples=200, deadline=None)
 @given(events=EVENTS, after=st.sampled_from(AFTER), lives=LIVES)
 def test_the_same_more_often(
-    shape: str, events: list[Any], after: Any, lives: list[tuple[int, int, int]]
+    shape: str, events: list[Any], after: Any, lives: list[tuple[int, int, int, int]]
 ) -> None:
     check(shape, events, after, lives)
 
 
-def check(shape: str, events: list[Any], after: Any, lives: list[tuple[int, int, int]]) -> None:
+def check(
+    shape: str, events: list[Any], after: Any, lives: list[tuple[int, int, int, int]]
+) -> None:
     """Compare a worker that lives with one that is killed again and again."""
     log = Log(events)
     plans = [rule("r", steps=SHAPES[shape], afterMatch=after)]
@@ -191,19 +202,21 @@ def check(shape: str, events: list[Any], after: Any, lives: list[tuple[int, int,
     committed: Positions = {"t/0": 0, "t/1": 0}
     last: ProgressRecord | None = None
     # A life: so many records are processed, of which the last few are not committed, and the
-    # progress was told so many records before the commit.
-    for count, uncommitted, stale in [*lives, (10**9, 0, 0)]:
+    # progress was told so many records before the commit; records come in batches of so many.
+    for count, uncommitted, stale, batch in [*lives, (10**9, 0, 0, 16)]:
         worker = Miniature(plans, written)
         worker.resume(log, committed, last)
         last = worker.progress()
         records = pending(log, worker.partitions.positions)[:count]
         told_at = max(0, len(records) - uncommitted - stale)
-        for number, record in enumerate(records):
-            if number == told_at:
+        commit_at = len(records) - uncommitted
+        edges = {told_at, commit_at, len(records), *range(0, len(records), batch)}
+        for first, stop in pairwise(sorted(edges)):
+            if first == told_at:
                 last = worker.progress()
-            if number == len(records) - uncommitted:
+            if first == commit_at:
                 committed = dict(worker.partitions.positions)
-            worker.process([record])
+            worker.process(records[first:stop])
         if uncommitted == 0 and records:
             committed = dict(worker.partitions.positions)
 

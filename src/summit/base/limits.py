@@ -83,7 +83,6 @@ DEFINITION_PUBLISH_MS: Final = 10_000  # ms until a published definition is read
 LEASE_POLL_MS: Final = 2  # ms of one poll that keeps a membership alive; commits wait for it
 LEASE_PAUSE_MS: Final = 50  # ms between two such polls; how late a worker hears of its turn
 READ_BACK_MS_MAX: Final = 86_400_000  # ms a restart reads back for rules without `within`
-READ_BACK_SILENCE_MS: Final = 5_000  # ms without records after which a restart goes on
 WORKER_RETRY_MS: Final = 100  # ms before the first retry; doubles up to retryBackoffMaxMs
 RECOMMIT_MS: Final = 3_600_000  # ms; idle positions are committed anew before they expire
 RATE_WINDOW_MS: Final = 10_000  # ms over which a worker's rates are measured

@@ -52,12 +52,18 @@ class StreamConsumer(Emitter):
 
     Args:
         config: A `ConsumerConfig`, or a mapping with its names.
+        tell_ends: Whether `read_to` is wanted.
     """
 
     def __init__(
-        self, config: ConsumerConfig | Mapping[str, Any], *, clock: Clock | None = None
+        self,
+        config: ConsumerConfig | Mapping[str, Any],
+        *,
+        clock: Clock | None = None,
+        tell_ends: bool = False,
     ) -> None:
         super().__init__()
+        self._tell_ends = tell_ends
         self.config = (
             config if isinstance(config, ConsumerConfig) else ConsumerConfig.from_dict(config)
         )
@@ -92,7 +98,9 @@ class StreamConsumer(Emitter):
         addresses = resolve_addresses(brokers, self.config.servers)
         self._loop = asyncio.get_running_loop()
         positions = self._positions
-        reader = Reader(self.config, self._clock, due=positions.due, tell=self._hear)
+        reader = Reader(
+            self.config, self._clock, due=positions.due, tell=self._hear, tell_ends=self._tell_ends
+        )
         calls = CallThread("summit-consumer")
         try:
             await calls.run(partial(reader.dial, addresses))
@@ -356,6 +364,14 @@ class StreamConsumer(Emitter):
         link = self._require_connected()
         keys = self._assignment if partitions is None else {TopicPartition(*p) for p in partitions}
         return await link.calls.run(partial(link.reader.committed, list(keys))) if keys else {}
+
+    def read_to(self) -> dict[TopicPartition, int]:
+        """Partitions that were read to an end, and that offset: all before it was handed out.
+
+        Unlike the offset behind the last record it is also told where the last offsets hold no
+        record for readers: a transaction's marks, what was aborted or compacted. Needs `tell_ends`.
+        """
+        return self._require_connected().intake.read_to()
 
     async def lag(self) -> dict[TopicPartition, int]:
         """Per assigned partition, how many offsets lie between the position and the end."""

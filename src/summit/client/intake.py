@@ -40,6 +40,7 @@ class Intake:
         self._polls = CallThread("summit-polls")
         self._pending: asyncio.Future[Fetched] | None = None
         self._ready: deque[ConsumerRecord] = deque()
+        self._ends: Offsets = {}
         self._faults: deque[SummitError] = deque()
         self._cut_short = False
         self._closed = False
@@ -111,7 +112,14 @@ class Intake:
             else:
                 kept.append(record)
         self._ready = kept
+        for key in keys:
+            self._ends.pop(key, None)
         return first
+
+    def read_to(self) -> Offsets:
+        """The ends of partitions that were reached, where nothing is left to be handed out."""
+        waiting = {(record.topic, record.partition) for record in self._ready}
+        return {key: end for key, end in self._ends.items() if key not in waiting}
 
     async def settle(self) -> None:
         """Fetch no more; wait for the end of the running fetch."""
@@ -135,6 +143,7 @@ class Intake:
             return
         fetched = pending.result()
         self._ready.extend(fetched.records)
+        self._ends.update(fetched.ends)
         self._faults.extend(fetched.faults)
 
     def _raise_fault(self) -> None:

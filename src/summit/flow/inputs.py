@@ -41,6 +41,7 @@ class Inputs:
                 isolation_level="read_committed",
             ),
             clock=clock,
+            tell_ends=True,
         )
         self._paused: list[tuple[str, int]] = []
         self.partitions: dict[str, int] = {}
@@ -112,6 +113,10 @@ class Inputs:
     async def poll(self, count: int, timeout_ms: int) -> list[ConsumerRecord]:
         """The next records, at most `count`, after at most `timeout_ms`."""
         return await self._consumer.poll_batch(count, timeout_ms)
+
+    def read_to(self) -> Positions:
+        """Partitions read to an end, and that offset: every record before it was polled."""
+        return {partition_name(*place): end for place, end in self._consumer.read_to().items()}
 
 
 def topics_of(positions: Positions) -> set[str]:

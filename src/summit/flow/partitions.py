@@ -72,16 +72,27 @@ class Partitions:
                 self._engine.matcher.set_watermarks({place: watermark_ms})
 
     def took(self, chunks: Iterable[Chunk]) -> None:
-        """These records were processed."""
+        """These records were processed, all of them."""
         watermarks = self._engine.matcher.watermarks()
         now_ms = self._clock.monotonic_ms()
-        for chunk in chunks:
-            name = partition_name(chunk.topic, chunk.partition)
-            self.positions[name] = chunk.offsets[-1] + 1
+        # The watermarks are those behind all chunks, so a partition with several is noted once.
+        ends = {(chunk.topic, chunk.partition): chunk.offsets[-1] + 1 for chunk in chunks}
+        for place, end in ends.items():
+            name = partition_name(*place)
+            self.positions[name] = end
             self._read_at_ms[name] = now_ms
-            watermark_ms = watermarks.get((chunk.topic, chunk.partition))
+            watermark_ms = watermarks.get(place)
             if watermark_ms is not None:
-                self.read_back.note(name, self.positions[name], watermark_ms)
+                self.read_back.note(name, end, watermark_ms)
+
+    def reached(self, ends: Mapping[str, int]) -> None:
+        """These partitions were read to here, and all that came of it was processed.
+
+        The last offsets may hold no record, so that the position would stay behind for good.
+        """
+        for name, end in ends.items():
+            if end > self.positions.get(name, end):
+                self.positions[name] = end
 
     def rest(self, ends: Mapping[str, int]) -> None:
         """Let partitions that are at their end and silent hold back nothing any more."""

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from summit.base.clock import Clock
-from summit.base.limits import READ_BACK_SILENCE_MS
-from summit.base.logs import get_logger
 from summit.cep.chunks import Chunk, chunk_records
 from summit.client.types import ConsumerRecord
 from summit.flow.cuts import Cut
@@ -41,32 +38,24 @@ class Replay:
             self._cuts.setdefault(cut.name, []).append(cut)
         self.records = 0
 
-    async def run(
-        self, positions: Positions, until: Mapping[str, int], batch_records: int, clock: Clock
-    ) -> None:
-        """Read every partition of `until` from its position up to there.
+    async def run(self, positions: Positions, until: Mapping[str, int], batch_records: int) -> None:
+        """Read every partition of `until` from its position up to there; `positions` is moved.
 
-        `positions` is moved. A partition whose last records are gone (deleted, or a transaction's
-        marks) would be waited for in vain: after some seconds of silence it counts as read.
-
-        Raises: Unavailable.
+        While no broker answers it waits, for as long as `active` says so.
         """
         left = {name for name, at in until.items() if positions[name] < at}
         if not left:
             return
         await self._inputs.assign({name: positions[name] for name in left})
-        heard_ms = clock.monotonic_ms()
         while left and self._active():
             records = await self._inputs.poll(batch_records, 200)
-            if records:
-                heard_ms = clock.monotonic_ms()
-                done = self._take(records, left, positions, until)
-                left -= done
-                if left and done:
-                    await self._inputs.pause(sorted(done))
-            elif clock.monotonic_ms() - heard_ms > READ_BACK_SILENCE_MS:
-                get_logger(__name__).warning("replay.silent", partitions=sorted(left))
-                break
+            done = self._take(records, left, positions, until)
+            # The last offsets may hold no record: deleted, or a transaction's marks.
+            ends = self._inputs.read_to()
+            done |= {name for name in left if ends.get(name, -1) >= until[name]}
+            left -= done
+            if left and done:
+                await self._inputs.pause(sorted(done))
         positions.update({name: max(positions[name], at) for name, at in until.items()})
 
     def _take(

@@ -17,7 +17,7 @@ from typing import Any
 from summit.alerts import Alert
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, Unavailable
-from summit.base.limits import LAG_LOOK_MS, READ_BACK_SILENCE_MS, WORKER_RETRY_MS
+from summit.base.limits import LAG_LOOK_MS, WORKER_RETRY_MS
 from summit.base.logs import get_logger
 from summit.cep.chunks import chunk_records
 from summit.cep.match import Rejected
@@ -83,7 +83,7 @@ class Session:
         self._ends: Positions | None = None
         self._urgent = False
         self._told: Positions | None = None
-        self._heard_ms = self._looked_ms = self._lag_ms = clock.monotonic_ms()
+        self._looked_ms = self._lag_ms = clock.monotonic_ms()
         self._committed_ms = self._told_ms = clock.monotonic_ms()
         self.state = "rebuilding"
 
@@ -102,8 +102,9 @@ class Session:
             records = await self.inputs.poll(self.settings.batch_records, _POLL_MS)
             if records:
                 self._process(records)
+            self.partitions.reached(self.inputs.read_to())
             await self._commit_if_due()
-            if self._is_through(bool(records)):
+            if self._is_through():
                 break
         if self._is_active():
             await self._commit()
@@ -139,7 +140,6 @@ class Session:
         self.partitions.took(chunks)
         self.metrics.count_events(len(records))
         self._urgent = self._urgent or any(map(_is_waited_for, records))
-        self._heard_ms = self.clock.monotonic_ms()
 
     def _put_aside(self, rejected: list[Rejected], records: list[ConsumerRecord]) -> None:
         by_place = {(r.topic, r.partition, r.offset): r for r in records}
@@ -263,16 +263,11 @@ class Session:
             await self._insist(lambda topic=topic: ask(topic))  # type: ignore[misc]
         return found
 
-    def _is_through(self, heard: bool) -> bool:
+    def _is_through(self) -> bool:
         if self._ends is None:
             return False
-        if all(self.partitions.positions.get(n, end) >= end for n, end in self._ends.items()):
-            return True
-        silent_ms = self.clock.monotonic_ms() - self._heard_ms
-        if heard or silent_ms < READ_BACK_SILENCE_MS:
-            return False
-        get_logger(__name__).warning("finish.silent", lag=self.partitions.lag(self._ends))
-        return True
+        positions = self.partitions.positions
+        return all(positions.get(name, end) >= end for name, end in self._ends.items())
 
     # ---- commits and progress ----
 

@@ -116,7 +116,5 @@ async def _rebuild(session: Session, plan: Resumption, last: ProgressRecord | No
     replay = Replay(inputs, session.engine, session.partitions.read_back, cuts, session.goes_on)
     for rules, phase in phases:
         session.set_rules(rules)
-        await replay.run(
-            session.partitions.positions, phase.until, settings.batch_records, session.clock
-        )
+        await replay.run(session.partitions.positions, phase.until, settings.batch_records)
     return replay.records

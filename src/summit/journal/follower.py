@@ -81,6 +81,7 @@ class LogFollower:
                 isolation_level="read_committed",
             ),
             clock=self._clock,
+            tell_ends=True,
         )
         await consumer.connect()
         self._consumer = consumer
@@ -142,13 +143,16 @@ class LogFollower:
                 get_logger(__name__).warning("follower.waits", name=self._name, error=str(error))
                 await asyncio.sleep(1)
                 continue
-            if not records:
-                continue
-            self._take(records)
+            if records:
+                self._take(records)
+            before = dict(self.positions)
             for record in records:
                 self.positions[record.topic, record.partition] = record.offset + 1
-            async with self._moved:
-                self._moved.notify_all()
+            for place, end in consumer.read_to().items():
+                self.positions[place] = max(self.positions.get(place, 0), end)
+            if self.positions != before:
+                async with self._moved:
+                    self._moved.notify_all()
 
     def _has_read(self, offsets: Mapping[Place, int]) -> bool:
         return all(self.positions.get(place, 0) >= at for place, at in offsets.items())
