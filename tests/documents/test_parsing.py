@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -209,11 +208,10 @@ NESTED = limits.DOCUMENT_DEPTH_MAX + 5
     ],
     ids=lambda text: text[:12],
 )
+@pytest.mark.timeout(30)
 def test_too_large(text: str, source: str) -> None:
-    began = time.process_time()
     error = refused(lambda: parse_documents(text, source))
     assert error.code == "document.too_large"
-    assert time.process_time() - began < 5
 
 
 def test_the_billion_laughs() -> None:

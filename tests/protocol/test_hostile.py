@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 import tracemalloc
 import zlib
 from typing import Any
@@ -45,9 +44,9 @@ def test_every_truncation_is_refused(api: Api[Any, Any], version: int) -> None:
 
 
 @pytest.mark.parametrize(("api", "version"), every_version(), ids=version_id)
+@pytest.mark.timeout(30)
 def test_garbage_is_refused_or_read(api: Api[Any, Any], version: int) -> None:
     rng = random.Random(zlib.crc32(api.name.encode()) - version)
-    started = time.perf_counter()
     for _, _, decode in sides(api):
         for _ in range(40):
             garbage = rng.randbytes(rng.randrange(200))
@@ -55,7 +54,6 @@ def test_garbage_is_refused_or_read(api: Api[Any, Any], version: int) -> None:
                 decode(version, garbage)
             except Invalid as error:
                 assert error.code in CODES  # noqa: PT017 - either way is right
-    assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize(("api", "version"), every_version(), ids=version_id)

