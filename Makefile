@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
+SIDE_BY_SIDE ?= -n auto --dist worksteal
 BENCH_ARGS ?=
 
 .PHONY: help setup demo test test-fast bench lint format clean
@@ -34,10 +35,10 @@ demo: $(READY)   ## watch events become alerts (ends with Ctrl-C on a terminal)
 	@$(BIN)/summit demo
 
 test: $(READY)   ## every test, the real clients and the kill tests included
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 test-fast: $(READY)  ## the tests that take no more than a few seconds each
-	@$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow" $(PYTEST_ARGS)
 
 lint: $(READY)   ## style, types, floors and house rules
 	@$(BIN)/ruff check src tests bench tools

@@ -23,7 +23,7 @@ from tests.interop.processes import BrokerProcess
 from summit.broker import BrokerSettings, BrokerThread
 
 PROGRAM = Path(__file__).with_name("collecting.py")
-KILLS = 12
+KILLS = 8
 
 
 @pytest.fixture
