@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import timeit
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -207,7 +208,16 @@ def machine() -> Line:
     return {
         "cpus": os.cpu_count(), "model": model, "system": system,
         "python": platform.python_version(), "loadBefore": round(os.getloadavg()[0], 1),
+        "additionsPerCpuS": additions_per_cpu_s(),
     }  # fmt: skip
+
+
+def additions_per_cpu_s() -> float:
+    """How fast this processor runs plain Python: the best of five sums of 0..9999, repeated."""
+    best = min(
+        timeit.repeat("sum(range(10_000))", timer=time.process_time, number=200, repeat=5)
+    )  # fmt: skip
+    return 200 * 10_000 / best
 
 
 def _number(value: float) -> str:
@@ -257,6 +267,8 @@ def main() -> int:
             print(f"CRASHED: {name}: {reason}")
         print(f"{where['cpus']} CPUs ({where['model']}), {where['system']}, Python "
               f"{where['python']}, load before {where['loadBefore']}; {seconds} s")  # fmt: skip
+        print(f"One processor adds {where['additionsPerCpuS'] / 1e6:.0f} million integers per "
+              "CPU-second in plain Python: compare it before figures of two machines.")  # fmt: skip
         if where["loadBefore"] > 1:
             print("The machine was busy: CPU-seconds hold, wall-clock figures (ms, µs, s) suffer.")
     missed = any(r["result"] in ("MISSED", "WRONG") for r in rows)
