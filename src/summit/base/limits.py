@@ -6,6 +6,7 @@ from typing import Final
 
 # ---- base ----
 LISTENER_QUEUE_MAX: Final = 10_000  # payloads an async listener may lag behind; then counted drops
+MEMORY_FILES_BYTES_MAX: Final = 1 << 30  # bytes of a disk in memory; then it is full, as a disk is
 
 # ---- records, log ----
 PRODUCERS_PER_PARTITION_MAX: Final = 100_000  # idempotent producers remembered, ~400 bytes each
