@@ -27,11 +27,13 @@ FETCH_SESSIONS_MAX: Final = 1_000  # fetch sessions remembered, as in Kafka; the
 # ---- client ----
 CLIENT_QUEUE_KIB: Final = 16_384  # KiB a consumer reads ahead; more only costs memory
 TOPIC_UNKNOWN_AFTER_MS: Final = 1_000  # ms a record waits for its topic to come into being
+TOPIC_HEARD_OF_MS: Final = 5_000  # ms in which all brokers of a cluster hear of a new topic
 RECORD_OVERHEAD_BYTES: Final = 100  # bytes counted per record beside key, value and headers
 PRODUCER_CLOSE_MS: Final = 10_000  # ms that close() waits for answers before it fails the rest
 CONSUMER_POLL_MS: Final = 1_000  # ms of one wait for records where the caller names none
 CONSUMER_START_WAIT_MS: Final = 5_000  # ms that start() waits for its first partitions
 LOG_READER_STALL_MS: Final = 30_000  # ms without progress after which reading a range fails
+BROKER_ANSWER_MS: Final = 30_000  # ms a broker may take for an answer that nothing holds back
 METRICS_INTERVAL_MS: Final = 1_000  # ms between two `metrics:updated` of an embedded broker
 CLIENT_SLICE_MS: Final = 50  # ms of one blocking call on a client thread: others wait that long
 CLIENT_SHORT_SLICE_MS: Final = 10  # the same while a consumer commits or asks often

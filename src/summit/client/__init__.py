@@ -1,14 +1,19 @@
 """Producer, consumer and admin over librdkafka: how every room reaches a Kafka-protocol broker."""
 
-from summit.client.admin import Admin, ConfigValue, GroupDescription, GroupMember
+from summit.client.addresses import format_address
+from summit.client.admin import Admin, ConfigValue
+from summit.client.admin_calls import look_pauses_s
 from summit.client.consumer import StreamConsumer
+from summit.client.group_admin import GroupDescription, GroupMember
 from summit.client.group_resets import OffsetReset, plan_reset
 from summit.client.log_reader import LogReader
+from summit.client.placement import StickyPartitions, keyed_partition
 from summit.client.producer import StreamProducer
 from summit.client.settings import AdminConfig, ConsumerConfig, ProducerConfig
 from summit.client.topics import TopicConfig, TopicCreated
 from summit.client.types import (
     NO_HEADERS,
+    Cluster,
     ConsumerRecord,
     Headers,
     OffsetCommitRequest,
@@ -19,12 +24,14 @@ from summit.client.types import (
     StreamMessage,
     TopicMetadata,
     TopicPartition,
+    header_pairs,
 )
 
 __all__ = [
     "NO_HEADERS",
     "Admin",
     "AdminConfig",
+    "Cluster",
     "ConfigValue",
     "ConsumerConfig",
     "ConsumerRecord",
@@ -40,11 +47,16 @@ __all__ = [
     "ProducerRecord",
     "ProducerResult",
     "StreamConsumer",
+    "StickyPartitions",
     "StreamMessage",
     "StreamProducer",
     "TopicConfig",
     "TopicCreated",
     "TopicMetadata",
     "TopicPartition",
+    "format_address",
+    "header_pairs",
+    "keyed_partition",
+    "look_pauses_s",
     "plan_reset",
 ]

@@ -60,3 +60,8 @@ def parse_address(text: str) -> str:
     if not is_host or is_bare_v6 or not port.isdecimal() or not 0 < int(port) < 65_536:
         raise Invalid("client.address", text=text)
     return f"{host}:{port}"
+
+
+def format_address(host: str, port: int) -> str:
+    """`host:port`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

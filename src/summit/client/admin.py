@@ -1,28 +1,25 @@
-"""`Admin`: topics, offsets and groups of a cluster.
-
-Over confluent-kafka's admin client; what it does on its own threads comes back as futures, what
-blocks runs on a thread of ours. What a broker cannot do is `Invalid("client.unsupported")`.
-"""
+"""`Admin`: topics, partitions and offsets of a cluster; its groups are in group_admin.py."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import msgspec
 
-from summit.base.errors import Closed, Conflict, Invalid
+from summit.base.errors import Invalid, Unavailable
+from summit.base.limits import TOPIC_HEARD_OF_MS, TOPIC_UNKNOWN_AFTER_MS
 from summit.client import librdkafka
-from summit.client.addresses import resolve_addresses
+from summit.client.addresses import format_address
+from summit.client.admin_calls import look_pauses_s
 from summit.client.faults import translate
-from summit.client.settings import AdminConfig
-from summit.client.threads import CallThread
+from summit.client.group_admin import GroupAdmin
 from summit.client.topics import TopicConfig, TopicCreated
-from summit.client.types import Partition, TopicMetadata, TopicPartition
+from summit.client.types import Cluster, Partition, TopicMetadata, TopicPartition
 
 _WISH: Final = "summit.replication.factor"  # our broker's topic config for an unmet wish
 
@@ -44,88 +41,20 @@ class ConfigValue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     is_read_only: bool
 
 
-class GroupMember(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One member of a group and what it reads."""
-
-    member_id: str
-    client_id: str
-    host: str
-    partitions: list[TopicPartition]
-
-
-class GroupDescription(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A group: `state` is Kafka's word for it (stable, empty, dead, …)."""
-
-    group_id: str
-    state: str
-    assignor: str
-    members: list[GroupMember]
-
-
-class Admin:
+class Admin(GroupAdmin):
     """Asks and changes a cluster; one loop's, from `connect` to `close`. Also `async with`.
+
+    On a cluster of several brokers they hear of a change one after the other: what is asked right
+    after one may show the state before it.
 
     Args:
         config: An `AdminConfig`, or a mapping with its names.
     """
 
-    def __init__(self, config: AdminConfig | Mapping[str, Any]) -> None:
-        self.config = config if isinstance(config, AdminConfig) else AdminConfig.from_dict(config)
-        self.addresses: list[str] = []
-        self._library: Any = None
-        self._handle: Any = None
-        self._calls: CallThread | None = None
-        self._closed = False
-
-    async def connect(self, brokers: Any = None) -> None:
-        """Dial the brokers and see that one answers; arguments and errors as elsewhere."""
-        if self._closed:
-            raise Closed("client.closed", what="admin")
-        if self._calls is not None:
-            raise Conflict("client.connected", what="admin")
-        addresses = resolve_addresses(brokers, self.config.servers)
-        self._calls = CallThread("summit-admin")
-        try:
-            await self._calls.run(partial(self._dial, addresses))
-        except BaseException:
-            self._calls.close()
-            self._calls = None
-            raise
-        self.addresses = addresses
-
-    def _dial(self, addresses: list[str]) -> None:
-        self._library = librdkafka.load_admin()
-        failures = librdkafka.load().KafkaException
-        try:
-            handle = self._library.AdminClient(librdkafka.admin_settings(self.config, addresses))
-            handle.list_topics(timeout=self.config.connect_timeout_ms / 1000)
-        except failures as error:
-            raise translate(error, brokers=", ".join(addresses)) from error
-        self._handle = handle
-
-    async def close(self) -> None:
-        """Let go of the cluster. Idempotent."""
-        self._closed = True
-        if self._calls is not None:
-            calls, self._calls = self._calls, None
-            await calls.run(self._drop)
-            calls.close()
-
-    def _drop(self) -> None:
-        self._handle = None  # on our thread: ending librdkafka may block
-
-    async def __aenter__(self) -> Self:
-        if self._calls is None:
-            await self.connect()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
     # ---- topics ----
 
     async def create_topic(self, config: TopicConfig | Mapping[str, Any]) -> TopicCreated:
-        """Create a topic; returns when it is durable and has leaders.
+        """Create a topic; returns when it is durable, has leaders, and a broker knows of it.
 
         Two wishes are lowered with a warning where the cluster cannot meet them: more replicas
         than brokers live, and a codec that the broker would have to recompress batches with.
@@ -146,7 +75,7 @@ class Admin:
                     raise
                 if warning:
                     warnings.append(warning)
-        (topic,) = await self.describe_topics([config.name])
+        topic = await self._led(config.name, config.partitions or 1)
         copies = len(topic.partitions[0].replicas) if topic.partitions else 1
         return TopicCreated(
             name=config.name,
@@ -161,7 +90,7 @@ class Admin:
         """Ask for less after a refusal: a warning ("" = nothing was lost), or None = give up."""
         refusal = error.details.get("kafka_error")
         if refusal == "INVALID_REPLICATION_FACTOR" and plan.replication_factor > 1:
-            live = await self._broker_count()
+            live = len(await self.brokers())
             wanted, plan.replication_factor = plan.replication_factor, live
             if wanted <= live:
                 return None
@@ -188,6 +117,19 @@ class Admin:
 
         await self._answer(act, topic=config.name)
 
+    async def _led(self, name: str, partitions: int) -> TopicMetadata:
+        """A topic once it can be seen with so many partitions and leaders for them.
+
+        Raises: Unavailable("client.timeout").
+        """
+        self._made(name, partitions)
+        for pause_s in look_pauses_s(self._timeout_s):
+            (topic,) = await self.describe_topics([name])
+            if all(part.leader >= 0 for part in topic.partitions):
+                return topic
+            await asyncio.sleep(pause_s)
+        raise Unavailable("client.timeout", reason=f"topic {name} is made, but not led yet")
+
     async def delete_topic(self, name: str) -> None:
         """Delete a topic and its records. Raises Invalid("topic.unknown")."""
 
@@ -196,22 +138,32 @@ class Admin:
             deleted: Future[None] = futures[name]
             return deleted
 
+        self._fresh.pop(name, None)
         await self._answer(act, topic=name)
 
-    async def create_partitions(self, topic: str, partitions: int) -> None:
+    async def create_partitions(
+        self, topic: str, partitions: int, *, validate_only: bool = False
+    ) -> None:
         """Let a topic have this many partitions; it can only grow.
 
         Records that are there stay where they are; keys may go to other partitions from now on.
+
+        Args:
+            validate_only: Only see whether it could be done.
         Raises: Invalid("topic.unknown"); Invalid when it would not be an increase.
         """
 
         def act() -> Future[None]:
             wanted = self._library.NewPartitions(topic, partitions)
-            futures = self._handle.create_partitions([wanted], request_timeout=self._timeout_s)
+            futures = self._handle.create_partitions(
+                [wanted], validate_only=validate_only, request_timeout=self._timeout_s
+            )
             grown: Future[None] = futures[topic]
             return grown
 
         await self._answer(act, topic=topic)
+        if not validate_only:
+            await self._led(topic, partitions)
 
     async def delete_records(self, topic: str, before: Mapping[int, int] | None = None) -> None:
         """Delete the records of each partition below its offset; all records without `before`.
@@ -283,9 +235,7 @@ class Admin:
 
     async def list_topics(self) -> list[str]:
         """The names of all topics, sorted, with the broker's own (`__…`)."""
-        handle, timeout_s = self._require(), self._timeout_s
-        metadata = await self._call(lambda: handle.list_topics(timeout=timeout_s))
-        return sorted(metadata.topics)
+        return list((await self.cluster()).topics)
 
     async def describe_topics(self, names: Iterable[str] | None = None) -> list[TopicMetadata]:
         """Topics with ids, leaders and replicas; all of them without `names`.
@@ -296,15 +246,105 @@ class Admin:
         if not wanted:
             return []
 
-        def act() -> dict[str, Future[Any]]:
-            collection = librdkafka.load().TopicCollection(wanted)
+        def act(asked: list[str]) -> dict[str, Future[Any]]:
+            collection = librdkafka.load().TopicCollection(asked)
             futures: dict[str, Future[Any]] = self._handle.describe_topics(
                 collection, request_timeout=self._timeout_s
             )
             return futures
 
-        futures = await self._call(act)
-        return [_topic(await self._answered(futures[name], topic=name)) for name in wanted]
+        futures = await self._call(partial(act, wanted))
+        return [await self._described(name, futures[name], act) for name in wanted]
+
+    async def _described(
+        self, name: str, future: Future[Any], act: Callable[[list[str]], dict[str, Future[Any]]]
+    ) -> TopicMetadata:
+        """One topic's description; asked for again when the broker has not heard of a change."""
+        for pause_s in look_pauses_s(TOPIC_HEARD_OF_MS / 1000):
+            try:
+                topic = _topic(await self._answered(future, topic=name))
+            except Invalid as error:
+                if error.code != "topic.unknown" or not self._is_fresh(name):
+                    raise
+            else:
+                if not self._is_fresh(name, len(topic.partitions)):
+                    return topic
+            await asyncio.sleep(pause_s)
+            future = (await self._call(partial(act, [name])))[name]
+        return _topic(await self._answered(future, topic=name))
+
+    # ---- brokers ----
+
+    async def cluster(self) -> Cluster:
+        """All brokers and partitions as one broker sees them now.
+
+        Unlike `describe_topics` this waits for no particular broker, so it is what to ask while
+        brokers come and go.
+        """
+        handle, timeout_s = self._require(), self._timeout_s
+        metadata = await self._call(lambda: handle.list_topics(timeout=timeout_s))
+        return Cluster(
+            brokers={
+                node.id: format_address(node.host, node.port)
+                for _, node in sorted(metadata.brokers.items())
+            },
+            topics={
+                name: [
+                    Partition(
+                        topic=name,
+                        partition=part.id,
+                        leader=part.leader,
+                        replicas=list(part.replicas),
+                        isr=list(part.isrs),
+                    )
+                    for _, part in sorted(topic.partitions.items())
+                ]
+                for name, topic in sorted(metadata.topics.items())
+            },
+        )
+
+    async def partitions(self, topic: str) -> list[Partition]:
+        """Who serves the partitions of a topic, as `cluster`. Raises Invalid("topic.unknown")."""
+        for pause_s in look_pauses_s(TOPIC_HEARD_OF_MS / 1000):
+            found = (await self.cluster()).topics.get(topic)
+            if not self._is_fresh(topic, len(found or ())):
+                break
+            await asyncio.sleep(pause_s)
+        if found is None:
+            raise Invalid("topic.unknown", topic=topic)
+        return found
+
+    async def brokers(self) -> dict[int, str]:
+        """The brokers that live: id to `host:port`."""
+        return (await self.cluster()).brokers
+
+    async def elect_leaders(
+        self, partitions: Iterable[TopicPartition] | None = None
+    ) -> list[TopicPartition]:
+        """Let the first of each partition's replicas lead it, where it does not; all by default.
+
+        Returns: The partitions whose leader changed.
+        Raises: Invalid("client.unsupported") by a broker that elects nobody;
+            Invalid("topic.unknown"); Unavailable when a first replica is not in sync.
+        """
+
+        def act() -> Future[Any]:
+            library = librdkafka.load()
+            wanted = partitions and [library.TopicPartition(*where) for where in partitions]
+            # Without `request_timeout`: confluent-kafka 2.16 cannot take it here (SystemError).
+            elected: Future[Any] = self._handle.elect_leaders(
+                library.ElectionType.PREFERRED, wanted or None
+            )
+            return elected
+
+        changed = []
+        for part, fault in (await self._answer(act)).items():
+            where = TopicPartition(part.topic, part.partition)
+            if fault is None:
+                changed.append(where)
+            elif fault.name() != "ELECTION_NOT_NEEDED":
+                raise translate(fault, topic=where.topic, partition=where.partition)
+        return sorted(changed)
 
     # ---- offsets ----
 
@@ -325,11 +365,22 @@ class Admin:
         return getattr(self._library.OffsetSpec, name)(*args)
 
     async def _list_offsets(self, topic: str, spec: Any) -> dict[int, int]:
-        (described,) = await self.describe_topics([topic])
+        partitions = await self.partitions(topic)
+        pauses = iter(look_pauses_s(TOPIC_UNKNOWN_AFTER_MS / 1000))
+        while True:
+            try:
+                return await self._list_offsets_of(partitions, spec)
+            except Invalid as error:
+                # A new partition's leader may be the last to hear of it.
+                pause_s = next(pauses, None)
+                if error.code != "topic.unknown" or pause_s is None:
+                    raise
+            await asyncio.sleep(pause_s)
 
+    async def _list_offsets_of(self, partitions: list[Partition], spec: Any) -> dict[int, int]:
         def act() -> dict[Any, Future[Any]]:
             make = librdkafka.load().TopicPartition
-            wanted = {make(topic, part.partition): spec for part in described.partitions}
+            wanted = {make(part.topic, part.partition): spec for part in partitions}
             futures: dict[Any, Future[Any]] = self._handle.list_offsets(
                 wanted, request_timeout=self._timeout_s
             )
@@ -338,146 +389,9 @@ class Admin:
         futures = await self._call(act)
         found: dict[int, int] = {}
         for part, future in futures.items():
-            answer = await self._answered(future, topic=topic, partition=part.partition)
+            answer = await self._answered(future, topic=part.topic, partition=part.partition)
             found[part.partition] = answer.offset
         return dict(sorted(found.items()))
-
-    # ---- groups ----
-
-    async def list_groups(self) -> list[str]:
-        """Ids of all consumer groups, sorted. Raises Invalid("client.unsupported")."""
-
-        def act() -> Future[Any]:
-            listing: Future[Any] = self._handle.list_consumer_groups(
-                request_timeout=self._timeout_s
-            )
-            return listing
-
-        answer = await self._answer(act)
-        for error in answer.errors or []:
-            raise translate(error)
-        return sorted(group.group_id for group in answer.valid or [])
-
-    async def describe_group(self, group_id: str) -> GroupDescription:
-        """Members and assignments of one group. Raises Invalid("client.unsupported")."""
-
-        def act() -> Future[Any]:
-            futures = self._handle.describe_consumer_groups(
-                [group_id], request_timeout=self._timeout_s
-            )
-            described: Future[Any] = futures[group_id]
-            return described
-
-        answer = await self._answer(act, group=group_id)
-        return GroupDescription(
-            group_id=answer.group_id,
-            state=answer.state.name.lower(),
-            assignor=answer.partition_assignor,
-            members=[_member(member) for member in answer.members],
-        )
-
-    async def group_offsets(self, group_id: str) -> dict[TopicPartition, int]:
-        """The committed next offsets of a group; empty for a group that never committed."""
-
-        def act() -> Future[Any]:
-            request = librdkafka.load().ConsumerGroupTopicPartitions(group_id)
-            futures = self._handle.list_consumer_group_offsets(
-                [request], request_timeout=self._timeout_s
-            )
-            listed: Future[Any] = futures[group_id]
-            return listed
-
-        answer = await self._answer(act, group=group_id)
-        return {
-            TopicPartition(part.topic, part.partition): part.offset
-            for part in answer.topic_partitions
-            if part.offset >= 0
-        }
-
-    async def delete_group(self, group_id: str) -> None:
-        """Delete a group and what it committed.
-
-        Raises: Invalid("group.unknown"); Conflict("group.not_empty") while it has members.
-        """
-
-        def act() -> Future[None]:
-            futures = self._handle.delete_consumer_groups(
-                [group_id], request_timeout=self._timeout_s
-            )
-            deleted: Future[None] = futures[group_id]
-            return deleted
-
-        await self._answer(act, group=group_id)
-
-    async def set_group_offsets(self, group_id: str, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit next offsets in the name of a group that has no members.
-
-        Raises: Conflict("group.not_empty"); Invalid("topic.unknown").
-        """
-        if not offsets:
-            return
-
-        def act() -> Future[Any]:
-            library = librdkafka.load()
-            parts = [
-                library.TopicPartition(where.topic, where.partition, offset)
-                for where, offset in offsets.items()
-            ]
-            request = library.ConsumerGroupTopicPartitions(group_id, parts)
-            futures = self._handle.alter_consumer_group_offsets(
-                [request], request_timeout=self._timeout_s
-            )
-            changed: Future[Any] = futures[group_id]
-            return changed
-
-        try:
-            answer = await self._answer(act, group=group_id)
-        except Conflict as error:
-            raise Conflict("group.not_empty", group=group_id) from error
-        for part in answer.topic_partitions:
-            if part.error is not None:
-                raise translate(part.error, topic=part.topic, partition=part.partition)
-
-    # ---- small parts ----
-
-    @property
-    def _timeout_s(self) -> float:
-        return self.config.request_timeout_ms / 1000
-
-    def _require(self) -> Any:
-        if self._closed:
-            raise Closed("client.closed", what="admin")
-        if self._handle is None:
-            raise Invalid("client.not_connected", what="admin")
-        return self._handle
-
-    async def _call(self, fn: Any, **details: Any) -> Any:
-        """Run a blocking call on our thread, with its errors in our words."""
-        self._require()
-        assert self._calls is not None
-        library = librdkafka.load()
-        try:
-            return await self._calls.run(fn)
-        except library.KafkaException as error:
-            raise translate(error, brokers=", ".join(self.addresses), **details) from error
-        except (ValueError, TypeError) as error:
-            raise Invalid("client.refused", reason=str(error)) from error
-
-    async def _answer(self, fn: Any, **details: Any) -> Any:
-        """Run a call that gives a future, and wait for that."""
-        return await self._answered(await self._call(fn, **details), **details)
-
-    async def _answered(self, future: Future[Any], **details: Any) -> Any:
-        library = librdkafka.load()
-        try:
-            return await asyncio.wrap_future(future)
-        except library.KafkaException as error:
-            raise translate(error, brokers=", ".join(self.addresses), **details) from error
-
-    async def _broker_count(self) -> int:
-        handle, timeout_s = self._require(), self._timeout_s
-        metadata = await self._call(lambda: handle.list_topics(timeout=timeout_s))
-        return len(metadata.brokers)
 
 
 def _topic(described: Any) -> TopicMetadata:
@@ -496,17 +410,5 @@ def _topic(described: Any) -> TopicMetadata:
                 offline_replicas=[],
             )
             for part in described.partitions
-        ],
-    )
-
-
-def _member(member: Any) -> GroupMember:
-    return GroupMember(
-        member_id=member.member_id,
-        client_id=member.client_id,
-        host=member.host,
-        partitions=[
-            TopicPartition(part.topic, part.partition)
-            for part in member.assignment.topic_partitions
         ],
     )

@@ -55,6 +55,8 @@ _KNOWN: Final[_ByName] = {
     "_NO_OFFSET": (Invalid, "consumer.no_offset"),
     "OFFSET_OUT_OF_RANGE": (Invalid, "consumer.offset_out_of_range"),
     "_MAX_POLL_EXCEEDED": (Unavailable, "consumer.poll_too_late"),
+    "PREFERRED_LEADER_NOT_AVAILABLE": (Unavailable, "client.broker_fault"),
+    "ELIGIBLE_LEADERS_NOT_AVAILABLE": (Unavailable, "client.broker_fault"),
     "GROUP_ID_NOT_FOUND": (Invalid, "group.unknown"),
     "INVALID_GROUP_ID": (Invalid, "client.refused"),
     "INVALID_SESSION_TIMEOUT": (Invalid, "client.refused"),

@@ -109,7 +109,11 @@ def admin_settings(config: AdminConfig, servers: list[str]) -> dict[str, Any]:
 
     Nobody polls an admin client, so nothing may be queued for that: no logs, no error events.
     """
-    settings = _common(config, servers, lambda _: None) | {"log_level": 0}
+    settings = _common(config, servers, lambda _: None) | {
+        "log_level": 0,
+        # What only the controller does waits for the broker that was it at the last refresh.
+        "topic.metadata.refresh.interval.ms": 10_000,
+    }
     del settings["error_cb"], settings["logger"]
     return settings
 

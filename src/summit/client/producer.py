@@ -229,12 +229,19 @@ class StreamProducer(Emitter):
         pairs = header_pairs(record.headers)
         size = _size_bytes(key, value, pairs)
         self._refuse_larger(record.topic, size)
-        if record.topic in self._missing:
+        rest = (pairs, record.partition, record.timestamp)
+        is_asked = record.topic in self._missing
+        if is_asked:
             await self._ask_for(record.topic)
         await self._buffer.take(size, self.config.max_block_ms)
-        return self._give(
-            record.topic, value, key, (pairs, record.partition, record.timestamp), size
-        )
+        try:
+            return self._give(record.topic, value, key, rest, size)
+        except Invalid as fault:
+            if is_asked or fault.code != "topic.unknown":
+                raise
+        await self._ask_for(record.topic)  # it may have been made anew since it was missed
+        await self._buffer.take(size, self.config.max_block_ms)
+        return self._give(record.topic, value, key, rest, size)
 
     def _give(
         self, topic: str, value: bytes | None, key: bytes | None, rest: _Rest, size: int

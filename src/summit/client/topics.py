@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -13,6 +14,7 @@ from summit.client.settings import CODECS
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _POLICIES: Final = ("delete", "compact", "compact,delete", "delete,compact")
+_STORED_AS: Final = (*CODECS, "uncompressed")
 _KAFKA_NAMES: Final = {
     "retention_ms": "retention.ms",
     "retention_bytes": "retention.bytes",
@@ -37,7 +39,8 @@ class TopicConfig(Config, frozen=True, kw_only=True):
             segments are deleted; -1 = never.
         segment_ms, segment_bytes: When a partition begins a new segment.
         compression_type: none (batches stay as their producer compressed them), or the codec
-            that the broker stores every batch with, whatever its producer chose.
+            that the broker stores every batch with, whatever its producer chose; + uncompressed
+            for no codec at all.
         min_in_sync_replicas: With fewer, writes with acks=all are refused.
         cleanup_policy: delete, compact, or both.
         max_message_bytes: Largest batch.
@@ -64,8 +67,8 @@ class TopicConfig(Config, frozen=True, kw_only=True):
         for field in ("retention_ms", "retention_bytes"):
             if getattr(self, field) != -1:
                 self._at_least_one(field)
-        if self.compression_type is not None and self.compression_type not in CODECS:
-            raise self._refused("compression_type", f"is not one of {', '.join(CODECS)}")
+        if self.compression_type is not None and self.compression_type not in _STORED_AS:
+            raise self._refused("compression_type", f"is not one of {', '.join(_STORED_AS)}")
         if self.cleanup_policy is not None and self.cleanup_policy not in _POLICIES:
             raise self._refused("cleanup_policy", "is not delete, compact or 'compact,delete'")
 
@@ -79,6 +82,32 @@ class TopicConfig(Config, frozen=True, kw_only=True):
         if self.compression_type == "none":
             configs["compression.type"] = "producer"
         return configs
+
+    @staticmethod
+    def kafka_name(field: str) -> str:
+        """What Kafka calls a setting; not for name, partitions and replication factor."""
+        return _KAFKA_NAMES[field]
+
+    @classmethod
+    def of_topic(
+        cls, name: str, partitions: int, replication_factor: int, configs: Mapping[str, str | None]
+    ) -> Self:
+        """What a topic that exists is.
+
+        Values that a cluster takes and this class does not (a retention of 0) are as they are.
+
+        Args:
+            configs: The topic's settings in Kafka's words; further ones are passed over.
+        """
+        config = cls(name=name, partitions=partitions, replication_factor=replication_factor)
+        for field, kafka in _KAFKA_NAMES.items():
+            text = configs.get(kafka)
+            if text is not None:
+                is_text = field in ("compression_type", "cleanup_policy")
+                msgspec.structs.force_setattr(config, field, text if is_text else int(text))
+        if config.compression_type == "producer":
+            msgspec.structs.force_setattr(config, "compression_type", "none")
+        return config
 
     def _at_least_one(self, field: str) -> None:
         value = getattr(self, field)

@@ -171,6 +171,13 @@ class TopicMetadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     is_internal: bool = False
 
 
+class Cluster(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A cluster at one moment: its brokers (id to `host:port`), and who serves which partition."""
+
+    brokers: dict[int, str]
+    topics: dict[str, list[Partition]]
+
+
 class OffsetCommitRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The next offset that a group will read in one partition."""
 
