@@ -8,6 +8,7 @@ from summit.log.partition import PartitionLog
 from summit.log.recovery import RecoveryReport
 from summit.log.settings import Durability, LogConfig, StoreSettings
 from summit.log.store import LogStore
+from summit.log.truncating import truncate_closed
 from summit.log.write import AppendResult
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "PartitionLog",
     "RecoveryReport",
     "StoreSettings",
+    "truncate_closed",
 ]

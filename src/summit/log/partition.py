@@ -491,10 +491,8 @@ class PartitionLog:
             return []
         config = self.config
         last = self._segments[-1]
-        if last.size and not self._unpublished and config.delete and self._is_old(last, now_ms):
-            self._roll()
-            self._segments = [*self._segments, self._tail]
-            self.has_rolled = True
+        if config.delete and self._is_old(last, now_ms):
+            self.roll()
         keep_from = 0
         excess = self.size_bytes - config.retention_bytes if config.retention_bytes >= 0 else 0
         for number, segment in enumerate(self._segments[:-1]):
@@ -514,6 +512,13 @@ class PartitionLog:
             dropped = set(gone)
             self._hints = {o: hint for o, hint in self._hints.items() if hint[0] not in dropped}
         return gone
+
+    def roll(self) -> None:
+        """Close the last segment, unless it is empty or something is staged."""
+        if self._segments[-1].size and not self._unpublished:
+            self._roll()
+            self._segments = [*self._segments, self._tail]
+            self.has_rolled = True
 
     def _is_old(self, segment: Segment, now_ms: int) -> bool:
         segment.ensure_indexes()

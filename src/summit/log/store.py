@@ -370,16 +370,29 @@ class LogStore:
             count += len(gone)
         return count
 
-    def begin_cleaning(self, now_ms: int) -> Cleaning | None:
+    def roll(self, log: PartitionLog) -> None:
+        """Close a log's last segment, so that after the next checkpoint it can be cleaned.
+
+        On the loop's thread; nothing happens while something is staged.
+        """
+        log.roll()
+        self._core.mark_dirty(log)
+
+    def begin_cleaning(
+        self, now_ms: int, logs: Iterable[PartitionLog] | None = None
+    ) -> Cleaning | None:
         """Begin to clean the compacted log that needs it most (choosing.py), if one does.
 
         On the loop's thread. One cleaning runs at a time. None also while a checkpoint runs: ask
         again later.
+
+        Args:
+            logs: Which ones are looked at; all by default.
         """
         core = self._core
         if core.live_checkpoints or core.leftover is not None or core.failure is not None:
             return None
-        found = choose(core.logs(), now_ms)
+        found = choose(core.logs() if logs is None else logs, now_ms)
         return Cleaning(core, found, now_ms) if found is not None else None
 
     def close(self) -> None:
