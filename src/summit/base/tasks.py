@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from summit.base.logs import get_logger
+
+R = TypeVar("R")
 
 
 class Tasks:
@@ -44,3 +46,22 @@ class Tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_s)
+
+
+async def to_the_end(work: Coroutine[Any, Any, R]) -> R:
+    """Await `work` to its end, also when the caller is cancelled; the cancellation comes then.
+
+    For work that must not stop half-way. It has to be bounded in time by itself.
+    """
+    task = asyncio.get_running_loop().create_task(work)
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is not None:
+        if not task.cancelled():
+            task.exception()  # the caller is gone: nobody else looks at it
+        raise cancellation
+    return task.result()

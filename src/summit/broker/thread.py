@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -16,6 +17,9 @@ from summit.broker.server import Broker
 from summit.broker.settings import BrokerSettings
 
 T = TypeVar("T")
+
+_LOOK_S = 0.1  # how often a call looks whether the thread it waits for is still there
+_LOOKS = 300
 
 
 class BrokerThread:
@@ -99,8 +103,12 @@ class BrokerThread:
         return self._call(self._require().metrics)
 
     def _call(self, function: Callable[[], T]) -> T:
-        """Run a function on the broker's loop and wait for its result."""
+        """Run a function on the broker's loop and wait for its result.
+
+        Raises: Closed("broker.not_running") when the loop ends before it came to that.
+        """
         assert self._loop is not None
+        assert self._thread is not None
         outcome: Future[T] = Future()
 
         def act() -> None:
@@ -113,7 +121,12 @@ class BrokerThread:
             self._loop.call_soon_threadsafe(act)
         except RuntimeError as error:  # the loop has ended
             raise Closed("broker.not_running") from error
-        return outcome.result(timeout=30)
+        for _ in range(_LOOKS):
+            with contextlib.suppress(TimeoutError):
+                return outcome.result(timeout=_LOOK_S)
+            if not self._thread.is_alive() and not outcome.done():
+                raise Closed("broker.not_running")
+        raise Internal("internal", reason="the broker's loop does not answer")
 
     def _require(self) -> Broker:
         if self._broker is None:
