@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from summit.base.clock import ManualClock, SystemClock
 from summit.base.errors import Closed, Conflict, Invalid
 from summit.records import check_crc, split_batches
 from summit.stream_processing import (
-    BrokerConfig,
+    ConsumerConfig,
+    EmbeddedBroker,
     MessageBroker,
     ProducerConfig,
+    StreamConsumer,
     StreamMetrics,
     StreamProducer,
     TopicConfig,
@@ -231,41 +235,216 @@ def test_nothing_works_while_it_is_stopped(tmp_path: Path) -> None:
     asyncio.run(go())
 
 
-def test_the_guides_configuration() -> None:
-    broker = MessageBroker(
-        {
-            "brokerId": 0,
-            "host": "localhost",
-            "port": 9092,
-            "dataDir": "/tmp/stream-data",
-            "logDirs": ["/tmp/stream-logs"],
-        }
-    )
-    settings = broker.config.broker_settings()
-    assert (settings.broker_id, settings.host, settings.port) == (0, "localhost", 9092)
-    assert settings.data_dir == "/tmp/stream-data"
-    assert settings.partition_dirs == ["/tmp/stream-logs"]
-    assert MessageBroker().config == BrokerConfig()
-    assert BrokerConfig(log_retention_hours=168).broker_settings().log_retention_ms == 604_800_000
-    assert BrokerConfig(log_retention_hours=-1).broker_settings().log_retention_ms == -1
+def test_a_topic_made_anew_is_written_to_at_once() -> None:
+    async def go() -> None:
+        async with MessageBroker.in_memory() as broker:
+            for _ in range(3):
+                with pytest.raises(Invalid):
+                    await broker.produce({"topic": "a-b.c", "value": "too early"})
+                await broker.create_topic({"name": "a-b.c", "partitions": 3})
+                result = await broker.produce({"topic": "a-b.c", "value": "v", "key": "k"})
+                assert result.offset == 0
+                await broker.delete_topic("a-b.c")
+
+    asyncio.run(go())
 
 
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ({"brokerID": 1}, "did you mean 'brokerId'"),
-        ({"numIoThreads": 8}, "numIoThreads"),
-        ({"logRetentionHours": 0}, "logRetentionHours"),
-        ({"durability": "never"}, "durability"),
-        ({"port": 70_000}, "port"),
-        ({"logSegmentBytes": 1}, "log_segment_bytes"),
-        ({"tls": True}, "unknown key 'tls'"),
-    ],
-)
-def test_what_is_refused(values: dict[str, Any], text: str) -> None:
-    with pytest.raises(Invalid, match=text):
-        MessageBroker(values)
+def test_settings_of_a_topic_are_read_and_changed(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with make(tmp_path) as broker:
+            await broker.create_topic({"name": "a-b", "partitions": 2, "compressionType": "lz4"})
+            changed = await broker.update_topic_config("a-b", {"retentionMs": 5, "partitions": 4})
+            assert (changed.retention_ms, changed.partitions) == (5, 4)
+            assert changed.compression_type == "lz4"
+            assert await broker.get_topic_config("a-b") == changed
+            assert len(await broker.get_topic_partitions("a-b")) == 4
+            for changes in ({"partitions": 1}, {"retentionMs": 0}, {"colour": "red"}):
+                with pytest.raises(Invalid):
+                    await broker.update_topic_config("a-b", changes)
+            with pytest.raises(Invalid, match="Topic nowhere does not exist"):
+                await broker.update_topic_config("nowhere", {"retentionMs": 5})
+
+    asyncio.run(go())
 
 
-def test_localhost_with_a_free_port_is_one_address() -> None:
-    assert BrokerConfig(port=0).broker_settings().host == "127.0.0.1"
+def test_groups_are_described() -> None:
+    async def go() -> None:
+        async with MessageBroker.in_memory() as broker:
+            await broker.create_topic({"name": "a-b", "partitions": 2})
+            consumer = StreamConsumer(ConsumerConfig(group_id="g-1", client_id="reader"))
+            await consumer.connect(broker)
+            await consumer.subscribe(["a-b"])
+            async with asyncio.timeout(60):
+                while not (await broker.describe_group("g-1")).members:
+                    await consumer.poll(50)
+            described = await broker.describe_group("g-1")
+            (member,) = described.members
+            assert member.client_id == "reader"
+            await consumer.close()
+            assert (await broker.describe_group("g-1")).members == []
+
+    asyncio.run(go())
+
+
+def test_in_memory_is_a_real_broker_that_goes_on_after_a_stop() -> None:
+    async def go() -> None:
+        broker = MessageBroker.in_memory(broker_id=3)
+        events = heard(broker)
+        async with broker:
+            await broker.create_topic({"name": "a-b", "partitions": 1})
+            await broker.produce({"topic": "a-b", "value": "1"})
+        async with broker:
+            assert [r.text() for r in await broker.consume("a-b", 0, 0)] == ["1"]
+            assert (await broker.produce({"topic": "a-b", "value": "2"})).offset == 1
+        async with MessageBroker.in_memory() as other:
+            assert await other.list_topics() == []
+        assert [dict(payload) for name, payload in events if name == "broker:started"] == [
+            {"broker_id": 3}
+        ] * 2
+
+    asyncio.run(go())
+
+
+def test_two_brokers_in_one_process_are_strangers() -> None:
+    async def go() -> None:
+        one, two = MessageBroker.in_memory(broker_id=1), MessageBroker.in_memory(broker_id=2)
+        async with one, two:
+            assert one.address != two.address
+            for broker in (one, two):
+                await broker.create_topic({"name": "a-b", "partitions": 1})
+                await broker.produce({"topic": "a-b", "value": f"{broker.broker_id}"})
+            for broker in (one, two):
+                (record,) = await broker.consume("a-b", 0, 0)
+                assert record.text() == f"{broker.broker_id}"
+                assert (await broker.get_partition_info("a-b", 0)).leader == broker.broker_id
+            await one.stop()
+            assert [r.text() for r in await two.consume("a-b", 0, 0)] == ["2"]
+
+    asyncio.run(go())
+
+
+def test_starts_and_stops_at_once_are_one_start_and_one_stop() -> None:
+    async def go() -> None:
+        broker = MessageBroker.in_memory()
+        events = heard(broker)
+        started = await asyncio.gather(*(broker.start() for _ in range(3)), return_exceptions=True)
+        assert sorted(type(each).__name__ for each in started) == [
+            "Conflict",
+            "Conflict",
+            "NoneType",
+        ]
+        await asyncio.gather(*(broker.stop() for _ in range(3)))
+        assert [name for name, _ in events] == ["broker:started", "broker:stopped"]
+
+    asyncio.run(go())
+
+
+def test_a_cancelled_start_leaves_nothing_running_and_a_cancelled_stop_ends_all_the_same() -> None:
+    async def go() -> None:
+        broker = MessageBroker.in_memory()
+        starting = asyncio.ensure_future(broker.start())
+        await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert not broker.is_leader_broker()
+        with pytest.raises(Closed):
+            _ = broker.address
+        await broker.start()
+        place = broker.address.split(":")
+        stopping = asyncio.ensure_future(broker.stop())
+        await asyncio.sleep(0)
+        stopping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+        assert not broker.is_leader_broker()
+        with pytest.raises(OSError):
+            await asyncio.open_connection(place[0], int(place[1]))
+
+    asyncio.run(go())
+
+
+def test_whoever_calls_while_it_stops_gets_an_answer_or_is_told() -> None:
+    async def go() -> None:
+        broker = MessageBroker.in_memory()
+        await broker.start()
+        await broker.create_topic({"name": "a-b", "partitions": 1})
+        acknowledged: list[int] = []
+
+        async def produce() -> None:
+            while True:
+                result = await broker.produce({"topic": "a-b", "value": "v"})
+                acknowledged.append(result.offset)
+
+        async def ask(question: Any) -> None:
+            while True:
+                await question()
+
+        calls = [asyncio.ensure_future(produce()) for _ in range(8)]
+        questions = (
+            lambda: broker.consume("a-b", 0, 0), broker.list_topics,
+            lambda: broker.get_partition_info("a-b", 0), lambda: broker.get_topic_config("a-b"),
+        )  # fmt: skip
+        calls += [asyncio.ensure_future(ask(question)) for question in questions]
+        while len(acknowledged) < 50:
+            await asyncio.sleep(0.001)
+        await broker.stop()
+        async with asyncio.timeout(60):
+            ends = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(end) for end in ends} == {Closed}
+        async with broker:  # what was acknowledged is there
+            info = await broker.get_partition_info("a-b", 0)
+            assert info.high_water_mark >= len(acknowledged) == len(set(acknowledged))
+
+    asyncio.run(go())
+
+
+def test_transaction_markers_are_no_records_and_hide_none() -> None:
+    async def go() -> None:
+        async with MessageBroker.in_memory() as broker:
+            await broker.create_topic({"name": "a-b", "partitions": 1})
+            await asyncio.to_thread(transactions, broker.address)
+            await broker.produce({"topic": "a-b", "value": "last"})
+            records = await broker.consume("a-b", 0, 0)
+            assert [(r.offset, r.text()) for r in records] == [
+                (0, "kept"), (2, "taken back"), (4, "last")
+            ]  # fmt: skip
+            assert [r.offset for r in await broker.consume("a-b", 0, 1)] == [2, 4]
+            assert [r.offset for r in await broker.consume("a-b", 0, 3)] == [4]
+
+    asyncio.run(go())
+
+
+def transactions(address: str) -> None:
+    """One that is committed, one that is aborted; each leaves a marker behind its record."""
+    producer = Producer({"bootstrap.servers": address, "transactional.id": "t-1"})
+    producer.init_transactions(60)
+    for value, end in (("kept", "commit_transaction"), ("taken back", "abort_transaction")):
+        producer.begin_transaction()
+        producer.produce("a-b", value)
+        producer.flush(60)
+        getattr(producer, end)(60)
+
+
+def test_rates_are_what_was_done_in_the_time_of_the_window() -> None:
+    async def go() -> None:
+        clock = ManualClock(SystemClock().now_ms())
+        with EmbeddedBroker.in_memory(clock=clock, auto_create_topics=True) as broker:
+            producer = StreamProducer(ProducerConfig(linger_ms=0))
+            await producer.connect(broker)
+            for _ in range(18):
+                await producer.send({"topic": "a-b", "partition": 0, "value": "x" * 1_000})
+            await producer.close()
+            clock.advance(9_000)
+            figures = broker.metrics()
+            assert figures.messages_in_per_sec == 2.0
+            assert figures.producer_request_rate == 2.0
+            assert 2_000 < figures.bytes_in_per_sec < 2_500
+            assert (figures.messages_out_per_sec, figures.consumer_request_rate) == (0.0, 0.0)
+            async with asyncio.timeout(60):
+                while broker.metrics().messages_in_per_sec:  # until the window has slid on
+                    clock.advance(1_000)
+                    await asyncio.sleep(0.05)
+        assert broker.metrics() == StreamMetrics()
+
+    asyncio.run(go())

@@ -33,8 +33,10 @@ from summit.client import (
     TopicPartition,
 )
 from summit.stream_processing.broker import MessageBroker
+from summit.stream_processing.embedded import EmbeddedBroker
 from summit.stream_processing.metrics import StreamMetrics
 from summit.stream_processing.settings import BrokerConfig
+from summit.stream_processing.topics import TopicManager
 
 __all__ = [
     "Admin",
@@ -42,6 +44,7 @@ __all__ = [
     "BrokerConfig",
     "ConsumerConfig",
     "ConsumerRecord",
+    "EmbeddedBroker",
     "GroupDescription",
     "GroupMember",
     "Headers",
@@ -58,6 +61,7 @@ __all__ = [
     "StreamProducer",
     "TopicConfig",
     "TopicCreated",
+    "TopicManager",
     "TopicMetadata",
     "TopicPartition",
 ]

@@ -1,20 +1,20 @@
-"""`MessageBroker`: an embedded broker with the guide's methods and events.
+"""`MessageBroker`: a broker with the guide's methods and events.
 
-The broker itself runs on a thread and loop of its own and speaks Kafka's protocol over TCP. What
-this class does for its caller goes over that wire too, through the client room.
+The broker itself is the back end (back_end.py), today an embedded one. What this class does for its
+caller goes over Kafka's protocol, through the client room.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any, NamedTuple, Self
 
 from summit.base.emitter import Emitter, Payload
-from summit.base.errors import Closed, Conflict, Invalid, SummitError
+from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
 from summit.base.limits import METRICS_INTERVAL_MS
-from summit.base.tasks import Tasks
-from summit.broker import BrokerThread
+from summit.base.tasks import Tasks, to_the_end
 from summit.client import (
     Admin,
     AdminConfig,
@@ -30,9 +30,14 @@ from summit.client import (
     TopicCreated,
     TopicMetadata,
 )
+from summit.stream_processing.back_end import BackEnd
+from summit.stream_processing.connection import BrokerConnection
+from summit.stream_processing.dialled import partition_metadata
+from summit.stream_processing.embedded import EmbeddedBroker
 from summit.stream_processing.fetching import BatchFetcher
-from summit.stream_processing.metrics import StreamMetrics, stream_metrics
+from summit.stream_processing.metrics import StreamMetrics
 from summit.stream_processing.settings import BrokerConfig
+from summit.stream_processing.topics import change_topic, read_topic_config
 
 
 class _Clients(NamedTuple):
@@ -40,7 +45,7 @@ class _Clients(NamedTuple):
 
     admin: Admin
     producer: StreamProducer
-    fetcher: BatchFetcher
+    connection: BrokerConnection
 
 
 class MessageBroker(Emitter):
@@ -61,14 +66,23 @@ class MessageBroker(Emitter):
         self, config: BrokerConfig | Mapping[str, Any] | None = None, **fields: Any
     ) -> None:
         super().__init__()
-        if isinstance(config, BrokerConfig):
-            self.config = config.replace(**fields) if fields else config
-        else:
-            self.config = BrokerConfig.from_dict({**(config or {}), **fields})
-        self._thread: BrokerThread | None = None
+        self.config = BrokerConfig.of(config, fields)
+        self._back_end: BackEnd = EmbeddedBroker(self.config)
         self._clients: asyncio.Task[_Clients] | None = None
         self._tasks = Tasks()
         self._changing = asyncio.Lock()
+
+    @classmethod
+    def in_memory(cls, **fields: Any) -> Self:
+        """A broker on a free port with nothing on a disk, for tests.
+
+        It is a real one in all else. What it holds is gone with the object, not with `stop`.
+
+        Example:
+            async with MessageBroker.in_memory() as broker:
+                await broker.create_topic({"name": "a-b"})
+        """
+        return cls(**{"in_memory": True, "port": 0, **fields})
 
     # ---- life ----
 
@@ -79,32 +93,38 @@ class MessageBroker(Emitter):
             another broker has the data directory, or the port is taken.
         """
         async with self._changing:
-            if self._thread is not None:
+            if self._clients is not None:
                 raise Conflict("broker.running")
             loop = asyncio.get_running_loop()
 
             def on_failed(error: SummitError) -> None:
                 loop.call_soon_threadsafe(self._failed, error)
 
-            thread = BrokerThread(self.config.broker_settings(), on_failed=on_failed)
-            await asyncio.to_thread(thread.start)
-            self._thread = thread
-            self._clients = loop.create_task(self._dial(thread), name="message-broker.dial")
+            try:
+                await to_the_end(asyncio.to_thread(self._back_end.start, on_failed))
+            except asyncio.CancelledError:
+                await to_the_end(asyncio.to_thread(self._back_end.stop))
+                raise
+            self._clients = loop.create_task(self._dial(), name="message-broker.dial")
             self._tasks.spawn(self._tell_metrics(), "message-broker.metrics")
         self.emit("broker:started", Payload(broker_id=self.config.broker_id))
 
     async def stop(self) -> None:
-        """Stop listening, make durable what was taken, end. Nothing happens if it is stopped."""
+        """Stop listening, make durable what was taken, end. Nothing happens if it is stopped.
+
+        What waits for an answer of this object's meanwhile gets one, or Closed.
+        """
         async with self._changing:
-            thread, dialling = self._thread, self._clients
-            if thread is None:
+            dialling, self._clients = self._clients, None
+            if dialling is None:
                 return
-            self._thread = self._clients = None
-            await self._tasks.cancel_all()
-            if dialling is not None:
-                await _hang_up(dialling)
-            await asyncio.to_thread(thread.stop)
+            await to_the_end(self._end(dialling))
         self.emit("broker:stopped", Payload(broker_id=self.config.broker_id))
+
+    async def _end(self, dialling: asyncio.Task[_Clients]) -> None:
+        await self._tasks.cancel_all()
+        await _hang_up(dialling)
+        await asyncio.to_thread(self._back_end.stop)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -116,8 +136,12 @@ class MessageBroker(Emitter):
     @property
     def address(self) -> str:
         """`host:port` to dial, with the real port. Raises Closed while it is stopped."""
-        thread = self._require()
-        return _address(thread)
+        return self._back_end.address
+
+    @property
+    def broker_id(self) -> int:
+        """The id that clients see."""
+        return self.config.broker_id
 
     def get_broker_id(self) -> int:
         """The id that clients see."""
@@ -125,7 +149,7 @@ class MessageBroker(Emitter):
 
     def is_leader_broker(self) -> bool:
         """Whether it runs: a lone broker leads every partition and is its own controller."""
-        return self._thread is not None and self._thread.is_running
+        return self._back_end.is_controller
 
     # ---- topics ----
 
@@ -149,6 +173,24 @@ class MessageBroker(Emitter):
         await (await self._ready()).admin.delete_topic(name)
         self.emit("topic:deleted", Payload(topic=name))
 
+    async def update_topic_config(
+        self, name: str, changes: TopicConfig | Mapping[str, Any]
+    ) -> TopicConfig:
+        """Change some settings of a topic; they hold at once.
+
+        Args:
+            changes: A mapping of what shall be different, where None means the broker's default,
+                or a `TopicConfig`, whose fields that are None stay as they are. Partitions can be
+                added, not taken away.
+        Returns: All settings as they are now.
+        Raises: Invalid for an unknown topic, and for what is no setting or no value of it.
+        """
+        return await change_topic((await self._ready()).admin, name, changes)
+
+    async def get_topic_config(self, name: str) -> TopicConfig:
+        """A topic's settings, defaults filled in. Raises Invalid("topic.unknown")."""
+        return await read_topic_config((await self._ready()).admin, name)
+
     async def list_topics(self, *, internal: bool = False) -> list[str]:
         """The names of all topics, sorted; those of the platform (`_…`) only if asked for."""
         names = await (await self._ready()).admin.list_topics()
@@ -168,20 +210,7 @@ class MessageBroker(Emitter):
 
         Raises: Invalid("topic.unknown"), Invalid("partition.unknown").
         """
-        partitions = await self.get_topic_partitions(topic)
-        if not 0 <= partition < len(partitions):
-            raise Invalid("partition.unknown", topic=topic, partition=partition)
-        start, end = (await (await self._ready()).admin.offsets(topic))[partition]
-        found = partitions[partition]
-        return PartitionMetadata(
-            partition=partition,
-            leader=found.leader,
-            replicas=found.replicas,
-            isr=found.isr,
-            high_water_mark=end,
-            log_start_offset=start,
-            log_end_offset=end,
-        )
+        return await partition_metadata((await self._ready()).admin, topic, partition)
 
     async def describe_group(self, group_id: str) -> GroupDescription:
         """State, members and assignments of a consumer group."""
@@ -213,10 +242,14 @@ class MessageBroker(Emitter):
                 "client.refused", reason="partition and offset are 0 or more, maxMessages 1"
             )
         try:
-            records = await clients.fetcher.fetch(topic, partition, offset, max_messages)
+            fetcher = BatchFetcher(clients.connection)
+            records = await fetcher.records(topic, partition, offset, max_messages)
         except Invalid as error:
             if error.code == "partition.unknown":
                 await self.get_topic_metadata(topic)  # raises when it is the topic
+            raise
+        except Unavailable:
+            self._require_running()  # it was stopped meanwhile
             raise
         self.emit(
             "messages:consumed", Payload(topic=topic, partition=partition, count=len(records))
@@ -227,42 +260,38 @@ class MessageBroker(Emitter):
 
     def get_metrics(self) -> StreamMetrics:
         """The figures of this moment; all 0 while the broker is stopped."""
-        thread = self._thread
-        if thread is None or not thread.is_running:
-            return StreamMetrics()
-        return stream_metrics(thread.metrics())
+        return self._back_end.metrics()
 
     async def _tell_metrics(self) -> None:
         while True:
             await asyncio.sleep(METRICS_INTERVAL_MS / 1000)
-            thread = self._thread
-            if thread is not None and thread.is_running and self.has_listeners("metrics:updated"):
-                figures = await asyncio.to_thread(thread.metrics)
-                self.emit("metrics:updated", stream_metrics(figures))
+            if self._back_end.is_running and self.has_listeners("metrics:updated"):
+                self.emit("metrics:updated", await asyncio.to_thread(self._back_end.metrics))
 
     # ---- small parts ----
 
-    async def _dial(self, thread: BrokerThread) -> _Clients:
-        """Connect to the broker of `thread`; begun at start, so that nobody waits for it later."""
-        servers = [_address(thread)]
+    async def _dial(self) -> _Clients:
+        """Connect to the back end; begun at start, so that nobody waits for it later."""
+        servers = self._back_end.address
         name = f"message-broker-{self.config.broker_id}"
         admin = Admin(AdminConfig(client_id=name, bootstrap_servers=servers))
         producer = StreamProducer(
             ProducerConfig(client_id=name, bootstrap_servers=servers, linger_ms=0)
         )
-        await producer.connect()
-        await admin.connect()
-        return _Clients(admin, producer, BatchFetcher(*_dialled(thread)))
+        async with AsyncExitStack() as on_failure:
+            await producer.connect()
+            on_failure.push_async_callback(producer.close)
+            await admin.connect()
+            on_failure.pop_all()
+        return _Clients(admin, producer, BrokerConnection(servers))
 
     async def _ready(self) -> _Clients:
-        self._require()
-        assert self._clients is not None
-        return await asyncio.shield(self._clients)
+        return await asyncio.shield(self._require_running())
 
-    def _require(self) -> BrokerThread:
-        if self._thread is None:
+    def _require_running(self) -> asyncio.Task[_Clients]:
+        if self._clients is None:
             raise Closed("broker.not_running")
-        return self._thread
+        return self._clients
 
     def _failed(self, error: SummitError) -> None:
         self.emit("error", Payload(error=error))
@@ -273,17 +302,6 @@ async def _hang_up(dialling: asyncio.Task[_Clients]) -> None:
         clients = await dialling
     except SummitError:
         return
-    await clients.fetcher.close()
+    clients.connection.close()
     await clients.producer.close()
     await clients.admin.close()
-
-
-def _dialled(thread: BrokerThread) -> tuple[str, int]:
-    """Where this process reaches the broker: a wildcard address cannot be dialled."""
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
-    return here.get(thread.host, thread.host), thread.port
-
-
-def _address(thread: BrokerThread) -> str:
-    host, port = _dialled(thread)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,120 +5,131 @@ librdkafka checks a batch's CRC and keeps it to itself; who wants to show it ask
 
 from __future__ import annotations
 
-import asyncio
-import struct
-from typing import Final
+from typing import Final, NamedTuple
 
-from summit.base.errors import Invalid, SummitError, Unavailable
+from summit.base.errors import Corrupt, Invalid, SummitError, Unavailable
 from summit.client import NO_HEADERS, ConsumerRecord, Headers
-from summit.protocol import codes, frames
+from summit.protocol import codes
 from summit.protocol.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
-from summit.records import iter_records, parse_header, split_batches
+from summit.records import check_crc, iter_records, parse_header, split_batches
+from summit.stream_processing.connection import BrokerConnection
 
 _VERSION: Final = 12
 _FETCH_BYTES: Final = 1 << 20
-_TIMEOUT_S: Final = 30.0
-_LENGTH: Final = struct.Struct(">i")
+
+
+class Fetched(NamedTuple):
+    """What one fetch brought.
+
+    Attributes:
+        records: From the offset asked for on; those of open and aborted transactions too, but no
+            markers.
+        next_offset: Where to go on; beyond the last record where markers follow it, or records
+            that compaction took out.
+        high_watermark: The partition's end.
+    """
+
+    records: list[ConsumerRecord]
+    next_offset: int
+    high_watermark: int
 
 
 class BatchFetcher:
-    """One connection that asks for batches; one request at a time."""
+    """Fetches from the broker at the other end of `connection`, which leads what is asked for."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._place = (host, port)
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        self._turn = asyncio.Lock()
-        self._correlation_id = 0
+    def __init__(self, connection: BrokerConnection) -> None:
+        self._connection = connection
 
-    async def fetch(
+    async def records(
         self, topic: str, partition: int, offset: int, max_messages: int
     ) -> list[ConsumerRecord]:
         """Up to `max_messages` records from `offset` on; empty at the end of the log.
 
-        Raises: Invalid("partition.unknown"), Invalid("consumer.offset_out_of_range"),
-            Unavailable when the broker does not answer.
+        Raises: as `fetch`.
         """
         found: list[ConsumerRecord] = []
         at = offset
         while len(found) < max_messages:
-            data, end = await self._ask(topic, partition, at)
-            fresh = [record for record in _records(topic, partition, data) if record.offset >= at]
-            found += fresh
-            at = fresh[-1].offset + 1 if fresh else end
-            if at >= end:
+            fetched = await self.fetch(topic, partition, at)
+            found += fetched.records
+            if not at < fetched.next_offset < fetched.high_watermark:
                 break
+            at = fetched.next_offset
         return found[:max_messages]
 
-    async def close(self) -> None:
-        """End the connection."""
-        streams, self._streams = self._streams, None
-        if streams is not None:
-            streams[1].close()
+    async def fetch(
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        *,
+        max_bytes: int = _FETCH_BYTES,
+        wait_ms: int = 0,
+    ) -> Fetched:
+        """The records of one answer, from `offset` on.
 
-    async def _ask(self, topic: str, partition: int, offset: int) -> tuple[bytes, int]:
-        """Batches from the one that holds `offset`, and the high watermark."""
-        wanted = FetchPartition(
-            index=partition, fetch_offset=offset, partition_max_bytes=_FETCH_BYTES
-        )
+        Args:
+            max_bytes: Of batches; the first one comes even if it is larger.
+            wait_ms: How long the broker waits for a record when there is none.
+        Raises: Invalid("partition.unknown"), Invalid("consumer.offset_out_of_range"),
+            Unavailable when the broker does not answer, or does not lead the partition.
+        """
+        wanted = FetchPartition(index=partition, fetch_offset=offset, partition_max_bytes=max_bytes)
         request = FetchRequest(
-            max_wait_ms=0,
-            min_bytes=0,
-            max_bytes=_FETCH_BYTES,
+            max_wait_ms=wait_ms,
+            min_bytes=1 if wait_ms else 0,
+            max_bytes=max_bytes,
             topics=[FetchTopic(name=topic, partitions=[wanted])],
         )
-        async with self._turn:
-            try:
-                async with asyncio.timeout(_TIMEOUT_S):
-                    frame = await self._exchange(request)
-            except (OSError, EOFError, TimeoutError) as error:
-                await self.close()
-                raise Unavailable("client.timeout", reason=repr(error)) from error
-            except asyncio.CancelledError:
-                await self.close()  # an answer is still on its way
-                raise
-        _, position = frames.decode_response_header(FETCH, _VERSION, frame)
-        answer, _ = FETCH.decode_response(_VERSION, frame, position)
+        answer = await self._connection.ask(FETCH, _VERSION, request, wait_ms=wait_ms)
         part = answer.topics[0].partitions[0]
         if part.error_code != codes.NONE:
             raise _fault(part.error_code, topic, partition, offset)
-        records = part.records or b""
-        assert not isinstance(records, list)  # only a broker's own answer holds several
-        return bytes(records), part.high_watermark
-
-    async def _exchange(self, request: FetchRequest) -> bytes:
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(*self._place)
-        reader, writer = self._streams
-        self._correlation_id += 1
-        writer.write(
-            frames.encode_request_frame(
-                FETCH, _VERSION, self._correlation_id, request, "summit-message-broker"
-            )
-        )
-        await writer.drain()
-        (size,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-        return await reader.readexactly(size)
+        data = part.records or b""
+        assert not isinstance(data, list)  # only a broker's own answer holds several
+        return Fetched(*read_batches(topic, partition, bytes(data), offset), part.high_watermark)
 
 
-def _records(topic: str, partition: int, data: bytes) -> list[ConsumerRecord]:
+def read_batches(
+    topic: str, partition: int, data: bytes, offset: int, count: int | None = None
+) -> tuple[list[ConsumerRecord], int]:
+    """The records in whole batches from `offset` on, and the offset after the last batch.
+
+    Args:
+        count: Batches are looked at until there are so many records.
+    Raises: Corrupt("batch.crc_mismatch" | "batch.unreadable").
+    """
     found: list[ConsumerRecord] = []
+    next_offset = offset
     for position, size in split_batches(data):
+        if not check_crc(data, position, size):
+            raise Corrupt("batch.crc_mismatch")
         batch = data[position : position + size]
-        checksum = parse_header(batch).crc
-        found += [
-            ConsumerRecord(
-                topic,
-                partition,
-                record.offset,
-                record.timestamp,
-                record.key,
-                record.value,
-                Headers(record.headers) if record.headers else NO_HEADERS,
-                checksum,
-            )
-            for record in iter_records(batch)
-        ]
-    return found
+        found += [r for r in batch_records(topic, partition, batch) if r.offset >= offset]
+        next_offset = max(next_offset, parse_header(batch).last_offset + 1)
+        if count is not None and len(found) >= count:
+            break
+    return found, next_offset
+
+
+def batch_records(topic: str, partition: int, batch: bytes) -> list[ConsumerRecord]:
+    """The records of one batch, each with the batch's checksum; none of a control batch."""
+    header = parse_header(batch)
+    if header.is_control:
+        return []
+    return [
+        ConsumerRecord(
+            topic,
+            partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            Headers(record.headers) if record.headers else NO_HEADERS,
+            header.crc,
+        )
+        for record in iter_records(batch)
+    ]
 
 
 def _fault(code: int, topic: str, partition: int, offset: int) -> SummitError:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
 import msgspec
 
 from summit.base.config import Config
@@ -14,8 +17,8 @@ _SAME_NAMES = (
     "port",
     "advertised_host",
     "advertised_port",
-    "data_dir",
     "durability",
+    "flush_interval_ms",
     "auto_create_topics",
     "num_partitions",
     "default_replication_factor",
@@ -25,6 +28,14 @@ _SAME_NAMES = (
     "socket_receive_buffer_bytes",
     "socket_request_max_bytes",
 )
+_IN_MEMORY_DIR: Final = "/memory"  # on a disk that is this broker's own
+_NOT_YET: Final = {
+    "tls": "the broker speaks plain TCP for now; let it listen on localhost, or put a proxy that "
+    "ends TLS before it",
+    "sasl": "the broker does not authenticate its clients yet; let it listen where only those who "
+    "may use it can reach it",
+    "acl": "the broker does not know who asks yet, so it cannot refuse some and serve others",
+}
 
 
 class BrokerConfig(Config, frozen=True, kw_only=True):
@@ -34,23 +45,32 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
         broker_id: The id that clients see.
         host, port: Where it listens; port 0 takes a free one.
         data_dir: Metadata, offsets and the write-ahead log; one broker at a time.
-        log_dirs: Where partitions live; empty = inside `data_dir`.
-        durability: fsync (an acknowledged record is on the disk), interval, or os.
+        log_dirs: Where partitions live, each new one in the directory that has the fewest; empty
+            = inside `data_dir`.
+        durability: fsync (an acknowledged record is on the disk), interval, or os. None = fsync,
+            in memory os.
+        flush_interval_ms: + how often `interval` syncs.
+        in_memory: + nothing is on a disk: what the broker holds is gone with it. For tests.
         auto_create_topics: Whether asking for an unknown topic makes it.
         num_partitions, default_replication_factor: For topics that do not say.
-        log_retention_hours, log_segment_bytes, log_retention_check_interval_ms: Defaults of
-            topics; -1 hours = for ever.
+        log_retention_hours, log_segment_bytes: Defaults of topics; -1 hours = for ever.
+        log_retention_check_interval_ms: How often segments past their retention are looked for.
         advertised_host, advertised_port: What clients are told to dial.
-        socket_*: Buffers of connections, and the longest request.
+        socket_send_buffer_bytes, socket_receive_buffer_bytes: Of each connection's socket; -1
+            leaves them to the system.
+        socket_request_max_bytes: Longest request; a longer one ends its connection.
         num_network_threads, num_io_threads: The embedded broker has one of each: only 1 is taken.
+        tls, sasl, acl: Not available yet, so refused.
     """
 
     broker_id: int = 0
     host: str = "localhost"
     port: int = 9092
-    data_dir: str = "summit-data"
+    data_dir: str | None = None
     log_dirs: list[str] = msgspec.field(default_factory=list)
-    durability: Durability = "fsync"
+    durability: Durability | None = None
+    flush_interval_ms: int | None = None
+    in_memory: bool = False
     auto_create_topics: bool = False
     num_partitions: int = 3
     default_replication_factor: int = 2
@@ -64,30 +84,61 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
     socket_request_max_bytes: int | None = None
     num_network_threads: int | None = None
     num_io_threads: int | None = None
+    tls: Any = None
+    sasl: Any = None
+    acl: Any = None
+
+    @classmethod
+    def of(cls, config: BrokerConfig | Mapping[str, Any] | None, fields: Mapping[str, Any]) -> Self:
+        """One out of a configuration or a mapping, with some fields given by keyword."""
+        if isinstance(config, cls):
+            return config.replace(**fields) if fields else config
+        values = config.to_dict() if isinstance(config, BrokerConfig) else dict(config or {})
+        return cls.from_dict({**values, **fields})
 
     def check(self) -> None:
+        for name, reason in _NOT_YET.items():
+            if getattr(self, name):
+                raise self._refused(name, f"not available yet: {reason}; leave it out")
         for name in ("num_network_threads", "num_io_threads"):
             if getattr(self, name) not in (None, 1):
-                wire = "numNetworkThreads" if name == "num_network_threads" else "numIoThreads"
-                raise Invalid(
-                    "config.invalid",
-                    reason=f"BrokerConfig.{wire}: the embedded broker has one; leave it out",
-                    pointer=f"/{wire}",
+                raise self._refused(
+                    name,
+                    "the embedded broker has one, which serves all connections; leave it out, or "
+                    "run Apache Kafka where one processor is not enough",
                 )
         hours = self.log_retention_hours
         if hours is not None and hours < 1 and hours != -1:
-            raise Invalid(
-                "config.invalid",
-                reason="BrokerConfig.logRetentionHours: 1 or more, or -1",
-                pointer="/logRetentionHours",
-            )
+            raise self._refused("log_retention_hours", "1 or more, or -1")
+        if self.flush_interval_ms is not None and self.durability != "interval":
+            raise self._refused("flush_interval_ms", "only durability 'interval' goes by it")
+        if self.advertised_host == "":
+            raise self._refused("advertised_host", "it is empty")
+        if any(not path for path in self.log_dirs):
+            raise self._refused("log_dirs", "a directory's name is empty")
+        if self.in_memory:
+            for name in ("data_dir", "log_dirs"):
+                if getattr(self, name):
+                    raise self._refused(name, "with inMemory nothing is on a disk; leave it out")
+            if self.durability not in (None, "os"):
+                raise self._refused("durability", "with inMemory nothing can be synced")
         self.broker_settings()
+
+    def _refused(self, name: str, reason: str) -> Invalid:
+        wire = next(f.encode_name for f in msgspec.structs.fields(self) if f.name == name)
+        return Invalid(
+            "config.invalid", reason=f"BrokerConfig.{wire}: {reason}", pointer=f"/{wire}"
+        )
 
     def broker_settings(self) -> BrokerSettings:
         """The same for the broker room. Raises Invalid."""
         values = {
             name: getattr(self, name) for name in _SAME_NAMES if getattr(self, name) is not None
         }
+        if self.in_memory:
+            values |= {"data_dir": _IN_MEMORY_DIR, "durability": "os"}
+        elif self.data_dir is not None:
+            values["data_dir"] = self.data_dir
         # The name may stand for two addresses, and with port 0 each would get a port of its own.
         host = "127.0.0.1" if self.host == "localhost" and self.port == 0 else self.host
         hours = self.log_retention_hours

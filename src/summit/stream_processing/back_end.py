@@ -1,0 +1,50 @@
+"""What stands behind a `MessageBroker`: the broker whose records and topics it speaks of.
+
+`MessageBroker` does everything that the Kafka protocol can do over the wire, at `address`. Only
+what the wire does not tell is asked of the back end, so a back end is small: today there is the
+embedded broker (embedded.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from summit.base.errors import SummitError
+from summit.stream_processing.metrics import StreamMetrics
+
+
+class BackEnd(Protocol):
+    """A broker, or several that act as one. Methods may be called from any thread."""
+
+    @property
+    def address(self) -> str:
+        """What clients dial: `host:port`, several with commas. Raises Closed while it is down."""
+        ...
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and neither stopped nor failed."""
+        ...
+
+    @property
+    def is_controller(self) -> bool:
+        """Whether it runs and is the elected controller of its cluster."""
+        ...
+
+    def start(self, on_failed: Callable[[SummitError], None] | None = None) -> None:
+        """Return when clients can connect; blocks.
+
+        Args:
+            on_failed: Called on any thread when something ends it that is not `stop`.
+        Raises: Conflict("broker.running") when it runs already.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Return when all that was taken is as durable as promised; blocks. Idempotent."""
+        ...
+
+    def metrics(self) -> StreamMetrics:
+        """The figures of this moment; blocks shortly. All 0 while it is down."""
+        ...
