@@ -34,7 +34,11 @@ from summit.client import (
 )
 from summit.stream_processing.broker import MessageBroker
 from summit.stream_processing.embedded import EmbeddedBroker
+from summit.stream_processing.followers import Follower
 from summit.stream_processing.metrics import StreamMetrics
+from summit.stream_processing.partitions import PartitionManager
+from summit.stream_processing.replication import ReplicationManager
+from summit.stream_processing.replication_settings import ReplicationConfig
 from summit.stream_processing.settings import BrokerConfig
 from summit.stream_processing.topics import TopicManager
 
@@ -45,6 +49,7 @@ __all__ = [
     "ConsumerConfig",
     "ConsumerRecord",
     "EmbeddedBroker",
+    "Follower",
     "GroupDescription",
     "GroupMember",
     "Headers",
@@ -52,9 +57,12 @@ __all__ = [
     "OffsetCommitRequest",
     "Partition",
     "PartitionMetadata",
+    "PartitionManager",
     "ProducerConfig",
     "ProducerRecord",
     "ProducerResult",
+    "ReplicationConfig",
+    "ReplicationManager",
     "StreamConsumer",
     "StreamMessage",
     "StreamMetrics",
