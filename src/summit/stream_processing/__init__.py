@@ -40,6 +40,8 @@ from summit.stream_processing.partitions import PartitionManager
 from summit.stream_processing.replication import ReplicationManager
 from summit.stream_processing.replication_settings import ReplicationConfig
 from summit.stream_processing.settings import BrokerConfig
+from summit.stream_processing.storage import StorageEngine
+from summit.stream_processing.storage_settings import StorageConfig
 from summit.stream_processing.topics import TopicManager
 
 __all__ = [
@@ -63,6 +65,8 @@ __all__ = [
     "ProducerResult",
     "ReplicationConfig",
     "ReplicationManager",
+    "StorageConfig",
+    "StorageEngine",
     "StreamConsumer",
     "StreamMessage",
     "StreamMetrics",
