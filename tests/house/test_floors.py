@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+DOORS = "__main__ | pytest_plugin"  # single files that other programs enter by, above all floors
 
 
 def test_import_contracts() -> None:
@@ -20,7 +21,7 @@ def test_import_contracts() -> None:
 def test_the_drawing_shows_the_floors_of_the_contract() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contract = project["tool"]["importlinter"]["contracts"][0]
-    layers = [layer for layer in contract["layers"] if layer != "__main__"]
+    layers = [layer for layer in contract["layers"] if layer != DOORS]
     drawing = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split("```")[1]
     drawn = dict(re.findall(r"^ ?(\d+)  (.+)$", drawing, re.MULTILINE))
     assert len(drawn) == len(layers)
