@@ -74,13 +74,18 @@ def test_the_readme_names_its_commands() -> None:
     assert len(_typed((ROOT / "README.md").read_text(encoding="utf-8"), "summit")) > 5
 
 
-def test_python_in_the_readme_runs() -> None:
+def test_python_in_the_readme_runs(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     examples = [body for language, body in _FENCE.findall(text) if language == "python"]
     assert examples
     for example in examples:
+        command = ["-c", example]
+        if "\ndef test_" in example:
+            (tmp_path / "test_example.py").write_text(example, encoding="utf-8")
+            command = ["-m", "pytest", str(tmp_path)]
         done = subprocess.run(
-            [sys.executable, "-c", example], capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stderr
+            [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, timeout=60,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
         assert done.stdout.strip(), "the example shows nothing"

@@ -39,9 +39,9 @@ async def produce(broker: EmbeddedBroker, *records: dict[str, Any]) -> None:
     """Write records one by one, each as a batch of its own."""
     producer = StreamProducer(ProducerConfig(linger_ms=0))
     await producer.connect(broker)
-    for record in records:
-        await producer.send(record)
-    await producer.close()
+    async with producer:
+        for record in records:
+            await producer.send(record)
 
 
 def admin_of(broker: EmbeddedBroker) -> Admin:
