@@ -17,7 +17,7 @@ from summit.base.logs import get_logger
 from summit.broker import broker_configs
 from summit.broker.catalogue import PARTITIONS_MAX, Catalogue
 from summit.broker.commit import CommitScheduler
-from summit.broker.disk_thread import DiskThread
+from summit.broker.disk_thread import Worker
 from summit.broker.metadata_log import (
     BrokerConfigured,
     Fact,
@@ -50,7 +50,7 @@ class Altering:
         settings: BrokerSettings,
         catalogue: Catalogue,
         topics: TopicTable,
-        disk: DiskThread,
+        disk: Worker,
         commit: CommitScheduler,
         metadata: MetadataLog,
     ) -> None:

@@ -11,7 +11,7 @@ from summit.base.logs import get_logger
 from summit.base.rand import Rand
 from summit.broker import topic_configs
 from summit.broker.commit import CommitScheduler
-from summit.broker.disk_thread import DiskThread, attempt
+from summit.broker.disk_thread import Worker, attempt
 from summit.broker.metadata_log import (
     METADATA_TOPIC_ID,
     Fact,
@@ -61,7 +61,7 @@ class Catalogue:
         rand: Rand,
         store: LogStore,
         topics: TopicTable,
-        disk: DiskThread,
+        disk: Worker,
         on_deleted: Callable[[Topic], None],
     ) -> None:
         self._settings = settings

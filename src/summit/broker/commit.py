@@ -20,7 +20,7 @@ from typing import Protocol
 
 from summit.base.errors import SummitError, Unavailable
 from summit.base.logs import get_logger
-from summit.broker.disk_thread import DiskThread, attempt
+from summit.broker.disk_thread import DiskThread, Threads, attempt
 from summit.log.partition import PartitionLog
 
 # Hears None when what was staged before the call is durable, else why it is not.
@@ -56,6 +56,7 @@ class CommitScheduler:
         inline: Write on the loop at the end of the turn instead of on the disk thread.
         on_published: Hears the partitions whose high watermark moved, before the waiters do.
         on_failed: Hears the error that stopped the scheduler for good.
+        threads: Makes the disk thread.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class CommitScheduler:
         inline: bool,
         on_published: Callable[[Sequence[PartitionLog]], None],
         on_failed: Callable[[SummitError], None],
+        threads: Threads = DiskThread,
     ) -> None:
         self._store = store
         self._loop = loop
@@ -81,7 +83,7 @@ class CommitScheduler:
         self._idle: asyncio.Event = asyncio.Event()
         self._idle.set()
         self._is_full = False
-        self._thread = None if inline else DiskThread("summit-commit", loop)
+        self._thread = None if inline else threads("summit-commit", loop)
         self.failure: SummitError | None = None
 
     def when_durable(self, done: Done, logs: Sequence[PartitionLog], size_bytes: int = 0) -> None:

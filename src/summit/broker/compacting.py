@@ -7,14 +7,13 @@ a few milliseconds and rests between them: at most `CPU_SHARE` of one core, what
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Corrupt, SummitError
 from summit.base.logs import get_logger
-from summit.broker.disk_thread import DiskThread
+from summit.broker.disk_thread import Threads
 from summit.log.cleaning import Cleaning
 from summit.log.store import LogStore
 
@@ -31,30 +30,36 @@ class Compactor:
 
     Args:
         on_failed: Hears the error of a disk that cannot be trusted any more.
+        threads: Makes the thread that cleans.
     """
 
     def __init__(
-        self, store: LogStore, clock: Clock, on_failed: Callable[[SummitError], None]
+        self,
+        store: LogStore,
+        clock: Clock,
+        on_failed: Callable[[SummitError], None],
+        threads: Threads,
     ) -> None:
         self._store = store
         self._clock = clock
         self._on_failed = on_failed
-        self._stopping = threading.Event()
+        self._is_stopping = False
         self._slice_began_ms = 0.0
         self._loop = asyncio.get_running_loop()
-        self._thread = DiskThread("summit-compact", self._loop)
+        self._thread = threads("summit-compact", self._loop)
         self.cleaned_count = 0  # runs since the start
 
     async def clean_all(self) -> None:
         """Clean every log that is due, the neediest first."""
-        while not self._stopping.is_set():
+        while not self._is_stopping:
             cleaning = self._store.begin_cleaning(self._clock.now_ms())
             if cleaning is None or not await self._clean(cleaning):
                 return
 
     async def stop(self) -> None:
         """End what runs at the next batch and the thread with it. No file is left half changed."""
-        self._stopping.set()
+        self._is_stopping = True
+        self._thread.hurry()
         await asyncio.to_thread(self._thread.close)
 
     async def _clean(self, cleaning: Cleaning) -> bool:
@@ -103,10 +108,10 @@ class Compactor:
 
     def _breathe(self, size_bytes: int) -> None:
         """Between two batches, on the thread: rest when the slice is used up."""
-        if self._stopping.is_set():
+        if self._is_stopping:
             raise Closed("broker.not_running")
         now_ms = self._clock.monotonic_ms()
         worked_ms = now_ms - self._slice_began_ms
         if worked_ms >= _SLICE_MS:
-            self._stopping.wait(worked_ms * (1 / CPU_SHARE - 1) / 1000)
+            self._thread.rest(worked_ms * (1 / CPU_SHARE - 1) / 1000)
             self._slice_began_ms = self._clock.monotonic_ms()

@@ -38,7 +38,7 @@ class Housekeeping:
         self._broker = broker
         self._tasks = Tasks()
         self._has_garbage = False
-        self.compactor = Compactor(store, state.clock, state.commit.fail)
+        self.compactor = Compactor(store, state.clock, state.commit.fail, state.threads)
         self.rewriter = Rewriter(state.metadata.log, state.commit, state.clock, self._live_facts)
 
     def start(self) -> None:

@@ -25,7 +25,7 @@ from summit.broker.altering import Altering
 from summit.broker.catalogue import Catalogue
 from summit.broker.commit import CommitScheduler
 from summit.broker.connection import SCRATCH_BYTES, Connection
-from summit.broker.disk_thread import DiskThread, attempt
+from summit.broker.disk_thread import DiskThread, Threads, attempt
 from summit.broker.dispatch import SERVED, Dispatcher
 from summit.broker.fetch_sessions import FetchSessions
 from summit.broker.fetch_wait import FetchWait
@@ -78,6 +78,7 @@ class Broker:
         files: Files | None = None,
         clock: Clock | None = None,
         rand: Rand | None = None,
+        threads: Threads = DiskThread,
     ) -> None:
         self.settings = settings
         self.host = ""
@@ -86,6 +87,7 @@ class Broker:
         self._files = files or OsFiles()
         self._clock = clock or SystemClock()
         self._rand = rand or Rand()
+        self._threads = threads
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._store: LogStore | None = None
@@ -115,14 +117,15 @@ class Broker:
         self.failed: asyncio.Future[SummitError] = loop.create_future()
         settings = self.settings
         self._store = store = await asyncio.to_thread(self._open_store)
-        self._disk = DiskThread("summit-disk", loop)
-        self._preparer = DiskThread("summit-prepare", loop)
+        self._disk = self._threads("summit-disk", loop)
+        self._preparer = self._threads("summit-prepare", loop)
         self._commit = CommitScheduler(
             store,
             loop,
             inline=settings.durability != "fsync",
             on_published=self._on_published,
             on_failed=self._on_failed,
+            threads=self._threads,
         )
         try:
             self._state = self._build_state(loop, store)
@@ -296,6 +299,7 @@ class Broker:
             transactions=transactions,
             metrics=Metrics(self._clock),
             fetch_sessions=FetchSessions(self._clock, self._rand),
+            threads=self._threads,
             preparer=self._preparer,
             api_versions=advertised(APIS[key] for key in SERVED),
         )

@@ -10,7 +10,7 @@ from summit.base.clock import Clock
 from summit.broker.altering import Altering
 from summit.broker.catalogue import Catalogue
 from summit.broker.commit import CommitScheduler
-from summit.broker.disk_thread import DiskThread
+from summit.broker.disk_thread import Threads, Worker
 from summit.broker.fetch_sessions import FetchSessions
 from summit.broker.groups.coordinator import Coordinator
 from summit.broker.metadata_log import MetadataLog
@@ -44,7 +44,8 @@ class BrokerState:
     transactions: Transactions
     metrics: Metrics
     fetch_sessions: FetchSessions
-    preparer: DiskThread  # opens large batches where a topic's settings ask for it
+    threads: Threads
+    preparer: Worker  # opens large batches where a topic's settings ask for it
     api_versions: list[ApiVersion]
 
     def endpoint(self, connection: Connection) -> tuple[str, int]:
