@@ -121,6 +121,15 @@ class TestMetadata:
         answer = wire.ask(METADATA, 12, MetadataRequest(topics=wanted))
         assert [each.error_code for each in answer.topics] == [0, codes.UNKNOWN_TOPIC_ID]
         assert answer.topics[0].name == topic
+        assert answer.topics[1].name is None
+
+    @pytest.mark.parametrize("version", [10, 11])
+    def test_by_id_before_answers_had_null_names(self, wire: Wire, version: int) -> None:
+        wanted = [MetadataRequestTopic(topic_id=uuid.uuid4())]
+        answer = wire.ask(METADATA, version, MetadataRequest(topics=wanted))
+        assert [(each.error_code, each.name) for each in answer.topics] == [
+            (codes.UNKNOWN_TOPIC_ID, "")
+        ]
 
     @pytest.mark.parametrize("version", [1, 4, 12])
     def test_auto_creation(self, wire: Wire, version: int) -> None:

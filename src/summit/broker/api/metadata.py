@@ -39,6 +39,8 @@ def handle(state: BrokerState, request: Request, message: MetadataRequest) -> No
         if topic is not None:
             answer.fill(index, _describe(state, topic))
         elif wanted.name is None:
+            if request.version < 12:  # its answer has no null: nothing can be named there
+                wanted.name = ""
             answer.fill(index, _absent(wanted, codes.UNKNOWN_TOPIC_ID))
         elif may_create:
             answer.create(index, wanted.name)
