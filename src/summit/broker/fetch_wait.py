@@ -173,7 +173,7 @@ class FetchWait:
                 if each.committed and log.last_stable_offset < log.high_watermark:
                     is_settled = False
                 each.mark = each.partition.bytes_in if is_settled else _UNKNOWN
-                each.partition.waits.add(self)
+                each.partition.waits[self] = None
         self._timer = loop.call_later(max_wait_ms / 1000, self.finish)
         self._request.cancel = self._end
 
@@ -228,4 +228,4 @@ class FetchWait:
             self._timer.cancel()
         for each in self._wanted:
             if each.partition is not None:
-                each.partition.waits.discard(self)
+                each.partition.waits.pop(self, None)

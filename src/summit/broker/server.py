@@ -88,7 +88,7 @@ class Broker:
         self._clock = clock or SystemClock()
         self._rand = rand or Rand()
         self._threads = threads
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, None] = {}  # in the order they came
         self._server: asyncio.Server | None = None
         self._store: LogStore | None = None
         self._state: BrokerState | None = None
@@ -312,13 +312,13 @@ class Broker:
         """Register a connection; False when there are too many."""
         if self._is_stopping or len(self._connections) >= self.settings.connections_max:
             return False
-        self._connections.add(connection)
+        self._connections[connection] = None
         self._require_state().metrics.connections_total += 1
         return True
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
 
     def handle_frame(self, connection: Connection, frame: bytearray) -> None:
         """Serve one request."""
@@ -341,11 +341,11 @@ class Broker:
     def _on_published(self, logs: Sequence[PartitionLog]) -> None:
         assert self._state is not None
         of_log = self._state.topics.of_log
-        touched: set[FetchWait] = set()
+        touched: dict[FetchWait, None] = {}
         for log in logs:
             partition = of_log(log)
             if partition is not None and partition.waits:
-                touched |= partition.waits
+                touched.update(partition.waits)
                 for wait in partition.waits:
                     wait.moved(partition)
         for wait in touched:

@@ -39,7 +39,7 @@ class Partition:
         self.log = log
         self.bytes_in = 0  # staged since the start; tells a waiting fetch what may have come
         self.deleted_to = 0  # the offset below which records were deleted on request
-        self.waits: set[FetchWait] = set()
+        self.waits: dict[FetchWait, None] = {}  # in the order they came
 
 
 class Topic:

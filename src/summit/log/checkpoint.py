@@ -146,7 +146,10 @@ class Checkpoint:
                 self._note(log, deep=deep)
         core.unsynced_bytes = 0
         self._covered = [(log, log.high_watermark) for log in core.logs()]
-        self._swap_markers = [(log, path) for log, _ in self._covered for path in log.swap_markers]
+        # `sorted` takes a copy at one go: a cleaning on its thread may be adding one.
+        self._swap_markers = [
+            (log, path) for log, _ in self._covered for path in sorted(log.swap_markers)
+        ]
         points = {
             (log.topic_id, log.index): RecoveryPoint(
                 log.high_watermark, log.start_offset, log.cleaned_offset, log.thinned_offset

@@ -21,7 +21,7 @@ _log = get_logger(__name__)
 def ends_of(topics: TopicTable, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
     """Where the logs of some partitions end now, staged batches included."""
     ends = {}
-    for where in partitions:
+    for where in sorted(partitions):
         partition = topics.partition(*where)
         if partition is not None:
             ends[where] = partition.log.end_offset
