@@ -11,8 +11,9 @@ READY := $(VENV)/.ready
 PYTEST_ARGS ?=
 SIDE_BY_SIDE ?= -n auto --dist worksteal
 BENCH_ARGS ?=
+SIM_ARGS ?= --seeds 2000 --minutes 30
 
-.PHONY: help setup demo test test-fast bench lint format clean
+.PHONY: help setup demo test test-fast sim bench lint format clean
 
 help:            ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -39,6 +40,10 @@ test: $(READY)   ## every test, the real clients and the kill tests included
 
 test-fast: $(READY)  ## the tests that take no more than a few seconds each
 	@$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow" $(PYTEST_ARGS)
+
+sim: $(READY)    ## the broker in a simulated world, seed after seed, half an hour long
+	@SUMMIT_SIM_SEEDS=20 $(BIN)/pytest -q tests/sim/test_cleaning_crash.py
+	@$(BIN)/python -m tests.sim.run $(SIM_ARGS)
 
 lint: $(READY)   ## style, types, floors and house rules
 	@$(BIN)/ruff check src tests bench tools

@@ -38,7 +38,8 @@ class Inode:
         self.pending.append(op)
 
     def sync(self) -> None:
-        self.durable = bytearray(self.seen)
+        for op in self.pending:
+            _apply(self.durable, op)
         self.pending.clear()
 
     def survive(self, chance: random.Random, keep: str) -> Inode:
