@@ -1,4 +1,4 @@
-"""The whole broker in a simulated world, some seeds; `make sim` runs as many as there is time for."""
+"""The whole broker in a simulated world: some seeds here, as many as time allows in `make sim`."""
 
 from __future__ import annotations
 
