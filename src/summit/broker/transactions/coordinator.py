@@ -506,8 +506,10 @@ class Transactions:
             elif transaction.state is State.ONGOING and not was_clean:
                 self._decide(transaction, is_commit=False, by_owner=True, then=_nobody_waits)
         if not was_clean:
-            known = {t.decision.producer_id for t in self._by_id.values() if t.decision}
-            logs = stage_aborts_of_strangers(self._topics, known, self._clock.now_ms())
+            decisions = {
+                t.decision.producer_id: t.decision for t in self._by_id.values() if t.decision
+            }
+            logs = stage_aborts_of_strangers(self._topics, decisions, self._clock.now_ms())
             if logs:
                 self._commit.when_durable(lambda error: None, logs)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from summit.base.logs import get_logger
@@ -55,10 +55,15 @@ def stage_markers(topics: TopicTable, decision: Decision, now_ms: int) -> list[P
 
 
 def stage_aborts_of_strangers(
-    topics: TopicTable, known: Container[int], now_ms: int
+    topics: TopicTable, decisions: Mapping[int, Decision], now_ms: int
 ) -> list[PartitionLog]:
-    """Abort what is open in a partition and in no transaction of the `known` producers.
+    """Abort what is open in a partition and in no decided transaction, after an unclean stop.
 
+    A crash may leave a batch without the record by which its partition joined the transaction.
+    That transaction's markers do not go there, and the batch would end with its producer's next.
+
+    Args:
+        decisions: By producer id; their markers come later.
     Returns: The logs that got markers. Raises: SummitError as `PartitionLog.stage`.
     """
     logs = []
@@ -67,7 +72,11 @@ def stage_aborts_of_strangers(
             log = partition.log
             for producer_id, _ in log.open_transactions.items():
                 entry = log.producers.get(producer_id)
-                if producer_id in known or entry is None or entry.open_offset < 0:
+                if entry is None or entry.open_offset < 0:
+                    continue
+                decision = decisions.get(producer_id)
+                where = (topic.name, partition.index)
+                if decision is not None and entry.open_offset < decision.ends.get(where, -1):
                     continue
                 _log.warning(
                     "transaction.unknown_aborted", topic=topic.name, partition=partition.index,
