@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+from uuid import UUID
 
 import pytest
-from tests.sim.faulty_files import FaultyFiles
+from tests.sim.faulty_files import FaultyFiles, PowerCut
 from tests.sim.log_world import (
     NOW_MS,
     TOPIC_ID,
@@ -188,6 +189,31 @@ def test_a_torn_end_of_the_write_ahead_log_ends_playing_back() -> None:
     store, log = reopened(files)
     assert values(log) == [f"{number}" for number in range(9)]
     assert write(store, log, "next") == 9
+
+
+@pytest.mark.parametrize("keep", ["all", "none"])
+@pytest.mark.parametrize("has_checkpoint", [True, False])
+def test_a_group_is_whole_or_not_there(keep: str, has_checkpoint: bool) -> None:
+    """Its segments were written and the write-ahead log was not: nobody was answered."""
+    files = FaultyFiles()
+    store, log = a_log(files)
+    other = store.create_partition("u", UUID(int=8), 0)
+    for each in (log, other):
+        write(store, each, "before")
+    if has_checkpoint:
+        store.checkpoint()
+    write(store, other, "behind")
+    for each in (log, other):
+        each.stage(a_batch("half"), NOW_MS)
+    fail_next(files, "pwrite", ".wal", -1)
+    with pytest.raises(PowerCut):
+        commit(store)
+    store, log = reopened(files.crash(keep))
+    assert values(log) == ["before"]
+    other_log = store.partition("u", 0)
+    assert other_log is not None
+    assert values(other_log) == ["before", "behind"]
+    assert write(store, log, "next") == 1
 
 
 def test_a_restart_reads_only_what_came_after_the_checkpoint() -> None:

@@ -64,7 +64,7 @@ class PartitionOpener:
     def open(
         self, core: StoreCore, now_ms: int, *, is_clean: bool, stop_offset: int | None
     ) -> PartitionLog:
-        """Make the log of what the directory holds, up to `stop_offset` where the WAL goes on."""
+        """Make the log of what the directory holds, up to `stop_offset`, where the WAL goes on."""
         self._thinned_offset, markers = complete_swaps(self._files, self.directory)
         self._thinned_offset = max(self._thinned_offset, self.point.thinned_offset)
         snapshots, segments = self._list()
@@ -179,7 +179,8 @@ class PartitionOpener:
     def _scan(self, start: int, now_ms: int, stop_offset: int | None) -> None:
         """Check every batch from offset `start` on; cut where one does not hold.
 
-        What lies at or after `stop_offset` is cut too: the write-ahead log has it.
+        What lies at or after `stop_offset` is cut too: the write-ahead log has it, or nobody was
+        answered.
         """
         segments = self._log.segments
         first = max((n for n, s in enumerate(segments) if s.base_offset <= start), default=0)
@@ -197,9 +198,10 @@ class PartitionOpener:
                 self._end_offset = segment.base_offset
                 self._unindexed_bytes = 0
             end = self._scan_segment(segment, position, now_ms, stop_offset)
-            reached_wal = stop_offset is not None and self._end_offset >= stop_offset
-            if end < segment.size or reached_wal:
-                self._cut(number, end, is_loss=not reached_wal)
+            reached_stop = stop_offset is not None and self._end_offset >= stop_offset
+            is_last = number + 1 == len(segments)
+            if end < segment.size or (reached_stop and not is_last):
+                self._cut(number, end, is_loss=not reached_stop)
                 return
 
     def _follows(self, base_offset: int) -> bool:

@@ -6,7 +6,9 @@ After a clean close indexes, snapshots and recovery points are taken as they are
    offset is checked; the file is cut at the first that does not hold, what follows is dropped.
 2. The write-ahead log is played back. It holds all that was acknowledged since the checkpoint, so
    it wins over what stands in the segments behind the recovery point: step 1 reads only up to the
-   first offset that the write-ahead log has, and the rest is written anew from there.
+   first offset that the write-ahead log has, and the rest is written anew from there. Of a log that
+   it does not name nothing counts behind the recovery point: segments are written first, so that
+   would be part of a group whose other parts may be missing. Groups are whole or not there.
 3. All of it is synced, a checkpoint is written, and only then is the write-ahead log removed: a
    crash during recovery starts recovery again.
 """
@@ -65,16 +67,16 @@ def recover(core: StoreCore, now_ms: int) -> RecoveryReport:
     numbers = wal_numbers(files, wal_dir)
     report.next_wal_number = numbers[-1] + 1 if numbers else 1
     openers = _find_partitions(core, saved.points)
-    entries = _read_wal(files, wal_dir, numbers)
+    entries, has_wal = _read_wal(files, wal_dir, numbers)
     has_marker = files.exists(marker)
     report.was_clean = (has_marker and not entries) or not (openers or entries)
     report.partition_count = len(openers)
     core.epoch = saved.epoch if report.was_clean else saved.epoch + 1
-    first_offsets = _first_offsets(openers, entries)
+    stops = _first_offsets(openers, entries)
+    if has_wal:
+        stops = {key: point.recovery_point for key, point in saved.points.items()} | stops
     for key, opener in openers.items():
-        log = opener.open(
-            core, now_ms, is_clean=report.was_clean, stop_offset=first_offsets.get(key)
-        )
+        log = opener.open(core, now_ms, is_clean=report.was_clean, stop_offset=stops.get(key))
         core.topics.setdefault(log.topic, {})[log.index] = log
         log.is_new = key not in saved.points
         report.scanned_bytes += opener.scanned_bytes
@@ -128,22 +130,24 @@ def _find_partitions(
     return found
 
 
-def _read_wal(files: Files, directory: str, numbers: list[int]) -> list[WalEntry]:
-    """All entries of the write-ahead log in order.
+def _read_wal(files: Files, directory: str, numbers: list[int]) -> tuple[list[WalEntry], bool]:
+    """All entries of the write-ahead log in order, and whether there is one at all.
 
     Old files may lie before the ones that count: their removal was on its way. Their entries are
     below the recovery points. If the disk has lost records in between, offsets are missing, and
     playing back reports that.
     """
     entries: list[WalEntry] = []
+    is_there = False
     for number in numbers:
         data = files.read_bytes(join(directory, offset_name(number, SUFFIX)))
         seed = decode_file_header(data, number)
         if seed is None:
             continue
+        is_there = True
         for record in decode_records(data, seed, None):
             entries += record.entries
-    return entries
+    return entries, is_there
 
 
 def _first_offsets(
