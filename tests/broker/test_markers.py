@@ -1,15 +1,15 @@
-"""Where markers go: to what a decision covers, and after a crash to what no decision does."""
+"""Where markers go: to what a decision covers, and after a crash to what is left open."""
 
 from __future__ import annotations
 
-import pytest
 from tests.sim.faulty_files import FaultyFiles
 from tests.sim.log_world import NOW_MS, TOPIC_ID, commit, open_store
 
 from summit.broker.topics import Partition, Topic, TopicTable
 from summit.broker.transactions.markers import (
     ends_of,
-    stage_aborts_of_strangers,
+    open_ones,
+    stage_abort,
     stage_markers,
 )
 from summit.broker.transactions.transaction import Decision
@@ -64,15 +64,15 @@ def test_a_decision_ends_what_was_open_when_it_was_made() -> None:
     assert bench.open_ones() == [1]
 
 
-@pytest.mark.parametrize("is_decided", [True, False])
-def test_what_no_decision_covers_is_aborted(is_decided: bool) -> None:
-    """Also of a producer that has a decided transaction elsewhere."""
+def test_what_nobody_owns_is_aborted() -> None:
     bench = Bench()
     first, second = bench.logs
     bench.begin(first)
     bench.begin(second)
-    decisions = {PRODUCER: bench.decision(0)} if is_decided else {}
-    expected = [second] if is_decided else [first, second]
-    assert stage_aborts_of_strangers(bench.topics, decisions, NOW_MS) == expected
-    assert bench.open_ones() == ([0] if is_decided else [])
+    assert stage_markers(bench.topics, bench.decision(0), NOW_MS) == [first]
+    ((partition, producer_id),) = open_ones(bench.topics)
+    assert (partition.log, producer_id) == (second, PRODUCER)
+    stage_abort(partition, producer_id, NOW_MS)
+    assert open_ones(bench.topics) == []
+    assert bench.open_ones() == []
     assert [entry.first_offset for entry in second.aborted_between(0, 9)] == [0]

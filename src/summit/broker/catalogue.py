@@ -44,6 +44,9 @@ Changed = Callable[[SummitError | None], None]
 PARTITIONS_MAX = 10_000
 # Made anew with the same id when their fact got lost.
 _OWN_LOGS = (OFFSETS_TOPIC, TRANSACTIONS_TOPIC)
+# Data and markers are written before the state of their transaction, a decision before the offsets
+# that follow from it: a kill in between leaves what a start can finish.
+_WRITE_RANKS = {TRANSACTIONS_TOPIC: 1, OFFSETS_TOPIC: 2}
 
 _log = get_logger(__name__)
 
@@ -313,6 +316,7 @@ class Catalogue:
         # More than `count` are there when growing was cut short; they count from now on.
         for log in self._store.partitions(topic.name):
             log.config = config
+            log.write_rank = _WRITE_RANKS.get(topic.name, 0)
             topic.partitions.append(Partition(topic, log.index, log))
         self._topics.add(topic)
 

@@ -12,6 +12,9 @@ that can be waited out comes before the commit point, the sync of the log: the f
 back, and nothing of the group is left. After the commit point nothing can fail. Whatever else fails
 before it leaves the disk in an unknown state and stops the store: recovery sorts it out.
 
+Without a write-ahead log a kill may leave the first writes of a group and not the others. They go
+in the order of `PartitionLog.write_rank`, so that what follows from another is written after it.
+
 If a group cannot be written, then `roll_back` takes back its partitions: this group's batches and
 all that were staged for the same partitions since, in groups sealed or open. Other partitions of
 those groups are not touched. Until the loop has called it, no later group is persisted: each raises
@@ -66,6 +69,8 @@ class Group:
         with core.writing:
             core.check_usable()
             writes = [write for write in self._writes if write.chunks and not write.is_dropped]
+            if core.wal is None and len(writes) > 1:
+                writes.sort(key=_write_rank)
             done: list[Write] = []
             try:
                 for write in writes:
@@ -131,6 +136,10 @@ class Group:
             raise stuck from error
         core.held_back = failure
         raise failure from error
+
+
+def _write_rank(write: Write) -> int:
+    return write.log.write_rank
 
 
 def _write_segment(write: Write) -> None:

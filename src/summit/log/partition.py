@@ -86,6 +86,7 @@ class PartitionLog:
         "topic_id",
         "unsnapshot_bytes",
         "unsynced_records",
+        "write_rank",
     )
 
     def __init__(
@@ -115,6 +116,7 @@ class PartitionLog:
         self.recovery_point = 0  # what a checkpoint has covered
         self.cleaned_offset = 0  # before it every key has one record at most
         self.thinned_offset = 0  # before it offsets may be missing
+        self.write_rank = 0  # of a group without a write-ahead log: higher ones are written later
         self.is_cleaning = False
         self.is_cleanable = True  # no batch was met that cannot be read
         self.swap_markers: set[str] = set()  # to be removed by a checkpoint

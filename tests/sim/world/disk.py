@@ -26,6 +26,8 @@ class SimDisk:
         cut_in: Power goes in the middle of the call that many calls from now; None: it does not.
         stop_in: The process is killed before the call that many calls from now.
         fail_sync_in: That many syncs from now one fails with EIO.
+        stop_before: Operation, part of a path, and how many such calls pass: the process is killed
+            before the one after them.
     """
 
     def __init__(self, world: World) -> None:
@@ -38,6 +40,7 @@ class SimDisk:
         self.cut_in: int | None = None
         self.stop_in: int | None = None
         self.fail_sync_in: int | None = None
+        self.stop_before: tuple[str, str, int] | None = None
         self.call_count = 0
         self.sync_count = 0
 
@@ -56,8 +59,14 @@ class SimDisk:
         self.slowness = 1.0
         self.cut_in = self.stop_in = self.fail_sync_in = None
 
-    def fault(self, operation: str) -> str:
+    def fault(self, operation: str, path: str) -> str:
         """What the next call meets: "", "cut", "stop" or "fail"."""
+        if self.stop_before is not None:
+            what, where, passing = self.stop_before
+            if operation == what and where in path:
+                self.stop_before = (what, where, passing - 1) if passing else None
+                if not passing:
+                    return "stop"
         if _count_down(self, "cut_in"):
             return "cut"
         if _count_down(self, "stop_in"):
@@ -99,7 +108,7 @@ class DiskView(FaultyFiles):
         disk.sync_count += operation == "datasync"
         self.capacity_bytes = disk.capacity_bytes
         world.note(f"disk {operation} {path}")
-        fault = disk.fault(operation)
+        fault = disk.fault(operation, path)
         if fault == "cut":
             self._on_cut("power")
             return -1

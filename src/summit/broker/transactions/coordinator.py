@@ -31,7 +31,8 @@ from summit.broker.topics import TopicTable
 from summit.broker.transactions import stored
 from summit.broker.transactions.markers import (
     ends_of,
-    stage_aborts_of_strangers,
+    open_ones,
+    stage_abort,
     stage_markers,
 )
 from summit.broker.transactions.transaction import (
@@ -500,18 +501,35 @@ class Transactions:
     def resume(self, *, was_clean: bool) -> None:
         """Finish what was decided; after an unclean stop, abort what was open."""
         for transaction in self._by_id.values():
-            decision = transaction.decision
-            if decision is not None:
-                self._redo(transaction, decision)
-            elif transaction.state is State.ONGOING and not was_clean:
+            if transaction.decision is not None:
+                self._redo(transaction, transaction.decision)
+        if was_clean:
+            return
+        self._claim_open_ones()
+        for transaction in self._by_id.values():
+            if transaction.state is State.ONGOING:
                 self._decide(transaction, is_commit=False, by_owner=True, then=_nobody_waits)
-        if not was_clean:
-            decisions = {
-                t.decision.producer_id: t.decision for t in self._by_id.values() if t.decision
-            }
-            logs = stage_aborts_of_strangers(self._topics, decisions, self._clock.now_ms())
-            if logs:
-                self._commit.when_durable(lambda error: None, logs)
+
+    def _claim_open_ones(self) -> None:
+        """Find whose is what is open in the logs.
+
+        Where groups are not atomic a crash may leave a batch without the record by which its
+        partition joined. It belongs to its producer's transaction, begun or not. That is aborted,
+        and the epoch raised: sent again, the batch must not pass for one that came through.
+        """
+        now_ms = self._clock.now_ms()
+        owners = {each.producer_id: each for each in self._by_id.values()}
+        strays = []
+        for partition, producer_id in open_ones(self._topics):
+            owner = owners.get(producer_id)
+            if owner is not None:
+                owner.begin(now_ms, ANY_CONNECTION)
+                owner.partitions.add((partition.topic.name, partition.index))
+            else:
+                stage_abort(partition, producer_id, now_ms)
+                strays.append(partition.log)
+        if strays:
+            self._commit.when_durable(lambda error: None, strays)
 
     def _redo(self, transaction: Transaction, decision: Decision) -> None:
         """Markers and offsets of a decision, as far as they are missing."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from summit.base.logs import get_logger
 from summit.broker.groups.offsets import TopicPartition
-from summit.broker.topics import TopicTable
+from summit.broker.topics import Partition, TopicTable
 from summit.broker.transactions.transaction import Decision
 from summit.log.partition import PartitionLog
 
@@ -54,40 +54,31 @@ def stage_markers(topics: TopicTable, decision: Decision, now_ms: int) -> list[P
     return logs
 
 
-def stage_aborts_of_strangers(
-    topics: TopicTable, decisions: Mapping[int, Decision], now_ms: int
-) -> list[PartitionLog]:
-    """Abort what is open in a partition and in no decided transaction, after an unclean stop.
+def open_ones(topics: TopicTable) -> list[tuple[Partition, int]]:
+    """What is open in the logs, but for what staged markers end: (partition, producer id)."""
+    return [
+        (partition, producer_id)
+        for topic in topics
+        for partition in topic.partitions
+        for producer_id, _ in partition.log.open_transactions.items()
+        if (entry := partition.log.producers.get(producer_id)) is not None
+        and entry.open_offset >= 0
+    ]
 
-    A crash may leave a batch without the record by which its partition joined the transaction.
-    That transaction's markers do not go there, and the batch would end with its producer's next.
 
-    Args:
-        decisions: By producer id; their markers come later.
-    Returns: The logs that got markers. Raises: SummitError as `PartitionLog.stage`.
-    """
-    logs = []
-    for topic in topics:
-        for partition in topic.partitions:
-            log = partition.log
-            for producer_id, _ in log.open_transactions.items():
-                entry = log.producers.get(producer_id)
-                if entry is None or entry.open_offset < 0:
-                    continue
-                decision = decisions.get(producer_id)
-                where = (topic.name, partition.index)
-                if decision is not None and entry.open_offset < decision.ends.get(where, -1):
-                    continue
-                _log.warning(
-                    "transaction.unknown_aborted", topic=topic.name, partition=partition.index,
-                    producer_id=producer_id,
-                )  # fmt: skip
-                log.stage_marker(
-                    producer_id,
-                    entry.epoch,
-                    is_commit=False,
-                    coordinator_epoch=_COORDINATOR_EPOCH,
-                    now_ms=now_ms,
-                )
-                logs.append(log)
-    return logs
+def stage_abort(partition: Partition, producer_id: int, now_ms: int) -> None:
+    """Abort what a producer that no transactional id has left open. Raises SummitError."""
+    log = partition.log
+    entry = log.producers.get(producer_id)
+    assert entry is not None
+    _log.warning(
+        "transaction.unknown_aborted", topic=log.topic, partition=log.index,
+        producer_id=producer_id,
+    )  # fmt: skip
+    log.stage_marker(
+        producer_id,
+        entry.epoch,
+        is_commit=False,
+        coordinator_epoch=_COORDINATOR_EPOCH,
+        now_ms=now_ms,
+    )
