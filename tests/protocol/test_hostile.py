@@ -16,8 +16,15 @@ from summit.protocol.api import Api
 from summit.protocol.apis import APIS
 from summit.protocol.message import Message
 from summit.protocol.primitives import read_uvarint, skip_tags
+from summit.protocol.produce import (
+    PRODUCE,
+    PartitionProduceData,
+    ProduceRequest,
+    TopicProduceData,
+)
+from summit.protocol.produce_fast import parse_produce
 
-CODES = {"protocol.truncated", "protocol.malformed"}
+CODES = {"protocol.truncated", "protocol.malformed", "protocol.too_many_items"}
 
 
 def sides(api: Api[Any, Any]) -> list[tuple[type[Message], Any, Any]]:
@@ -93,6 +100,8 @@ def test_one_wrong_byte_never_escapes_as_another_error(api: Api[Any, Any], versi
         # ApiVersions: 2^32-1 tagged fields; a tagged field of 2^32-1 bytes.
         (18, 3, b"\x01\x01\xff\xff\xff\xff\x0f"),
         (18, 3, b"\x01\x01\x01\x00\xff\xff\xff\xff\x0f"),
+        # ApiVersions: 200000 tagged fields that are there.
+        (18, 3, b"\x01\x01\xc0\x9a\x0c" + b"\x05\x00" * 200_000),
         # Fetch: 2^31-1 integers among the forgotten partitions.
         (1, 7, bytes(29) + b"\x00\x00\x00\x01\x00\x00\x7f\xff\xff\xff"),
     ],
@@ -106,6 +115,23 @@ def test_absurd_lengths_cost_nothing(key: int, version: int, body: bytes) -> Non
     finally:
         tracemalloc.stop()
     assert peak < 200_000
+
+
+@pytest.mark.parametrize("version", [3, 8, 9, 12])
+def test_the_entries_of_all_arrays_are_bounded_together(version: int) -> None:
+    """Produce, by the compiled functions and by the fast path: many topics, or many partitions."""
+    for topics, parts in ((1, 60_000), (60_000, 0), (300, 200)):
+        one = PartitionProduceData(index=0, records=None)
+        topic = TopicProduceData(name="t", partitions=[one] * parts)
+        request = ProduceRequest(acks=1, timeout_ms=1, topics=[topic] * topics)
+        body = memoryview(PRODUCE.encode_request(version, request))
+        for decode in (
+            PRODUCE.request_decoder(version),
+            lambda buf, position: parse_produce(version, buf, position),
+        ):
+            with pytest.raises(Invalid) as caught:
+                decode(body, 0)
+            assert caught.value.code == "protocol.too_many_items"
 
 
 def test_known_tag_must_fill_its_size() -> None:

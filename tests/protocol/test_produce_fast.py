@@ -24,7 +24,7 @@ from summit.protocol.produce import (
 from summit.protocol.produce_fast import ProduceAck, build_produce_response, parse_produce
 
 VERSIONS = range(3, 14)
-CODES = {"protocol.truncated", "protocol.malformed"}
+CODES = {"protocol.truncated", "protocol.malformed", "protocol.too_many_items"}
 
 
 def by_compiled(version: int, buf: memoryview) -> Any:

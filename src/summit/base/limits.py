@@ -21,8 +21,14 @@ BATCH_UNFOLDED_BYTES_MAX: Final = 64 << 20  # what one compressed batch may unfo
 # ---- protocol, broker ----
 FRAME_BYTES_MAX: Final = 104_857_600  # bytes of one Produce request; Kafka's own default
 REQUEST_BYTES_MAX: Final = 16_777_216  # bytes of any other request; a decoded one takes ~40x that
+REQUEST_ITEMS_MAX: Final = (
+    50_000  # array entries of a request; each may cost 1.4 KB, answer included
+)
+TAGS_MAX: Final = 1_000  # tagged fields in one place of a message; Kafka has less than ten
 BACKLOG_BYTES_MAX: Final = 128 << 20  # bytes of requests that wait for the disk; then all are held
+FETCH_BYTES_MAX: Final = 55 << 20  # records of one Fetch answer, read into memory; Kafka's default
 FETCH_SESSIONS_MAX: Final = 1_000  # fetch sessions remembered, as in Kafka; then full fetches
+FETCH_SESSION_PARTS_MAX: Final = 200_000  # partitions in all of them, 300 bytes each
 
 # ---- client ----
 CLIENT_QUEUE_KIB: Final = 16_384  # KiB a consumer reads ahead; more only costs memory

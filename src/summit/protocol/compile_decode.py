@@ -12,7 +12,9 @@ flexibility are decided here and never tested at run time. Shape of the result:
         except (struct_error, IndexError): raise truncated(WHAT) from None
         return o0, p
 
-Every length is compared with the bytes that are left before anything of that length is made.
+Every length is compared with the bytes that are left before anything of that length is made, and
+`left` counts down the array entries that a message may still have: bytes that cost nothing to send
+must not become objects without end.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ class DecodeWriter:
         """The whole function for one top-level message."""
         target = self._fresh("o")
         self._struct(message, target)
-        head = ["def decode(buf, p):", "    end = len(buf)", "    try:"]
+        head = ["def decode(buf, p):", "    end = len(buf)", "    left = ITEMS_MAX", "    try:"]
         tail = [
             "    except (struct_error, IndexError):",
             "        raise truncated(WHAT) from None",
@@ -148,6 +150,7 @@ class DecodeWriter:
         self._line("if buf[p]:")
         self._indent += 1
         self._line(f"{size}, p = uvarint(buf, p)")
+        self._line(f"if {size} > TAGS_MAX: raise too_many_tags({message.__name__!r})")
         self._line(f"for _ in range({size}):")
         self._indent += 1
         self._line(f"{tag}, p = uvarint(buf, p)")
@@ -236,6 +239,8 @@ class DecodeWriter:
         least = size_min(item, self.version, flexible=self.flexible)
         assert least > 0, what  # an item of no bytes could not be bounded
         self._line(f"if {length} * {least} > end - p: raise truncated({what!r})")
+        self._line(f"left -= {length}")
+        self._line(f"if left < 0: raise too_many({what!r})")
         if item.kind == "fixed":
             self._line(f'{target} = list(unpack_from(f">{{{length}}}{item.code}", buf, p))')
             self._line(f"p += {length} * {item.size}")

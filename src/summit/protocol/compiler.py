@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
+from summit.base.limits import REQUEST_ITEMS_MAX, TAGS_MAX
 from summit.protocol import primitives
 from summit.protocol.compile_decode import DecodeWriter
 from summit.protocol.compile_encode import EncodeWriter
@@ -21,12 +22,16 @@ Decoder: TypeAlias = Callable[[memoryview, int], tuple[M, int]]
 Encoder: TypeAlias = Callable[[M, Callable[[Any], None]], None]
 
 _DECODE_SPACE: dict[str, Any] = {
+    "ITEMS_MAX": REQUEST_ITEMS_MAX,
+    "TAGS_MAX": TAGS_MAX,
     "bad_tag": primitives.bad_tag,
     "bad_text": primitives.bad_text,
     "new": object.__new__,
     "not_nullable": primitives.not_nullable,
     "skip_tags": primitives.skip_tags,
     "struct_error": struct.error,
+    "too_many": primitives.too_many,
+    "too_many_tags": primitives.too_many_tags,
     "truncated": primitives.truncated,
     "unpack_from": struct.unpack_from,
     "uuid_of": primitives.uuid_of,
@@ -56,8 +61,8 @@ def encoder_source(message: type[Message], version: int, *, flexible: bool) -> s
 def compile_decoder(message: type[M], version: int, *, flexible: bool) -> Decoder[M]:
     """Make `decode(buf, position) -> (message, end)` for one version.
 
-    The function takes a memoryview and raises Invalid("protocol.truncated") or
-    Invalid("protocol.malformed"); records are views into `buf`, everything else is copied.
+    The function takes a memoryview and raises Invalid("protocol.truncated" | "protocol.malformed"
+    | "protocol.too_many_items"); records are views into `buf`, everything else is copied.
     """
     writer = DecodeWriter(version, flexible=flexible)
     source = writer.source(message)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from summit.base.errors import Internal, Invalid
+from summit.base.limits import REQUEST_ITEMS_MAX, TAGS_MAX
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -57,11 +58,13 @@ def skip_tags(buf: memoryview, position: int) -> int:
     """Pass over a tag buffer and return the position after it.
 
     Raises: IndexError or Invalid as `read_uvarint`; Invalid("protocol.truncated") when a tag's
-        size goes beyond the buffer.
+        size goes beyond the buffer; Invalid("protocol.malformed") for more than `TAGS_MAX`.
     Cost: one step per tag present; a lying count ends at the end of the buffer.
     """
     end = len(buf)
     count, position = read_uvarint(buf, position)
+    if count > TAGS_MAX:
+        raise too_many_tags("tagged fields")
     for _ in range(count):
         _, position = read_uvarint(buf, position)
         size, position = read_uvarint(buf, position)
@@ -80,6 +83,16 @@ def uuid_of(raw: bytes) -> uuid.UUID:
 def truncated(what: str) -> Invalid:
     """The error for a message that ends too early or promises more than it holds."""
     return Invalid("protocol.truncated", what=what)
+
+
+def too_many(what: str) -> Invalid:
+    """The error for a message whose arrays have too many entries altogether."""
+    return Invalid("protocol.too_many_items", what=what, most=REQUEST_ITEMS_MAX)
+
+
+def too_many_tags(what: str) -> Invalid:
+    """The error for more tagged fields in one place than anybody sends."""
+    return Invalid("protocol.malformed", reason=f"{what}: more than {TAGS_MAX} of them")
 
 
 def not_nullable(what: str) -> Invalid:

@@ -19,11 +19,13 @@ from struct import Struct
 from struct import error as struct_error
 from typing import Final, TypeAlias
 
+from summit.base.limits import REQUEST_ITEMS_MAX
 from summit.protocol.primitives import (
     bad_text,
     not_nullable,
     read_uvarint,
     skip_tags,
+    too_many,
     truncated,
     write_uvarint,
 )
@@ -54,7 +56,7 @@ def parse_produce(version: int, buf: memoryview, position: int) -> ProduceBody:
         buf: The frame, as a memoryview; the records in the result are views into it.
         position: Where the body starts.
 
-    Raises: Invalid("protocol.truncated" | "protocol.malformed").
+    Raises: Invalid("protocol.truncated" | "protocol.malformed" | "protocol.too_many_items").
     Cost: under 2 microseconds for one partition; no copy of records.
     """
     try:
@@ -83,6 +85,9 @@ def _parse_flexible(buf: memoryview, p: int, *, by_id: bool) -> ProduceBody:
     topics, p = (buf[p], p + 1) if buf[p] < 128 else read_uvarint(buf, p)
     if not topics:
         raise not_nullable("ProduceRequest.topics")
+    left = REQUEST_ITEMS_MAX - topics
+    if left < 0:
+        raise too_many("ProduceRequest.topics")
     for _ in range(topics - 1):
         topic: str | bytes
         if by_id:
@@ -102,6 +107,9 @@ def _parse_flexible(buf: memoryview, p: int, *, by_id: bool) -> ProduceBody:
         count, p = (buf[p], p + 1) if buf[p] < 128 else read_uvarint(buf, p)
         if not count:
             raise not_nullable("TopicProduceData.partitions")
+        left -= count
+        if left < 0:
+            raise too_many("TopicProduceData.partitions")
         for _ in range(count - 1):
             (index,) = _int(buf, p)
             p += 4
@@ -139,6 +147,9 @@ def _parse_classic(buf: memoryview, p: int) -> ProduceBody:
     p += 10
     if topics < 0:
         raise not_nullable("ProduceRequest.topics")
+    left = REQUEST_ITEMS_MAX - topics
+    if left < 0:
+        raise too_many("ProduceRequest.topics")
     for _ in range(topics):
         (size,) = _short(buf, p)
         p += 2
@@ -152,6 +163,9 @@ def _parse_classic(buf: memoryview, p: int) -> ProduceBody:
         p = stop + 4
         if count < 0:
             raise not_nullable("TopicProduceData.partitions")
+        left -= count
+        if left < 0:
+            raise too_many("TopicProduceData.partitions")
         for _ in range(count):
             index, size = _two_ints(buf, p)
             p += 8
