@@ -153,10 +153,37 @@ def test_two_requests_of_one_session_at_once(wire: Wire, topic: str) -> None:
         assert wire.receive(FETCH, NAMED, each).error_code == codes.NONE
 
 
+def test_a_session_that_grows_too_large_ends(
+    wire: Wire, wide: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = ask(wire, 0, 0, (wide, 0, 0))
+    assert opened.session_id
+    monkeypatch.setattr("summit.broker.fetch_sessions.FETCH_SESSION_PARTS_MAX", 1)
+    grown = ask(wire, opened.session_id, 1, (wide, 1, 0))
+    assert grown.error_code == codes.FETCH_SESSION_ID_NOT_FOUND
+    again = ask(wire, 0, 0, (wide, 0, 0), (wide, 1, 0))
+    assert (again.error_code, again.session_id) == (codes.NONE, 0), "answered without a session"
+    assert len(places(again)) == 2
+
+
 class TestPlaces:
     @staticmethod
     def wanted(count: int) -> list[Wanted]:
         return [Wanted("t", index, 0, 1000) for index in range(count)]
+
+    def test_partitions_are_bounded_and_the_silent_give_way(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("summit.broker.fetch_sessions.FETCH_SESSION_PARTS_MAX", 10)
+        clock = ManualClock(now_ms=0)
+        sessions = FetchSessions(clock, Rand(1))
+        assert sessions.create(self.wanted(11), by_id=False) is None
+        for _ in range(3):
+            assert sessions.create(self.wanted(3), by_id=False) is not None
+        assert sessions.create(self.wanted(2), by_id=False) is None
+        clock.advance(120_000)
+        assert sessions.create(self.wanted(10), by_id=False) is not None
+        assert len(sessions) == 1
 
     def test_the_oldest_gives_way_when_silent_or_smaller(self) -> None:
         clock = ManualClock(now_ms=0)

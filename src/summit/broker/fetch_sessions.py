@@ -4,7 +4,7 @@ The broker remembers the partitions of each session and what it last said of the
 answer holds only those with records, an error, or other offsets than were said. Sessions are kept
 in the order of their use; when all places are taken, the oldest gives way if it was silent for
 long or is smaller than the new one, else the client is answered without a session, which is always
-allowed.
+allowed. The partitions of all sessions are bounded as well: one that grows beyond is ended.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from summit.base.clock import Clock
-from summit.base.limits import FETCH_SESSIONS_MAX
+from summit.base.limits import FETCH_SESSION_PARTS_MAX, FETCH_SESSIONS_MAX
 from summit.base.rand import Rand
 from summit.broker.fetch_wait import Wanted
 from summit.protocol import codes
@@ -101,15 +101,33 @@ class FetchSessions:
         session.take(wanted)
         return session
 
+    def _part_count(self) -> int:
+        return sum(len(session.parts) for session in self._sessions.values())
+
+    def grow(self, session: Session, wanted: list[Wanted]) -> bool:
+        """Add to a session. Returns: False when it has become too much; the session is over."""
+        session.take(wanted)
+        if not wanted or self._part_count() <= FETCH_SESSION_PARTS_MAX:
+            return True
+        self.end(session.session_id)
+        return False
+
     def _make_room(self, size: int) -> bool:
+        while self._part_count() + size > FETCH_SESSION_PARTS_MAX:
+            oldest = next(iter(self._sessions.values()), None)
+            if oldest is None or not self._is_silent(oldest):
+                return False
+            self.end(oldest.session_id)
         if len(self._sessions) < self._most:
             return True
         oldest = next(iter(self._sessions.values()))
-        is_silent = self._clock.monotonic_ms() - oldest.used_ms >= _SILENT_MS
-        if not is_silent and len(oldest.parts) >= size:
+        if not self._is_silent(oldest) and len(oldest.parts) >= size:
             return False
         self.end(oldest.session_id)
         return True
+
+    def _is_silent(self, session: Session) -> bool:
+        return self._clock.monotonic_ms() - session.used_ms >= _SILENT_MS
 
     def go_on(self, session_id: int, epoch: int, *, by_id: bool) -> tuple[Session | None, int]:
         """The session of an incremental request, or the error code of having none."""
