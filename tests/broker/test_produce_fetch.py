@@ -211,6 +211,17 @@ def test_limits_give_at_least_one_batch_and_no_half_one(wire: Wire, topic: str) 
     assert len(same.records) == 2 * len(batch)
 
 
+def test_no_fetch_reads_more_than_the_broker_allows(
+    wire: Wire, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("summit.broker.api.fetch.FETCH_BYTES_MAX", 3_000)
+    for _ in range(10):
+        wire.produce(topic, batch_of(b"x" * 1_000))
+    most = 2**31 - 1
+    part = wire.fetch(topic, 0, max_bytes=most, partition_max_bytes=most)
+    assert len(records_of(part.records)) == 2
+
+
 def test_max_bytes_holds_over_partitions(wire: Wire) -> None:
     wire.create_topic("wide", 3)
     batch = batch_of(b"x" * 1000)

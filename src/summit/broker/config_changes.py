@@ -5,6 +5,7 @@ The two differ only in how the new set of configs follows from the request: that
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -55,7 +56,7 @@ def apply(
 ) -> None:
     """Change every resource on its own; `answer` once all that was changed is durable."""
     outcomes = [Outcome(each) for each in wanted]
-    resources = [(each.kind, each.name) for each in wanted]
+    resources = Counter((each.kind, each.name) for each in wanted)
     waiting = len(outcomes)
 
     def begin(outcome: Outcome) -> None:
@@ -69,7 +70,7 @@ def apply(
 
         try:
             kind, name, change = outcome.wanted
-            if resources.count((kind, name)) > 1:
+            if resources[kind, name] > 1:
                 raise Invalid("request.duplicate", what=f"resource '{name}'")
             if kind == TOPIC:
                 _topic(state, name, change, done, validate_only=validate_only)

@@ -8,6 +8,8 @@ once. Records that are already there stay where they are.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from summit.base.errors import Invalid, SummitError
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
@@ -22,7 +24,7 @@ from summit.protocol.create_partitions import (
 
 def handle(state: BrokerState, request: Request, message: CreatePartitionsRequest) -> None:
     """Add what can be added and answer once all of it is there."""
-    names = [wanted.name for wanted in message.topics]
+    names = Counter(wanted.name for wanted in message.topics)
     results = [CreatePartitionsTopicResult(name=name, error_code=codes.NONE) for name in names]
     waiting = len(results)
 
@@ -37,7 +39,7 @@ def handle(state: BrokerState, request: Request, message: CreatePartitionsReques
                 request.reply(CreatePartitionsResponse(results=results))
 
         try:
-            if names.count(wanted.name) > 1:
+            if names[wanted.name] > 1:
                 raise Invalid("request.duplicate", what=f"topic {wanted.name}")
             topic = state.topics.named(wanted.name)
             if topic is None:

@@ -9,6 +9,8 @@ Versions: 4 defaults by -1 · 5 shape and configs in the answer · 7 topic id.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from summit.base.errors import Invalid, SummitError
 from summit.broker import topic_configs
 from summit.broker.request import Request
@@ -29,8 +31,8 @@ _SOURCE_TOPIC = 1
 
 def handle(state: BrokerState, request: Request, message: CreateTopicsRequest) -> None:
     """Create what can be created and answer once all of it is durable."""
-    names = [wanted.name for wanted in message.topics]
-    results: list[CreatableTopicResult | None] = [None] * len(names)
+    names = Counter(wanted.name for wanted in message.topics)
+    results: list[CreatableTopicResult | None] = [None] * len(message.topics)
     begun = False
 
     def send_if_complete() -> None:
@@ -46,7 +48,7 @@ def handle(state: BrokerState, request: Request, message: CreateTopicsRequest) -
             send_if_complete()
 
         try:
-            if names.count(wanted.name) > 1:
+            if names[wanted.name] > 1:
                 raise Invalid("request.duplicate", what=f"topic {wanted.name}")
             count = _partition_count(state, wanted)
             configs = {config.name: config.value for config in wanted.configs}

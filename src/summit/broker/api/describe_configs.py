@@ -84,9 +84,10 @@ _AS_SHIPPED: Final = BrokerSettings()
 
 
 def handle(state: BrokerState, request: Request, message: DescribeConfigsRequest) -> None:
-    """Describe each resource."""
+    """Describe each resource, once each."""
     results = []
-    for resource in message.resources:
+    resources = {(each.resource_type, each.resource_name): each for each in message.resources}
+    for resource in resources.values():
         result = DescribeConfigsResult(
             error_code=codes.NONE,
             resource_type=resource.resource_type,

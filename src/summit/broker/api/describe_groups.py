@@ -21,7 +21,9 @@ from summit.protocol.describe_groups import (
 
 def handle(state: BrokerState, request: Request, message: DescribeGroupsRequest) -> None:
     """Describe each group."""
-    groups = [_describe(state, request.version, group_id) for group_id in message.groups]
+    # Once each: a request that repeats a name must not multiply what is said of it.
+    wanted = dict.fromkeys(message.groups)
+    groups = [_describe(state, request.version, group_id) for group_id in wanted]
     request.reply(DescribeGroupsResponse(groups=groups))
 
 

@@ -18,17 +18,17 @@ from summit.protocol.describe_producers import (
 
 
 def handle(state: BrokerState, request: Request, message: DescribeProducersRequest) -> None:
-    """Describe each partition's producers."""
+    """Describe each partition's producers, once each."""
+    wanted: dict[str, dict[int, None]] = {}
+    for topic in message.topics:
+        wanted.setdefault(topic.name, {}).update(dict.fromkeys(topic.partition_indexes))
     request.reply(
         DescribeProducersResponse(
             topics=[
                 DescribeProducersTopicResponse(
-                    name=topic.name,
-                    partitions=[
-                        _describe(state, topic.name, index) for index in topic.partition_indexes
-                    ],
+                    name=name, partitions=[_describe(state, name, index) for index in indexes]
                 )
-                for topic in message.topics
+                for name, indexes in wanted.items()
             ]
         )
     )

@@ -25,7 +25,8 @@ def handle(state: BrokerState, request: Request, message: DescribeTransactionsRe
     request.reply(
         DescribeTransactionsResponse(
             transaction_states=[
-                _describe(key, state.transactions.get(key)) for key in message.transactional_ids
+                _describe(key, state.transactions.get(key))
+                for key in dict.fromkeys(message.transactional_ids)
             ]
         )
     )

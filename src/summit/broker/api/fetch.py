@@ -1,9 +1,9 @@
 """Fetch: key 1, versions 4-18.
 
 Behaviour: whole batches, the first of which holds the offset asked for (clients skip to it), up to
-`partition_max_bytes` and `max_bytes`, but always at least one batch (KIP-74). With less than
-`min_bytes` at hand it waits up to `max_wait_ms` for the partitions to move. An error in any
-partition is answered at once.
+`partition_max_bytes` and `max_bytes` (no more than `FETCH_BYTES_MAX`), but always at least one
+batch (KIP-74). With less than `min_bytes` at hand it waits up to `max_wait_ms` for the partitions
+to move. An error in any partition is answered at once.
 Versions: 5 log start offset · 7 sessions · 9 the client's leader epoch is checked ·
 11 preferred read replica, always -1 · 13 topics by id.
 Isolation: `read_committed` (4+) reads to the last stable offset and is told which transactions of
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from summit.base.limits import FETCH_BYTES_MAX
 from summit.broker import fetch_wait
 from summit.broker.epochs import epoch_error
 from summit.broker.fetch_sessions import FINAL_EPOCH, FIRST_EPOCH, Place
@@ -43,12 +44,13 @@ def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
         session = sessions.create(wanted, by_id=by_id) if epoch == FIRST_EPOCH else None
     else:
         session, error = sessions.go_on(message.session_id, epoch, by_id=by_id)
+        if session is not None and not sessions.grow(session, wanted):
+            session, error = None, codes.FETCH_SESSION_ID_NOT_FOUND
         if session is None:
             request.respond_parts(
                 build_fetch_response(request.version, request.correlation_id, (), error_code=error)
             )
             return
-        session.take(wanted)
         session.forget(_forgotten(message, by_id=by_id))
     if session is not None:
         wanted = list(session.parts.values())
@@ -68,7 +70,8 @@ def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
             for each in changed:
                 each.data = b""  # a session that is never used again must not hold records
 
-    found = fetch_wait.read(wanted, message.max_bytes)
+    max_bytes = min(message.max_bytes, FETCH_BYTES_MAX)
+    found = fetch_wait.read(wanted, max_bytes)
     is_final = (
         found >= message.min_bytes
         or message.max_wait_ms <= 0
@@ -82,7 +85,7 @@ def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
         request,
         wanted,
         min_bytes=message.min_bytes,
-        max_bytes=message.max_bytes,
+        max_bytes=max_bytes,
         answer=answer,
     )
     if session is not None:
@@ -91,14 +94,14 @@ def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
 
 
 def _named(message: FetchRequest, *, by_id: bool) -> list[Wanted]:
-    wanted: list[Wanted] = []
+    wanted: dict[Place, Wanted] = {}  # a partition that is named twice is read once
     for asked in message.topics:
         key: str | bytes = asked.topic_id.bytes if by_id else asked.name
         for part in asked.partitions:
             each = Wanted(key, part.index, part.fetch_offset, part.partition_max_bytes)
             each.leader_epoch = part.current_leader_epoch
-            wanted.append(each)
-    return wanted
+            wanted[key, part.index] = each
+    return list(wanted.values())
 
 
 def _forgotten(message: FetchRequest, *, by_id: bool) -> Iterator[Place]:

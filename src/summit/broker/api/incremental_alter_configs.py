@@ -8,6 +8,7 @@ answered when they are durable. A key that is named twice is refused.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -57,10 +58,10 @@ def handle(state: BrokerState, request: Request, message: IncrementalAlterConfig
 
 def _changing(resource: AlterConfigsResource) -> Change:
     def change(current: Mapping[str, str], holds: Mapping[str, str]) -> dict[str, str | None]:
-        names = [config.name for config in resource.configs]
+        names = Counter(config.name for config in resource.configs)
         changed: dict[str, str | None] = dict(current)
         for config in resource.configs:
-            if names.count(config.name) > 1:
+            if names[config.name] > 1:
                 raise Invalid("request.duplicate", what=f"config {config.name}")
             # A key that cannot be set is refused even when it is only deleted.
             changed[config.name] = _value(config, holds)

@@ -3,7 +3,8 @@
 Behaviour, by timestamp: -1 the high watermark · -2 and -4 the log start · -3 the record with the
 largest timestamp · -5 and -6 nothing, since nothing is tiered or uploaded · t >= 0 the first
 record whose timestamp is not smaller. Nothing found is offset -1 without an error. A special
-timestamp that is newer than the request's version is UNSUPPORTED_VERSION for its partition.
+timestamp that is newer than the request's version is UNSUPPORTED_VERSION for its partition. A
+partition that is named twice is INVALID_REQUEST, as in Kafka.
 Versions: 2 isolation level: under `read_committed` the latest offset is the last stable one, and
 nothing at or beyond it is found by its time · 4 leader epochs: the client's is checked, the
 offset's is answered.
@@ -11,6 +12,7 @@ offset's is answered.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from summit.base.errors import SummitError
@@ -50,11 +52,20 @@ _FIRST_VERSION: Final = {
 def handle(state: BrokerState, request: Request, message: ListOffsetsRequest) -> None:
     """Answer every partition on its own."""
     committed = message.isolation_level == _READ_COMMITTED
+    counts = Counter(
+        (topic.name, wanted.partition_index)
+        for topic in message.topics
+        for wanted in topic.partitions
+    )
     topics = [
         ListOffsetsTopicResponse(
             name=topic.name,
             partitions=[
                 _find(state, request.version, topic.name, wanted, committed=committed)
+                if counts[topic.name, wanted.partition_index] == 1
+                else ListOffsetsPartitionResponse(
+                    partition_index=wanted.partition_index, error_code=codes.INVALID_REQUEST
+                )
                 for wanted in topic.partitions
             ],
         )

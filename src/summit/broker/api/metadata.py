@@ -2,7 +2,8 @@
 
 Behaviour: one broker, which leads everything and is the controller. Topics are asked for by name
 or (v10+) by id; null, or empty in v0, means all. A topic that does not exist is made when the
-setting and (v4+) the request allow it, and the answer waits for it.
+setting and (v4+) the request allow it, and the answer waits for it. A topic that is named twice is
+answered once.
 Versions: 10 topic ids · 12 topics by id · 13 top-level error.
 The leader epoch (v7+) grows with every start after a crash, so that clients look whether what they
 read is still there.
@@ -32,6 +33,7 @@ def handle(state: BrokerState, request: Request, message: MetadataRequest) -> No
     if asked is None or (request.version == 0 and not asked):
         _reply(state, request, [_describe(state, topic) for topic in state.topics])
         return
+    asked = list({(each.name, each.topic_id): each for each in asked}.values())
     may_create = state.settings.auto_create_topics and message.allow_auto_topic_creation
     answer = _Answer(state, request, len(asked))
     for index, wanted in enumerate(asked):

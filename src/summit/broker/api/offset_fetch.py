@@ -32,9 +32,11 @@ _NOTHING = Committed(-1, -1, "", -1)
 def handle(state: BrokerState, request: Request, message: OffsetFetchRequest) -> None:
     """Answer with the commits that are asked for."""
     if request.version >= 8:
+        everything = {each.group_id: each for each in message.groups if each.topics is None}
         groups = [
             _group(state, request.version, group, require_stable=message.require_stable)
             for group in message.groups
+            if group.topics is not None or group is everything[group.group_id]  # once each
         ]
         request.reply(OffsetFetchResponse(groups=groups))
         return
