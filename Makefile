@@ -12,8 +12,9 @@ PYTEST_ARGS ?=
 SIDE_BY_SIDE ?= -n auto --dist worksteal
 BENCH_ARGS ?=
 SIM_ARGS ?= --seeds 2000 --minutes 30
+FUZZ_ARGS ?= --cases 1000000 --minutes 90
 
-.PHONY: help setup demo test test-fast sim bench lint format clean
+.PHONY: help setup demo test test-fast sim fuzz bench lint format clean
 
 help:            ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -44,6 +45,9 @@ test-fast: $(READY)  ## the tests that take no more than a few seconds each
 sim: $(READY)    ## the broker in a simulated world, seed after seed, half an hour long
 	@SUMMIT_SIM_SEEDS=20 $(BIN)/pytest -q tests/sim/test_cleaning_crash.py
 	@$(BIN)/python -m tests.sim.run $(SIM_ARGS)
+
+fuzz: $(READY)   ## a million hostile requests against a broker in process, at most 90 minutes long
+	@$(BIN)/python -m tests.hostile.fuzz $(FUZZ_ARGS)
 
 lint: $(READY)   ## style, types, floors and house rules
 	@$(BIN)/ruff check src tests bench tools

@@ -201,6 +201,12 @@ class Target:
         """Another client is served, and has lost nothing."""
         self._do(self._friend())
 
+    def fill(self, topic: str) -> None:
+        """Write a segment's worth of records where attackers read."""
+        records = batch_of(*[b"x" * 1_000] * 20)
+        for _ in range(3):
+            self._do(self._client.ask(PRODUCE, 9, produce_request(topic, records)))
+
     async def _friend(self) -> None:
         value = b"%d" % len(self.kept)
         answer = await self._client.ask(PRODUCE, 9, produce_request(OWN, batch_of(value)))

@@ -25,7 +25,10 @@ from summit.protocol.create_partitions import (
 def handle(state: BrokerState, request: Request, message: CreatePartitionsRequest) -> None:
     """Add what can be added and answer once all of it is there."""
     names = Counter(wanted.name for wanted in message.topics)
-    results = [CreatePartitionsTopicResult(name=name, error_code=codes.NONE) for name in names]
+    results = [
+        CreatePartitionsTopicResult(name=wanted.name, error_code=codes.NONE)
+        for wanted in message.topics
+    ]
     waiting = len(results)
 
     def add(wanted: CreatePartitionsTopic, result: CreatePartitionsTopicResult) -> None:
