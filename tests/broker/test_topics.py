@@ -112,11 +112,12 @@ class TestMetadata:
         assert internal == {"__consumer_offsets", "__transaction_state"}
         assert wire.ask(METADATA, 9, MetadataRequest(topics=[])).topics == []
 
-    def test_by_id(self, wire: Wire, topic: str) -> None:
+    @pytest.mark.parametrize("name", [None, ""])
+    def test_by_id(self, wire: Wire, topic: str, name: str | None) -> None:
         topic_id = wire.metadata(topic).topics[0].topic_id
         wanted = [
-            MetadataRequestTopic(topic_id=topic_id),
-            MetadataRequestTopic(topic_id=uuid.uuid4()),
+            MetadataRequestTopic(topic_id=topic_id, name=name),
+            MetadataRequestTopic(topic_id=uuid.uuid4(), name=name),
         ]
         answer = wire.ask(METADATA, 12, MetadataRequest(topics=wanted))
         assert [each.error_code for each in answer.topics] == [0, codes.UNKNOWN_TOPIC_ID]

@@ -25,6 +25,7 @@ from summit.protocol.metadata import (
     MetadataResponsePartition,
     MetadataResponseTopic,
 )
+from summit.protocol.primitives import ZERO_UUID
 
 
 def handle(state: BrokerState, request: Request, message: MetadataRequest) -> None:
@@ -40,9 +41,9 @@ def handle(state: BrokerState, request: Request, message: MetadataRequest) -> No
         topic = _find(state, wanted)
         if topic is not None:
             answer.fill(index, _describe(state, topic))
-        elif wanted.name is None:
-            if request.version < 12:  # its answer has no null: nothing can be named there
-                wanted.name = ""
+        elif _is_by_id(wanted):
+            if wanted.name is None and request.version < 12:
+                wanted.name = ""  # its answer has no null: nothing can be named there
             answer.fill(index, _absent(wanted, codes.UNKNOWN_TOPIC_ID))
         elif may_create:
             answer.create(index, wanted.name)
@@ -86,10 +87,15 @@ class _Answer:
             _reply(self._state, self._request, topics)
 
 
+def _is_by_id(wanted: MetadataRequestTopic) -> bool:
+    """An id goes before a name: the Java client sends an empty name beside it."""
+    return wanted.name is None or wanted.topic_id != ZERO_UUID
+
+
 def _find(state: BrokerState, wanted: MetadataRequestTopic) -> Topic | None:
-    if wanted.name is not None:
-        return state.topics.named(wanted.name)
-    return state.topics.with_id(wanted.topic_id)
+    if _is_by_id(wanted):
+        return state.topics.with_id(wanted.topic_id)
+    return None if wanted.name is None else state.topics.named(wanted.name)
 
 
 def _error_of_absence(name: str) -> int:
