@@ -303,8 +303,7 @@ def test_tools_see_it(wire: Wire, producer: TxnProducer, topic: str) -> None:
     assert unknown.error_code == codes.UNKNOWN_TOPIC_OR_PARTITION
 
 
-def test_an_administrator_aborts(wire: Wire, producer: TxnProducer, topic: str) -> None:
-    open_with(producer, topic, b"x")
+def abort_as_administrator(producer: TxnProducer, topic: str) -> int:
     marker = WritableTxnMarker(
         producer_id=producer.producer_id,
         producer_epoch=producer.epoch,
@@ -312,11 +311,23 @@ def test_an_administrator_aborts(wire: Wire, producer: TxnProducer, topic: str) 
         topics=[WritableTxnMarkerTopic(name=topic, partition_indexes=[0])],
         coordinator_epoch=0,
     )
-    answer = wire.ask(WRITE_TXN_MARKERS, 2, WriteTxnMarkersRequest(markers=[marker]))
-    assert answer.markers[0].topics[0].partitions[0].error_code == codes.NONE
-    until(lambda: latest(wire, topic, 1) == 2)
-    assert committed_values(wire, topic) == []
-    assert producer.send(topic, b"y") == codes.INVALID_PRODUCER_EPOCH
+    request = WriteTxnMarkersRequest(markers=[marker])
+    answer = producer.wire.ask(WRITE_TXN_MARKERS, 2, request)
+    return int(answer.markers[0].topics[0].partitions[0].error_code)
+
+
+def test_an_administrator_aborts(start_broker: Start) -> None:
+    """Who was answered sees that it has ended, however slow the disk."""
+    with Wire(start_broker(durability="fsync").port) as wire:
+        wire.create_topic("t")
+        producer = a_producer(wire, "p", newer=True)
+        for count in range(1, 21):
+            open_with(producer, "t", b"x")
+            assert abort_as_administrator(producer, "t") == codes.NONE
+            assert latest(wire, "t", 1) == 2 * count
+            assert producer.send("t", b"y") == codes.INVALID_PRODUCER_EPOCH
+            producer = a_producer(wire, "p", newer=True)
+        assert committed_values(wire, "t") == []
 
 
 @BOTH

@@ -418,16 +418,27 @@ class Transactions:
                 self._decide(transaction, is_commit=False, by_owner=True, then=_nobody_waits)
 
     def abort_producer(self, producer_id: int, done: Answer) -> bool:
-        """Abort the open transaction of a producer. Returns: whether it has one here."""
+        """Abort the open transaction of a producer; done when readers may see that it has ended.
+
+        Returns: Whether it has one here.
+        """
         for transaction in self._by_id.values():
             if transaction.producer_id != producer_id or transaction.state is not State.ONGOING:
                 continue
             if transaction.is_blocked:
                 done(codes.CONCURRENT_TRANSACTIONS)
             else:
-                self._decide(transaction, is_commit=False, by_owner=True, then=done)
+                decided = functools.partial(self._aborted, transaction, done)
+                self._decide(transaction, is_commit=False, by_owner=True, then=decided)
             return True
         return False
+
+    def _aborted(self, transaction: Transaction, done: Answer, error: int) -> None:
+        """The decision stands; its markers were staged in this turn, unless the disk is full."""
+        if error != codes.NONE or transaction.owes_markers:
+            done(error or codes.COORDINATOR_NOT_AVAILABLE)
+        else:
+            self._commit.when_durable(lambda failure: done(_code(failure)), self._logs)
 
     def expire(self, retention_ms: int) -> None:
         """Forget transactional ids that have been idle for long."""

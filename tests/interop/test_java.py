@@ -1,0 +1,223 @@
+"""Apache Kafka's own tools and Java client, unmodified, against our broker."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.interop import jvm
+from tests.interop.jvm import Jvm
+from tests.interop.processes import BrokerProcess
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.timeout(300),  # the first run fetches the jars
+    pytest.mark.skipif(bool(jvm.missing()), reason="no Java to run the tools of Apache Kafka"),
+]
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Jvm]:
+    one = Jvm()
+    yield one
+    one.close()
+
+
+class Tools:
+    """The tools of Apache Kafka, pointed at a broker."""
+
+    def __init__(self, machine: Jvm, broker: BrokerProcess) -> None:
+        self.machine = machine
+        self.broker = broker
+
+    def run(self, name: str, *arguments: str, stdin: str = "") -> str:
+        return self.machine.run(
+            name, "--bootstrap-server", self.broker.address, *arguments, stdin=stdin
+        )
+
+    def create(self, topic: str, partitions: int, *configs: str) -> None:
+        settings = [part for config in configs for part in ("--config", config)]
+        self.run(
+            "kafka-topics", "--create", "--topic", topic, "--partitions", f"{partitions}", *settings
+        )
+
+    def produce(self, topic: str, lines: list[str], *more: str) -> None:
+        text = "".join(f"{line}\n" for line in lines)
+        self.run("kafka-console-producer", "--topic", topic, *more, stdin=text)
+
+    def consume(self, topic: str, count: int, *more: str) -> list[str]:
+        bound = ["--max-messages", f"{count}", "--timeout-ms", "30000"]
+        written = self.run("kafka-console-consumer", "--topic", topic, *bound, *more)
+        return [line for line in written.splitlines() if not line.startswith("Processed a total")]
+
+
+@pytest.fixture
+def tools(machine: Jvm, broker: BrokerProcess) -> Tools:
+    return Tools(machine, broker)
+
+
+@pytest.mark.parametrize("program", ["Administration", "Groups", "Transactions"])
+def test_the_java_client(machine: Jvm, broker: BrokerProcess, program: str) -> None:
+    """Our programs over it: each says what was otherwise than it should be."""
+    machine.run(program, broker.address, timeout_s=200)
+
+
+def test_what_it_needs_of_a_broker(tools: Tools, topic: str) -> None:
+    needs = "offsets-for-times cluster-id create-topics describe-configs idempotent-producer"
+    supported = [part for need in needs.split() for part in (f"--{need}-supported", "True")]
+    written = tools.run(
+        "client-compatibility-test",
+        "--topic",
+        topic,
+        "--describe-acls-supported",
+        "False",
+        "--expect-record-too-large-exception",
+        "False",
+        "--num-cluster-nodes",
+        "1",
+        *supported,
+    )
+    assert "ERROR" not in written
+
+
+def test_versions_and_features(tools: Tools) -> None:
+    written = tools.run("kafka-broker-api-versions")
+    assert re.search(r"Produce\(0\): 0 to 13 \[usable: 13\]", written)
+    assert re.search(r"Fetch\(1\): 4 to 18 \[usable: 18\]", written)
+    features = tools.run("kafka-features", "describe")
+    assert re.search(r"transaction.version\s.*FinalizedVersionLevel: 2", features)
+    assert "Cluster ID: " in tools.run("kafka-cluster", "cluster-id")
+
+
+def test_topics(tools: Tools, topic: str) -> None:
+    tools.create(topic, 2, "retention.ms=5000")
+    tools.run("kafka-topics", "--alter", "--topic", topic, "--partitions", "3")
+    described = tools.run("kafka-topics", "--describe", "--topic", topic)
+    assert "PartitionCount: 3" in described
+    assert "retention.ms=5000" in described
+    assert topic in tools.run("kafka-topics", "--list").split()
+    tools.run("kafka-topics", "--delete", "--topic", topic)
+    assert topic not in tools.run("kafka-topics", "--list").split()
+    arguments = ["--bootstrap-server", tools.broker.address, "--describe", "--topic", topic]
+    code, written = tools.machine.attempt("kafka-topics", *arguments)
+    assert code == 1
+    assert "does not exist" in written
+
+
+def test_settings(tools: Tools, topic: str) -> None:
+    tools.create(topic, 1)
+    which = ["--entity-type", "topics", "--entity-name", topic]
+    tools.run("kafka-configs", "--alter", *which, "--add-config", "retention.ms=5000")
+    assert "retention.ms=5000" in tools.run("kafka-configs", "--describe", *which)
+    tools.run("kafka-configs", "--alter", *which, "--delete-config", "retention.ms")
+    assert "retention.ms" not in tools.run("kafka-configs", "--describe", *which)
+    everything = tools.run("kafka-configs", "--describe", "--all", *which)
+    assert "retention.ms=604800000" in everything
+    brokers = ["--entity-type", "brokers", "--entity-name", "1", "--all"]
+    assert "num.partitions=4" in tools.run("kafka-configs", "--describe", *brokers)
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
+def test_the_console(tools: Tools, topic: str, codec: str) -> None:
+    lines = [f"h:{i}\tk{i % 3}\tv{i}" for i in range(20)]
+    parse = ["parse.key=true", "parse.headers=true"]
+    options = [part for one in parse for part in ("--reader-property", one)]
+    tools.produce(topic, lines, *options, "--compression-codec", codec)
+    show = ["print.key=true", "print.headers=true"]
+    options = [part for one in show for part in ("--formatter-property", one)]
+    assert sorted(tools.consume(topic, 20, "--from-beginning", *options)) == sorted(lines)
+
+
+def test_groups_and_offsets(tools: Tools, topic: str, group: str) -> None:
+    tools.create(topic, 2)
+    tools.produce(topic, [f"v{i}" for i in range(10)])
+    ends = tools.run("kafka-get-offsets", "--topic", topic)
+    assert sum(int(line.rsplit(":", 1)[1]) for line in ends.split()) == 10
+    assert len(tools.consume(topic, 10, "--from-beginning", "--group", group)) == 10
+    assert group in tools.run("kafka-consumer-groups", "--list").split()
+    assert group in tools.run("kafka-groups", "--list")
+    state = tools.run("kafka-consumer-groups", "--describe", "--state", "--group", group)
+    assert "Empty" in state
+    lag = tools.run("kafka-consumer-groups", "--describe", "--group", group)
+    rows = [line.split() for line in lag.splitlines() if line.startswith(group)]
+    assert [row[5] for row in rows] == ["0", "0"]
+    which = ["--group", group, "--topic", topic]
+    tools.run("kafka-consumer-groups", "--reset-offsets", "--to-earliest", "--execute", *which)
+    assert len(tools.consume(topic, 10, "--group", group)) == 10
+    tools.run("kafka-consumer-groups", "--delete-offsets", *which)
+    tools.run("kafka-consumer-groups", "--delete", "--group", group)
+    assert group not in tools.run("kafka-consumer-groups", "--list").split()
+
+
+def test_records_and_the_disk(tools: Tools, topic: str, tmp_path: Path) -> None:
+    tools.create(topic, 1)
+    tools.produce(topic, [f"v{i}" for i in range(10)])
+    wanted = tmp_path / "delete.json"
+    where = [{"topic": topic, "partition": 0, "offset": 4}]
+    wanted.write_text(json.dumps({"version": 1, "partitions": where}))
+    deleted = tools.run("kafka-delete-records", "--offset-json-file", str(wanted))
+    assert "low_watermark: 4" in deleted
+    assert tools.consume(topic, 6, "--from-beginning") == [f"v{i}" for i in range(4, 10)]
+    dirs = tools.run("kafka-log-dirs", "--describe", "--topic-list", topic)
+    told = json.loads(dirs.splitlines()[-1])["brokers"][0]["logDirs"][0]
+    assert [each["partition"] for each in told["partitions"]] == [f"{topic}-0"]
+    folder = Path(told["logDir"]) / f"{topic}-0"
+    files = ",".join(str(path) for path in sorted(folder.glob("*.log")))
+    dumped = tools.machine.run("kafka-dump-log", "--print-data-log", "--files", files)
+    assert re.findall(r"payload: (\w+)", dumped) == [f"v{i}" for i in range(10)]
+
+
+def test_performance_tools(tools: Tools, topic: str, tmp_path: Path) -> None:
+    tools.create(topic, 2)
+    sent = tools.run(
+        "kafka-producer-perf-test",
+        *["--topic", topic, "--num-records", "5000", "--record-size", "100", "--throughput", "-1"],
+    )
+    assert "5000 records sent" in sent
+    read = tools.run("kafka-consumer-perf-test", "--topic", topic, "--num-records", "5000")
+    assert int(read.splitlines()[-1].split(", ")[4]) >= 5000
+
+
+def test_verifiable_clients(tools: Tools, topic: str, group: str) -> None:
+    sent = tools.run("kafka-verifiable-producer", "--topic", topic, "--max-messages", "300")
+    events = [json.loads(line) for line in sent.splitlines() if line.startswith("{")]
+    assert sum(event["name"] == "producer_send_success" for event in events) == 300
+    read = tools.run(
+        "kafka-verifiable-consumer",
+        *["--topic", topic, "--group-id", group, "--max-messages", "300"],
+    )
+    events = [json.loads(line) for line in read.splitlines() if line.startswith("{")]
+    committed = [event for event in events if event["name"] == "offsets_committed"]
+    assert all(event["success"] for event in committed)
+    ends: dict[int, int] = {}
+    for event in committed:
+        ends |= {each["partition"]: each["offset"] for each in event["offsets"]}
+    assert sum(ends.values()) == 300
+
+
+def test_the_transactional_copier(tools: Tools, topic: str, group: str) -> None:
+    tools.create(topic, 1)
+    tools.produce(topic, [f"v{i}" for i in range(200)])
+    copied = tools.machine.run(
+        "transactional-message-copier",
+        *["--broker-list", tools.broker.address, "--transactional-id", f"{group}-txn"],
+        *["--consumer-group", group, "--input-topic", topic, "--input-partition", "0"],
+        *["--output-topic", f"{topic}-copy", "--transaction-size", "20"],
+        *["--max-messages", "200", "--enable-random-aborts", "--group-mode"],
+    )
+    assert json.loads(copied.splitlines()[-1])["remaining"] == 0
+    found = tools.consume(
+        f"{topic}-copy", 200, "--from-beginning", "--isolation-level", "read_committed"
+    )
+    assert sorted(found) == sorted(f"v{i}" for i in range(200))
+    listed = tools.run("kafka-transactions", "list")
+    assert f"{group}-txn" in listed
+    described = tools.run("kafka-transactions", "describe", "--transactional-id", f"{group}-txn")
+    assert "CompleteCommit" in described
+    producers = tools.run(
+        "kafka-transactions", "describe-producers", "--topic", f"{topic}-copy", "--partition", "0"
+    )
+    assert len(producers.splitlines()) == 2
