@@ -122,15 +122,15 @@ class Jvm:
         )
 
     def run(self, name: str, *arguments: str, stdin: str = "", timeout_s: float = 60) -> str:
-        """What the program wrote; it must end well."""
-        code, written = self.attempt(name, *arguments, stdin=stdin, timeout_s=timeout_s)
-        assert code == 0, f"{name} {' '.join(arguments)} ended with {code}:\n{written}"
-        return written
+        """The standard output of the program, which must end well."""
+        code, output, errors = self.attempt(name, *arguments, stdin=stdin, timeout_s=timeout_s)
+        assert code == 0, f"{name} {' '.join(arguments)} ended with {code}:\n{output}\n{errors}"
+        return output
 
     def attempt(
         self, name: str, *arguments: str, stdin: str = "", timeout_s: float = 60
-    ) -> tuple[int, str]:
-        """The exit code, and what the program wrote. One that takes too long is ended with all."""
+    ) -> tuple[int, str, str]:
+        """The exit code, standard output and errors of the program. One that takes too long is ended with all."""
         texts = [text.encode() for text in (NAMES.get(name, name), stdin, *arguments)]
         assert self._process.stdin is not None
         watch = threading.Timer(timeout_s, self._process.kill)
@@ -140,10 +140,16 @@ class Jvm:
             for text in texts:
                 self._process.stdin.write(struct.pack(">i", len(text)) + text)
             self._process.stdin.flush()
-            code, length = struct.unpack(">ii", self._read(8, name))
-            return code, self._read(length, name).decode(errors="replace")
+            code = self._number(name)
+            return code, self._text(name), self._text(name)
         finally:
             watch.cancel()
+
+    def _number(self, name: str) -> int:
+        return int(struct.unpack(">i", self._read(4, name))[0])
+
+    def _text(self, name: str) -> str:
+        return self._read(self._number(name), name).decode(errors="replace")
 
     def _read(self, count: int, name: str) -> bytes:
         assert self._process.stdout is not None

@@ -3,29 +3,44 @@ import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.EOFException;
-import java.io.InputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import org.apache.kafka.common.utils.Exit;
 
 /**
  * Runs the main methods of other classes, one after the other, in one virtual machine.
  *
  * A request is a count of texts and the texts: the class, what it reads as standard input, and its
- * arguments. The answer is the exit code and what the class wrote. Every text has its length in
- * bytes before it; numbers are 32 bits, big-endian.
+ * arguments. The answer is the exit code, the standard output and the errors. Every text has its
+ * length in bytes before it; numbers are 32 bits, big-endian.
  */
 public final class Host {
+    /** Thrown in the place of an exit; a tool may catch it and exit again, which does not count. */
     private static final class Ended extends Error {
-        final int code;
+        private static final long serialVersionUID = 1;
 
-        Ended(int code) {
-            super("exit code " + code, null, false, false);
-            this.code = code;
+        Ended() {
+            super(null, null, false, false);
         }
+
+        @Override
+        public void printStackTrace() {}
+    }
+
+    private static Integer exitCode;
+    private static final List<Runnable> hooks = new ArrayList<>();
+
+    private static void end(int code, String unused) {
+        if (exitCode == null) {
+            exitCode = code;
+        }
+        throw new Ended();
     }
 
     public static void main(String[] unused) throws IOException {
@@ -33,12 +48,9 @@ public final class Host {
         InputStream ownInput = System.in;
         DataInputStream requests = new DataInputStream(ownInput);
         DataOutputStream answers = new DataOutputStream(ownOutput);
-        Exit.setExitProcedure((code, message) -> {
-            throw new Ended(code);
-        });
-        Exit.setHaltProcedure((code, message) -> {
-            throw new Ended(code);
-        });
+        Exit.setExitProcedure(Host::end);
+        Exit.setHaltProcedure(Host::end);
+        Exit.setShutdownHookAdder((name, hook) -> hooks.add(hook));
         while (true) {
             String[] texts;
             try {
@@ -51,37 +63,42 @@ public final class Host {
                 texts[i] = new String(
                     requests.readNBytes(requests.readInt()), StandardCharsets.UTF_8);
             }
-            ByteArrayOutputStream written = new ByteArrayOutputStream();
-            PrintStream output = new PrintStream(written, true);
-            System.setOut(output);
-            System.setErr(output);
+            ByteArrayOutputStream output = new ByteArrayOutputStream();
+            ByteArrayOutputStream errors = new ByteArrayOutputStream();
+            System.setOut(new PrintStream(output, true));
+            System.setErr(new PrintStream(errors, true));
             System.setIn(new ByteArrayInputStream(texts[1].getBytes(StandardCharsets.UTF_8)));
             String[] arguments = new String[texts.length - 2];
             System.arraycopy(texts, 2, arguments, 0, arguments.length);
             int code = run(texts[0], arguments);
-            output.flush();
+            hooks.forEach(Runnable::run);
+            hooks.clear();
+            System.out.flush();
             answers.writeInt(code);
-            answers.writeInt(written.size());
-            answers.write(written.toByteArray());
+            for (ByteArrayOutputStream written : List.of(output, errors)) {
+                byte[] bytes = written.toByteArray();
+                answers.writeInt(bytes.length);
+                answers.write(bytes);
+            }
             answers.flush();
         }
     }
 
     /** The exit code; a main method that returns has ended well. */
     private static int run(String className, String[] arguments) {
+        exitCode = null;
         try {
             Method main = Class.forName(className).getMethod("main", String[].class);
             main.invoke(null, (Object) arguments);
-            return 0;
         } catch (InvocationTargetException thrown) {
-            if (thrown.getCause() instanceof Ended ended) {
-                return ended.code;
+            if (exitCode == null) {
+                thrown.getCause().printStackTrace();
+                return 70;
             }
-            thrown.getCause().printStackTrace();
-            return 70;
         } catch (ReflectiveOperationException unknown) {
             unknown.printStackTrace();
             return 71;
         }
+        return exitCode == null ? 0 : exitCode;
     }
 }
