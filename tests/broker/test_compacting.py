@@ -90,6 +90,26 @@ def test_records_without_a_key_are_refused(wire: Wire) -> None:
     assert wire.produce("keys-only", keyed(("k", "v"), codec=3)).error_code == 0
 
 
+@pytest.mark.parametrize("codec", [0, 3])
+def test_the_records_to_blame_are_named(wire: Wire, codec: int) -> None:
+    """A producer may send the others again."""
+    name = f"blamed-{codec}"
+    wire.create_topic(name, cleanup_policy="compact")
+    records = [
+        Record(offset=i, timestamp=1000, key=None if i % 3 == 1 else b"k", value=b"v", headers=())
+        for i in range(10)
+    ]
+    batch = bytes(build_batch(records, codec=codec))
+    answer = wire.produce(name, batch, version=8)
+    assert answer.error_code == codes.INVALID_RECORD
+    assert [each.batch_index for each in answer.record_errors] == [1, 4, 7]
+    assert {each.batch_index_error_message for each in answer.record_errors} == {
+        answer.error_message
+    }
+    assert wire.produce(name, batch, version=7).error_code == codes.INVALID_RECORD
+    assert wire.fetch_values(name) == []
+
+
 def test_a_topic_becomes_compacted_while_in_use(start_broker: Any) -> None:
     broker = start_broker(**QUICK)
     with Wire(broker.port) as wire:

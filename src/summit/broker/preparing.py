@@ -57,7 +57,8 @@ class BatchRules(NamedTuple):
         """The batch as the topic stores it. For any thread.
 
         Raises: Invalid("batch.keyless" | "batch.time_out_of_range" | "batch.unfolds_too_large");
-            Corrupt("batch.unreadable").
+            Corrupt("batch.unreadable"). The detail `record_numbers` of the first two says which
+            records of the batch are wrong.
         Cost: 1.5 µs a record where keys or times are looked at; else the codecs' work alone.
         """
         before = self.before_max_ms < _LONG_MAX and not self.is_append_time
@@ -69,15 +70,25 @@ class BatchRules(NamedTuple):
         return recoded, parse_header(recoded)
 
     def _check_records(self, batch: Buffer, now_ms: int, *, before: bool) -> None:
+        """Look at every record, so that the error can name all that are wrong."""
         earliest = now_ms - self.before_max_ms
-        for record in iter_records(batch):
+        keyless: list[int] = []
+        early: list[int] = []
+        first_early = 0
+        for number, record in enumerate(iter_records(batch)):
             if self.needs_keys and record.key is None:
-                raise Invalid("batch.keyless")
-            if before and record.timestamp < earliest:
-                raise Invalid(
-                    "batch.time_out_of_range", timestamp=record.timestamp, now_ms=now_ms,
-                    key="message.timestamp.before.max.ms", limit_ms=self.before_max_ms,
-                )  # fmt: skip
+                keyless.append(number)
+            elif before and record.timestamp < earliest:
+                first_early = first_early if early else record.timestamp
+                early.append(number)
+        if keyless:
+            raise Invalid("batch.keyless", record_numbers=keyless)
+        if early:
+            raise Invalid(
+                "batch.time_out_of_range", timestamp=first_early, now_ms=now_ms,
+                key="message.timestamp.before.max.ms", limit_ms=self.before_max_ms,
+                record_numbers=early,
+            )  # fmt: skip
 
 
 def batch_rules(values: Mapping[str, str]) -> BatchRules:

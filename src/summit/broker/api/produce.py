@@ -8,7 +8,7 @@ of an idempotent producer is answered with its first offsets. A transactional ba
 an open transaction of its transactional id; it is answered like any other.
 Where a topic's settings want records opened (codec, keys, times), a large request is worked on by
 a thread first.
-Versions: 8 error messages · 12 a partition joins the transaction by its batch; before it
+Versions: 8 error messages, and which records of a batch are wrong · 12 a partition joins the transaction by its batch; before it
 AddPartitionsToTxn must have been answered · 13 topics by id.
 Deviations: acks=1 waits for the sync as well; it costs nothing beyond the group commit. The
 request's timeout is not used: an answer waits for the disk only.
@@ -32,6 +32,7 @@ from summit.log.partition import PartitionLog
 from summit.protocol import codes
 from summit.protocol.primitives import uuid_of
 from summit.protocol.produce import (
+    BatchIndexAndErrorMessage,
     PartitionProduceResponse,
     ProduceResponse,
     TopicProduceResponse,
@@ -58,28 +59,28 @@ _NO_START = -1
 class _Produced:
     """A Produce request between its staging and its answer."""
 
-    __slots__ = ("acks", "messages", "request", "staged", "transactional_id")
+    __slots__ = ("acks", "errors", "request", "staged", "transactional_id")
 
     def __init__(self, request: Request, transactional_id: str | None) -> None:
         self.request = request
         self.transactional_id = transactional_id
         self.staged: list[PartitionLog] = []
         self.acks: list[ProduceAck] = []
-        self.messages: dict[int, str] = {}  # index in `acks` → error message
+        self.errors: dict[int, SummitError] = {}  # by index in `acks`
 
     def durable(self, error: SummitError | None) -> None:
         """Answer: what was staged is on the disk, or the disk refused it."""
         if error is not None:
-            code, text = codes.code_of(error), str(error)
+            code = codes.code_of(error)
             for i, (topic, index, own, *_) in enumerate(self.acks):
                 if own == codes.NONE:
                     self.acks[i] = (topic, index, code, _NO_OFFSET, _NO_TIME, _NO_START)
-                    self.messages[i] = text
+                    self.errors[i] = error
         self.answer()
 
     def answer(self) -> None:
         request = self.request
-        if self.messages and request.version >= 8:
+        if self.errors and request.version >= 8:
             request.reply(self._with_messages())
         else:
             request.respond(
@@ -97,6 +98,7 @@ class _Produced:
                     if isinstance(topic, str)
                     else TopicProduceResponse(topic_id=uuid_of(topic), partitions=[])
                 )
+            why = self.errors.get(i)
             topics[-1].partitions.append(
                 PartitionProduceResponse(
                     index=index,
@@ -104,10 +106,20 @@ class _Produced:
                     base_offset=base,
                     log_append_time_ms=append_ms,
                     log_start_offset=start,
-                    error_message=self.messages.get(i),
+                    record_errors=[] if why is None else _record_errors(why),
+                    error_message=None if why is None else str(why),
                 )
             )
         return ProduceResponse(topics=topics)
+
+
+def _record_errors(error: SummitError) -> list[BatchIndexAndErrorMessage]:
+    """Which records of the batch are to blame, if it is them."""
+    text = str(error)
+    return [
+        BatchIndexAndErrorMessage(batch_index=number, batch_index_error_message=text)
+        for number in error.details.get("record_numbers", ())
+    ]
 
 
 def handle(state: BrokerState, request: Request, view: memoryview, position: int) -> None:
@@ -189,11 +201,11 @@ def _stage_all(
             ready = prepared.get(len(acks)) if prepared else None
             ack = _stage(state, topic_key, index, records, acks_wanted, now_ms, produced, ready)
         except SummitError as error:
-            produced.messages[len(acks)] = str(error)
+            produced.errors[len(acks)] = error
             ack = (topic_key, index, codes.code_of(error), _NO_OFFSET, _NO_TIME, _NO_START)
         acks.append(ack)
     if acks_wanted == 0:
-        if produced.messages:
+        if produced.errors:
             produced.request.connection.close()
         if staged:
             state.commit.when_durable(_nobody_waits, staged, size_bytes)
