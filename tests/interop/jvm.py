@@ -130,7 +130,10 @@ class Jvm:
     def attempt(
         self, name: str, *arguments: str, stdin: str = "", timeout_s: float = 60
     ) -> tuple[int, str, str]:
-        """The exit code, standard output and errors of the program. One that takes too long is ended with all."""
+        """The exit code, standard output and errors of the program.
+
+        One that takes too long is ended, and the virtual machine with it.
+        """
         texts = [text.encode() for text in (NAMES.get(name, name), stdin, *arguments)]
         assert self._process.stdin is not None
         watch = threading.Timer(timeout_s, self._process.kill)

@@ -118,9 +118,7 @@ def run(kills: int, seed: int = 1) -> Iterator[Row]:
         folder = Path(name)
         broker = BrokerProcess(str(folder / "broker"), num_partitions=4).start()
         admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
-        for future in admin.create_topics(
-            [NewTopic("words", 4), NewTopic("counts", 4)]
-        ).values():
+        for future in admin.create_topics([NewTopic("words", 4), NewTopic("counts", 4)]).values():
             future.result(10)
         instances = [Instance(number, broker, folder) for number in range(2)]
         for instance in instances:

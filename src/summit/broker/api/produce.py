@@ -8,8 +8,8 @@ of an idempotent producer is answered with its first offsets. A transactional ba
 an open transaction of its transactional id; it is answered like any other.
 Where a topic's settings want records opened (codec, keys, times), a large request is worked on by
 a thread first.
-Versions: 8 error messages, and which records of a batch are wrong · 12 a partition joins the transaction by its batch; before it
-AddPartitionsToTxn must have been answered · 13 topics by id.
+Versions: 8 error messages, and which records of a batch are wrong · 12 a partition joins the
+transaction by its batch; before it AddPartitionsToTxn must have been answered · 13 topics by id.
 Deviations: acks=1 waits for the sync as well; it costs nothing beyond the group commit. The
 request's timeout is not used: an answer waits for the disk only.
 
