@@ -41,7 +41,7 @@ def handle(state: BrokerState, request: Request, message: MetadataRequest) -> No
         topic = _find(state, wanted)
         if topic is not None:
             answer.fill(index, _describe(state, topic))
-        elif _is_by_id(wanted):
+        elif wanted.name is None or _is_by_id(wanted):
             if wanted.name is None and request.version < 12:
                 wanted.name = ""  # its answer has no null: nothing can be named there
             answer.fill(index, _absent(wanted, codes.UNKNOWN_TOPIC_ID))
@@ -89,13 +89,13 @@ class _Answer:
 
 def _is_by_id(wanted: MetadataRequestTopic) -> bool:
     """An id goes before a name: the Java client sends an empty name beside it."""
-    return wanted.name is None or wanted.topic_id != ZERO_UUID
+    return wanted.topic_id != ZERO_UUID
 
 
 def _find(state: BrokerState, wanted: MetadataRequestTopic) -> Topic | None:
-    if _is_by_id(wanted):
+    if wanted.name is None or _is_by_id(wanted):
         return state.topics.with_id(wanted.topic_id)
-    return None if wanted.name is None else state.topics.named(wanted.name)
+    return state.topics.named(wanted.name)
 
 
 def _error_of_absence(name: str) -> int:
