@@ -85,6 +85,9 @@ class TestDeleteGroups:
     def test_a_group_with_members_stays(self, wire: Wire, topic: str, group: str) -> None:
         joined = join(wire, group)
         sync(wire, group, joined)
+        asking = DescribeGroupsRequest(groups=[group], include_authorized_operations=True)
+        described = wire.ask(DESCRIBE_GROUPS, 6, asking).groups[0]
+        assert described.authorized_operations == 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11
         assert self.delete(wire, group) == [codes.NON_EMPTY_GROUP]
         leave(wire, group, joined)
         assert self.delete(wire, group) == [codes.NONE]

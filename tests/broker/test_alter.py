@@ -40,6 +40,12 @@ from summit.protocol.incremental_alter_configs import (
 )
 from summit.protocol.incremental_alter_configs import AlterableConfig as Change
 from summit.protocol.incremental_alter_configs import AlterConfigsResource as ChangedResource
+from summit.protocol.list_offsets import (
+    LIST_OFFSETS,
+    ListOffsetsPartition,
+    ListOffsetsRequest,
+    ListOffsetsTopic,
+)
 
 TOPIC, BROKER = 2, 4
 SET, DELETE, APPEND, SUBTRACT = range(4)
@@ -203,6 +209,25 @@ class TestDeleteRecords:
         result = delete_records(wire, topic, offset, index=index)
         assert (result.error_code, result.low_watermark) == (error, -1)
 
+    def test_what_the_connection_asks_next_sees_it(self, start_broker: Start) -> None:
+        """Requests sent one after the other, answers not awaited: however slow the disk."""
+        with Wire(start_broker(durability="fsync").port) as wire:
+            wire.create_topic("t")
+            wire.produce("t", batch_of(*[b"x"] * 30))
+            for offset in range(1, 21):
+                part = DeleteRecordsPartition(partition_index=0, offset=offset)
+                topics = [DeleteRecordsTopic(name="t", partitions=[part])]
+                request = DeleteRecordsRequest(topics=topics, timeout_ms=10_000)
+                earliest = ListOffsetsPartition(partition_index=0, timestamp=-2)
+                listing = ListOffsetsRequest(
+                    topics=[ListOffsetsTopic(name="t", partitions=[earliest])], replica_id=-1
+                )
+                wire.send(DELETE_RECORDS, 2, request)
+                wire.send(LIST_OFFSETS, 7, listing)
+                wire.receive(DELETE_RECORDS, 2)
+                answer = wire.receive(LIST_OFFSETS, 7)
+                assert answer.topics[0].partitions[0].offset == offset
+
     def test_internal_topics_are_kept(self, wire: Wire) -> None:
         result = delete_records(wire, "__consumer_offsets", 0)
         assert result.error_code == codes.INVALID_TOPIC_EXCEPTION
@@ -269,7 +294,8 @@ class TestTopicConfigs:
             ([("no.such.key", SET, "1")], codes.INVALID_CONFIG),
             ([("no.such.key", DELETE, None)], codes.INVALID_CONFIG),
             ([("retention.ms", APPEND, "1")], codes.INVALID_CONFIG),
-            ([("cleanup.policy", SUBTRACT, "delete")], codes.INVALID_CONFIG),
+            ([("cleanup.policy", SET, "delete,delete")], codes.INVALID_CONFIG),
+            ([("unclean.leader.election.enable", SET, "true")], codes.INVALID_CONFIG),
             ([("retention.ms", SET, None)], codes.INVALID_REQUEST),
             ([("retention.ms", 9, "1")], codes.INVALID_REQUEST),
             ([("retention.ms", SET, "1"), ("retention.ms", DELETE, None)], codes.INVALID_REQUEST),
@@ -286,6 +312,24 @@ class TestTopicConfigs:
         assert appended.error_code == codes.NONE
         assert configs(wire, TOPIC, topic)["cleanup.policy"].value == "delete"
         assert configs(wire, TOPIC, topic)["cleanup.policy"].config_type == 7
+        change(wire, TOPIC, topic, ("cleanup.policy", SUBTRACT, "delete"))
+        found = configs(wire, TOPIC, topic)["cleanup.policy"]
+        assert (found.value, found.config_source) == ("", 1), "neither deletes nor compacts"
+        assert delete_records(wire, topic, 0).error_code == codes.POLICY_VIOLATION
+        change(wire, TOPIC, topic, ("cleanup.policy", DELETE, None))
+        assert configs(wire, TOPIC, topic)["cleanup.policy"].value == "delete"
+
+    def test_what_makes_no_difference_may_be_set(self, wire: Wire, topic: str) -> None:
+        """Clients send these; what they ask for is what happens anyway."""
+        settings = {
+            "file.delete.delay.ms": "1000",
+            "preallocate": "false",
+            "segment.jitter.ms": "0",
+            "unclean.leader.election.enable": "false",
+        }
+        for key, value in settings.items():
+            assert change(wire, TOPIC, topic, (key, SET, value)).error_code == codes.NONE
+            assert configs(wire, TOPIC, topic)[key].value == value
 
     def test_resources_that_are_refused(self, wire: Wire, topic: str) -> None:
         assert alter(wire, TOPIC, "none").error_code == codes.UNKNOWN_TOPIC_OR_PARTITION

@@ -38,6 +38,10 @@ from summit.protocol.metadata import METADATA, MetadataRequest, MetadataRequestT
 from summit.protocol.primitives import ZERO_UUID
 
 
+def bits(field: int) -> set[int]:
+    return {number for number in range(31) if field >> number & 1}
+
+
 class TestApiVersions:
     @pytest.mark.parametrize("version", range(6))
     def test_every_version(self, wire: Wire, version: int) -> None:
@@ -131,6 +135,24 @@ class TestMetadata:
         assert [(each.error_code, each.name) for each in answer.topics] == [
             (codes.UNKNOWN_TOPIC_ID, "")
         ]
+
+    def test_authorized_operations_where_asked(self, wire: Wire, topic: str) -> None:
+        """Everybody may do everything; -2^31 says that nobody asked."""
+        wanted = [MetadataRequestTopic(name=topic)]
+        silent = wire.ask(METADATA, 8, MetadataRequest(topics=wanted))
+        assert silent.topics[0].topic_authorized_operations == -(2**31)
+        assert silent.cluster_authorized_operations == -(2**31)
+        asking = MetadataRequest(
+            topics=wanted,
+            include_cluster_authorized_operations=True,
+            include_topic_authorized_operations=True,
+        )
+        answer = wire.ask(METADATA, 8, asking)
+        assert bits(answer.topics[0].topic_authorized_operations) == {3, 4, 5, 6, 7, 8, 10, 11}
+        assert bits(answer.cluster_authorized_operations) == {5, 7, 8, 9, 10, 11, 12}
+        cluster = DescribeClusterRequest(include_cluster_authorized_operations=True)
+        answer = wire.ask(DESCRIBE_CLUSTER, 1, cluster)
+        assert bits(answer.cluster_authorized_operations) == {5, 7, 8, 9, 10, 11, 12}
 
     @pytest.mark.parametrize("version", [1, 4, 12])
     def test_auto_creation(self, wire: Wire, version: int) -> None:

@@ -158,9 +158,11 @@ class CommitScheduler:
         self.settled_count += 1
         if self._scheduled and self._thread is not None:
             self._turn()
-        self._on_published(advanced)
-        self._tell(waiting, error)
-        self._rest()
+        try:
+            self._on_published(advanced)
+            self._tell(waiting, error)
+        finally:
+            self._rest()
 
     def _take_failed(self, group: Sealed, error: SummitError) -> list[Waiter]:
         """Those of the next group who have failed with this one.

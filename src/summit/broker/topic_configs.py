@@ -51,10 +51,10 @@ def _one_of(*allowed: str) -> Check:
 
 
 def _policies(text: str) -> str:
-    names = [name.strip() for name in text.split(",")]
+    names = [name.strip() for name in text.split(",") if name.strip()]
     if len(set(names)) == len(names) and set(names) <= {"delete", "compact"}:
         return ",".join(names)
-    raise ValueError("must be delete, compact or both with a comma between")
+    raise ValueError("must be delete, compact, both with a comma between, or nothing")
 
 
 def _ratio(text: str) -> str:
@@ -74,6 +74,8 @@ KEYS: Final = (
     ConfigKey("cleanup.policy", _policies, _fixed("delete")),
     ConfigKey("compression.type", _one_of(*_CODECS), _fixed("producer")),
     ConfigKey("delete.retention.ms", _number(0), _fixed("86400000")),
+    # Files go at once; when they go no client can see.
+    ConfigKey("file.delete.delay.ms", _number(0), _fixed("0")),
     ConfigKey("flush.messages", _number(1), _fixed(_FOR_EVER)),
     ConfigKey("flush.ms", _number(0), _fixed(_FOR_EVER)),
     ConfigKey("index.interval.bytes", _number(0, 2**31 - 1), _fixed("4096")),
@@ -90,6 +92,7 @@ KEYS: Final = (
     ConfigKey("min.cleanable.dirty.ratio", _ratio, _fixed("0.5")),
     ConfigKey("min.compaction.lag.ms", _number(0), _fixed("0")),
     ConfigKey("min.insync.replicas", _number(1, 2**31 - 1), _fixed("1")),
+    ConfigKey("preallocate", _one_of("false"), _fixed("false")),
     ConfigKey(
         "retention.bytes",
         _number(0, unlimited=True),
@@ -104,10 +107,12 @@ KEYS: Final = (
         lambda settings: str(settings.log_segment_bytes),
     ),
     ConfigKey("segment.index.bytes", _number(8, 2**31 - 1), _fixed("10485760")),
+    ConfigKey("segment.jitter.ms", _number(0, 0), _fixed("0")),
     ConfigKey("segment.ms", _number(1), lambda settings: str(settings.log_segment_ms)),
     # Ours: how many copies were wished for where fewer brokers live. What falls short of the
     # wish counts as under-replicated.
     ConfigKey("summit.replication.factor", _number(1, 2**15 - 1), _fixed("1")),
+    ConfigKey("unclean.leader.election.enable", _one_of("false"), _fixed("false")),
 )
 
 BY_NAME: Final = {key.name: key for key in KEYS}
@@ -147,7 +152,10 @@ def validate(configs: Mapping[str, str | None]) -> dict[str, str]:
 
 def effective(configs: Mapping[str, str], settings: BrokerSettings) -> dict[str, str]:
     """Every key with the value that holds: the topic's own or the default."""
-    return {key.name: configs.get(key.name) or key.default(settings) for key in KEYS}
+    return {
+        key.name: configs[key.name] if key.name in configs else key.default(settings)
+        for key in KEYS
+    }
 
 
 def log_config(values: Mapping[str, str]) -> LogConfig:

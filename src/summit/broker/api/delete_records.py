@@ -1,9 +1,10 @@
 """DeleteRecords: key 21, versions 0-2.
 
 Behaviour: moves the start of a partition to `offset` (-1: to the high watermark), durably; below
-the start already there it changes nothing. Segments that end before it are removed by the next
-look at retention. OFFSET_OUT_OF_RANGE beyond the high watermark, POLICY_VIOLATION where the
-cleanup policy does not delete, INVALID_TOPIC_EXCEPTION for the broker's own topics.
+the start already there it changes nothing. What its connection asks next sees the new start.
+Segments that end before it are removed by the next look at retention. OFFSET_OUT_OF_RANGE beyond
+the high watermark, POLICY_VIOLATION where the cleanup policy does not delete,
+INVALID_TOPIC_EXCEPTION for the broker's own topics.
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ def handle(state: BrokerState, request: Request, message: DeleteRecordsRequest) 
         for topic in message.topics
     ]
     waiting = sum(len(topic.partitions) for topic in topics)
+    connection = request.connection
+
+    def reply() -> None:
+        request.reply(DeleteRecordsResponse(topics=topics))
+        if connection.is_open:
+            connection.release()
 
     def delete(
         name: str, wanted: DeleteRecordsPartition, result: DeleteRecordsPartitionResult
@@ -56,7 +63,7 @@ def handle(state: BrokerState, request: Request, message: DeleteRecordsRequest) 
                 result.low_watermark = partition.log.start_offset
             waiting -= 1
             if waiting == 0:
-                request.reply(DeleteRecordsResponse(topics=topics))
+                reply()
 
         try:
             _delete(state, name, partition, wanted, done)
@@ -64,7 +71,9 @@ def handle(state: BrokerState, request: Request, message: DeleteRecordsRequest) 
             done(error)
 
     if waiting == 0:
-        request.reply(DeleteRecordsResponse(topics=topics))
+        reply()
+        return
+    connection.hold()
     for topic, answer in zip(message.topics, topics, strict=True):
         for wanted, result in zip(topic.partitions, answer.partitions, strict=True):
             delete(topic.name, wanted, result)

@@ -1,13 +1,13 @@
 """DescribeCluster: key 60, versions 0-2.
 
 Behaviour: this one broker, which is the controller as well.
-Deviations: authorized operations are not computed.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from summit.broker.operations import ON_CLUSTER
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.protocol import codes
@@ -16,6 +16,7 @@ from summit.protocol.describe_cluster import (
     DescribeClusterRequest,
     DescribeClusterResponse,
 )
+from summit.protocol.metadata import OPERATIONS_NOT_ASKED
 
 _BROKERS: Final = 1
 
@@ -42,5 +43,10 @@ def handle(state: BrokerState, request: Request, message: DescribeClusterRequest
             cluster_id=state.cluster_id,
             controller_id=state.broker_id,
             brokers=[DescribeClusterBroker(broker_id=state.broker_id, host=host, port=port)],
+            cluster_authorized_operations=(
+                ON_CLUSTER
+                if message.include_cluster_authorized_operations
+                else OPERATIONS_NOT_ASKED
+            ),
         )
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from summit.broker.groups.group import Group
 from summit.broker.groups.states import State
+from summit.broker.operations import ON_GROUP
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.protocol import codes
@@ -24,6 +25,10 @@ def handle(state: BrokerState, request: Request, message: DescribeGroupsRequest)
     # Once each: a request that repeats a name must not multiply what is said of it.
     wanted = dict.fromkeys(message.groups)
     groups = [_describe(state, request.version, group_id) for group_id in wanted]
+    if message.include_authorized_operations:
+        for group in groups:
+            if group.error_code == codes.NONE:
+                group.authorized_operations = ON_GROUP
     request.reply(DescribeGroupsResponse(groups=groups))
 
 

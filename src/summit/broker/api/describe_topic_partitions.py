@@ -4,7 +4,6 @@ Behaviour: topics in the order of their names, at most `response_partition_limit
 when less than 1 or more are asked for); `next_cursor` names the first that did not fit. A cursor
 skips every topic before its own. No topics means all of them; a topic that does not exist is
 answered with its error, and is never made.
-Deviations: authorized operations are not computed.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from summit.base.errors import Invalid
+from summit.broker.operations import ON_TOPIC
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.broker.topics import Partition, check_topic_name
@@ -77,6 +77,7 @@ def _describe(
             name=name,
             topic_id=topic.topic_id,
             is_internal=topic.is_internal,
+            topic_authorized_operations=ON_TOPIC,
             partitions=[
                 _partition(state.broker_id, partition)
                 for partition in topic.partitions[first : first + room]

@@ -7,17 +7,19 @@ answered once.
 Versions: 10 topic ids · 12 topics by id · 13 top-level error.
 The leader epoch (v7+) grows with every start after a crash, so that clients look whether what they
 read is still there.
-Deviations: `__cluster_metadata` is never shown; authorized operations are not computed.
+Deviations: `__cluster_metadata` is never shown.
 """
 
 from __future__ import annotations
 
 from summit.base.errors import Invalid, SummitError
+from summit.broker.operations import ON_CLUSTER, ON_TOPIC
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.broker.topics import Topic, check_topic_name
 from summit.protocol import codes
 from summit.protocol.metadata import (
+    OPERATIONS_NOT_ASKED,
     MetadataRequest,
     MetadataRequestTopic,
     MetadataResponse,
@@ -32,11 +34,11 @@ def handle(state: BrokerState, request: Request, message: MetadataRequest) -> No
     """Answer with the cluster and the topics, after making those that may be made."""
     asked = message.topics
     if asked is None or (request.version == 0 and not asked):
-        _reply(state, request, [_describe(state, topic) for topic in state.topics])
+        _reply(state, request, message, [_describe(state, topic) for topic in state.topics])
         return
     asked = list({(each.name, each.topic_id): each for each in asked}.values())
     may_create = state.settings.auto_create_topics and message.allow_auto_topic_creation
-    answer = _Answer(state, request, len(asked))
+    answer = _Answer(state, request, message, asked)
     for index, wanted in enumerate(asked):
         topic = _find(state, wanted)
         if topic is not None:
@@ -55,10 +57,17 @@ def handle(state: BrokerState, request: Request, message: MetadataRequest) -> No
 class _Answer:
     """An answer in the making: topics come in any order, some after they were created."""
 
-    def __init__(self, state: BrokerState, request: Request, count: int) -> None:
+    def __init__(
+        self,
+        state: BrokerState,
+        request: Request,
+        message: MetadataRequest,
+        asked: list[MetadataRequestTopic],
+    ) -> None:
         self._state = state
         self._request = request
-        self._topics: list[MetadataResponseTopic | None] = [None] * count
+        self._message = message
+        self._topics: list[MetadataResponseTopic | None] = [None] * len(asked)
         self._is_open = True
 
     def fill(self, index: int, topic: MetadataResponseTopic) -> None:
@@ -84,7 +93,7 @@ class _Answer:
         topics = [topic for topic in self._topics if topic is not None]
         if self._is_open and len(topics) == len(self._topics):
             self._is_open = False
-            _reply(self._state, self._request, topics)
+            _reply(self._state, self._request, self._message, topics)
 
 
 def _is_by_id(wanted: MetadataRequestTopic) -> bool:
@@ -133,7 +142,17 @@ def _describe(state: BrokerState, topic: Topic) -> MetadataResponseTopic:
     )
 
 
-def _reply(state: BrokerState, request: Request, topics: list[MetadataResponseTopic]) -> None:
+def _reply(
+    state: BrokerState,
+    request: Request,
+    message: MetadataRequest,
+    topics: list[MetadataResponseTopic],
+) -> None:
+    if message.include_topic_authorized_operations:
+        for topic in topics:
+            if topic.error_code == codes.NONE:
+                topic.topic_authorized_operations = ON_TOPIC
+    asks = message.include_cluster_authorized_operations
     host, port = state.endpoint(request.connection)
     broker = MetadataResponseBroker(node_id=state.broker_id, host=host, port=port)
     request.reply(
@@ -142,5 +161,6 @@ def _reply(state: BrokerState, request: Request, topics: list[MetadataResponseTo
             cluster_id=state.cluster_id,
             controller_id=state.broker_id,
             topics=topics,
+            cluster_authorized_operations=ON_CLUSTER if asks else OPERATIONS_NOT_ASKED,
         )
     )
