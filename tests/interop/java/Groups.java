@@ -179,10 +179,10 @@ public final class Groups {
                         kit.consumer(group, "group.instance.id", "one")) {
                     twin.subscribe(List.of(topic));
                     share(3, twin, two);
-                    Kit.fails(FencedInstanceIdException.class, () -> {
-                        again.commitSync(Map.of(
-                            before.iterator().next(), new OffsetAndMetadata(1)));
-                    });
+                    Kit.fails(FencedInstanceIdException.class, () -> Kit.until(() -> {
+                        again.poll(Kit.SHORT);
+                        return false;
+                    }, "fenced"));
                 }
             }
             admin.removeMembersFromConsumerGroup(group, new RemoveMembersFromConsumerGroupOptions(
