@@ -168,9 +168,8 @@ class TestMetadata:
         assert found.error_code == codes.UNKNOWN_TOPIC_OR_PARTITION
 
     def test_the_same_new_topic_twice_in_one_request(self, wire: Wire) -> None:
-        found = wire.metadata("twin", "twin").topics
-        assert [each.error_code for each in found] == [0, 0]
-        assert found[0].topic_id == found[1].topic_id
+        (found,) = wire.metadata("twin", "twin").topics
+        assert found.error_code == 0
 
     @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "ä", "x" * 250])
     def test_bad_names_are_never_created(self, wire: Wire, name: str) -> None:

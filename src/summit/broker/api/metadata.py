@@ -44,8 +44,8 @@ def handle(state: BrokerState, request: Request, message: MetadataRequest) -> No
         if topic is not None:
             answer.fill(index, _describe(state, topic))
         elif wanted.name is None or _is_by_id(wanted):
-            if wanted.name is None and request.version < 12:
-                wanted.name = ""  # its answer has no null: nothing can be named there
+            # Before version 12 the answer has no null for a name.
+            wanted.name = None if request.version >= 12 else ""
             answer.fill(index, _absent(wanted, codes.UNKNOWN_TOPIC_ID))
         elif may_create:
             answer.create(index, wanted.name)
