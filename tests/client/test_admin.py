@@ -9,7 +9,7 @@ from tests.client.conftest import World, poll_all
 
 from summit.base.errors import Closed, Conflict, Invalid, Unavailable
 from summit.client import Admin, Partition, TopicConfig, TopicPartition
-from summit.client.admin import _Plan
+from summit.client.admin.topics import _Plan
 
 
 def test_topics(world: World) -> None:

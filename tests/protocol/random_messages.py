@@ -14,6 +14,7 @@ from summit.protocol.message import REQUIRED, Field, Message, WireType
 RANGES = {
     "b": (-(2**7), 2**7 - 1),
     "h": (-(2**15), 2**15 - 1),
+    "H": (0, 2**16 - 1),
     "i": (-(2**31), 2**31 - 1),
     "q": (-(2**63), 2**63 - 1),
 }
@@ -69,7 +70,7 @@ def _value(wire_type: WireType, version: int, rng: random.Random, depth: int) ->
             if wire_type.code == "?":
                 return rng.random() < 0.5
             low, high = RANGES[wire_type.code]
-            return rng.choice([-1, 0, 1, low, high, rng.randint(low, high)])
+            return rng.choice([max(-1, low), 0, 1, low, high, rng.randint(low, high)])
         case "uuid":
             return uuid.UUID(int=rng.choice([0, rng.getrandbits(128)]))
         case "string":

@@ -92,9 +92,8 @@ def clip(versions: Versions, inside: Versions) -> Versions:
 def schema_type(wire_type: WireType, schema: dict[str, Any]) -> str:
     match wire_type.kind:
         case "fixed":
-            return {"b": "int8", "h": "int16", "i": "int32", "q": "int64", "?": "bool"}[
-                wire_type.code
-            ]
+            names = {"b": "int8", "h": "int16", "H": "uint16", "i": "int32", "q": "int64"}
+            return {**names, "?": "bool"}[wire_type.code]
         case "array":
             return "[]" + schema_type(wire_type.item, schema)
         case "struct":

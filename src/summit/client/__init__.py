@@ -1,8 +1,21 @@
 """Producer, consumer and admin over librdkafka: how every room reaches a Kafka-protocol broker."""
 
-from summit.client.addresses import format_address
-from summit.client.admin import Admin, ConfigValue
-from summit.client.admin_calls import look_pauses_s
+from summit.client.admin import (
+    Admin,
+    BrokerNode,
+    ClusterAdmin,
+    ClusterDescription,
+    ConfigValue,
+    GroupDescription,
+    GroupMember,
+    LogDir,
+    PartitionState,
+    ProducerState,
+    Replica,
+    TransactionDescription,
+    TransactionListing,
+    Voter,
+)
 from summit.client.consumer import StreamConsumer
 from summit.client.group_admin import GroupDescription, GroupMember
 from summit.client.group_resets import OffsetReset, plan_reset
@@ -28,6 +41,16 @@ from summit.client.types import (
 )
 
 __all__ = [
+    "Voter",
+    "TransactionListing",
+    "TransactionDescription",
+    "Replica",
+    "ProducerState",
+    "PartitionState",
+    "LogDir",
+    "ClusterDescription",
+    "ClusterAdmin",
+    "BrokerNode",
     "NO_HEADERS",
     "Admin",
     "AdminConfig",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Final
 
-from summit.base.errors import Conflict
 from summit.client.admin import Admin
 from summit.client.settings import AdminConfig
 from summit.client.topics import TopicConfig
@@ -35,8 +33,8 @@ async def ensure_topic(addresses: list[str], topic: str) -> int:
     """
     config = TopicConfig(name=topic)
     async with Admin(admin_config(addresses)) as admin:
-        if topic not in await admin.list_topics():
-            with contextlib.suppress(Conflict):  # somebody else was quicker
-                return (await admin.create_topic(config)).partitions
+        made = await admin.create_if_missing(config)
+        if made is not None:
+            return made.partitions
         (found,) = await admin.describe_topics([topic])
         return len(found.partitions)

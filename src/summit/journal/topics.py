@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from summit.base.errors import Conflict
 from summit.client.admin import Admin
 from summit.client.topics import TopicConfig
 
@@ -26,15 +25,9 @@ PROGRESS: Final = TopicConfig(
 
 
 async def ensure_topics(admin: Admin, topics: Iterable[TopicConfig]) -> None:
-    """Make the topics that are missing.
+    """Make the topics that are missing, with as many copies as are safe where brokers allow it.
 
     Raises: whatever the cluster answers to a topic that it will not make.
     """
-    known = set(await admin.list_topics())
     for topic in topics:
-        if topic.name in known:
-            continue
-        try:
-            await admin.create_topic(topic)
-        except Conflict:
-            continue  # somebody else made it meanwhile
+        await admin.create_if_missing(topic)

@@ -23,6 +23,7 @@ from summit.protocol.describe_configs import DESCRIBE_CONFIGS
 from summit.protocol.describe_groups import DESCRIBE_GROUPS
 from summit.protocol.describe_log_dirs import DESCRIBE_LOG_DIRS
 from summit.protocol.describe_producers import DESCRIBE_PRODUCERS
+from summit.protocol.describe_quorum import DESCRIBE_QUORUM
 from summit.protocol.describe_topic_partitions import DESCRIBE_TOPIC_PARTITIONS
 from summit.protocol.describe_transactions import DESCRIBE_TRANSACTIONS
 from summit.protocol.end_txn import END_TXN
@@ -82,6 +83,7 @@ _ALL: tuple[Api[Any, Any], ...] = (
     DELETE_GROUPS,
     INCREMENTAL_ALTER_CONFIGS,
     OFFSET_DELETE,
+    DESCRIBE_QUORUM,
     DESCRIBE_CLUSTER,
     LIST_CONFIG_RESOURCES,
     DESCRIBE_TOPIC_PARTITIONS,

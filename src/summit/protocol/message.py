@@ -40,6 +40,7 @@ class WireType(NamedTuple):
 
 INT8: Final = WireType("fixed", "b", 1, zero=0)
 INT16: Final = WireType("fixed", "h", 2, zero=0)
+UINT16: Final = WireType("fixed", "H", 2, zero=0)
 INT32: Final = WireType("fixed", "i", 4, zero=0)
 INT64: Final = WireType("fixed", "q", 8, zero=0)
 FLOAT64: Final = WireType("fixed", "d", 8, zero=0.0)

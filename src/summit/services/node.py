@@ -19,6 +19,7 @@ from summit.base.tasks import Tasks
 from summit.client.admin import Admin
 from summit.client.producer import StreamProducer
 from summit.client.settings import AdminConfig, ProducerConfig
+from summit.client.topics import TopicConfig
 from summit.documents import validate_collector
 from summit.ingest import Collector, CollectorManager
 from summit.journal.alert_follower import AlertFollower
@@ -143,13 +144,7 @@ class Node:
 
     async def _ensure_topic(self, name: str) -> bool:
         """Make a topic that is not there, by the broker's defaults; True when it was made."""
-        if name in await self.admin.list_topics():
-            return False
-        try:
-            await self.admin.create_topic({"name": name})
-        except Conflict:
-            return False  # somebody else made it meanwhile
-        return True
+        return await self.admin.create_if_missing(TopicConfig(name=name)) is not None
 
     async def _drop_topic(self, name: str) -> None:
         """Take back a topic that was just made, unless somebody uses it already."""

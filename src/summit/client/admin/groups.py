@@ -1,8 +1,8 @@
-"""The part of `Admin` that is about consumer groups: their members, and what they committed."""
+"""Groups: their members, their states, and what they have committed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -10,9 +10,17 @@ import msgspec
 
 from summit.base.errors import Conflict
 from summit.client import librdkafka
-from summit.client.admin_calls import AdminCalls
+from summit.client.admin.connection import Connection
 from summit.client.faults import translate
 from summit.client.types import TopicPartition
+from summit.client.wire import GROUP, fault
+from summit.protocol import codes
+from summit.protocol.offset_delete import (
+    OFFSET_DELETE,
+    OffsetDeleteRequest,
+    OffsetDeleteRequestPartition,
+    OffsetDeleteRequestTopic,
+)
 
 
 class GroupMember(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -33,8 +41,8 @@ class GroupDescription(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     members: list[GroupMember]
 
 
-class GroupAdmin(AdminCalls):
-    """Asks and changes groups."""
+class Groups(Connection):
+    """The consumer groups of a cluster."""
 
     async def list_groups(self) -> list[str]:
         """Ids of all consumer groups, sorted. Raises Invalid("client.unsupported")."""
@@ -129,6 +137,39 @@ class GroupAdmin(AdminCalls):
         for part in answer.topic_partitions:
             if part.error is not None:
                 raise translate(part.error, topic=part.topic, partition=part.partition)
+
+    async def delete_group_offsets(
+        self, group_id: str, partitions: Iterable[TopicPartition]
+    ) -> None:
+        """Forget what a group has committed for some partitions.
+
+        Raises: Invalid("group.unknown"); Conflict("group.not_empty") while the group reads them.
+        """
+        topics: dict[str, list[int]] = {}
+        for where in partitions:
+            topics.setdefault(where.topic, []).append(where.partition)
+        request = OffsetDeleteRequest(
+            group_id=group_id,
+            topics=[
+                OffsetDeleteRequestTopic(
+                    name=name,
+                    partitions=[OffsetDeleteRequestPartition(partition_index=i) for i in indexes],
+                )
+                for name, indexes in topics.items()
+            ],
+        )
+        wire = self._asking()
+        node = await wire.coordinator(GROUP, group_id)
+        answer = await wire.ask(OFFSET_DELETE, request, node=node)
+        if answer.error_code != codes.NONE:
+            raise fault(answer.error_code, group=group_id)
+        for topic in answer.topics:
+            for part in topic.partitions:
+                if part.error_code != codes.NONE:
+                    raise fault(
+                        part.error_code, group=group_id, topic=topic.name,
+                        partition=part.partition_index,
+                    )  # fmt: skip
 
 
 def _member(member: Any) -> GroupMember:

@@ -1,28 +1,37 @@
-"""The ground of `Admin`: a connection to a cluster, its calls and their errors.
+"""The connection of an admin client: dialling, blocking calls off the loop, errors in our words.
 
-What confluent-kafka's admin client does on its own threads comes back as futures, what blocks runs
-on a thread of ours. What a broker cannot do is `Invalid("client.unsupported")`.
+What librdkafka can ask goes through it, on a thread of ours; the rest goes through `Wire`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from summit.base.errors import Closed, Conflict, Invalid
-from summit.base.limits import TOPIC_HEARD_OF_MS
+from summit.base.errors import Closed, Conflict, Invalid, Unavailable
 from summit.client import librdkafka
 from summit.client.addresses import resolve_addresses
 from summit.client.faults import translate
 from summit.client.settings import AdminConfig
 from summit.client.threads import CallThread
+from summit.client.wire import Wire
+from summit.protocol import codes
+from summit.protocol.metadata import (
+    METADATA,
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponseTopic,
+)
+
+UNKNOWN: Final = (codes.UNKNOWN_TOPIC_OR_PARTITION, codes.UNKNOWN_TOPIC_ID)
+_SETTLE_PAUSE_S: Final = 0.02
 
 
-class AdminCalls:
-    """One connection; one loop's, from `connect` to `close`. Also `async with`.
+class Connection:
+    """What every noun of the admin client calls through; one loop's, from `connect` to `close`.
 
     Args:
         config: An `AdminConfig`, or a mapping with its names.
@@ -34,8 +43,8 @@ class AdminCalls:
         self._library: Any = None
         self._handle: Any = None
         self._calls: CallThread | None = None
+        self._wire: Wire | None = None
         self._closed = False
-        self._fresh: dict[str, tuple[float, int]] = {}  # until when, and partitions; see `_made`
 
     async def connect(self, brokers: Any = None) -> None:
         """Dial the brokers and see that one answers; arguments and errors as elsewhere."""
@@ -51,6 +60,7 @@ class AdminCalls:
             self._calls.close()
             self._calls = None
             raise
+        self._wire = Wire(addresses, self.config.client_id, self.config.request_timeout_ms)
         self.addresses = addresses
 
     def _dial(self, addresses: list[str]) -> None:
@@ -66,6 +76,8 @@ class AdminCalls:
     async def close(self) -> None:
         """Let go of the cluster. Idempotent."""
         self._closed = True
+        if self._wire is not None:
+            await self._wire.close()
         if self._calls is not None:
             calls, self._calls = self._calls, None
             await calls.run(self._drop)
@@ -82,7 +94,7 @@ class AdminCalls:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    # ---- small parts ----
+    # ---- for the nouns ----
 
     @property
     def _timeout_s(self) -> float:
@@ -109,27 +121,7 @@ class AdminCalls:
 
     async def _answer(self, fn: Any, **details: Any) -> Any:
         """Run a call that gives a future, and wait for that."""
-        for pause_s in look_pauses_s(TOPIC_HEARD_OF_MS / 1000):
-            try:
-                return await self._answered(await self._call(fn, **details), **details)
-            except Invalid as error:
-                if error.code != "topic.unknown" or not self._is_fresh(details.get("topic", "")):
-                    raise
-            await asyncio.sleep(pause_s)
         return await self._answered(await self._call(fn, **details), **details)
-
-    # The brokers of a cluster hear of a change one after the other. Of a topic that was made or
-    # grown here just now, "unknown" or fewer partitions is no answer yet: it is asked for again.
-
-    def _made(self, topic: str, partitions: int) -> None:
-        now_s = asyncio.get_running_loop().time()
-        self._fresh = {name: known for name, known in self._fresh.items() if known[0] > now_s}
-        self._fresh[topic] = (now_s + TOPIC_HEARD_OF_MS / 1000, partitions)
-
-    def _is_fresh(self, topic: str, partitions: int = 0) -> bool:
-        """Whether there must be more of a topic than so many partitions."""
-        until_s, known = self._fresh.get(topic, (0.0, 0))
-        return partitions < known and asyncio.get_running_loop().time() < until_s
 
     async def _answered(self, future: Future[Any], **details: Any) -> Any:
         library = librdkafka.load()
@@ -138,11 +130,35 @@ class AdminCalls:
         except library.KafkaException as error:
             raise translate(error, brokers=", ".join(self.addresses), **details) from error
 
+    async def _settle(self, holds: Callable[[int], Awaitable[bool]]) -> None:
+        """Wait until a change has reached every broker that lives.
 
-def look_pauses_s(total_s: float) -> Iterator[float]:
-    """Pauses between looks at something that is about to be true: short ones first."""
-    pause_s, spent_s = 0.01, 0.0
-    while spent_s < total_s:
-        yield pause_s
-        spent_s += pause_s
-        pause_s = min(2 * pause_s, 0.25)
+        The controller of a cluster answers before its brokers have heard of it. A broker that
+        does not answer is not waited for, and nobody longer than the time of one request.
+
+        Args:
+            holds: Whether the broker of this id knows of the change.
+        """
+        wire = self._asking()
+        try:
+            nodes = [broker.node_id for broker in (await wire.metadata([])).brokers]
+            async with asyncio.timeout(self._timeout_s):
+                for node in nodes:
+                    while not await holds(node):
+                        await asyncio.sleep(_SETTLE_PAUSE_S)
+        except (TimeoutError, Unavailable):
+            return
+
+    async def _known_at(self, node: int, topic: str) -> MetadataResponseTopic:
+        """A topic as one broker knows it."""
+        request = MetadataRequest(
+            topics=[MetadataRequestTopic(name=topic)], allow_auto_topic_creation=False
+        )
+        answer = await self._asking().ask(METADATA, request, node=node)
+        return answer.topics[0]
+
+    def _asking(self) -> Wire:
+        """Our own way to the brokers."""
+        self._require()
+        assert self._wire is not None
+        return self._wire
