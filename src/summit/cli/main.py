@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "consume": ("consume", "Print the records of topics."),
     "rules": ("rules", "Apply, list, remove and test rules."),
     "alerts": ("alerts", "List alerts or follow them live."),
+    "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
     "collector": ("collector", "Add, list and remove collectors."),
 }
 HIDDEN = {"node": "node"}  # run by `summit up`
