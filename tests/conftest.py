@@ -1,11 +1,14 @@
-"""For all tests: how many run side by side, and what chance they take."""
+"""For all tests: how many run side by side, what chance they take, and a shared cluster."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
+from tests.clusters import shared_cluster, stop_shared_cluster
 
 # The same examples every time, so that a run says something of the change at hand. With
 # SUMMIT_TEST_EXPLORE=1 hypothesis draws new ones.
@@ -18,3 +21,23 @@ def pytest_xdist_auto_num_workers(config: Any) -> int:
     """One more than there are processors: many tests wait for other processes most of the time."""
     del config
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.fixture(scope="session")
+def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The addresses of a real cluster of three brokers, shared by all tests of the run."""
+    return shared_cluster(_run_directory(tmp_path_factory))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The process that began the run ends what its workers have started."""
+    if not hasattr(session.config, "workerinput"):
+        factory = session.config._tmp_path_factory  # the only way to it outside a test
+        stop_shared_cluster(_run_directory(factory))
+
+
+def _run_directory(factory: pytest.TempPathFactory) -> Path:
+    """One directory for all processes of this test run."""
+    base = factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base

@@ -1,4 +1,7 @@
-"""A live broker for the tests of this folder, and clients that are closed at the end."""
+"""Live brokers for the tests of this folder, and clients that are closed at the end.
+
+A test that takes `world` runs twice: on the embedded broker, and on a real cluster of three.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -15,27 +19,38 @@ from summit.broker import BrokerSettings, BrokerThread
 from summit.client import Admin, LogReader, StreamConsumer, StreamProducer, TopicConfig
 
 _serial = itertools.count()
+_run = uuid4().hex[:6]  # names that no other process of this run has
 
 
 class World:
-    """One broker, and what a test needs to talk to it."""
+    """A broker or a cluster, and what a test needs to talk to it.
 
-    def __init__(self, broker: BrokerThread) -> None:
+    Args:
+        broker: The embedded broker, None where it is a cluster.
+        address: The addresses of the cluster.
+        brokers: How many brokers there are.
+    """
+
+    def __init__(
+        self, broker: BrokerThread | None = None, *, address: str = "", brokers: int = 1
+    ) -> None:
         self.broker = broker
+        self.brokers = brokers
+        self._address = address
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.broker.port}"
+        return self._address if self.broker is None else f"127.0.0.1:{self.broker.port}"
 
     async def topic(self, partitions: int = 1) -> str:
         """A fresh topic; its name holds dashes, as the guide's."""
-        name = f"client-events-{next(_serial)}"
+        name = f"client-events-{_run}-{next(_serial)}"
         async with self.admin() as admin:
             await admin.create_topic(TopicConfig(name=name, partitions=partitions))
         return name
 
     def group(self) -> str:
-        return f"client-group-{next(_serial)}"
+        return f"client-group-{_run}-{next(_serial)}"
 
     def admin(self) -> Admin:
         return Admin({"bootstrapServers": self.address})
@@ -45,14 +60,14 @@ class World:
 
     def producer(self, **config: Any) -> StreamProducer:
         """Not idempotent unless asked: librdkafka takes half a second to get a producer id."""
-        defaults = {"bootstrapServers": [self.address], "lingerMs": 0, "idempotence": False}
+        defaults = {"bootstrapServers": self.address, "lingerMs": 0, "idempotence": False}
         return StreamProducer(defaults | config)
 
     def consumer(self, group: str | None = None, **config: Any) -> StreamConsumer:
         return StreamConsumer(
             {
                 "groupId": group or self.group(),
-                "bootstrapServers": [self.address],
+                "bootstrapServers": self.address,
                 "autoOffsetReset": "earliest",
                 "heartbeatIntervalMs": 100,
                 "handlerBackoffMs": 1,
@@ -100,9 +115,9 @@ async def poll_all(consumer: StreamConsumer, count: int, timeout_s: float = 10) 
     return found
 
 
-@pytest.fixture(scope="package")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A broker shared by the tests of this folder; topics are not made by asking for them."""
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An embedded broker; topics are not made by asking for them."""
     settings = BrokerSettings(
         port=0,
         data_dir=str(tmp_path_factory.mktemp("broker")),
@@ -113,3 +128,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     thread.start()
     yield World(thread)
     thread.stop()
+
+
+@pytest.fixture(params=["embedded", pytest.param("cluster", marks=pytest.mark.cluster)])
+def world(request: pytest.FixtureRequest) -> World:
+    """Each of the two back ends, shared by the tests of this folder."""
+    if request.param == "embedded":
+        found: World = request.getfixturevalue("embedded")
+        return found
+    return World(address=request.getfixturevalue("kafka_cluster"), brokers=3)

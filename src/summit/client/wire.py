@@ -16,7 +16,7 @@ from summit.protocol import codes, frames
 from summit.protocol.api import Api
 from summit.protocol.api_versions import API_VERSIONS, ApiVersionsRequest
 from summit.protocol.find_coordinator import FIND_COORDINATOR, FindCoordinatorRequest
-from summit.protocol.message import Message
+from summit.protocol.message import VERSION_MAX, Message
 from summit.protocol.metadata import METADATA, MetadataRequest, MetadataResponse
 
 Q = TypeVar("Q", bound=Message)
@@ -26,7 +26,7 @@ GROUP: Final = 0  # kinds of coordinators
 TRANSACTION: Final = 1
 
 _LENGTH: Final = struct.Struct(">i")
-_RETRIABLE: Final = frozenset(
+RETRIABLE: Final = frozenset(
     (
         codes.LEADER_NOT_AVAILABLE, codes.NOT_LEADER_OR_FOLLOWER, codes.REQUEST_TIMED_OUT,
         codes.COORDINATOR_LOAD_IN_PROGRESS, codes.COORDINATOR_NOT_AVAILABLE,
@@ -52,20 +52,24 @@ class Wire:
         self._last = ""  # who answered last; asked first
         self._closed = False
 
-    async def ask(self, api: Api[Q, R], request: Q, *, node: int | None = None) -> R:
+    async def ask(
+        self, api: Api[Q, R], request: Q, *, node: int | None = None, newest: int = VERSION_MAX
+    ) -> R:
         """The answer of one broker; of any that answers when `node` is None.
 
+        Args:
+            newest: The last version that may be used; later ones may want other fields.
         Raises: Unavailable("client.no_brokers" | "client.timeout");
             Invalid("client.unsupported") when that broker does not serve it.
         """
         if self._closed:
             raise Closed("client.closed", what="admin")
         if node is not None:
-            return await self._ask_at(await self._place(node), api, request)
+            return await self._ask_at(await self._place(node), api, request, newest)
         failure: Unavailable | None = None
         for place in self._candidates():
             try:
-                answer = await self._ask_at(place, api, request)
+                answer = await self._ask_at(place, api, request, newest)
             except Unavailable as error:
                 failure = error
                 continue
@@ -93,7 +97,7 @@ class Wire:
                 if found.error_code == codes.NONE:
                     self._places[found.node_id] = _address(found.host, found.port)
                     return found.node_id
-                if found.error_code not in _RETRIABLE:
+                if found.error_code not in RETRIABLE:
                     raise fault(found.error_code)
                 await asyncio.sleep(0.1)  # its topic is being made, or its leader is moving
 
@@ -116,12 +120,12 @@ class Wire:
             raise Unavailable("client.no_brokers", brokers=f"broker {node}", reason=reason)
         return self._places[node]
 
-    async def _ask_at(self, place: str, api: Api[Q, R], request: Q) -> R:
+    async def _ask_at(self, place: str, api: Api[Q, R], request: Q, newest: int) -> R:
         link = self._links.setdefault(place, _Link(place, self._client_id))
         async with link.turn:
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    return await link.ask(api, request)
+                    return await link.ask(api, request, newest)
             except TimeoutError as error:
                 link.drop()
                 raise Unavailable("client.timeout", reason=f"{place} does not answer") from error
@@ -146,7 +150,7 @@ class _Link:
         self._versions: dict[int, tuple[int, int]] = {}
         self._correlation_id = 0
 
-    async def ask(self, api: Api[Q, R], request: Q) -> R:
+    async def ask(self, api: Api[Q, R], request: Q, newest: int) -> R:
         if self._streams is None:
             host, _, port = self._place.rpartition(":")
             self._streams = await asyncio.open_connection(host.strip("[]"), int(port))
@@ -155,7 +159,7 @@ class _Link:
                 each.api_key: (each.min_version, each.max_version) for each in answer.api_keys
             }
         first, last = self._versions.get(api.key, (1, 0))
-        version = min(last, api.versions.last)
+        version = min(last, newest, api.versions.last)
         if version < max(first, api.versions.first):
             raise Invalid("client.unsupported", reason=f"{self._place} does not serve {api.name}")
         return await self._exchange(api, version, request)
@@ -203,7 +207,7 @@ def fault(code: int, **details: Any) -> SummitError:
         return Conflict("group.not_empty", **values)
     if code == codes.TRANSACTIONAL_ID_NOT_FOUND:
         return Invalid("transaction.id_unknown", **{"transactional_id": "?", **values})
-    if code in _RETRIABLE:
+    if code in RETRIABLE:
         return Unavailable("client.broker_fault", **values)
     return Invalid("client.refused", **values)
 

@@ -48,13 +48,14 @@ class Node:
     def pid(self) -> int | None:
         """The id of its process while that runs; one that took over an old id is not it."""
         try:
-            pid = int(self._pid_file.read_text(encoding="utf-8"))
+            text, birth = self._pid_file.read_text(encoding="utf-8").split(maxsplit=1)
+            pid = int(text)
         except (OSError, ValueError):
             return None
         if pid in _CHILDREN:  # were it dead, it would stay a zombie until somebody asks
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-        return pid if str(self.properties) in _command_of(pid) else None
+        return pid if _birth_of(pid) == birth.strip() else None
 
     def status(self) -> NodeStatus:
         """What runs."""
@@ -81,7 +82,7 @@ class Node:
             setpgroup=0,  # Ctrl-C is not for it
         )
         _CHILDREN.add(pid)
-        self._pid_file.write_text(f"{pid}\n", encoding="utf-8")
+        self._pid_file.write_text(f"{pid} {_birth_of(pid)}\n", encoding="utf-8")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to its process, if it runs."""
@@ -101,14 +102,18 @@ class Node:
         return (telling or lines or ["its log is empty"])[-1].strip()
 
 
-def _command_of(pid: int) -> str:
-    """The command line of a process; empty when there is none, or only its zombie."""
+def _birth_of(pid: int) -> str | None:
+    """When a process began, in the system's own words; None for none, or only its zombie."""
     if _PROC.is_dir():
         try:
-            return (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
         except OSError:
-            return ""
+            return None
+        # After the name, which may hold anything, in brackets: the state is 3rd, the start 22nd.
+        fields = stat.rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else fields[19]
     asked = subprocess.run(
-        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    return asked.stdout
+    state, _, began = asked.stdout.strip().partition(" ")
+    return None if not began or state.startswith("Z") else " ".join(began.split())

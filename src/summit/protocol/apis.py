@@ -26,6 +26,7 @@ from summit.protocol.describe_producers import DESCRIBE_PRODUCERS
 from summit.protocol.describe_quorum import DESCRIBE_QUORUM
 from summit.protocol.describe_topic_partitions import DESCRIBE_TOPIC_PARTITIONS
 from summit.protocol.describe_transactions import DESCRIBE_TRANSACTIONS
+from summit.protocol.elect_leaders import ELECT_LEADERS
 from summit.protocol.end_txn import END_TXN
 from summit.protocol.fetch import FETCH
 from summit.protocol.find_coordinator import FIND_COORDINATOR
@@ -81,6 +82,7 @@ _ALL: tuple[Api[Any, Any], ...] = (
     DESCRIBE_LOG_DIRS,
     CREATE_PARTITIONS,
     DELETE_GROUPS,
+    ELECT_LEADERS,
     INCREMENTAL_ALTER_CONFIGS,
     OFFSET_DELETE,
     DESCRIBE_QUORUM,

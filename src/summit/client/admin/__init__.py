@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from summit.client.admin.cluster import BrokerNode, Cluster, ClusterDescription, Voter
 from summit.client.admin.configs import Configs, ConfigValue
-from summit.client.admin.groups import GroupDescription, GroupMember, Groups
+from summit.client.admin.groups import Commit, GroupDescription, GroupMember, Groups
 from summit.client.admin.log_dirs import LogDir, LogDirs, Replica
 from summit.client.admin.offsets import Offsets
 from summit.client.admin.partitions import Partitions, PartitionState
@@ -39,6 +39,7 @@ __all__ = [
     "BrokerNode",
     "ClusterAdmin",
     "ClusterDescription",
+    "Commit",
     "ConfigValue",
     "GroupDescription",
     "GroupMember",

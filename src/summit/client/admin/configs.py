@@ -84,8 +84,17 @@ class Configs(Connection):
 
         Raises: Invalid for a config that needs a restart, or a refused value; nothing changed.
         """
-        if changes:
-            await self._alter("BROKER", str(broker_id), changes)
+        if not changes:
+            return
+        await self._alter("BROKER", str(broker_id), changes)
+
+        async def has_changed(node: int) -> bool:
+            if node != broker_id:
+                return True
+            found = _values(await self._configs(_BROKER, str(broker_id), node), "broker")
+            return all(_holds(found.get(name), value) for name, value in changes.items())
+
+        await self._settle(has_changed)
 
     async def _alter(self, kind: str, name: str, changes: Mapping[str, str | None]) -> None:
         def act() -> Future[None]:

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from summit.base.errors import Conflict
-from summit.client import librdkafka
 from summit.client.admin.connection import Connection
 from summit.client.faults import translate
 from summit.client.types import TopicPartition
-from summit.client.wire import GROUP, fault
+from summit.client.wire import GROUP, RETRIABLE, fault
 from summit.protocol import codes
+from summit.protocol.offset_commit import (
+    OFFSET_COMMIT,
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
 from summit.protocol.offset_delete import (
     OFFSET_DELETE,
     OffsetDeleteRequest,
     OffsetDeleteRequestPartition,
     OffsetDeleteRequestTopic,
 )
+from summit.protocol.offset_fetch import (
+    OFFSET_FETCH,
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchResponse,
+    OffsetFetchResponseGroup,
+)
+
+_HAS_MEMBERS: Final = (
+    codes.UNKNOWN_MEMBER_ID, codes.ILLEGAL_GENERATION, codes.REBALANCE_IN_PROGRESS,
+)  # fmt: skip
+_OFFSET_FETCH_BY_NAME: Final = 9  # the last versions that name topics; later ones want ids
+_OFFSET_COMMIT_BY_NAME: Final = 9
+_RETRY_S: Final = 0.1
+
+
+class Commit(NamedTuple):
+    """A committed next offset, with the text that its consumer kept beside it."""
+
+    offset: int
+    metadata: str = ""
 
 
 class GroupMember(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -78,20 +105,31 @@ class Groups(Connection):
 
     async def group_offsets(self, group_id: str) -> dict[TopicPartition, int]:
         """The committed next offsets of a group; empty for a group that never committed."""
+        commits = await self.group_commits(group_id)
+        return {where: commit.offset for where, commit in commits.items()}
 
-        def act() -> Future[Any]:
-            request = librdkafka.load().ConsumerGroupTopicPartitions(group_id)
-            futures = self._handle.list_consumer_group_offsets(
-                [request], request_timeout=self._timeout_s
+    async def group_commits(self, group_id: str) -> dict[TopicPartition, Commit]:
+        """What a group has committed, whole; empty for a group that never did."""
+        group = OffsetFetchRequestGroup(group_id=group_id, topics=None)
+        request = OffsetFetchRequest(group_id=group_id, topics=None, groups=[group])
+        found: OffsetFetchResponseGroup | OffsetFetchResponse | None = None
+        async for node in self._coordinators(group_id):
+            answer = await self._asking().ask(
+                OFFSET_FETCH, request, node=node, newest=_OFFSET_FETCH_BY_NAME
             )
-            listed: Future[Any] = futures[group_id]
-            return listed
-
-        answer = await self._answer(act, group=group_id)
+            found = answer.groups[0] if answer.groups else answer
+            if found.error_code not in RETRIABLE:
+                break
+        assert found is not None
+        if found.error_code != codes.NONE:
+            raise fault(found.error_code, group=group_id)
         return {
-            TopicPartition(part.topic, part.partition): part.offset
-            for part in answer.topic_partitions
-            if part.offset >= 0
+            TopicPartition(topic.name, part.partition_index): Commit(
+                part.committed_offset, part.metadata or ""
+            )
+            for topic in found.topics
+            for part in topic.partitions
+            if part.committed_offset >= 0
         }
 
     async def delete_group(self, group_id: str) -> None:
@@ -109,34 +147,49 @@ class Groups(Connection):
 
         await self._answer(act, group=group_id)
 
-    async def set_group_offsets(self, group_id: str, offsets: Mapping[TopicPartition, int]) -> None:
+    async def set_group_offsets(
+        self, group_id: str, offsets: Mapping[TopicPartition, int | Commit]
+    ) -> None:
         """Commit next offsets in the name of a group that has no members.
 
         Raises: Conflict("group.not_empty"); Invalid("topic.unknown").
         """
-        if not offsets:
-            return
-
-        def act() -> Future[Any]:
-            library = librdkafka.load()
-            parts = [
-                library.TopicPartition(where.topic, where.partition, offset)
-                for where, offset in offsets.items()
-            ]
-            request = library.ConsumerGroupTopicPartitions(group_id, parts)
-            futures = self._handle.alter_consumer_group_offsets(
-                [request], request_timeout=self._timeout_s
+        topics: dict[str, list[OffsetCommitRequestPartition]] = {}
+        for where, wanted in offsets.items():
+            commit = wanted if isinstance(wanted, Commit) else Commit(wanted)
+            topics.setdefault(where.topic, []).append(
+                OffsetCommitRequestPartition(
+                    partition_index=where.partition,
+                    committed_offset=commit.offset,
+                    committed_metadata=commit.metadata,
+                )
             )
-            changed: Future[Any] = futures[group_id]
-            return changed
-
-        try:
-            answer = await self._answer(act, group=group_id)
-        except Conflict as error:
-            raise Conflict("group.not_empty", group=group_id) from error
-        for part in answer.topic_partitions:
-            if part.error is not None:
-                raise translate(part.error, topic=part.topic, partition=part.partition)
+        if not topics:
+            return
+        request = OffsetCommitRequest(
+            group_id=group_id,
+            topics=[
+                OffsetCommitRequestTopic(name=name, partitions=parts)
+                for name, parts in topics.items()
+            ],
+        )
+        refused: list[tuple[str, int, int]] = []
+        async for node in self._coordinators(group_id):
+            answer = await self._asking().ask(
+                OFFSET_COMMIT, request, node=node, newest=_OFFSET_COMMIT_BY_NAME
+            )
+            refused = [
+                (topic.name, part.partition_index, part.error_code)
+                for topic in answer.topics
+                for part in topic.partitions
+                if part.error_code != codes.NONE
+            ]
+            if not any(code in RETRIABLE for _, _, code in refused):
+                break
+        for topic, partition, code in refused:
+            if code in _HAS_MEMBERS:
+                raise Conflict("group.not_empty", group=group_id)
+            raise fault(code, group=group_id, topic=topic, partition=partition)
 
     async def delete_group_offsets(
         self, group_id: str, partitions: Iterable[TopicPartition]
@@ -158,9 +211,12 @@ class Groups(Connection):
                 for name, indexes in topics.items()
             ],
         )
-        wire = self._asking()
-        node = await wire.coordinator(GROUP, group_id)
-        answer = await wire.ask(OFFSET_DELETE, request, node=node)
+        answer = None
+        async for node in self._coordinators(group_id):
+            answer = await self._asking().ask(OFFSET_DELETE, request, node=node)
+            if answer.error_code not in RETRIABLE:
+                break
+        assert answer is not None
         if answer.error_code != codes.NONE:
             raise fault(answer.error_code, group=group_id)
         for topic in answer.topics:
@@ -170,6 +226,20 @@ class Groups(Connection):
                         part.error_code, group=group_id, topic=topic.name,
                         partition=part.partition_index,
                     )  # fmt: skip
+
+    async def _coordinators(self, group_id: str) -> AsyncIterator[int]:
+        """The broker that keeps a group, again and again while that moves; bounded in time.
+
+        librdkafka's own calls for offsets are not used: versions up to 2.16 end the process when
+        the coordinator answers that it is another one, or not ready.
+        """
+        wire = self._asking()
+        until = asyncio.get_running_loop().time() + self._timeout_s
+        while True:
+            yield await wire.coordinator(GROUP, group_id)
+            if asyncio.get_running_loop().time() > until:
+                return
+            await asyncio.sleep(_RETRY_S)
 
 
 def _member(member: Any) -> GroupMember:

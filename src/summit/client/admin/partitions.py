@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from summit.client import librdkafka
 from summit.client.admin.connection import Connection
-from summit.client.faults import translate
 from summit.client.types import TopicPartition
 from summit.client.wire import fault
 from summit.protocol import codes
+from summit.protocol.elect_leaders import (
+    ELECT_LEADERS,
+    ElectLeadersRequest,
+    ElectLeadersTopic,
+)
 from summit.protocol.metadata import MetadataRequestTopic
 
-_NO_CHANGE: Final = ("ELECTION_NOT_NEEDED", "PREFERRED_LEADER_NOT_AVAILABLE")
+_NO_CHANGE: Final = (codes.ELECTION_NOT_NEEDED, codes.PREFERRED_LEADER_NOT_AVAILABLE)
+_PREFERRED: Final = 0
 
 
 class PartitionState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -103,26 +107,26 @@ class Partitions(Connection):
         Raises: Invalid("client.unsupported") by a broker that is alone.
         """
 
-        def act() -> Future[Any]:
-            library = librdkafka.load()
-            wanted = (
-                None
-                if partitions is None
-                else [library.TopicPartition(each.topic, each.partition) for each in partitions]
-            )
-            elected: Future[Any] = self._handle.elect_leaders(
-                library.ElectionType.PREFERRED, wanted, request_timeout=self._timeout_s
-            )
-            return elected
-
+        topics: dict[str, list[int]] | None = None
+        if partitions is not None:
+            topics = {}
+            for where in partitions:
+                topics.setdefault(where.topic, []).append(where.partition)
+        request = ElectLeadersRequest(
+            election_type=_PREFERRED,
+            topic_partitions=None
+            if topics is None
+            else [ElectLeadersTopic(topic=name, partitions=each) for name, each in topics.items()],
+            timeout_ms=self.config.request_timeout_ms,
+        )
+        answer = await self._asking().ask(ELECT_LEADERS, request)
+        if answer.error_code != codes.NONE:
+            raise fault(answer.error_code)
         changed = []
-        for part, error in (await self._answer(act)).items():
-            where = TopicPartition(part.topic, part.partition)
-            if error is None:
-                changed.append(where)
-            elif error.args[0].name() not in (
-                "ELECTION_NOT_NEEDED",
-                "PREFERRED_LEADER_NOT_AVAILABLE",
-            ):
-                raise translate(error, topic=where.topic, partition=where.partition)
+        for topic in answer.replica_election_results:
+            for part in topic.partition_result:
+                if part.error_code == codes.NONE:
+                    changed.append(TopicPartition(topic.topic, part.partition_id))
+                elif part.error_code not in _NO_CHANGE:
+                    raise fault(part.error_code, topic=topic.topic, partition=part.partition_id)
         return sorted(changed)

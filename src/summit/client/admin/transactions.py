@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -28,6 +29,8 @@ from summit.protocol.write_txn_markers import (
     WritableTxnMarkerTopic,
     WriteTxnMarkersRequest,
 )
+
+_OPEN: Final = ("Ongoing", "PrepareCommit", "PrepareAbort")
 
 
 class TransactionListing(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -111,7 +114,7 @@ class Transactions(Connection):
             producer_id=found.producer_id,
             producer_epoch=found.producer_epoch,
             timeout_ms=found.transaction_timeout_ms,
-            started_ms=None if since < 0 else since,
+            started_ms=since if since >= 0 and found.transaction_state in _OPEN else None,
             partitions=sorted(
                 TopicPartition(topic.topic, index)
                 for topic in found.topics
