@@ -236,12 +236,17 @@ class StreamConsumer(Emitter):
         )
         self._worker.add_done_callback(_seen)
         assigned = asyncio.ensure_future(self._begun.wait())
-        await asyncio.wait(
-            [assigned, self._worker],
-            timeout=CONSUMER_START_WAIT_MS / 1000,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        assigned.cancel()
+        try:
+            await asyncio.wait(
+                [assigned, self._worker],
+                timeout=CONSUMER_START_WAIT_MS / 1000,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+        finally:
+            assigned.cancel()
         if self._worker.done() and not self._worker.cancelled():
             self._worker.result()
 
