@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
-from tests.clusters import shared_cluster, stop_shared_cluster
+from tests.clusters import empty_cluster, shared_cluster, stop_shared_cluster
 
 # The same examples every time, so that a run says something of the change at hand. With
 # SUMMIT_TEST_EXPLORE=1 hypothesis draws new ones.
@@ -27,6 +28,15 @@ def pytest_xdist_auto_num_workers(config: Any) -> int:
 def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The addresses of a real cluster of three brokers, shared by all tests of the run."""
     return shared_cluster(_run_directory(tmp_path_factory))
+
+
+@pytest.fixture
+def clean_cluster(
+    kafka_cluster: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[str]]:
+    """The same without topics and groups, for this test alone."""
+    with empty_cluster(kafka_cluster, _run_directory(tmp_path_factory)) as servers:
+        yield servers
 
 
 @pytest.hookimpl(trylast=True)

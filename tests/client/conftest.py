@@ -43,14 +43,14 @@ class World:
         return self._address if self.broker is None else f"127.0.0.1:{self.broker.port}"
 
     async def topic(self, partitions: int = 1) -> str:
-        """A fresh topic; its name holds dashes, as the guide's."""
-        name = f"client-events-{_run}-{next(_serial)}"
+        """A fresh topic, which no rule reads; its name holds dashes, as the guide's."""
+        name = f"_client-events-{_run}-{next(_serial)}"
         async with self.admin() as admin:
             await admin.create_topic(TopicConfig(name=name, partitions=partitions))
         return name
 
     def group(self) -> str:
-        return f"client-group-{_run}-{next(_serial)}"
+        return f"_client-group-{_run}-{next(_serial)}"
 
     def admin(self) -> Admin:
         return Admin({"bootstrapServers": self.address})

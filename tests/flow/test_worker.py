@@ -12,9 +12,9 @@ from tests.flow.world import T0, failure, five_failures, read_topic, until, worl
 from summit.journal.topics import WAIT_HEADER
 
 
-def test_events_become_an_alert(servers: list[str]) -> None:
+def test_events_become_an_alert(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with world(servers) as w:
+        async with world(each_backend) as w:
             await w.start_worker()
             await w.apply(five_failures())
             await w.send(*(failure(n) for n in range(4)))
@@ -31,9 +31,9 @@ def test_events_become_an_alert(servers: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_half_open_windows_and_keys_across_partitions(servers: list[str]) -> None:
+def test_half_open_windows_and_keys_across_partitions(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with world(servers) as w:
+        async with world(each_backend) as w:
             await w.start_worker()
             await w.apply(five_failures())
             await w.send(*(failure(15 * n, ip="late") for n in range(5)))
@@ -46,9 +46,9 @@ def test_half_open_windows_and_keys_across_partitions(servers: list[str]) -> Non
     asyncio.run(run())
 
 
-def test_a_worker_goes_on_where_the_last_one_ended(servers: list[str]) -> None:
+def test_a_worker_goes_on_where_the_last_one_ended(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with world(servers) as w:
+        async with world(each_backend) as w:
             first = await w.start_worker()
             await w.apply(five_failures())
             place = await w.send(*(failure(n) for n in range(8)))
@@ -69,9 +69,9 @@ def test_a_worker_goes_on_where_the_last_one_ended(servers: list[str]) -> None:
     asyncio.run(run())
 
 
-def test_bad_events_are_put_aside_whole_and_hold_nobody_up(servers: list[str]) -> None:
+def test_bad_events_are_put_aside_whole_and_hold_nobody_up(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with world(servers) as w:
+        async with world(each_backend) as w:
             worker = await w.start_worker()
             await w.apply(five_failures())
             bad = [b"{oops", b"[1]", b"\xff\xfe", json.dumps(failure(0, timestamp="x")).encode()]
@@ -85,7 +85,7 @@ def test_bad_events_are_put_aside_whole_and_hold_nobody_up(servers: list[str]) -
             assert worker.status()["skippedByReason"] == {
                 "event.no_type": 1, "event.no_key": 1, "event.empty": 1,
             }  # fmt: skip
-            letters = await read_topic(servers, "auth.dlq", 4)
+            letters = await read_topic(each_backend, "auth.dlq", 4)
             values = [letter.json() for letter in letters]
             assert [b64decode(value["originalValue"]) for value in values] == bad
             assert [value["originalOffset"] for value in values] == [0, 1, 2, 3]
@@ -96,9 +96,9 @@ def test_bad_events_are_put_aside_whole_and_hold_nobody_up(servers: list[str]) -
     asyncio.run(run())
 
 
-def test_rules_come_change_and_go_without_a_restart(servers: list[str]) -> None:
+def test_rules_come_change_and_go_without_a_restart(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with world(servers) as w:
+        async with world(each_backend) as w:
             worker = await w.start_worker()
             await w.apply(five_failures())
             await w.settle(await w.send(*(failure(n) for n in range(3))))
@@ -122,9 +122,9 @@ def test_rules_come_change_and_go_without_a_restart(servers: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_a_rule_sees_events_from_its_activation_on(servers: list[str]) -> None:
+def test_a_rule_sees_events_from_its_activation_on(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with world(servers) as w:
+        async with world(each_backend) as w:
             await w.start_worker()
             await w.apply(five_failures("other", topics=["elsewhere"]))
             await w.send(*(failure(n) for n in range(4)))
@@ -136,9 +136,9 @@ def test_a_rule_sees_events_from_its_activation_on(servers: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_new_topics_are_read_from_their_first_record(servers: list[str]) -> None:
+def test_new_topics_are_read_from_their_first_record(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with world(servers) as w:
+        async with world(each_backend) as w:
             worker = await w.start_worker()
             await w.apply(five_failures(topics=["auth.*"]))
             await w.send(*(failure(n) for n in range(5)), topic="web")
@@ -150,11 +150,11 @@ def test_new_topics_are_read_from_their_first_record(servers: list[str]) -> None
 
 
 @pytest.mark.slow
-def test_a_topic_made_anew_begins_at_its_beginning(servers: list[str]) -> None:
+def test_a_topic_made_anew_begins_at_its_beginning(each_backend: list[str]) -> None:
     from summit.client.admin import Admin
 
     async def run() -> None:
-        async with world(servers) as w, Admin({"bootstrapServers": servers}) as admin:
+        async with world(each_backend) as w, Admin({"bootstrapServers": each_backend}) as admin:
             worker = await w.start_worker()
             await w.apply(five_failures())
             await w.settle(await w.send(*(failure(n) for n in range(7))))
@@ -171,9 +171,9 @@ def test_a_topic_made_anew_begins_at_its_beginning(servers: list[str]) -> None:
     asyncio.run(run())
 
 
-def test_a_worker_can_finish_what_is_there(servers: list[str]) -> None:
+def test_a_worker_can_finish_what_is_there(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with world(servers) as w:
+        async with world(each_backend) as w:
             await w.apply(five_failures(), active=False)
             for topic in ("one", "two"):
                 await w.send(*(failure(n) for n in range(1_000)), topic=topic)
@@ -189,9 +189,9 @@ def test_a_worker_can_finish_what_is_there(servers: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_a_rule_that_nobody_checked_is_told_and_harms_no_other(servers: list[str]) -> None:
+def test_a_rule_that_nobody_checked_is_told_and_harms_no_other(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with world(servers) as w:
+        async with world(each_backend) as w:
             worker = await w.start_worker()
             await w.producer.send(
                 {"topic": "_summit.definitions", "key": "pattern/x", "value": '{"id":"x"}'}

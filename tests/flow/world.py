@@ -12,6 +12,7 @@ from summit.alerts import Alert, AlertQuery
 from summit.client.admin import Admin
 from summit.client.consumer import StreamConsumer
 from summit.client.producer import StreamProducer
+from summit.client.topics import TopicConfig
 from summit.client.types import ConsumerRecord, ProducerResult
 from summit.flow.settings import WorkerSettings
 from summit.flow.worker import Worker
@@ -50,6 +51,7 @@ class World:
         self.alerts = AlertFollower(servers)
         self.producer = StreamProducer({"bootstrapServers": servers, "lingerMs": 0})
         self.workers: list[Worker] = []
+        self._made: set[str] = set()
 
     async def apply(self, *documents: dict[str, Any], active: bool = True) -> int:
         """Publish rules; returns when the worker goes by them."""
@@ -64,6 +66,7 @@ class World:
         self, *events: Any, topic: str = "auth", partition: int = 0, **record: Any
     ) -> ProducerResult:
         """Write events (dictionaries, or raw values); the place of the last."""
+        await self._make(topic)
         results = await self.producer.send_batch(
             [
                 {
@@ -77,6 +80,13 @@ class World:
             ]
         )
         return results[-1]
+
+    async def _make(self, topic: str) -> None:
+        """Make a topic of two partitions the first time it is written to."""
+        if topic not in self._made:
+            self._made.add(topic)
+            async with Admin({"bootstrapServers": self.servers}) as admin:
+                await admin.create_if_missing(TopicConfig(name=topic, partitions=2))
 
     async def settle(self, place: ProducerResult) -> list[Alert]:
         """Wait until the record's alerts are readable; all alerts, oldest first."""

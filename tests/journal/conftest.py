@@ -17,3 +17,11 @@ def servers(tmp_path: Path) -> Iterator[list[str]]:
     broker.start()
     yield [f"127.0.0.1:{broker.port}"]
     broker.stop()
+
+
+@pytest.fixture(params=["embedded", pytest.param("cluster", marks=pytest.mark.cluster)])
+def each_backend(request: pytest.FixtureRequest) -> list[str]:
+    """The addresses of a fresh broker, then those of a cluster without topics."""
+    name = "servers" if request.param == "embedded" else "clean_cluster"
+    found: list[str] = request.getfixturevalue(name)
+    return found

@@ -44,9 +44,9 @@ async def both(servers: list[str]) -> AsyncIterator[tuple[AlertFollower, StreamP
         await follower.stop()
 
 
-def test_readable_means_processed_and_its_alerts_in_the_view(servers: list[str]) -> None:
+def test_readable_means_processed_and_its_alerts_in_the_view(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with both(servers) as (follower, producer):
+        async with both(each_backend) as (follower, producer):
             waiting = asyncio.ensure_future(follower.wait_readable("t", 0, 4, 10_000))
             await write_progress(producer, record({"t/0": 4}))
             await write_progress(producer, record({"t/0": 5, "u/0": 1}, alerts={"0": 1}))
@@ -61,9 +61,9 @@ def test_readable_means_processed_and_its_alerts_in_the_view(servers: list[str])
     asyncio.run(run())
 
 
-def test_what_no_rule_reads_is_readable_at_once(servers: list[str]) -> None:
+def test_what_no_rule_reads_is_readable_at_once(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with both(servers) as (follower, producer):
+        async with both(each_backend) as (follower, producer):
             with pytest.raises(Unavailable):
                 await follower.wait_readable("web", 0, 9, 100)
             last = ProgressRecord(worker="w", positions={}, reads=["auth.*"], definitions=3)
@@ -79,14 +79,14 @@ def test_what_no_rule_reads_is_readable_at_once(servers: list[str]) -> None:
     asyncio.run(run())
 
 
-def test_the_view_follows_the_topic_and_new_alerts_are_told_once(servers: list[str]) -> None:
+def test_the_view_follows_the_topic_and_new_alerts_are_told_once(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with StreamProducer({"bootstrapServers": servers, "lingerMs": 0}) as writer:
-            follower = AlertFollower(servers)
+        async with StreamProducer({"bootstrapServers": each_backend, "lingerMs": 0}) as writer:
+            follower = AlertFollower(each_backend)
             await follower.start()
             await follower.stop()
             await writer.send({"topic": "alerts", "key": "id0", "value": alert(0)})
-        async with both(servers) as (follower, producer):
+        async with both(each_backend) as (follower, producer):
             told: list[str] = []
             follower.on("alert", lambda found: told.append(found.id))
             for number in (1, 2, 1):
@@ -103,14 +103,14 @@ def test_the_view_follows_the_topic_and_new_alerts_are_told_once(servers: list[s
     asyncio.run(run())
 
 
-def test_the_last_progress_is_found_behind_what_is_none(servers: list[str]) -> None:
+def test_the_last_progress_is_found_behind_what_is_none(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with both(servers) as (follower, producer):
-            assert await read_last_progress(servers, SystemClock()) is None
+        async with both(each_backend) as (follower, producer):
+            assert await read_last_progress(each_backend, SystemClock()) is None
             for at in range(30):
                 await write_progress(producer, record({"t/0": at}))
             await producer.send({"topic": "_summit.progress", "partition": 0, "value": "x"})
-            last = await read_last_progress(servers, SystemClock())
+            last = await read_last_progress(each_backend, SystemClock())
             assert last == record({"t/0": 29})
             await follower.wait_readable("t", 0, 28, 10_000)
 

@@ -36,9 +36,9 @@ def rule(name: str, /, **members: Any) -> dict[str, Any]:
     return {"kind": "pattern", "id": name, **members}
 
 
-def test_a_writer_reads_its_own_write_and_others_follow(servers: list[str]) -> None:
+def test_a_writer_reads_its_own_write_and_others_follow(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with following(servers) as one, following(servers) as two:
+        async with following(each_backend) as one, following(each_backend) as two:
             seen: list[str] = []
             two.on("change", lambda change: seen.append(change.key))
             first = await one.publish(rule("a", name="first"))
@@ -56,9 +56,9 @@ def test_a_writer_reads_its_own_write_and_others_follow(servers: list[str]) -> N
     asyncio.run(run())
 
 
-def test_of_two_who_change_the_same_version_one_is_told(servers: list[str]) -> None:
+def test_of_two_who_change_the_same_version_one_is_told(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with following(servers) as one, following(servers) as two:
+        async with following(each_backend) as one, following(each_backend) as two:
             offset = (await one.publish(rule("a"))).definition.offset
             results = await asyncio.gather(
                 one.publish(rule("a", by="one"), expected_offset=offset),
@@ -80,12 +80,12 @@ def test_of_two_who_change_the_same_version_one_is_told(servers: list[str]) -> N
     asyncio.run(run())
 
 
-def test_a_late_follower_is_ready_when_it_has_read_what_was_there(servers: list[str]) -> None:
+def test_a_late_follower_is_ready_when_it_has_read_what_was_there(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with following(servers) as one:
+        async with following(each_backend) as one:
             for number in range(50):
                 await one.publish(rule(f"r{number}"))
-            async with following(servers) as two:
+            async with following(each_backend) as two:
                 assert len(two.current("pattern")) == 50
                 assert two.next_offset == one.next_offset == 50
 
@@ -93,12 +93,14 @@ def test_a_late_follower_is_ready_when_it_has_read_what_was_there(servers: list[
 
 
 def test_what_somebody_else_wrote_wrongly_is_skipped_and_kept_in_history(
-    servers: list[str],
+    each_backend: list[str],
 ) -> None:
     async def run() -> None:
-        async with following(servers) as one:
+        async with following(each_backend) as one:
             await one.publish(rule("a"))
-            async with StreamProducer({"bootstrapServers": servers, "lingerMs": 0}) as producer:
+            async with StreamProducer(
+                {"bootstrapServers": each_backend, "lingerMs": 0}
+            ) as producer:
                 for key, value in ((None, b"{}"), ("pattern/b", b"{"), ("pattern/b", b"[]")):
                     await producer.send(
                         {"topic": "_summit.definitions", "key": key, "value": value}
@@ -112,9 +114,9 @@ def test_what_somebody_else_wrote_wrongly_is_skipped_and_kept_in_history(
     asyncio.run(run())
 
 
-def test_unknown_ones_cannot_be_read_or_deleted(servers: list[str]) -> None:
+def test_unknown_ones_cannot_be_read_or_deleted(each_backend: list[str]) -> None:
     async def run() -> None:
-        async with following(servers) as one:
+        async with following(each_backend) as one:
             with pytest.raises(Invalid, match="there is no pattern 'x'"):
                 one.get("pattern", "x")
             with pytest.raises(Invalid, match="there is no pattern 'x'"):
