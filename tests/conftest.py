@@ -25,17 +25,21 @@ def pytest_xdist_auto_num_workers(config: Any) -> int:
 
 
 @pytest.fixture(scope="session")
-def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> str:
+def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One directory for all processes of this test run."""
+    return _run_directory(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def kafka_cluster(run_directory: Path) -> str:
     """The addresses of a real cluster of three brokers, shared by all tests of the run."""
-    return shared_cluster(_run_directory(tmp_path_factory))
+    return shared_cluster(run_directory)
 
 
 @pytest.fixture
-def clean_cluster(
-    kafka_cluster: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[list[str]]:
+def clean_cluster(kafka_cluster: str, run_directory: Path) -> Iterator[list[str]]:
     """The same without topics and groups, for this test alone."""
-    with empty_cluster(kafka_cluster, _run_directory(tmp_path_factory)) as servers:
+    with empty_cluster(kafka_cluster, run_directory) as servers:
         yield servers
 
 
@@ -48,6 +52,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _run_directory(factory: pytest.TempPathFactory) -> Path:
-    """One directory for all processes of this test run."""
     base = factory.getbasetemp()
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base

@@ -41,6 +41,7 @@ class Running:
         threading.Thread(target=self._read_out, daemon=True).start()
         threading.Thread(target=self._read_err, daemon=True).start()
         self.ready: dict[str, Any] = {}
+        self.brokers = 1  # more where it dials a cluster
 
     def wait_ready(self) -> Self:
         """Wait for the ready line."""

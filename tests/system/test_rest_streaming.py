@@ -17,11 +17,12 @@ def rest(system: Running) -> Rest:
     return rest
 
 
-def test_health_and_its_siblings(rest: Rest) -> None:
+def test_health_and_its_siblings(system: Running, rest: Rest) -> None:
     status, body = rest("GET", "/health")
     assert status == 200
-    assert {"status": "healthy", "service": "streaming-service", "isLeader": True,
-            "brokerId": 1}.items() <= body.items()  # fmt: skip
+    assert (body["status"], body["service"]) == ("healthy", "streaming-service")
+    assert body["isLeader"] is True
+    assert body["brokerId"] in range(1, system.brokers + 1)
     assert body["version"] == rest("GET", "/version")[1]["version"]
     assert rest("GET", "/livez") == (200, {"status": "alive"})
     assert rest("GET", "/readyz")[0] == 200
@@ -140,11 +141,16 @@ def test_topics(rest: Rest) -> None:
     assert "_summit.definitions" in names
 
 
-def test_partitions_that_have_fewer_copies_than_were_asked_for_are_counted(rest: Rest) -> None:
-    deadline = time.monotonic() + 10
-    while (found := rest("GET", "/api/metrics")[1]["underReplicatedPartitions"]) != 6:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.2)
+def test_partitions_that_have_fewer_copies_than_were_asked_for_are_counted(
+    system: Running, rest: Rest
+) -> None:
+    wanted = 6 if system.brokers == 1 else 0  # a cluster of three has the three copies
+    for _ in range(200):
+        found = rest("GET", "/api/metrics")[1]["underReplicatedPartitions"]
+        if found == wanted:
+            return
+        time.sleep(0.1)
+    raise AssertionError(found)
 
 
 @pytest.mark.parametrize(
@@ -248,11 +254,18 @@ def test_collectors_by_rest_and_by_definition(rest: Rest) -> None:
     assert rest("GET", "/api/collectors")[1]["count"] == 0
 
 
-def test_metrics_as_json_and_as_text(rest: Rest) -> None:
-    metrics = rest("GET", "/api/metrics")[1]
-    for name in ("messagesInPerSec", "messagesOutPerSec", "bytesInPerSec", "bytesOutPerSec",
-                 "producerRequestRate", "consumerRequestRate"):  # fmt: skip
-        assert metrics[name] >= 0
+def test_metrics_as_json_and_as_text(system: Running, rest: Rest) -> None:
+    seen = ["messagesInPerSec", "bytesInPerSec", "replicationBytesInPerSec", "leaderElectionRate"]
+    told = ["messagesOutPerSec", "bytesOutPerSec", "producerRequestRate", "consumerRequestRate"]
+    known = seen + told if system.brokers == 1 else seen
+    for _ in range(200):  # a rate of a cluster needs a second look
+        metrics = rest("GET", "/api/metrics")[1]
+        if all(metrics[name] is not None for name in known):
+            break
+        time.sleep(0.1)
+    assert all(metrics[name] >= 0 for name in known)
+    if system.brokers > 1:  # what only its brokers count is not invented
+        assert [metrics[name] for name in (*told, "uncleanLeaderElectionsPerSec")] == [None] * 5
     assert metrics["activeControllerCount"] == 1
     assert metrics["worker"]["active"] is True
     assert metrics["worker"]["members"] == 1

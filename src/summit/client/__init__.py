@@ -21,7 +21,7 @@ from summit.client.consumer import StreamConsumer
 from summit.client.group_admin import GroupDescription, GroupMember
 from summit.client.group_resets import OffsetReset, plan_reset
 from summit.client.log_reader import LogReader
-from summit.client.placement import StickyPartitions, keyed_partition
+from summit.client.observing import ClusterFigures, ClusterObserver
 from summit.client.producer import StreamProducer
 from summit.client.settings import AdminConfig, ConsumerConfig, ProducerConfig
 from summit.client.topics import TopicConfig, TopicCreated
@@ -50,6 +50,8 @@ __all__ = [
     "PartitionState",
     "LogDir",
     "ClusterDescription",
+    "ClusterFigures",
+    "ClusterObserver",
     "ClusterAdmin",
     "BrokerNode",
     "NO_HEADERS",

@@ -47,6 +47,7 @@ class ServiceAlone:
         self._intake: EventIntake | None = None
         self._figures: MetricsReader | None = None
         self._webs: dict[str, WebServer] = {}
+        self._metrics: ServiceMetrics | None = None
         self._tasks = Tasks()
         self._workers: list[Child] = []
         self._failure: asyncio.Future[BaseException] | None = None
@@ -66,7 +67,8 @@ class ServiceAlone:
         if self._streaming is not None:
             self._figures = MetricsReader(self._servers, self._node.clock)
             await self._figures.start()
-            service = StreamingService(self._node, ServiceMetrics(self._node, self._figures))
+            self._metrics = ServiceMetrics(self._node, self._figures)
+            service = StreamingService(self._node, self._metrics)
             await self._listen("streaming", service.routes(), self._streaming)
         if self._correlation is not None:
             self._intake = EventIntake(self._node, self._correlation.response_timeout_ms)
@@ -80,6 +82,8 @@ class ServiceAlone:
         await asyncio.gather(*(web.stop() for web in self._webs.values()))
         if self._intake is not None:
             await self._intake.stop()
+        if self._metrics is not None:
+            await self._metrics.stop()
         if self._node is not None:
             await self._node.stop()
         if self._figures is not None:

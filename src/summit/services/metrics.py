@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,6 +13,7 @@ from summit.base.errors import Invalid
 from summit.flow.settings import WorkerSettings
 from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import partition_name
+from summit.services.cluster_watch import ClusterWatch
 from summit.services.metrics_feed import MetricsReader
 from summit.services.node import Node
 
@@ -26,6 +27,18 @@ _RATES = {
     "producerRequestRate": "produce_requests_per_s",
     "consumerRequestRate": "fetch_requests_per_s",
 }
+# Under the names that Kafka's own exporters use, so that dashboards for Kafka show them.
+_KAFKA_GAUGES = {
+    "underReplicatedPartitions": (
+        "kafka_server_replicamanager_underreplicatedpartitions", "Partitions short of replicas",
+    ),
+    "offlinePartitionsCount": (
+        "kafka_controller_kafkacontroller_offlinepartitionscount", "Partitions without a leader",
+    ),
+    "activeControllerCount": (
+        "kafka_controller_kafkacontroller_activecontrollercount", "Elected controllers",
+    ),
+}  # fmt: skip
 
 
 class ServiceMetrics:
@@ -39,22 +52,17 @@ class ServiceMetrics:
     def __init__(self, node: Node, broker: MetricsReader) -> None:
         self._node = node
         self._broker = broker
+        self._watch = ClusterWatch(node.admin, node.clock)
+
+    async def stop(self) -> None:
+        """Look at nothing any more."""
+        await self._watch.stop()
 
     async def read(self) -> dict[str, Any]:
         """StreamMetrics with more members. What nobody can tell is null."""
-        figures = self._broker.figures() or {}
-        rates = {name: figures.get(source) for name, source in _RATES.items()}
-        partitions = await self._partitions()
+        figures = self._broker.figures()
         return {
-            **rates,
-            # One node copies nothing and elects nobody: these are facts, not gaps.
-            "replicationBytesInPerSec": 0.0,
-            "replicationBytesOutPerSec": 0.0,
-            "underReplicatedPartitions": _under_replicated(figures, partitions),
-            "offlinePartitionsCount": sum(p.leader < 0 for p in partitions),
-            "activeControllerCount": 1,
-            "leaderElectionRate": 0.0,
-            "uncleanLeaderElectionsPerSec": 0.0,
+            **(await self._of_cluster() if figures is None else await self._of_broker(figures)),
             "worker": await self._worker(),
             "collectors": {
                 status.name: {
@@ -63,7 +71,7 @@ class ServiceMetrics:
                 }
                 for status in (c.status() for c in self._node.collectors.list())
             },
-            "groups": figures.get("groups"),
+            "groups": None if figures is None else figures.get("groups"),
         }  # fmt: skip
 
     async def prometheus(self) -> tuple[str, str]:
@@ -73,9 +81,43 @@ class ServiceMetrics:
         registry.register(_Families(figures))
         return generate_latest(registry).decode(), MEDIA
 
-    async def _partitions(self) -> list[Any]:
-        topics = await self._node.admin.describe_topics()
-        return [partition for topic in topics for partition in topic.partitions]
+    async def _of_broker(self, figures: Mapping[str, Any]) -> dict[str, Any]:
+        """StreamMetrics of an embedded broker, which tells them itself."""
+        states = await self._node.admin.partition_states()
+        return {
+            **{name: figures.get(source) for name, source in _RATES.items()},
+            # One node copies nothing and elects nobody: these are facts, not gaps.
+            "replicationBytesInPerSec": 0.0,
+            "replicationBytesOutPerSec": 0.0,
+            "underReplicatedPartitions": figures.get("under_replicated_partitions"),
+            "offlinePartitionsCount": sum(state.is_offline for state in states),
+            "activeControllerCount": 1,
+            "leaderElectionRate": 0.0,
+            "uncleanLeaderElectionsPerSec": 0.0,
+        }
+
+    async def _of_cluster(self) -> dict[str, Any]:
+        """StreamMetrics of a cluster, as far as a client sees them."""
+        seen = await self._watch.figures()
+        unseen = dict.fromkeys(
+            (*_RATES, "replicationBytesInPerSec", "replicationBytesOutPerSec",
+             "underReplicatedPartitions", "offlinePartitionsCount", "activeControllerCount",
+             "leaderElectionRate", "uncleanLeaderElectionsPerSec")
+        )  # fmt: skip
+        if seen is None:
+            return unseen
+        return {
+            **unseen,
+            "messagesInPerSec": seen.messages_in_per_s,
+            "bytesInPerSec": seen.bytes_in_per_s,
+            # What followers take in is what leaders give out.
+            "replicationBytesInPerSec": seen.replication_bytes_per_s,
+            "replicationBytesOutPerSec": seen.replication_bytes_per_s,
+            "underReplicatedPartitions": seen.under_replicated_partitions,
+            "offlinePartitionsCount": seen.offline_partitions,
+            "activeControllerCount": seen.controllers,
+            "leaderElectionRate": seen.leader_elections_per_s,
+        }
 
     async def _worker(self) -> dict[str, Any]:
         last = self._node.alerts.progress.last
@@ -113,17 +155,6 @@ class ServiceMetrics:
         )
 
 
-def _under_replicated(figures: Mapping[str, Any], partitions: Sequence[Any]) -> int:
-    """Partitions short of the copies that were asked for.
-
-    The embedded broker knows what was asked; a cluster shows only the replicas it has given.
-    """
-    known: int | None = figures.get("under_replicated_partitions")
-    if known is not None:
-        return known
-    return sum(len(p.isr) < len(p.replicas) for p in partitions)
-
-
 class _Families:
     """One reading as Prometheus families."""
 
@@ -131,16 +162,16 @@ class _Families:
         self._figures = figures
 
     def collect(self) -> Any:
-        for name in _RATES:
+        for name in (*_RATES, "replicationBytesInPerSec"):
             if self._figures[name] is not None:
                 gauge = GaugeMetricFamily(f"summit_{_snake(name)}", f"{name} over 10 seconds")
                 gauge.add_metric([], self._figures[name])
                 yield gauge
-        under = GaugeMetricFamily(
-            "kafka_server_replicamanager_underreplicatedpartitions", "Partitions short of replicas"
-        )
-        under.add_metric([], self._figures["underReplicatedPartitions"])
-        yield under
+        for name, (family, text) in _KAFKA_GAUGES.items():
+            if self._figures[name] is not None:
+                gauge = GaugeMetricFamily(family, text)
+                gauge.add_metric([], self._figures[name])
+                yield gauge
         lag = GaugeMetricFamily(
             "kafka_consumergroup_lag", "Records not yet read", labels=["consumergroup", "topic"]
         )
