@@ -4,7 +4,9 @@
                           (, deadline of an absence)]))
 
 A coordinate is the text of the header `summit.src` where the record carries one (collector, file
-identity, position), else `[topic id, partition, offset]`. So a file that is read twice into the
+identity, position), else `[topic id, partition, offset]`. A record that was moved here from another
+cluster says in that header where it stood (`log:<topic id>:<partition>:<offset>`), which counts as
+that place: a move changes no id. So a file that is read twice into the
 log gives the same ids, a topic that is deleted and made anew gives others, and a new title or
 severity is not a new alert. JSON keeps the types of the key apart (1, "1", true, null), except
 that a whole float is its integer: equality knows no difference between 1 and 1.0.
@@ -19,12 +21,28 @@ import msgspec
 
 Coordinate = str | tuple[str, int, int]
 
+_LOG = "log:"
 _ENCODER = msgspec.json.Encoder()
 
 
 def source_coordinate(src: str | None, topic_id: str, partition: int, offset: int) -> Coordinate:
     """Where an event comes from: its collector's own position, else its place in the log."""
-    return src if src is not None else (topic_id, partition, offset)
+    if src is None:
+        return (topic_id, partition, offset)
+    if src.startswith(_LOG):
+        parts = src.split(":")
+        if len(parts) == 4 and parts[2].isdecimal() and parts[3].isdecimal():
+            return (parts[1], int(parts[2]), int(parts[3]))
+    return src
+
+
+def log_coordinate(topic_id: str, partition: int, offset: int) -> str:
+    """A place in a log as the text of the header `summit.src`.
+
+    >>> source_coordinate(log_coordinate("Qm9", 2, 17), "other", 0, 0)
+    ('Qm9', 2, 17)
+    """
+    return f"{_LOG}{topic_id}:{partition}:{offset}"
 
 
 def alert_id(

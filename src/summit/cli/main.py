@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rules": ("rules", "Apply, list, remove and test rules."),
     "alerts": ("alerts", "List alerts or follow them live."),
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
+    "migrate": ("migrate", "Move topics, groups and alerts from one cluster to another."),
     "collector": ("collector", "Add, list and remove collectors."),
 }
 HIDDEN = {"node": "node"}  # run by `summit up`

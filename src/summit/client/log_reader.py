@@ -25,13 +25,20 @@ class LogReader:
 
     Args:
         config: An `AdminConfig`, or a mapping with its names.
+        committed: Read what no transaction has open or aborted; name a `stop` that readers of
+            committed records can reach (`ClusterAdmin.offsets(committed=True)`).
     """
 
     def __init__(
-        self, config: AdminConfig | Mapping[str, Any], *, clock: Clock | None = None
+        self,
+        config: AdminConfig | Mapping[str, Any],
+        *,
+        committed: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.config = config if isinstance(config, AdminConfig) else AdminConfig.from_dict(config)
         self.addresses: list[str] = []
+        self._committed = committed
         self._clock = clock or SystemClock()
         self._reader: Reader | None = None
         self._calls: CallThread | None = None
@@ -52,6 +59,7 @@ class LogReader:
             request_timeout_ms=self.config.request_timeout_ms,
             auto_offset_reset="none",
             enable_auto_commit=False,
+            isolation_level="read_committed" if self._committed else "read_uncommitted",
             # A fetch that waits at the end of one range would hold up the next range.
             fetch_max_wait_ms=5,
         )
