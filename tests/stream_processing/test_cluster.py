@@ -1,14 +1,8 @@
-"""The managers over a real Apache Kafka cluster; only where one is named.
-
-    SUMMIT_TEST_KAFKA=host:port,host:port,host:port pytest tests/stream_processing/test_cluster.py
-
-It needs three brokers that live and makes topics of its own, which it deletes.
-"""
+"""The managers over a real Apache Kafka cluster of three brokers."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -23,18 +17,13 @@ from summit.stream_processing import (
     TopicManager,
 )
 
-SERVERS = os.environ.get("SUMMIT_TEST_KAFKA", "")
-
-pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.skipif(not SERVERS, reason="SUMMIT_TEST_KAFKA names no Apache Kafka cluster"),
-]
+pytestmark = pytest.mark.cluster
 
 
-def over_a_topic(work: Callable[[str, TopicManager], Awaitable[None]]) -> None:
+def over_a_topic(servers: str, work: Callable[[str, TopicManager], Awaitable[None]]) -> None:
     async def go() -> None:
-        name = f"summit-test-{uuid.uuid4().hex}.a-b"
-        async with TopicManager(SERVERS) as topics:
+        name = f"_client-{uuid.uuid4().hex}.a-b"
+        async with TopicManager(servers) as topics:
             made = await topics.create_topic(
                 {"name": name, "partitions": 4, "replicationFactor": 3, "minInSyncReplicas": 2}
             )
@@ -54,7 +43,7 @@ async def seen(check: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.1)
 
 
-def test_settings_are_the_clusters() -> None:
+def test_settings_are_the_clusters(kafka_cluster: str) -> None:
     async def work(name: str, topics: TopicManager) -> None:
         config = await topics.get_topic_config(name)
         assert (config.replication_factor, config.min_in_sync_replicas) == (3, 2)
@@ -63,12 +52,12 @@ def test_settings_are_the_clusters() -> None:
         assert (await topics.get_topic_config(name)).partitions == 5
         assert await topics.topic_exists(name)
 
-    over_a_topic(work)
+    over_a_topic(kafka_cluster, work)
 
 
-def test_partitions_have_leaders_which_can_be_rebalanced() -> None:
+def test_partitions_have_leaders_which_can_be_rebalanced(kafka_cluster: str) -> None:
     async def work(name: str, topics: TopicManager) -> None:
-        async with PartitionManager(SERVERS) as manager:
+        async with PartitionManager(kafka_cluster) as manager:
 
             async def led() -> bool:
                 found = await manager.rebalance_partitions([name]) if await known() else [0]
@@ -82,17 +71,17 @@ def test_partitions_have_leaders_which_can_be_rebalanced() -> None:
             assert len(await manager.create_partitions(name, 6)) == 6
             assert (await manager.get_partition_metadata(name, 5)).high_water_mark == 0
 
-    over_a_topic(work)
+    over_a_topic(kafka_cluster, work)
 
 
-def test_a_record_is_with_every_replica_and_no_follower_is_behind() -> None:
+def test_a_record_is_with_every_replica_and_no_follower_is_behind(kafka_cluster: str) -> None:
     async def work(name: str, topics: TopicManager) -> None:
         producer = StreamProducer(ProducerConfig(acks="all"))
-        await producer.connect(SERVERS)
+        await producer.connect(kafka_cluster)
         result = await producer.send({"topic": name, "partition": 0, "value": "v"})
         await producer.close()
         told: list[Any] = []
-        manager = ReplicationManager(SERVERS)
+        manager = ReplicationManager(kafka_cluster)
         manager.on("message:replicated", told.append)
         async with manager:
 
@@ -108,4 +97,4 @@ def test_a_record_is_with_every_replica_and_no_follower_is_behind() -> None:
             assert record.text() == "v"
         assert [payload.offset for payload in told] == [0]
 
-    over_a_topic(work)
+    over_a_topic(kafka_cluster, work)

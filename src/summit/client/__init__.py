@@ -1,5 +1,6 @@
 """Producer, consumer and admin over librdkafka: how every room reaches a Kafka-protocol broker."""
 
+from summit.client.addresses import format_address
 from summit.client.admin import (
     Admin,
     BrokerNode,
@@ -16,12 +17,13 @@ from summit.client.admin import (
     TransactionDescription,
     TransactionListing,
     Voter,
+    look_pauses_s,
 )
 from summit.client.consumer import StreamConsumer
-from summit.client.group_admin import GroupDescription, GroupMember
 from summit.client.group_resets import OffsetReset, plan_reset
 from summit.client.log_reader import LogReader
 from summit.client.observing import ClusterFigures, ClusterObserver
+from summit.client.placement import StickyPartitions, keyed_partition
 from summit.client.producer import StreamProducer
 from summit.client.settings import AdminConfig, ConsumerConfig, ProducerConfig
 from summit.client.topics import TopicConfig, TopicCreated
@@ -42,6 +44,7 @@ from summit.client.types import (
 )
 
 __all__ = [
+    "Cluster",
     "Voter",
     "TransactionListing",
     "TransactionDescription",

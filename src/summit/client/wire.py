@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
+from summit.client.addresses import format_address
 from summit.protocol import codes, frames
 from summit.protocol.api import Api
 from summit.protocol.api_versions import API_VERSIONS, ApiVersionsRequest
@@ -31,6 +32,7 @@ RETRIABLE: Final = frozenset(
         codes.LEADER_NOT_AVAILABLE, codes.NOT_LEADER_OR_FOLLOWER, codes.REQUEST_TIMED_OUT,
         codes.COORDINATOR_LOAD_IN_PROGRESS, codes.COORDINATOR_NOT_AVAILABLE,
         codes.NOT_COORDINATOR, codes.NOT_CONTROLLER,
+        codes.PREFERRED_LEADER_NOT_AVAILABLE, codes.ELIGIBLE_LEADERS_NOT_AVAILABLE,
     )
 )  # fmt: skip
 
@@ -83,7 +85,7 @@ class Wire:
         request = MetadataRequest(topics=topics, allow_auto_topic_creation=False)
         answer = await self.ask(METADATA, request)
         self._places = {
-            broker.node_id: _address(broker.host, broker.port) for broker in answer.brokers
+            broker.node_id: format_address(broker.host, broker.port) for broker in answer.brokers
         }
         return answer
 
@@ -95,7 +97,7 @@ class Wire:
                 answer = await self.ask(FIND_COORDINATOR, request)
                 found = answer.coordinators[0] if answer.coordinators else answer
                 if found.error_code == codes.NONE:
-                    self._places[found.node_id] = _address(found.host, found.port)
+                    self._places[found.node_id] = format_address(found.host, found.port)
                     return found.node_id
                 if found.error_code not in RETRIABLE:
                     raise fault(found.error_code)
@@ -210,7 +212,3 @@ def fault(code: int, **details: Any) -> SummitError:
     if code in RETRIABLE:
         return Unavailable("client.broker_fault", **values)
     return Invalid("client.refused", **values)
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -7,13 +7,13 @@ client where that has a call, over `Wire` where it has none. What a broker canno
 
 from __future__ import annotations
 
-from summit.client.admin.cluster import BrokerNode, Cluster, ClusterDescription, Voter
+from summit.client.admin.cluster import BrokerNode, ClusterDescription, Voter, Whole
 from summit.client.admin.configs import Configs, ConfigValue
+from summit.client.admin.connection import look_pauses_s
 from summit.client.admin.groups import Commit, GroupDescription, GroupMember, Groups
 from summit.client.admin.log_dirs import LogDir, LogDirs, Replica
 from summit.client.admin.offsets import Offsets
 from summit.client.admin.partitions import Partitions, PartitionState
-from summit.client.admin.topics import Topics
 from summit.client.admin.transactions import (
     ProducerState,
     TransactionDescription,
@@ -22,7 +22,7 @@ from summit.client.admin.transactions import (
 )
 
 
-class ClusterAdmin(Topics, Offsets, Partitions, Configs, Groups, Cluster, LogDirs, Transactions):
+class ClusterAdmin(Offsets, Partitions, Configs, Groups, Whole, LogDirs, Transactions):
     """Asks and changes a cluster; one loop's, from `connect` to `close`. Also `async with`.
 
     What it changes has reached every living broker when the call returns.
@@ -50,4 +50,5 @@ __all__ = [
     "TransactionDescription",
     "TransactionListing",
     "Voter",
+    "look_pauses_s",
 ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from summit.base.errors import Invalid
-from summit.client.admin.connection import Connection
+from summit.client.addresses import format_address
+from summit.client.admin.topics import Topics
+from summit.client.types import Cluster
 from summit.client.wire import fault
 from summit.protocol import codes
 from summit.protocol.describe_cluster import DESCRIBE_CLUSTER, DescribeClusterRequest
@@ -52,8 +54,24 @@ class ClusterDescription(msgspec.Struct, frozen=True, kw_only=True, rename="came
         return [broker for broker in self.brokers if not broker.is_fenced]
 
 
-class Cluster(Connection):
+class Whole(Topics):
     """The cluster as a whole."""
+
+    async def cluster(self) -> Cluster:
+        """All brokers that live and all partitions, as one broker sees them now."""
+        topics = await self.describe_topics()
+        return Cluster(
+            brokers=await self.brokers(),
+            topics={topic.name: topic.partitions for topic in topics},
+        )
+
+    async def brokers(self) -> dict[int, str]:
+        """The brokers that live: id to `host:port`."""
+        found = (await self._asking().metadata([])).brokers
+        return {
+            broker.node_id: format_address(broker.host, broker.port)
+            for broker in sorted(found, key=lambda broker: broker.node_id)
+        }
 
     async def describe_cluster(self) -> ClusterDescription:
         """Brokers, fenced ones too where the cluster tells them, and the controller."""

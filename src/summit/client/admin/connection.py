@@ -6,7 +6,7 @@ What librdkafka can ask goes through it, on a thread of ours; the rest goes thro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final, Self
@@ -162,3 +162,12 @@ class Connection:
         self._require()
         assert self._wire is not None
         return self._wire
+
+
+def look_pauses_s(total_s: float) -> Iterator[float]:
+    """Pauses between looks at something that is about to be true: short ones first."""
+    pause_s, spent_s = 0.01, 0.0
+    while spent_s < total_s:
+        yield pause_s
+        spent_s += pause_s
+        pause_s = min(2 * pause_s, 0.25)

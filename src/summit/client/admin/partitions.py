@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from summit.client.admin.connection import Connection
-from summit.client.types import TopicPartition
+from summit.client.admin.topics import Topics
+from summit.client.types import Partition, TopicPartition
 from summit.client.wire import fault
 from summit.protocol import codes
 from summit.protocol.elect_leaders import (
@@ -19,7 +19,6 @@ from summit.protocol.elect_leaders import (
 )
 from summit.protocol.metadata import MetadataRequestTopic
 
-_NO_CHANGE: Final = (codes.ELECTION_NOT_NEEDED, codes.PREFERRED_LEADER_NOT_AVAILABLE)
 _PREFERRED: Final = 0
 
 
@@ -48,19 +47,26 @@ class PartitionState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return len(self.isr) < len(self.replicas)
 
 
-class Partitions(Connection):
+class Partitions(Topics):
     """The partitions of topics."""
 
-    async def create_partitions(self, topic: str, partitions: int) -> None:
+    async def create_partitions(
+        self, topic: str, partitions: int, *, validate_only: bool = False
+    ) -> None:
         """Let a topic have this many partitions; it can only grow.
 
         Records that are there stay where they are; keys may go to other partitions from now on.
+
+        Args:
+            validate_only: Only see whether it could be done.
         Raises: Invalid("topic.unknown"); Invalid when it would not be an increase.
         """
 
         def act() -> Future[None]:
             wanted = self._library.NewPartitions(topic, partitions)
-            futures = self._handle.create_partitions([wanted], request_timeout=self._timeout_s)
+            futures = self._handle.create_partitions(
+                [wanted], validate_only=validate_only, request_timeout=self._timeout_s
+            )
             grown: Future[None] = futures[topic]
             return grown
 
@@ -69,7 +75,13 @@ class Partitions(Connection):
             return len(known) >= partitions and all(part.leader_id >= 0 for part in known)
 
         await self._answer(act, topic=topic)
-        await self._settle(has_grown)
+        if not validate_only:
+            await self._settle(has_grown)
+
+    async def partitions(self, topic: str) -> list[Partition]:
+        """Who serves the partitions of a topic. Raises Invalid("topic.unknown")."""
+        (found,) = await self.describe_topics([topic])
+        return found.partitions
 
     async def partition_states(self, topics: Iterable[str] | None = None) -> list[PartitionState]:
         """Leaders, copies and epochs of the partitions of some topics, or of all.
@@ -99,12 +111,13 @@ class Partitions(Connection):
     async def elect_leaders(
         self, partitions: Iterable[TopicPartition] | None = None
     ) -> list[TopicPartition]:
-        """Give partitions back to their preferred leaders (the first replica), where it lives.
+        """Let the first of each partition's replicas lead it, where it does not.
 
         Args:
             partitions: Which; all of them when None.
         Returns: Those whose leader has changed.
-        Raises: Invalid("client.unsupported") by a broker that is alone.
+        Raises: Invalid("client.unsupported") by a broker that elects nobody; Unavailable when a
+            first replica is not in sync.
         """
 
         topics: dict[str, list[int]] | None = None
@@ -127,6 +140,6 @@ class Partitions(Connection):
             for part in topic.partition_result:
                 if part.error_code == codes.NONE:
                     changed.append(TopicPartition(topic.topic, part.partition_id))
-                elif part.error_code not in _NO_CHANGE:
+                elif part.error_code != codes.ELECTION_NOT_NEEDED:
                     raise fault(part.error_code, topic=topic.topic, partition=part.partition_id)
         return sorted(changed)

@@ -150,6 +150,8 @@ class Topics(Connection):
         found: dict[str, TopicMetadata] = {}
         for topic in (await self._asking().metadata(topics)).topics:
             name = topic.name or "?"
+            if topic.error_code == codes.INVALID_TOPIC_EXCEPTION:
+                raise Invalid("topic.unknown", topic=name)  # what is no name is no topic
             if topic.error_code not in (codes.NONE, codes.LEADER_NOT_AVAILABLE):
                 raise fault(topic.error_code, topic=name)
             found[name] = _topic(topic)
