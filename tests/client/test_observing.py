@@ -18,6 +18,7 @@ def test_rates_are_differences_between_looks(world: World) -> None:
             observer = ClusterObserver(admin, clock)
             first = await observer.look()
             assert first.brokers == world.brokers
+            assert first.controller_id in range(1, world.brokers + 1)
             assert (first.controllers, first.offline_partitions) == (1, 0)
             assert first.messages_in_per_s is first.bytes_in_per_s is None
             for _ in range(20):

@@ -1,6 +1,6 @@
 """Producer, consumer and admin over librdkafka: how every room reaches a Kafka-protocol broker."""
 
-from summit.client.addresses import format_address
+from summit.client.addresses import format_address, parse_address
 from summit.client.admin import (
     Admin,
     BrokerNode,
@@ -87,5 +87,6 @@ __all__ = [
     "header_pairs",
     "keyed_partition",
     "look_pauses_s",
+    "parse_address",
     "plan_reset",
 ]

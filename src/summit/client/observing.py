@@ -28,7 +28,7 @@ class ClusterFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """
 
     brokers: int
-    controllers: int
+    controller_id: int | None
     partitions: int
     under_replicated_partitions: int
     offline_partitions: int
@@ -36,6 +36,11 @@ class ClusterFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     bytes_in_per_s: float | None = None
     replication_bytes_per_s: float | None = None
     leader_elections_per_s: float | None = None
+
+    @property
+    def controllers(self) -> int:
+        """How many controllers are elected: 1, or 0 while there is none."""
+        return 0 if self.controller_id is None else 1
 
 
 class _Growth(msgspec.Struct, frozen=True):
@@ -77,7 +82,7 @@ class ClusterObserver:
         self._note(self._clock.monotonic_ms(), states, ends, dirs)
         return ClusterFigures(
             brokers=len(described.live),
-            controllers=0 if described.controller_id is None else 1,
+            controller_id=described.controller_id,
             partitions=len(states),
             under_replicated_partitions=sum(state.is_under_replicated for state in states),
             offline_partitions=sum(state.is_offline for state in states),

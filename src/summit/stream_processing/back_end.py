@@ -1,8 +1,8 @@
 """What stands behind a `MessageBroker`: the broker whose records and topics it speaks of.
 
 `MessageBroker` does everything that the Kafka protocol can do over the wire, at `address`. Only
-what the wire does not tell is asked of the back end, so a back end is small: today there is the
-embedded broker (embedded.py).
+what the wire does not tell is asked of the back end, so a back end is small: the embedded broker
+(embedded.py), or an Apache Kafka cluster that is watched (cluster.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,16 @@ from summit.stream_processing.metrics import StreamMetrics
 
 class BackEnd(Protocol):
     """A broker, or several that act as one. Methods may be called from any thread."""
+
+    @property
+    def leads_all(self) -> bool:
+        """Whether whoever is dialled leads every partition: it is one broker."""
+        ...
+
+    @property
+    def broker_id(self) -> int | None:
+        """The id of the broker, of a cluster that of its controller; None while nobody knows."""
+        ...
 
     @property
     def address(self) -> str:
@@ -46,5 +56,5 @@ class BackEnd(Protocol):
         ...
 
     def metrics(self) -> StreamMetrics:
-        """The figures of this moment; blocks shortly. All 0 while it is down."""
+        """The figures of this moment; blocks shortly. While it is down they are 0, or None."""
         ...

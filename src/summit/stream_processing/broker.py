@@ -1,7 +1,7 @@
 """`MessageBroker`: a broker with the guide's methods and events.
 
-The broker itself is the back end (back_end.py), today an embedded one. What this class does for its
-caller goes over Kafka's protocol, through the client room.
+The broker itself is the back end (back_end.py): an embedded one, or a cluster's. What this class
+does for its caller goes over Kafka's protocol, through the client room.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ from summit.client import (
     TopicMetadata,
 )
 from summit.stream_processing.back_end import BackEnd
+from summit.stream_processing.cluster import ClusterBackEnd
 from summit.stream_processing.connection import BrokerConnection
 from summit.stream_processing.dialled import partition_metadata
 from summit.stream_processing.embedded import EmbeddedBroker
 from summit.stream_processing.fetching import BatchFetcher
+from summit.stream_processing.leaders import LeaderFetcher
 from summit.stream_processing.metrics import StreamMetrics
 from summit.stream_processing.settings import BrokerConfig
 from summit.stream_processing.topics import change_topic, read_topic_config
@@ -45,18 +47,20 @@ class _Clients(NamedTuple):
 
     admin: Admin
     producer: StreamProducer
-    connection: BrokerConnection
+    fetcher: BatchFetcher | LeaderFetcher
 
 
 class MessageBroker(Emitter):
-    """One embedded broker; one loop's, from `start` to `stop`. Also an `async with` context.
+    """An embedded broker, or a cluster; one loop's, from `start` to `stop`. Also `async with`.
 
     Events: `broker:started` and `broker:stopped` {broker_id}; `topic:created` {topic, partitions,
     warnings}; `topic:deleted` {topic}; `message:produced` {topic, partition, offset};
     `messages:consumed` {topic, partition, count}; `metrics:updated`, a `StreamMetrics` each
     second; `error` {error} when a failing disk stopped the broker.
 
-    It is one honest node: it leads every partition, and nothing is copied to another machine.
+    An embedded broker is one honest node: it leads every partition, and nothing is copied to
+    another machine. With `bootstrap_servers` the same methods manage and observe an Apache Kafka
+    cluster: replicas, leaders and figures are the cluster's own; what a client cannot know is None.
 
     Args:
         config: A `BrokerConfig` or a mapping with its names; or give its fields by keyword.
@@ -67,7 +71,10 @@ class MessageBroker(Emitter):
     ) -> None:
         super().__init__()
         self.config = BrokerConfig.of(config, fields)
-        self._back_end: BackEnd = EmbeddedBroker(self.config)
+        servers = self.config.servers
+        self._back_end: BackEnd = (
+            ClusterBackEnd(servers) if servers else EmbeddedBroker(self.config)
+        )
         self._clients: asyncio.Task[_Clients] | None = None
         self._tasks = Tasks()
         self._changing = asyncio.Lock()
@@ -107,7 +114,7 @@ class MessageBroker(Emitter):
                 raise
             self._clients = loop.create_task(self._dial(), name="message-broker.dial")
             self._tasks.spawn(self._tell_metrics(), "message-broker.metrics")
-        self.emit("broker:started", Payload(broker_id=self.config.broker_id))
+        self.emit("broker:started", Payload(broker_id=self.broker_id))
 
     async def stop(self) -> None:
         """Stop listening, make durable what was taken, end. Nothing happens if it is stopped.
@@ -118,8 +125,9 @@ class MessageBroker(Emitter):
             dialling, self._clients = self._clients, None
             if dialling is None:
                 return
+            broker_id = self.broker_id
             await to_the_end(self._end(dialling))
-        self.emit("broker:stopped", Payload(broker_id=self.config.broker_id))
+        self.emit("broker:stopped", Payload(broker_id=broker_id))
 
     async def _end(self, dialling: asyncio.Task[_Clients]) -> None:
         await self._tasks.cancel_all()
@@ -139,16 +147,19 @@ class MessageBroker(Emitter):
         return self._back_end.address
 
     @property
-    def broker_id(self) -> int:
-        """The id that clients see."""
-        return self.config.broker_id
+    def broker_id(self) -> int | None:
+        """The id that clients see; of a cluster its controller's, None while nobody knows it."""
+        return self._back_end.broker_id
 
-    def get_broker_id(self) -> int:
-        """The id that clients see."""
-        return self.config.broker_id
+    def get_broker_id(self) -> int | None:
+        """As `broker_id`."""
+        return self.broker_id
 
     def is_leader_broker(self) -> bool:
-        """Whether it runs: a lone broker leads every partition and is its own controller."""
+        """Whether it runs: a lone broker leads every partition and is its own controller.
+
+        Of a cluster: whether it has an elected controller.
+        """
         return self._back_end.is_controller
 
     # ---- topics ----
@@ -242,8 +253,7 @@ class MessageBroker(Emitter):
                 "client.refused", reason="partition and offset are 0 or more, maxMessages 1"
             )
         try:
-            fetcher = BatchFetcher(clients.connection)
-            records = await fetcher.records(topic, partition, offset, max_messages)
+            records = await clients.fetcher.records(topic, partition, offset, max_messages)
         except Invalid as error:
             if error.code == "partition.unknown":
                 await self.get_topic_metadata(topic)  # raises when it is the topic
@@ -273,7 +283,7 @@ class MessageBroker(Emitter):
     async def _dial(self) -> _Clients:
         """Connect to the back end; begun at start, so that nobody waits for it later."""
         servers = self._back_end.address
-        name = f"message-broker-{self.config.broker_id}"
+        name = f"message-broker-{self.broker_id}"
         admin = Admin(AdminConfig(client_id=name, bootstrap_servers=servers))
         producer = StreamProducer(
             ProducerConfig(client_id=name, bootstrap_servers=servers, linger_ms=0)
@@ -283,7 +293,10 @@ class MessageBroker(Emitter):
             on_failure.push_async_callback(producer.close)
             await admin.connect()
             on_failure.pop_all()
-        return _Clients(admin, producer, BrokerConnection(servers))
+        fetcher: BatchFetcher | LeaderFetcher = LeaderFetcher(admin)
+        if self._back_end.leads_all:  # where this process reaches it, whatever it tells others
+            fetcher = BatchFetcher(BrokerConnection(servers))
+        return _Clients(admin, producer, fetcher)
 
     async def _ready(self) -> _Clients:
         return await asyncio.shield(self._require_running())
@@ -302,6 +315,6 @@ async def _hang_up(dialling: asyncio.Task[_Clients]) -> None:
         clients = await dialling
     except SummitError:
         return
-    clients.connection.close()
+    clients.fetcher.close()
     await clients.producer.close()
     await clients.admin.close()

@@ -35,6 +35,8 @@ class EmbeddedBroker:
         files: The disk it is on; that of the machine, or with `in_memory` one of its own.
     """
 
+    leads_all = True
+
     def __init__(
         self,
         config: BrokerConfig | Mapping[str, Any] | None = None,

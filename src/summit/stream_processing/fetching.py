@@ -40,6 +40,10 @@ class BatchFetcher:
     def __init__(self, connection: BrokerConnection) -> None:
         self._connection = connection
 
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
     async def records(
         self, topic: str, partition: int, offset: int, max_messages: int
     ) -> list[ConsumerRecord]:

@@ -10,6 +10,7 @@ import msgspec
 from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.broker import BrokerSettings, Durability
+from summit.client import parse_address
 
 _HOUR_MS = 3_600_000
 _SAME_NAMES = (
@@ -42,6 +43,8 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
     """What a `MessageBroker` is started with. None leaves the broker's own default.
 
     Args:
+        bootstrap_servers: + an Apache Kafka cluster that is there already; then no broker is
+            started, and all other settings are the cluster's own, so they are refused here.
         broker_id: The id that clients see.
         host, port: Where it listens; port 0 takes a free one.
         data_dir: Metadata, offsets and the write-ahead log; one broker at a time.
@@ -63,6 +66,7 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
         tls, sasl, acl: Not available yet, so refused.
     """
 
+    bootstrap_servers: list[str] | str = msgspec.field(default_factory=list)
     broker_id: int = 0
     host: str = "localhost"
     port: int = 9092
@@ -96,7 +100,23 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
         values = config.to_dict() if isinstance(config, BrokerConfig) else dict(config or {})
         return cls.from_dict({**values, **fields})
 
+    @property
+    def servers(self) -> list[str]:
+        """The addresses of the cluster; none for an embedded broker."""
+        items = self.bootstrap_servers
+        texts = items.split(",") if isinstance(items, str) else items
+        return [parse_address(text) for text in texts if text.strip()]
+
     def check(self) -> None:
+        if self.servers:
+            for field in msgspec.structs.fields(self):
+                default = (
+                    field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+                )
+                if field.name != "bootstrap_servers" and getattr(self, field.name) != default:
+                    reason = "it is the cluster's own setting; leave it out with bootstrapServers"
+                    raise self._refused(field.name, reason)
+            return
         for name, reason in _NOT_YET.items():
             if getattr(self, name):
                 raise self._refused(name, f"not available yet: {reason}; leave it out")
