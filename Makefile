@@ -15,7 +15,7 @@ SIM_ARGS ?= --seeds 2000 --minutes 30
 FUZZ_ARGS ?= --cases 1000000 --minutes 90
 INTEROP_ARGS ?=
 
-.PHONY: help setup demo test test-fast interop sim fuzz bench lint format clean
+.PHONY: help setup demo test test-fast test-faults interop sim fuzz bench lint format clean
 
 help:            ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -42,6 +42,9 @@ test: $(READY)   ## every test, the real clients and the kill tests included
 
 test-fast: $(READY)  ## the tests that take no more than a few seconds each
 	@$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow" $(PYTEST_ARGS)
+
+test-faults: $(READY)  ## brokers of a real cluster die under load; some minutes
+	@SUMMIT_TEST_FAULTS=1 $(BIN)/pytest -s tests/cluster/test_faults.py $(PYTEST_ARGS)
 
 interop: $(READY) ## other people's clients and suites against the broker, with a report card
 	@$(BIN)/python -m tests.interop.run $(INTEROP_ARGS)
