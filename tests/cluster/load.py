@@ -41,6 +41,7 @@ class Load:
     Attributes:
         acknowledged: Per partition, number and offset of each record that was.
         failed: Records that were given up, with the error's code.
+        doubled: Records that `check` found twice.
     """
 
     def __init__(self, servers: str, topic: str, **config: Any) -> None:
@@ -48,6 +49,7 @@ class Load:
         self.topic = topic
         self.acknowledged: list[dict[int, int]] = [{} for _ in range(PARTITIONS)]
         self.failed: list[str] = []
+        self.doubled = 0
         self._config = {"retries": 1_000_000, "deliveryTimeoutMs": 120_000, **config}
         self._stopped = False
 
@@ -89,15 +91,20 @@ class Load:
         self._stopped = True
 
     async def check(self) -> int:
-        """Every acknowledged record is where it was said to be, once, in order; how many."""
+        """Every acknowledged record is where it was said to be; how many those are.
+
+        And each is there once, in order, unless some were given up: librdkafka then goes on with
+        a new producer epoch, under which what was on its way may be stored a second time.
+        """
         for partition, acknowledged in enumerate(self.acknowledged):
             records = await read_all(self.servers, self.topic, partition)
             held = {record.offset: int(record.text()) for record in records}
             for number, offset in acknowledged.items():
                 assert held.get(offset) == number, (partition, number, offset, held.get(offset))
             numbers = list(held.values())
-            assert len(set(numbers)) == len(numbers), "a record twice"
-            assert numbers == sorted(numbers), "records out of order"
+            self.doubled += len(numbers) - len(set(numbers))
+            if not self.failed:
+                assert numbers == sorted(set(numbers)), "a record twice, or out of order"
         return self.count()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaException, Producer
-from tests.cluster.load import Watch, healthy, read_all, under_load, until
+from tests.cluster.load import Load, Watch, healthy, read_all, under_load, until
 from tests.clusters import CONFIGS
 from tests.flow.world import failure, five_failures, world
 
@@ -55,9 +55,12 @@ async def controller_of(servers: str) -> int:
             await asyncio.sleep(0.1)
 
 
-def say(what: str, count: int, watch: Watch, failed: list[str]) -> None:
+async def say(what: str, load: Load, watch: Watch) -> None:
+    """Check the load, and tell."""
+    count = await load.check()
     print(
-        f"\n{what}: {count} records acknowledged, none lost or doubled; {len(failed)} given up; "
+        f"\n{what}: {count} records acknowledged, none lost; {len(load.failed)} given up; "
+        f"{load.doubled} stored twice; "
         f"up to {watch.worst} partitions under-replicated, "
         f"up to {watch.elections:.1f} elections/s seen"
     )
@@ -78,7 +81,7 @@ def test_the_leader_is_killed(kafka: KafkaCluster, topic: str) -> None:
                 await healthy(watch)
         assert load.failed == []
         assert watch.elections > 0
-        say("two leaders killed, one after the other", await load.check(), watch, load.failed)
+        await say("two leaders killed, one after the other", load, watch)
 
     asyncio.run(go())
 
@@ -101,7 +104,7 @@ def test_two_of_three_are_killed(kafka: KafkaCluster, topic: str) -> None:
             await load.more()
             await healthy(watch)
         assert watch.worst > 0 or None in watch.seen
-        say("two of three killed", await load.check(), watch, load.failed)
+        await say("two of three killed", load, watch)
 
     asyncio.run(go())
 
@@ -117,7 +120,7 @@ def test_a_rolling_restart(kafka: KafkaCluster, topic: str) -> None:
                 await kafka.start_node(node)
                 await healthy(watch)
         assert load.failed == [], "nobody noticed"
-        say("every broker restarted", await load.check(), watch, load.failed)
+        await say("every broker restarted", load, watch)
 
     asyncio.run(go())
 
@@ -142,7 +145,7 @@ def test_the_controller_is_killed(kafka: KafkaCluster, topic: str) -> None:
             await kafka.start_node(node)
             await healthy(watch)
         assert load.failed == []
-        say(f"controller {node} killed, {other} took over", await load.check(), watch, load.failed)
+        await say(f"controller {node} killed, {other} took over", load, watch)
 
     asyncio.run(go())
 
