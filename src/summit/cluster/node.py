@@ -52,10 +52,12 @@ class Node:
             pid = int(text)
         except (OSError, ValueError):
             return None
-        if pid in _CHILDREN:  # were it dead, it would stay a zombie until somebody asks
+        if _birth_of(pid) == birth.strip():
+            return pid
+        if pid in _CHILDREN:  # our own child stays a zombie until it is asked for
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-        return pid if _birth_of(pid) == birth.strip() else None
+        return None
 
     def status(self) -> NodeStatus:
         """What runs."""
