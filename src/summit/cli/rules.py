@@ -18,6 +18,8 @@ from summit.cli.output import (
     talk,
 )
 
+ACTING_TIMEOUT_MS = 30_000
+
 
 @click.group()
 def rules() -> None:
@@ -30,9 +32,10 @@ def rules() -> None:
 @click.option("--dry-run", is_flag=True, help="Check the documents and change nothing.")
 @output_option
 def apply(places: Sequence[str], bootstrap_servers: str, dry_run: bool, output: str | None) -> None:
-    """Put the documents of FILE or DIR in force; they act at once.
+    """Put the documents of FILE or DIR in force.
 
-    All are checked before the first is applied.
+    All are checked before the first is applied. Where a worker runs, returns when it goes by
+    them: every event written after that is seen by them.
     """
     from summit.cli.rule_files import load_documents
     from summit.services.definition_kinds import check_definition
@@ -70,9 +73,11 @@ def remove(rule: str, bootstrap_servers: str) -> None:
     """Put the rule with id RULE out of force."""
 
     async def run() -> None:
-        async with _following(bootstrap_servers.split(",")) as definitions:
-            await definitions.delete("pattern", rule)
+        async with _following(servers) as definitions:
+            offset = await definitions.delete("pattern", rule)
+        await _wait_acting(servers, offset)
 
+    servers = bootstrap_servers.split(",")
     asyncio.run(run())
     talk(f"removed {rule}")
 
@@ -115,6 +120,7 @@ def test(places: Sequence[str], output: str | None) -> None:
 
 async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, Any]]:
     rows = []
+    last = -1
     async with _following(servers) as definitions:
         for parsed in documents:
             published = await definitions.publish(_document(parsed))
@@ -122,7 +128,28 @@ async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, A
                 "kind": published.definition.kind, "id": published.definition.id,
                 "revision": published.definition.version, "warnings": published.warnings,
             })  # fmt: skip
+            last = published.definition.offset
+    await _wait_acting(servers, last)
     return rows
+
+
+async def _wait_acting(servers: list[str], offset: int) -> None:
+    """Wait until the worker goes by the definition at `offset`; without a worker, say so."""
+    from summit.base.clock import SystemClock
+    from summit.base.errors import Unavailable
+    from summit.client import ClusterAdmin
+    from summit.flow.settings import WORKERS_GROUP
+    from summit.journal.progress import wait_acting
+
+    async with ClusterAdmin({"bootstrapServers": servers}) as admin:
+        group = await admin.describe_group(WORKERS_GROUP)
+    if not group.members:
+        talk("no worker runs; they act when one does")
+        return
+    try:
+        await wait_acting(servers, offset, SystemClock(), ACTING_TIMEOUT_MS)
+    except Unavailable as error:
+        talk(f"warning: they are stored, but the worker does not go by them yet: {error}")
 
 
 def _document(parsed: Any) -> dict[str, Any]:

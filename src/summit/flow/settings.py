@@ -8,6 +8,8 @@ from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.client.addresses import parse_address
 
+WORKERS_GROUP = "summit-workers"
+
 
 class WorkerSettings(Config, frozen=True, kw_only=True):
     """What a worker is started with.
@@ -33,7 +35,7 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
 
     bootstrap_servers: list[str] | str = "localhost:9092"
     name: str = "summit-worker"
-    group_id: str = "summit-workers"
+    group_id: str = WORKERS_GROUP
     start_from: Literal["earliest", "latest"] = "earliest"
     batch_records: int = 4_000
     commit_interval_ms: int = 100

@@ -67,19 +67,44 @@ async def write_progress(producer: StreamProducer, record: ProgressRecord) -> No
     )
 
 
+async def wait_acting(
+    servers: list[str], definitions_offset: int, clock: Clock, timeout_ms: int
+) -> None:
+    """Wait until the worker goes by the definition at this offset of its topic.
+
+    Every event written after that is seen by it. Raises: Unavailable where no broker answers,
+    or when it takes longer; Invalid("topic.unknown") where no worker has ever run.
+    """
+    progress = Progress()
+    follower = LogFollower(servers, "summit-progress", progress.take, clock=clock)
+
+    def acts() -> bool:
+        return progress.last is not None and progress.last.definitions > definitions_offset
+
+    try:
+        await follower.start({PROGRESS_PLACE: await _tail(servers)})
+        await follower.wait_for(acts, timeout_ms)
+    finally:
+        await follower.stop()
+
+
 async def read_last_progress(servers: list[str], clock: Clock) -> ProgressRecord | None:
     """The last record of the topic; None when there is none that can be read.
 
     Raises: Unavailable where no broker answers in time.
     """
-    config = AdminConfig(client_id="summit-progress", bootstrap_servers=servers)
-    async with Admin(config) as admin:
-        _, end = (await admin.offsets(PROGRESS_TOPIC))[0]
     progress = Progress()
     follower = LogFollower(servers, "summit-progress", progress.take, clock=clock)
     try:
-        await follower.start({PROGRESS_PLACE: max(0, end - PROGRESS_TAIL_RECORDS)})
+        await follower.start({PROGRESS_PLACE: await _tail(servers)})
         await follower.wait_caught_up(PROGRESS_READ_MS)
     finally:
         await follower.stop()
     return progress.last
+
+
+async def _tail(servers: list[str]) -> int:
+    config = AdminConfig(client_id="summit-progress", bootstrap_servers=servers)
+    async with Admin(config) as admin:
+        _, end = (await admin.offsets(PROGRESS_TOPIC))[0]
+    return max(0, end - PROGRESS_TAIL_RECORDS)

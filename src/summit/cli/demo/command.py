@@ -19,7 +19,7 @@ from summit.cli.demo.verdict import Verdict
 from summit.cli.demo.view import PlainView, make_view
 
 ROUND_S = 12.0  # wall time of a round; its event time is ten minutes
-MATCH_TIMEOUT_S = 30.0
+MATCH_TIMEOUT_S = 45.0
 ROUNDS_MAX = 100
 _DAY_MS = 86_400_000
 
