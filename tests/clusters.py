@@ -70,7 +70,7 @@ async def _empty(addresses: str) -> None:
         for name in await admin.list_topics():
             if not name.startswith(("__", UNTOUCHED)):
                 await admin.delete_topic(name)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             for group in await admin.list_groups():
                 while group.startswith("summit"):
                     try:

@@ -120,7 +120,7 @@ def test_the_lock_ends_with_the_process(tmp_path: Path) -> None:
     path = str(tmp_path / ".lock")
     script = f"from summit.base.files import OsFiles; OsFiles().lock({path!r}); print('held')"
     out = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=90
     )
     assert out.stdout == "held\n"
     OsFiles().lock(path).release()

@@ -178,7 +178,7 @@ def test_a_worker_can_finish_what_is_there(each_backend: list[str]) -> None:
             for topic in ("one", "two"):
                 await w.send(*(failure(n) for n in range(1_000)), topic=topic)
             worker = await w.start_worker(stop_at_end=True)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(90):
                 await worker.wait_finished()
             assert (worker.state, worker.metrics.events, worker.metrics.alerts) == (
                 "finished", 2_000, 400,

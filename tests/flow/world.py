@@ -129,7 +129,7 @@ async def read_topic(servers: list[str], topic: str, count: int) -> list[Consume
     async with StreamConsumer(config) as consumer:
         await consumer.assign({(topic, partition): 0 for partition in partitions})
         records: list[ConsumerRecord] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while len(records) < count:
                 records += await consumer.poll(500)
         return records

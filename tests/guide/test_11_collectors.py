@@ -33,7 +33,7 @@ def test_http(broker_config: dict[str, Any]) -> None:
 
             # POST events to http://localhost:8080/ingest
             url = f"http://{http_collector.address}/ingest"
-            async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=90) as client:
                 one = await client.post(url, json={"eventType": "a", "n": 1})
                 assert one.status_code == 200
                 assert one.json()["status"] == "ok"

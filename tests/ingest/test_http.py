@@ -32,7 +32,7 @@ def run(
         await collector.start(log)
         try:
             base = f"http://{collector.address}"
-            async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=20) as client:
+            async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=90) as client:
                 return await body(client)
         finally:
             await collector.stop()

@@ -103,7 +103,7 @@ def test_two_members_share_and_rebalance(broker: BrokerProcess, topic: str, grou
         await take(first, 40)
         assert len(first.assignment()) == 4
         await second.start()
-        end = time.monotonic() + 20
+        end = time.monotonic() + 90
         while len(first.assignment()) != 2 or len(second.assignment()) != 2:
             assert time.monotonic() < end
             await asyncio.gather(first.getmany(timeout_ms=100), second.getmany(timeout_ms=100))

@@ -215,8 +215,8 @@ def test_offsets_for_times_and_watermarks(broker: BrokerProcess, topic: str, gro
         producer.produce(topic, f"v{i}", partition=0, timestamp=1_000_000 + 10 * i)
         producer.flush(10)
     one = consumer(broker, group)
-    assert one.get_watermark_offsets(TopicPartition(topic, 0), timeout=10) == (0, 10)
-    found = one.offsets_for_times([TopicPartition(topic, 0, 1_000_035)], timeout=10)
+    assert one.get_watermark_offsets(TopicPartition(topic, 0), timeout=90) == (0, 10)
+    found = one.offsets_for_times([TopicPartition(topic, 0, 1_000_035)], timeout=90)
     assert found[0].offset == 4
     one.close()
 
@@ -228,11 +228,11 @@ def test_admin_makes_lists_and_deletes_topics(broker: BrokerProcess, topic: str)
     with pytest.raises(KafkaException) as caught:
         admin.create_topics([new])[topic].result(10)
     assert caught.value.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS
-    listed = admin.list_topics(timeout=10)
+    listed = admin.list_topics(timeout=90)
     assert len(listed.topics[topic].partitions) == 6
     assert listed.cluster_id
     admin.delete_topics([topic])[topic].result(10)
-    assert topic not in admin.list_topics(timeout=10).topics
+    assert topic not in admin.list_topics(timeout=90).topics
 
 
 def test_three_replicas_are_refused(broker: BrokerProcess, topic: str) -> None:

@@ -18,7 +18,7 @@ pytestmark = [
 def kcat(broker: BrokerProcess, *arguments: str, given: str = "") -> str:
     done = subprocess.run(
         ["kcat", "-b", broker.address, *arguments],
-        input=given, capture_output=True, text=True, timeout=30, check=False,
+        input=given, capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

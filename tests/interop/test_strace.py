@@ -23,7 +23,7 @@ _CALLS = "pwrite64,pwritev,pwritev2,fdatasync,fsync,write,writev,sendto,sendmsg,
 
 def _may_trace() -> bool:
     done = subprocess.run(
-        ["strace", "-o", "/dev/null", "true"], capture_output=True, timeout=20, check=False
+        ["strace", "-o", "/dev/null", "true"], capture_output=True, timeout=90, check=False
     )
     return done.returncode == 0
 

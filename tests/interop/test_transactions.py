@@ -58,7 +58,7 @@ def read(broker: BrokerProcess, topic: str, isolation: str) -> list[bytes]:
     )
     consumer.assign([TopicPartition(topic, 0, 0)])
     found: list[bytes] = []
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while time.monotonic() < end:
         message = consumer.poll(1.0)
         if message is not None and message.error() is not None:
@@ -72,7 +72,7 @@ def read(broker: BrokerProcess, topic: str, isolation: str) -> list[bytes]:
 
 def wait_for(broker: BrokerProcess, topic: str, values: list[bytes]) -> None:
     """Markers follow the answer to a commit; give them a moment."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 90
     while read(broker, topic, "read_committed") != values:
         assert time.monotonic() < end, read(broker, topic, "read_committed")
 
@@ -261,7 +261,7 @@ def send_end(producer: TxnProducer) -> int:
 
 def settled(wire: Wire, topic: Any) -> list[bytes]:
     """What committed readers see when no transaction is open any more."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 90
     while True:
         part = wire.fetch(topic, 0)
         if part.last_stable_offset == part.high_watermark:

@@ -161,7 +161,7 @@ def test_a_key_goes_where_the_producer_puts_it_and_no_key_stays_for_a_batch() ->
 def cluster() -> Iterator[str]:
     """Addresses of three brokers that answer for topics, offsets and records, and no more."""
     mock = Producer({"test.mock.num.brokers": 3, "bootstrap.servers": "x", "log_level": 0})
-    nodes = mock.list_topics("a-b", timeout=30).brokers.values()
+    nodes = mock.list_topics("a-b", timeout=90).brokers.values()
     yield ",".join(f"{node.host}:{node.port}" for node in nodes)
     mock.flush(1)
 

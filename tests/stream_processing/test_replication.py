@@ -183,7 +183,7 @@ def test_it_looks_every_so_often_until_it_is_stopped_and_forgets_deleted_topics(
 
 
 async def until(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while not check():
             await asyncio.sleep(0.01)
 
@@ -193,7 +193,7 @@ async def until(check: Callable[[], bool]) -> None:
 
 def test_a_cluster_says_who_holds_a_record() -> None:
     mock = Producer({"test.mock.num.brokers": 3, "bootstrap.servers": "x", "log_level": 0})
-    nodes = mock.list_topics("a-b", timeout=30).brokers.values()
+    nodes = mock.list_topics("a-b", timeout=90).brokers.values()
     servers = ",".join(f"{node.host}:{node.port}" for node in nodes)
 
     async def go() -> None:

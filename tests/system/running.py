@@ -14,8 +14,8 @@ import urllib.request
 from types import TracebackType
 from typing import Any, Self
 
-READY_TIMEOUT_S = 40.0
-CALL_TIMEOUT_S = 20.0
+READY_TIMEOUT_S = 120.0
+CALL_TIMEOUT_S = 60.0
 
 
 class Running:
@@ -54,7 +54,7 @@ class Running:
         """The next line of standard output; None at its end."""
         return self._lines.get(timeout=timeout_s)
 
-    def end(self, number: int = signal.SIGTERM, timeout_s: float = 30) -> int:
+    def end(self, number: int = signal.SIGTERM, timeout_s: float = 60) -> int:
         """Send a signal and wait for the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -112,7 +112,7 @@ def call(
         return error.code, _decoded(content)
 
 
-def run(*arguments: str, timeout_s: float = 60, stdin: bytes = b"") -> subprocess.CompletedProcess:
+def run(*arguments: str, timeout_s: float = 180, stdin: bytes = b"") -> subprocess.CompletedProcess:
     """Run a command that ends by itself."""
     return subprocess.run(
         [sys.executable, "-m", "summit", *arguments],

@@ -182,7 +182,7 @@ def test_sigterm_drains_and_exits_0(tmp_path: Path) -> None:
 def test_children_end_with_a_killed_supervisor(tmp_path: Path) -> None:
     system = Running("up", "--port", "0", "--data-dir", str(tmp_path / "data")).wait_ready()
     system.end(signal.SIGKILL)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     left = set(system.ready["pids"].values())
     while left and time.monotonic() < deadline:
         left = {pid for pid in left if Path(f"/proc/{pid}").exists() and not _is_zombie(pid)}
@@ -219,6 +219,6 @@ def test_help_is_quick_and_needs_no_heavy_library() -> None:
         "  print('heavy:', sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=90, check=True
     )
     assert "heavy: []" in done.stdout

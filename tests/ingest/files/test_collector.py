@@ -33,7 +33,7 @@ def sources(log: MemoryLog, topic: str = "t") -> list[str]:
 
 
 async def until(true: Callable[[], Any], what: str = "") -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(90):
         while not true():
             await asyncio.sleep(0.005)
 

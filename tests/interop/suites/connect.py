@@ -121,7 +121,7 @@ def put(port: int, config: dict[str, str], timeout_s: float = 90) -> None:
     end = time.monotonic() + timeout_s
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=10):
+            with urllib.request.urlopen(request, timeout=90):
                 return
         except (urllib.error.URLError, OSError):
             assert time.monotonic() < end, "the worker does not answer"
@@ -141,7 +141,7 @@ def read_topic(address: str, topic: str, count: int) -> list[str]:
     )
     consumer.subscribe([topic])
     found: list[str] = []
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while time.monotonic() < end:
         message: Any = consumer.poll(2.0)
         if message is None:
