@@ -45,6 +45,9 @@ _ROWS = (
     ErrorSpec("disk.not_closed", "Conflict", 409, None, False,
               "the store under {path} was not closed cleanly", "Open it, which recovers it, and close it."),
     # ---- records, log ----
+    ErrorSpec("inspection.nothing_there", "Invalid", 404, None, False,
+              "{path} holds no files of a partition",
+              "Name a data directory, a directory such as orders-0, or a file in one."),
     ErrorSpec("batch.crc_mismatch", "Corrupt", 400, "CORRUPT_MESSAGE", True,
               "the CRC of a record batch does not hold", "The bytes changed on their way; send them again."),
     ErrorSpec("batch.bad_format", "Invalid", 400, "INVALID_RECORD", False,

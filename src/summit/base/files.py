@@ -274,3 +274,13 @@ class OsFiles:
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         return OsLock(fd)
+
+
+class ReadOnlyFiles(OsFiles):
+    """The machine's disks for whoever only looks: a file is opened for reading or not at all."""
+
+    def open(self, path: str, *, create: bool = False) -> OsFile:
+        if create:
+            raise PermissionError(errno.EROFS, os.strerror(errno.EROFS), path)
+        flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        return OsFile(os.open(path, flags), path)

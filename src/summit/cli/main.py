@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("worker", "Run a worker, which matches events against the rules."),
     "topic": ("topic", "Create, list, describe, alter, purge and delete topics."),
     "group": ("group", "List, describe and delete consumer groups; reset their offsets."),
+    "log": ("log", "Show what log files hold, and check that they are sound."),
     "produce": ("produce", "Send records, one per line of standard input."),
     "consume": ("consume", "Print the records of topics."),
     "rules": ("rules", "Apply, list, remove and test rules."),
