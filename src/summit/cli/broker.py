@@ -1,13 +1,14 @@
-"""`summit broker`: the broker alone."""
+"""`summit broker`: runs the broker alone, or, with a command, asks and changes running ones."""
 
 from __future__ import annotations
 
 import click
 
+from summit.cli import broker_admin
 from summit.cli.serving import PORT, serve, serving_options
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--host", default=None, help="Address to listen on; 127.0.0.1 by default.")
 @click.option("--port", type=PORT, default=None, help="9092 by default; 0 takes a free one.")
 @click.option(
@@ -29,7 +30,9 @@ from summit.cli.serving import PORT, serve, serving_options
     help="Whether asking for an unknown topic makes it; it does by default.",
 )
 @serving_options
+@click.pass_context
 def broker(
+    context: click.Context,
     host: str | None,
     port: int | None,
     data_dir: str | None,
@@ -38,7 +41,12 @@ def broker(
     log_level: str,
     output: str | None,
 ) -> None:
-    """Run the Kafka-protocol broker alone."""
+    """Run the Kafka-protocol broker alone.
+
+    With a command it starts nothing: the command asks or changes brokers that run.
+    """
+    if context.invoked_subcommand is not None:
+        return
     from summit.services.broker_process import BrokerProcess
     from summit.services.settings import broker_settings
 
@@ -47,3 +55,7 @@ def broker(
         "auto_create_topics": auto_create_topics,
     }  # fmt: skip
     serve(BrokerProcess(broker_settings(flags)), log_level=log_level, output=output)
+
+
+for _command in broker_admin.COMMANDS:
+    broker.add_command(_command)

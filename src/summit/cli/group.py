@@ -1,4 +1,4 @@
-"""`summit group`: list, describe and delete consumer groups, and move their offsets."""
+"""`summit group`: list, describe and delete consumer groups; lag; move or delete offsets."""
 
 from __future__ import annotations
 
@@ -87,6 +87,57 @@ def describe(name: str, bootstrap_servers: str, output: str | None) -> None:
     talk(f"{name}: {found['state']}, {counted(len(found['members']), 'member')}")
     columns = ["topic", "partition", "offset", "end", "lag", "owner"]
     print_list(found["partitions"], columns, output)
+
+
+@group.command("lag")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@bootstrap_option
+@click.option("--behind", is_flag=True, help="Only partitions with records not yet read.")
+@output_option
+def lag(names: Sequence[str], bootstrap_servers: str, behind: bool, output: str | None) -> None:
+    """Show the lag per partition of groups, or of all."""
+
+    async def run() -> list[dict[str, Any]]:
+        from summit.base.errors import Invalid
+
+        async with _admin(bootstrap_servers) as admin:
+            known = await admin.list_groups()
+            for name in names:
+                if name not in known:
+                    raise Invalid("group.unknown", group=name)
+            return [
+                {"group": name, **row}
+                for name in (names or known)
+                for row in await _offsets(admin, name)
+                if row["lag"] or not behind
+            ]
+
+    columns = ["group", "topic", "partition", "offset", "end", "lag"]
+    print_list(asyncio.run(run()), columns, output)
+
+
+@group.command("forget")
+@click.argument("name")
+@bootstrap_option
+@click.option("-t", "--topic", "topics", multiple=True, required=True, help="Whose offsets go.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(name: str, bootstrap_servers: str, topics: Sequence[str], yes: bool) -> None:
+    """Delete what the group NAME committed to some topics; nobody may be reading them in it."""
+    listed = ", ".join(topics)
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError(f"deleting offsets of {name} needs --yes without a terminal")
+    if not yes:
+        click.confirm(f"Delete the offsets of {name} on {listed}?", abort=True, err=True)
+
+    async def run() -> int:
+        async with _admin(bootstrap_servers) as admin:
+            committed = await admin.group_offsets(name)
+            doomed = [where for where in committed if where.topic in topics]
+            if doomed:
+                await admin.delete_group_offsets(name, doomed)
+            return len(doomed)
+
+    talk(f"deleted {counted(asyncio.run(run()), 'offset')} of {name}")
 
 
 @group.command("delete")
