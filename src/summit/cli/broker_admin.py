@@ -1,4 +1,4 @@
-"""`summit broker describe | configs | alter | producers | transactions`: about running brokers."""
+"""The commands of `summit broker`: brokers described and altered, their producers, transactions."""
 
 from __future__ import annotations
 
