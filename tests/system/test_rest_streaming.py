@@ -273,3 +273,35 @@ def test_metrics_as_json_and_as_text(system: Running, rest: Rest) -> None:
     assert status == 200
     assert "summit_messages_in_per_second" in text
     assert "kafka_server_replicamanager_underreplicatedpartitions" in text
+
+
+def test_prometheus_has_kafkas_names(rest: Rest, system: Running) -> None:
+    topic = "figures"
+    assert rest("POST", "/api/topics", {"name": topic, "partitions": 2})[0] == 200
+    for n in range(3):
+        body = {"topic": topic, "partition": 0, "value": f"{n}"}
+        assert rest("POST", "/api/produce", body)[0] == 200
+    wanted = {
+        f'kafka_log_log_logendoffset{{partition="0",topic="{topic}"}}': 3.0,
+        f'kafka_topic_partition_current_offset{{partition="1",topic="{topic}"}}': 0.0,
+    }
+    if system.brokers == 1:
+        of_topic = f'{{topic="{topic}"}}'
+        wanted[f"kafka_server_brokertopicmetrics_messagesin_total{of_topic}"] = 3.0
+        wanted[f"kafka_server_brokertopicmetrics_failedproducerequests_total{of_topic}"] = 0.0
+    samples: dict[str, float] = {}
+    for _ in range(600):  # what was seen is kept for some seconds
+        status, text = call("GET", f"{rest.url}/metrics", accept="text/plain")
+        assert status == 200
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        samples = {name: float(value) for name, _, value in (x.rpartition(" ") for x in lines)}
+        if all(samples.get(name) == value for name, value in wanted.items()):
+            break
+        time.sleep(0.2)
+    assert {name: samples.get(name) for name in wanted} == wanted
+    assert samples[f'kafka_log_log_size{{partition="0",topic="{topic}"}}'] > 3 * 61 - 122
+    assert samples["kafka_controller_kafkacontroller_globaltopiccount"] > 3
+    if system.brokers == 1:
+        requests = "kafka_network_requestmetrics_requests_total"
+        assert samples[f'{requests}{{request="Produce"}}'] > 0
+        assert samples["kafka_server_brokertopicmetrics_bytesin_total"] > 100

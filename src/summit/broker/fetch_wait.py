@@ -109,6 +109,10 @@ def reply(
     aborted: dict[int, list[tuple[int, int]]] | None = None
     for each in wanted:
         partition = each.partition
+        if each.error != codes.NONE:
+            metrics.failed_fetch_requests += 1
+            if partition is not None:
+                partition.topic.counters.failed_fetch_requests += 1
         if partition is None:
             parts.append((each.key, each.index, each.error, -1, -1, -1, b""))
             continue
@@ -121,6 +125,9 @@ def reply(
         if each.data:
             metrics.bytes_out += len(each.data)
             metrics.messages_out += each.count
+            counters = partition.topic.counters
+            counters.bytes_out += len(each.data)
+            counters.messages_out += each.count
     request.respond_parts(
         build_fetch_response(
             request.version, request.correlation_id, parts, aborted=aborted, session_id=session_id

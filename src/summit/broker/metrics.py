@@ -6,7 +6,9 @@ difference to the copy one window ago. Rates are right at any moment, never "0 a
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 from summit.base.clock import Clock
@@ -16,7 +18,28 @@ WINDOW_MS: Final = 10_000  # the window of every rate
 _COUNTERS: Final = (
     "messages_in", "bytes_in", "messages_out", "bytes_out",
     "produce_requests", "fetch_requests", "requests", "failed_requests",
+    "failed_produce_requests", "failed_fetch_requests",
 )  # fmt: skip
+
+
+class TopicCounters:
+    """What went into and out of one topic since the broker started.
+
+    A refused batch, and a partition that a fetch could not read, count as a failed request each.
+    """
+
+    __slots__ = (
+        "bytes_in", "bytes_out", "failed_fetch_requests", "failed_produce_requests", "messages_in",
+        "messages_out",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.messages_in = self.bytes_in = self.messages_out = self.bytes_out = 0
+        self.failed_produce_requests = self.failed_fetch_requests = 0
+
+    def told(self) -> dict[str, int]:
+        """All counters by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 class Metrics:
@@ -32,7 +55,9 @@ class Metrics:
         self.produce_requests = 0
         self.fetch_requests = 0
         self.requests = 0
-        self.failed_requests = 0
+        self.failed_requests = 0  # whose bytes could not be understood; their connections ended
+        self.failed_produce_requests = 0  # batches that were refused
+        self.failed_fetch_requests = 0  # partitions that a fetch asked for and could not have
         self.connections = 0
         self.connections_total = 0
         self.by_api: dict[str, int] = {}
@@ -66,3 +91,17 @@ class Metrics:
 
     def _totals(self) -> tuple[int, ...]:
         return tuple(getattr(self, name) for name in _COUNTERS)
+
+    def requests_by_api(self) -> dict[str, int]:
+        """How many requests of each API were served, by Kafka's names."""
+        return {"Produce": self.produce_requests, **self.by_api}
+
+
+def busiest(counters: Iterable[tuple[str, TopicCounters]], count: int) -> dict[str, dict[str, int]]:
+    """The counters of the `count` topics that moved the most bytes; none of idle ones."""
+    moved = (
+        (each.bytes_in + each.bytes_out + each.failed_produce_requests, name, each)
+        for name, each in counters
+    )
+    found = heapq.nlargest(count, (row for row in moved if row[0]), key=lambda row: row[0])
+    return {name: each.told() for _, name, each in found}

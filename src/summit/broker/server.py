@@ -38,7 +38,7 @@ from summit.broker.metadata_log import (
     MetadataLog,
     read_all,
 )
-from summit.broker.metrics import Metrics
+from summit.broker.metrics import Metrics, busiest
 from summit.broker.producer_ids import ProducerIds
 from summit.broker.settings import BrokerSettings
 from summit.broker.state import BrokerState
@@ -59,6 +59,7 @@ from summit.protocol.api_versions import advertised
 from summit.protocol.apis import APIS
 
 _BACKLOG: Final = 1_024
+_TOPICS_TOLD_MAX: Final = 500  # figures are written as one record a second
 _IDLE_TICKS_MAX: Final = 600  # seconds without a byte before a connection is closed
 
 _log = get_logger(__name__)
@@ -189,7 +190,10 @@ class Broker:
         return {
             **metrics.totals(),
             **metrics.rates(),
-            "by_api": dict(metrics.by_api),
+            "by_api": metrics.requests_by_api(),
+            "by_topic": busiest(
+                ((topic.name, topic.counters) for topic in state.topics), _TOPICS_TOLD_MAX
+            ),
             "connections": len(self._connections),
             "topics": len(state.topics),
             "partitions": sum(len(topic.partitions) for topic in state.topics),

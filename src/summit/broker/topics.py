@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from summit.base.errors import Invalid
+from summit.broker.metrics import TopicCounters
 from summit.broker.preparing import BatchRules
 from summit.log.partition import PartitionLog
 
@@ -48,6 +49,7 @@ class Topic:
     __slots__ = (
         "batch_max_bytes",
         "configs",
+        "counters",
         "is_changing",
         "is_deleted",
         "is_internal",
@@ -69,6 +71,7 @@ class Topic:
         self.batch_max_bytes = 0
         self.min_insync_replicas = 1
         self.rules = BatchRules()
+        self.counters = TopicCounters()
 
 
 class TopicTable:

@@ -13,7 +13,9 @@ from summit.base.errors import Invalid
 from summit.flow.settings import WorkerSettings
 from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import partition_name
+from summit.services import kafka_names
 from summit.services.cluster_watch import ClusterWatch
+from summit.services.kafka_figures import KafkaFigures, KafkaLooker
 from summit.services.metrics_feed import MetricsReader
 from summit.services.node import Node
 
@@ -53,6 +55,7 @@ class ServiceMetrics:
         self._node = node
         self._broker = broker
         self._watch = ClusterWatch(node.admin, node.clock)
+        self._looker = KafkaLooker(node.admin, node.clock)
 
     async def stop(self) -> None:
         """Look at nothing any more."""
@@ -78,7 +81,7 @@ class ServiceMetrics:
         """The same as Prometheus text, and its media type."""
         figures = await self.read()
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Families(figures))
+        registry.register(_Families(figures, self._broker.figures(), await self._looker.figures()))
         return generate_latest(registry).decode(), MEDIA
 
     async def _of_broker(self, figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,8 +161,15 @@ class ServiceMetrics:
 class _Families:
     """One reading as Prometheus families."""
 
-    def __init__(self, figures: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        figures: dict[str, Any],
+        of_broker: Mapping[str, Any] | None,
+        seen: KafkaFigures | None,
+    ) -> None:
         self._figures = figures
+        self._of_broker = of_broker
+        self._seen = seen
 
     def collect(self) -> Any:
         for name in (*_RATES, "replicationBytesInPerSec"):
@@ -172,11 +182,15 @@ class _Families:
                 gauge = GaugeMetricFamily(family, text)
                 gauge.add_metric([], self._figures[name])
                 yield gauge
+        if self._of_broker is not None:
+            yield from kafka_names.of_broker(self._of_broker)
+        if self._seen is not None:
+            yield from kafka_names.of_partitions(self._seen)
         lag = GaugeMetricFamily(
-            "kafka_consumergroup_lag", "Records not yet read", labels=["consumergroup", "topic"]
+            "summit_worker_lag", "Records that no rule has seen yet", labels=["topic"]
         )
         for topic, records in self._figures["worker"]["topics"].items():
-            lag.add_metric([WORKERS_GROUP, topic], records)
+            lag.add_metric([topic], records)
         yield lag
         for member in ("accepted", "rejected", "bytes"):
             counter = CounterMetricFamily(

@@ -59,9 +59,10 @@ _NO_START = -1
 class _Produced:
     """A Produce request between its staging and its answer."""
 
-    __slots__ = ("acks", "errors", "request", "staged", "transactional_id")
+    __slots__ = ("acks", "errors", "request", "staged", "state", "transactional_id")
 
-    def __init__(self, request: Request, transactional_id: str | None) -> None:
+    def __init__(self, state: BrokerState, request: Request, transactional_id: str | None) -> None:
+        self.state = state
         self.request = request
         self.transactional_id = transactional_id
         self.staged: list[PartitionLog] = []
@@ -76,6 +77,7 @@ class _Produced:
                 if own == codes.NONE:
                     self.acks[i] = (topic, index, code, _NO_OFFSET, _NO_TIME, _NO_START)
                     self.errors[i] = error
+                    _count_failure(self.state, topic)
         self.answer()
 
     def answer(self) -> None:
@@ -128,7 +130,7 @@ def handle(state: BrokerState, request: Request, view: memoryview, position: int
     Raises: SummitError for a body that cannot be read.
     """
     transactional_id, acks_wanted, _, parts = parse_produce(request.version, view, position)
-    produced = _Produced(request, transactional_id)
+    produced = _Produced(state, request, transactional_id)
     if acks_wanted != 0:
         request.connection.expect(request)
     if len(view) > INLINE_BYTES_MAX:
@@ -202,6 +204,7 @@ def _stage_all(
             ack = _stage(state, topic_key, index, records, acks_wanted, now_ms, produced, ready)
         except SummitError as error:
             produced.errors[len(acks)] = error
+            _count_failure(state, topic_key)
             ack = (topic_key, index, codes.code_of(error), _NO_OFFSET, _NO_TIME, _NO_START)
         acks.append(ack)
     if acks_wanted == 0:
@@ -259,6 +262,9 @@ def _stage(
     metrics = state.metrics
     metrics.messages_in += header.record_count
     metrics.bytes_in += size
+    counters = topic.counters
+    counters.messages_in += header.record_count
+    counters.bytes_in += size
     return (
         topic_key, index, 0, result.base_offset, result.log_append_time, log.start_offset,
     )  # fmt: skip
@@ -295,6 +301,17 @@ def _fit(
     header = validate_batch(records)
     rules.check_time(header, now_ms)
     return rules.apply(records, header, now_ms) if rules.opens(header) else (records, header)
+
+
+def _count_failure(state: BrokerState, topic_key: str | bytes) -> None:
+    state.metrics.failed_produce_requests += 1
+    table = state.topics
+    if isinstance(topic_key, str):
+        topic = table.named(topic_key)
+    else:
+        topic = table.with_id(uuid_of(topic_key))
+    if topic is not None:
+        topic.counters.failed_produce_requests += 1
 
 
 def _nobody_waits(error: SummitError | None) -> None:
