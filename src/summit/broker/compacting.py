@@ -7,7 +7,8 @@ a few milliseconds and rests between them: at most `CPU_SHARE` of one core, what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import Final, TypeVar
 
 from summit.base.clock import Clock
@@ -44,6 +45,7 @@ class Compactor:
         self._clock = clock
         self._on_failed = on_failed
         self._is_stopping = False
+        self._turn = asyncio.Lock()  # held by whoever cleans, or wants nobody to
         self._slice_began_ms = 0.0
         self._loop = asyncio.get_running_loop()
         self._thread = threads("summit-compact", self._loop)
@@ -52,9 +54,16 @@ class Compactor:
     async def clean_all(self) -> None:
         """Clean every log that is due, the neediest first."""
         while not self._is_stopping:
-            cleaning = self._store.begin_cleaning(self._clock.now_ms())
-            if cleaning is None or not await self._clean(cleaning):
-                return
+            async with self._turn:
+                cleaning = self._store.begin_cleaning(self._clock.now_ms())
+                if cleaning is None or not await self._clean(cleaning):
+                    return
+
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Wait for the cleaning that runs; none begins until the block ends."""
+        async with self._turn:
+            yield
 
     async def stop(self) -> None:
         """End what runs at the next batch and the thread with it. No file is left half changed."""

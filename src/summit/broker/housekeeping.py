@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from summit.base.errors import Corrupt
+from summit.base.files import Files
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
+from summit.broker.backing_up import BackupMaker
 from summit.broker.compacting import Compactor
 from summit.broker.disk_thread import attempt
 from summit.broker.rewriting import Pair, Rewriter
@@ -32,13 +34,16 @@ _log = get_logger(__name__)
 class Housekeeping:
     """The broker's timers."""
 
-    def __init__(self, state: BrokerState, store: LogStore, broker: Broker) -> None:
+    def __init__(self, state: BrokerState, store: LogStore, broker: Broker, files: Files) -> None:
         self._state = state
         self._store = store
         self._broker = broker
         self._tasks = Tasks()
         self._has_garbage = False
         self.compactor = Compactor(store, state.clock, state.commit.fail, state.threads)
+        self.backups = BackupMaker(
+            store, self.compactor, files, state.settings.data_dir, state.clock, self._note_garbage
+        )
         self.rewriter = Rewriter(state.metadata.log, state.commit, state.clock, self._live_facts)
 
     def start(self) -> None:
@@ -56,7 +61,7 @@ class Housekeeping:
 
     async def stop(self) -> None:
         """End all timers."""
-        await self.compactor.stop()
+        await asyncio.gather(self.backups.stop(), self.compactor.stop())
         await self._tasks.cancel_all()
 
     async def _every(self, seconds: float, act: Callable[[], None]) -> None:
@@ -68,6 +73,10 @@ class Housekeeping:
         self._state.metrics.sample()
         self._broker.close_idle()
         self._state.transactions.tick()
+        self.backups.look()
+
+    def _note_garbage(self) -> None:
+        self._has_garbage = True  # what was kept for a backup; a checkpoint removes the files
 
     def _retain(self) -> None:
         now_ms = self._state.clock.now_ms()

@@ -51,6 +51,7 @@ from summit.broker.topics import (
     TopicTable,
 )
 from summit.broker.transactions.coordinator import Transactions
+from summit.log.backup import Manifest
 from summit.log.partition import PartitionLog
 from summit.log.settings import StoreSettings
 from summit.log.store import LogStore
@@ -141,7 +142,7 @@ class Broker:
             await self._close_disk()
             raise
         self.host, self.port = self._server.sockets[0].getsockname()[:2]
-        self._housekeeping = Housekeeping(self._state, self._store, self)
+        self._housekeeping = Housekeeping(self._state, self._store, self, self._files)
         self._housekeeping.start()
         _log.info(
             "broker.started", host=self.host, port=self.port, cluster_id=self.cluster_id,
@@ -204,6 +205,19 @@ class Broker:
             ),
             "groups": state.coordinator.describe(state.topics),
         }
+
+    async def backup(self, target: str) -> Manifest:
+        """Write a backup to the directory `target`, absent or empty; the broker serves on.
+
+        It holds every partition up to one common moment: whole transactions, and no group's offset
+        ahead of the records.
+
+        Raises: Conflict("backup.refused" | "backup.target_in_use"); Unavailable("disk.full");
+            Closed("broker.not_running").
+        """
+        if self._housekeeping is None or self._is_stopping:
+            raise Closed("broker.not_running")
+        return await self._housekeeping.backups.make(target)
 
     # ---- starting ----
 

@@ -15,6 +15,7 @@ from summit.base.files import Files
 from summit.broker.loops import new_event_loop
 from summit.broker.server import Broker
 from summit.broker.settings import BrokerSettings
+from summit.log.backup import Manifest
 
 T = TypeVar("T")
 
@@ -101,6 +102,16 @@ class BrokerThread:
     def metrics(self) -> dict[str, Any]:
         """As `Broker.metrics`."""
         return self._call(self._require().metrics)
+
+    def backup(self, target: str) -> Manifest:
+        """As `Broker.backup`; waits for it."""
+        assert self._loop is not None
+        making = self._require().backup(target)
+        try:
+            return asyncio.run_coroutine_threadsafe(making, self._loop).result()
+        except RuntimeError as error:  # the loop has ended
+            making.close()
+            raise Closed("broker.not_running") from error
 
     def _call(self, function: Callable[[], T]) -> T:
         """Run a function on the broker's loop and wait for its result.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from summit.cli import broker_admin
+from summit.cli import backup, broker_admin
 from summit.cli.serving import PORT, serve, serving_options
 
 
@@ -57,5 +57,5 @@ def broker(
     serve(BrokerProcess(broker_settings(flags)), log_level=log_level, output=output)
 
 
-for _command in broker_admin.COMMANDS:
+for _command in (*broker_admin.COMMANDS, *backup.COMMANDS):
     broker.add_command(_command)

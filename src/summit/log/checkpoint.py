@@ -134,8 +134,11 @@ class Checkpoint:
         self._small_files: list[tuple[PartitionLog, str, bytes]] = []
         self._old_snapshots: list[tuple[PartitionLog, int]] = []
         self._wal_number = core.published_wal_number
-        self._doomed_files, core.doomed_files = core.doomed_files, []
-        self._doomed_trees, core.doomed_trees = core.doomed_trees, []
+        self._doomed_files: list[Segment] = []
+        self._doomed_trees: list[str] = []
+        if not core.holds:  # else somebody is copying them
+            self._doomed_files, core.doomed_files = core.doomed_files, []
+            self._doomed_trees, core.doomed_trees = core.doomed_trees, []
         if core.leftover is not None:
             self._take_over(core.leftover)
             core.leftover = None

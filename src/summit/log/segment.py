@@ -103,6 +103,11 @@ class Segment:
 
     # ---- indexes ----
 
+    @property
+    def has_indexes(self) -> bool:
+        """Whether the indexes are in memory; else the files have all of them."""
+        return self._indexes_loaded
+
     def defer_indexes(self) -> None:
         """Leave the index files unread until somebody asks; only for a full, synced segment."""
         self._indexes_loaded = False

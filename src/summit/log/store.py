@@ -22,6 +22,7 @@ from summit.base.rand import Rand
 from summit.log.checkpoint import Checkpoint
 from summit.log.choosing import choose
 from summit.log.cleaning import Cleaning
+from summit.log.cutting import Cut
 from summit.log.faults import disk_errors, make_durable_dirs, sync, sync_dir
 from summit.log.group import Group
 from summit.log.layout import (
@@ -73,6 +74,7 @@ class StoreCore:
         self.graveyard: list[tuple[int, Segment]] = []
         self.saved_checkpoint = b""
         self.live_checkpoints: set[Checkpoint] = set()  # begun and not yet done
+        self.holds = 0  # cuts that are being copied: no file is removed meanwhile
 
     def logs(self) -> Iterable[PartitionLog]:
         for partitions in list(self.topics.values()):
@@ -394,6 +396,14 @@ class LogStore:
             return None
         found = choose(core.logs() if logs is None else logs, now_ms)
         return Cleaning(core, found, now_ms) if found is not None else None
+
+    def cut(self) -> Cut:
+        """What a copy of the store as it is now has to hold. On the loop's thread; `release` it.
+
+        No cleaning may be under way, nor begin before the release.
+        """
+        self._core.check_usable()
+        return Cut(self._core)
 
     def close(self) -> None:
         """Publish nothing more, make everything durable, mark the close as clean. Blocks.
