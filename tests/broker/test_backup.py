@@ -303,3 +303,43 @@ def test_the_commands(start_broker: Start, tmp_path: Path) -> None:
         target = str(tmp_path / f"new-{name}")
         assert run("restore", str(tmp_path / name), "--data-dir", target)["files"] > 5
         assert committed(start_broker(data_dir=target), "t") == [1, 2]
+
+
+def test_one_at_a_time_and_a_stop_ends_it(
+    start_broker: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, errors = threading.Event(), []
+
+    def endless(*_: object, progress: Callable[[int], None], **__: object) -> None:
+        began.set()
+        for _n in range(12_000):
+            threading.Event().wait(0.01)
+            progress(1)
+
+    monkeypatch.setattr("summit.broker.backing_up.write_backup", endless)
+    broker = start_broker()
+
+    def first() -> None:
+        try:
+            broker.backup(str(tmp_path / "first"))
+        except Closed as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert began.wait(60)
+    with pytest.raises(Conflict, match="another backup is being made"):
+        broker.backup(str(tmp_path / "second"))
+    broker.stop()
+    thread.join(60)
+    assert [error.code for error in errors] == ["broker.not_running"]
+
+
+def test_an_old_request_is_not_served(start_broker: Start, tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    start_broker().stop()
+    for content in (b'{"id":"1","target":"/nowhere/at/all"}', b"what"):
+        (data_dir / "backup-request").write_bytes(content)
+        start_broker().stop()
+        assert not (data_dir / "backup-request").exists()
+        assert not (data_dir / "backup-answer").exists()

@@ -49,6 +49,7 @@ class Housekeeping:
     def start(self) -> None:
         """Begin all timers."""
         settings = self._state.settings
+        self.backups.start()
         spawn = self._tasks.spawn
         spawn(self._every(_SECOND_S, self._second), "second")
         spawn(
