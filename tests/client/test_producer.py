@@ -253,7 +253,7 @@ def test_life(world: World) -> None:
             await producer.connect()
         with pytest.raises(Invalid) as caught:
             await producer.begin_transaction()
-        assert caught.value.code == "producer.transactions_unavailable"
+        assert caught.value.code == "producer.not_transactional"
         await producer.flush()
         lingering = producer.send_nowait(topic, "x")
         await producer.close()

@@ -6,7 +6,6 @@ import asyncio
 import json
 from typing import Any
 
-import pytest
 from tests.guide.conftest import Services
 
 from summit.stream_processing import (
@@ -69,7 +68,6 @@ def test_lag_is_visible_over_rest(services: Services) -> None:
     assert "groups" in services.streaming.get("/api/metrics").json()
 
 
-@pytest.mark.xfail(strict=True, reason="transactions come with the broker's transaction APIs")
 def test_transactions_over_several_topics(broker_config: dict[str, Any]) -> None:
     async def go() -> None:
         async with MessageBroker(broker_config) as broker:

@@ -370,6 +370,11 @@ class StreamConsumer(Emitter):
         keys = self._assignment if partitions is None else {TopicPartition(*p) for p in partitions}
         return await link.calls.run(partial(link.reader.committed, list(keys))) if keys else {}
 
+    async def group_metadata(self) -> Any:
+        """Group, member and generation, for `StreamProducer.send_offsets_to_transaction`."""
+        link = self._require_connected()
+        return await link.calls.run(link.reader.group_metadata)
+
     def read_to(self) -> dict[TopicPartition, int]:
         """Partitions that were read to an end, and that offset: all before it was handed out.
 

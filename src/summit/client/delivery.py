@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, Final
 
 from summit.base.limits import CLIENT_SLICE_MS
+from summit.client import librdkafka
 
 MANY: Final = 512
 FEW: Final = 64
@@ -31,11 +32,19 @@ class Deliveries:
     Args:
         handle: The confluent_kafka producer.
         on_reports: Called on the loop with every burst.
+        on_error: Told of an error that ended librdkafka's producer; on whatever thread polls.
     """
 
-    def __init__(self, handle: Any, on_reports: Callable[[deque[Report]], None]) -> None:
+    def __init__(
+        self,
+        handle: Any,
+        on_reports: Callable[[deque[Report]], None],
+        on_error: Callable[[Any], None],
+    ) -> None:
         self._handle = handle
         self._on_reports = on_reports
+        self._on_error = on_error
+        self._failures = librdkafka.load().KafkaException
         self._loop = asyncio.get_running_loop()
         self._reports: deque[Report] = deque()
         self._wake_is_due = False
@@ -79,6 +88,10 @@ class Deliveries:
         """Wait for the thread's end. Blocks: not for the loop."""
         self._thread.join(timeout=10 * CLIENT_SLICE_MS / 1000)
 
+    def release(self) -> None:
+        """Let go of librdkafka's producer; after `join`."""
+        self._handle = None
+
     def _reported(self, future: Any, size_bytes: int, error: Any, message: Any) -> None:
         # On the thread or on the loop, whichever polls.
         self._reports.append((future, size_bytes, error, message))
@@ -103,7 +116,7 @@ class Deliveries:
     def _tick(self) -> None:
         self._wake_is_due = True  # handed out right below: no wake-up is needed
         try:
-            self._handle.poll(0)
+            self._poll(0)
         finally:
             self._hand_out()
         if self.outstanding > FEW and not self._ended:
@@ -116,6 +129,12 @@ class Deliveries:
         while not self._ended:
             self._by_thread.wait()
             try:
-                self._handle.poll(CLIENT_SLICE_MS / 1000)
+                self._poll(CLIENT_SLICE_MS / 1000)
             except RuntimeError:  # the loop is closed, or the handle: nobody is left to tell
                 return
+
+    def _poll(self, timeout_s: float) -> None:
+        try:
+            self._handle.poll(timeout_s)
+        except self._failures as error:  # fatal: it was fenced
+            self._on_error(error.args[0])

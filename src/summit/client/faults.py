@@ -44,6 +44,9 @@ _KNOWN: Final[_ByName] = {
     "_PURGE_INFLIGHT": (Closed, "client.closed"),
     "_DESTROY": (Closed, "client.closed"),
     "_FENCED": (Closed, "client.fenced"),
+    "_STATE": (Conflict, "client.wrong_state"),
+    "CONCURRENT_TRANSACTIONS": (Unavailable, "client.broker_fault"),
+    "INVALID_TRANSACTION_TIMEOUT": (Invalid, "client.refused"),
     "PRODUCER_FENCED": (Closed, "client.fenced"),
     "INVALID_PRODUCER_EPOCH": (Closed, "client.fenced"),
     "FENCED_INSTANCE_ID": (Closed, "client.fenced"),
@@ -88,6 +91,8 @@ def translate(error: Any, **details: Any) -> SummitError:
         return Invalid("client.refused", reason=str(error), **details)
     text = str(kafka.str())
     values = _UNTOLD | {"reason": text, "kafka_error": name()} | details
+    if kafka.txn_requires_abort():
+        return Conflict("producer.must_abort", **values)
     if kafka.fatal() and name() not in _KNOWN:
         return Closed("client.fenced", **values)
     kind, code = _KNOWN.get(name(), (None, ""))

@@ -56,27 +56,46 @@ def producer_settings(
 ) -> dict[str, Any]:
     """Settings of a librdkafka producer that keep what `config` promises."""
     codec = config.compression_type
-    return _common(config, servers, on_error) | {
-        "acks": config.required_acks,
-        "enable.idempotence": config.idempotence,
-        "retries": config.retries,
-        "retry.backoff.ms": config.retry_backoff_ms,
-        "retry.backoff.max.ms": max(1_000, config.retry_backoff_ms),
-        "max.in.flight.requests.per.connection": config.max_in_flight_requests_per_connection,
-        "request.timeout.ms": config.request_timeout_ms,
-        "message.timeout.ms": config.delivery_timeout_ms,
-        "batch.size": max(1, config.batch_size),
-        "batch.num.messages": 1 if config.batch_size == 0 else _BATCH_RECORDS_MAX,
-        "linger.ms": config.linger_ms,
-        "compression.codec": codec,
-        "message.max.bytes": config.max_request_size,
-        # The Java client's placement, so that all clients put a key into the same partition.
-        "partitioner": "murmur2_random",
-        # bufferMemory is counted by the producer itself, exactly and with its own waiting line;
-        # librdkafka's own limits must never be met before it.
-        "queue.buffering.max.messages": 0,
-        "queue.buffering.max.kbytes": min(2**31 - 1, config.buffer_memory // 1024 + 1_048_576),
-    }
+    life_ms = config.delivery_timeout_ms
+    transactional: dict[str, Any] = {}
+    if config.transactional_id is not None:
+        life_ms = min(life_ms, config.transaction_timeout_ms)
+        transactional = {
+            "transactional.id": config.transactional_id,
+            "transaction.timeout.ms": config.transaction_timeout_ms,
+            # librdkafka wants one request to be over before the transaction is.
+            "socket.timeout.ms": min(
+                config.request_timeout_ms, max(900, config.transaction_timeout_ms - 100)
+            ),
+            # Otherwise, when all brokers were away for a moment, send_offsets_to_transaction
+            # never returns, whatever its time-out (librdkafka 2.16, measured).
+            "metadata.recovery.strategy": "none",
+        }
+    return (
+        _common(config, servers, on_error)
+        | {
+            "acks": config.required_acks,
+            "enable.idempotence": config.idempotence,
+            "retries": config.retries,
+            "retry.backoff.ms": config.retry_backoff_ms,
+            "retry.backoff.max.ms": max(1_000, config.retry_backoff_ms),
+            "max.in.flight.requests.per.connection": config.max_in_flight_requests_per_connection,
+            "request.timeout.ms": config.request_timeout_ms,
+            "message.timeout.ms": life_ms,
+            "batch.size": max(1, config.batch_size),
+            "batch.num.messages": 1 if config.batch_size == 0 else _BATCH_RECORDS_MAX,
+            "linger.ms": config.linger_ms,
+            "compression.codec": codec,
+            "message.max.bytes": config.max_request_size,
+            # The Java client's placement, so that all clients put a key into the same partition.
+            "partitioner": "murmur2_random",
+            # bufferMemory is counted by the producer itself, exactly and with its own waiting line;
+            # librdkafka's own limits must never be met before it.
+            "queue.buffering.max.messages": 0,
+            "queue.buffering.max.kbytes": min(2**31 - 1, config.buffer_memory // 1024 + 1_048_576),
+        }
+        | transactional
+    )
 
 
 def consumer_settings(
@@ -116,6 +135,16 @@ def admin_settings(config: AdminConfig, servers: list[str]) -> dict[str, Any]:
     }
     del settings["error_cb"], settings["logger"]
     return settings
+
+
+def group_metadata(group_id: str, servers: list[str]) -> Any:
+    """What names a group without members to `send_offsets_to_transaction`. Asks no broker."""
+    settings = {"bootstrap.servers": ",".join(servers), "group.id": group_id, "log_level": 0}
+    consumer = load().Consumer(settings)
+    try:
+        return consumer.consumer_group_metadata()
+    finally:
+        consumer.close()
 
 
 class Log:

@@ -8,26 +8,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from summit.base.emitter import Emitter, Payload
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
-from summit.base.limits import PRODUCER_CLOSE_MS, RECORD_OVERHEAD_BYTES
+from summit.base.limits import PRODUCER_CLOSE_MS
 from summit.base.logs import get_logger
 from summit.client import librdkafka
 from summit.client.addresses import resolve_addresses
 from summit.client.buffer import Buffer
+from summit.client.consumer import StreamConsumer
 from summit.client.delivery import Deliveries, Report
 from summit.client.faults import translate
+from summit.client.outgoing import (
+    Pairs,
+    bytes_of,
+    checked_partition,
+    checked_timestamp,
+    plain_bytes,
+)
 from summit.client.settings import ProducerConfig
 from summit.client.threads import CallThread
+from summit.client.transactions import Transactions, offsets_of
 from summit.client.types import ProducerRecord, ProducerResult, Text, header_pairs
 
-_Pairs = list[tuple[str, Text | None]]
-_Rest = tuple[_Pairs | None, int | None, int | None]  # headers, partition, timestamp
+R = TypeVar("R")
+
+_Rest = tuple[Pairs | None, int | None, int | None]  # headers, partition, timestamp
 
 
 class StreamProducer(Emitter):
@@ -53,10 +63,16 @@ class StreamProducer(Emitter):
         self._missing: set[str] = set()
         self._asking: set[str] = set()
         self._closed = False
+        self._transactions: Transactions | None = None
+        if self.config.transactional_id is not None:
+            self._transactions = Transactions(self)
         self.addresses: list[str] = []
 
     async def connect(self, brokers: Any = None) -> None:
         """Dial the brokers and see that one answers.
+
+        With a `transactionalId` it also shuts out older producers of that name and aborts what
+        they left open.
 
         Args:
             brokers: None = `bootstrapServers`; else addresses (one, a list, a mapping's values)
@@ -79,7 +95,7 @@ class StreamProducer(Emitter):
             raise
         self.addresses = addresses
         self._handle = handle
-        self._deliveries = Deliveries(handle, self._take_reports)
+        self._deliveries = Deliveries(handle, self._take_reports, self._library_told)
 
     def _dial(self, addresses: list[str]) -> Any:
         library = librdkafka.load()
@@ -88,6 +104,8 @@ class StreamProducer(Emitter):
         try:
             handle = library.Producer(settings)
             handle.list_topics(timeout=self.config.connect_timeout_ms / 1000)
+            if self.config.transactional_id is not None:
+                handle.init_transactions(self.config.max_block_ms / 1000)
         except library.KafkaException as error:
             raise translate(error, brokers=", ".join(addresses)) from error
         return handle
@@ -151,7 +169,7 @@ class StreamProducer(Emitter):
         plain_key = key.encode() if isinstance(key, str) else key
         plain_value = value.encode() if isinstance(value, str) else value
         pairs = header_pairs(headers) if headers else None
-        size = _size_bytes(plain_key, plain_value, pairs)
+        size = bytes_of(plain_key, plain_value, pairs)
         if not self._buffer.take_now(size):
             self._refuse_larger(topic, size)
             raise self._buffer.full()
@@ -175,7 +193,7 @@ class StreamProducer(Emitter):
         wait_ms = self.config.delivery_timeout_ms + 1_000 if timeout_ms is None else timeout_ms
         if not deliveries.outstanding:
             return
-        hurry = calls.submit(lambda: self._handle.flush(wait_ms / 1000))
+        hurry = calls.submit(partial(_flush, self._handle, wait_ms / 1000))
         try:
             async with asyncio.timeout(wait_ms / 1000):
                 await deliveries.idle()
@@ -187,24 +205,130 @@ class StreamProducer(Emitter):
 
     async def close(self, timeout_ms: int = PRODUCER_CLOSE_MS) -> None:
         """Wait for answers at most `timeout_ms`, then fail what has none, and end. Idempotent."""
+        if self._transactions is not None and self._calls is not None and not self._closed:
+            await self._transactions.end(timeout_ms)
         if self._closed:
             return
         self._closed = True
         calls, deliveries = self._calls, self._deliveries
-        if calls is None or deliveries is None:
+        if calls is None:
             return
-        await calls.run(partial(_settle, self._handle, timeout_ms))
-        deliveries.end()
-        await calls.run(partial(_end, self._handle, deliveries))
-        self._handle = None
+        handle, self._handle = self._handle, None
+        if deliveries is not None:
+            await calls.run(partial(_settle, handle, timeout_ms))
+            deliveries.end()
+            ending = _end if self._transactions is None else _drop
+            await calls.run(partial(ending, [handle], deliveries))
         calls.close()
 
-    async def begin_transaction(self) -> None:
-        """Transactions come with a later version. Raises Invalid."""
-        raise Invalid("producer.transactions_unavailable", pointer="")
+    # ---- transactions ----
 
-    commit_transaction = begin_transaction
-    abort_transaction = begin_transaction
+    async def begin_transaction(self) -> None:
+        """Open a transaction: what is sent from now on is seen whole or not at all.
+
+        Raises: Invalid("producer.not_transactional"); Conflict("producer.transaction_open") and
+            Conflict("producer.transaction_in_doubt"); Closed("client.fenced").
+        """
+        await self._require_transactions().begin()
+
+    async def commit_transaction(self) -> None:
+        """Wait for the answers of all records, then commit; returns when that is certain.
+
+        An end without a clean answer is looked up in the log, under a newer epoch. Raises:
+            Conflict("producer.must_abort"): a record was not written; abort and begin again.
+            Conflict("producer.transaction_aborted"): it is certainly aborted; begin again.
+            Unavailable("producer.outcome_unknown"): not to be found out now; `recover_transaction`.
+            Closed("client.fenced"): another producer has the id; `details["outcome"]` says how
+                this transaction ended. Make a new producer.
+        """
+        await self._require_transactions().commit()
+
+    async def abort_transaction(self) -> None:
+        """Throw the transaction away; returns when that is certain.
+
+        Raises: Conflict("producer.transaction_committed") where an earlier commit, that was not
+            answered, turns out to have worked; Unavailable("producer.outcome_unknown"); Closed.
+        """
+        await self._require_transactions().abort()
+
+    async def recover_transaction(self) -> str:
+        """Find out how a transaction in doubt ended: `committed`, `aborted`, or `unknown`.
+
+        `unknown` means that the log does not hold the answer any more. The producer can go on in
+        each case. Raises: Unavailable("producer.outcome_unknown") while it cannot be found out.
+        """
+        return await self._require_transactions().recover()
+
+    async def send_offsets_to_transaction(
+        self,
+        offsets: Mapping[tuple[str, int], int] | Iterable[tuple[str, int, int]],
+        group: StreamConsumer | str,
+    ) -> None:
+        """Commit a group's offsets with the transaction.
+
+        Args:
+            offsets: Next offset to read per (topic, partition).
+            group: The consumer that read them, whose membership is then checked by the broker and
+                whose `enableAutoCommit` must be off; or the id of a group without members.
+        Raises: Conflict("consumer.rebalanced") when the consumer has lost its partitions: abort.
+        """
+        transactions = self._require_transactions()
+        transactions.check_may_send()
+        if isinstance(group, str):
+            addresses = self.addresses
+            metadata = await self.run(lambda _: librdkafka.group_metadata(group, addresses))
+            await transactions.send_offsets(offsets_of(offsets), group, metadata)
+            return
+        if group.config.enable_auto_commit:
+            raise Invalid(
+                "client.refused",
+                reason="the consumer commits by itself; set its enableAutoCommit to false",
+            )
+        metadata = await group.group_metadata()
+        await transactions.send_offsets(offsets_of(offsets), group.config.group_id, metadata)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Self]:
+        """`async with producer.transaction():` commits at the end, or aborts on an exception."""
+        transactions = self._require_transactions()
+        await transactions.begin()
+        try:
+            yield self
+        except BaseException:
+            # Even when the task is being cancelled; the exception itself matters more.
+            await asyncio.shield(transactions.give_up())
+            raise
+        try:
+            await transactions.commit()
+        except Conflict as error:
+            if error.code == "producer.must_abort":
+                await transactions.give_up()
+            raise
+
+    async def run(self, fn: Callable[[Any], R]) -> R:
+        """`fn(librdkafka's producer)` on the thread for blocking calls. For this room only."""
+        _, calls = self._require_connected()
+        handle = self._handle
+        return await calls.run(lambda: fn(handle))
+
+    async def replace(self) -> None:
+        """Throw librdkafka's producer away and dial anew. For this room only."""
+        calls = self._calls
+        if self._closed or calls is None:
+            raise self._not_ready()
+        handle, self._handle = self._handle, None
+        deliveries, self._deliveries = self._deliveries, None
+        if deliveries is not None:
+            ends = CallThread("summit-producer-end")  # the old thread may still be inside a call
+            await ends.run(partial(_settle, handle, 0))
+            deliveries.end()
+            ends.submit(partial(_drop, [handle], deliveries))
+            ends.close()
+        handle = None
+        calls.close()
+        self._calls = calls = CallThread("summit-producer")
+        self._handle = handle = await calls.run(lambda: self._dial(self.addresses))
+        self._deliveries = Deliveries(handle, self._take_reports, self._library_told)
 
     async def __aenter__(self) -> Self:
         if self._calls is None:
@@ -225,9 +349,9 @@ class StreamProducer(Emitter):
         if not isinstance(record, ProducerRecord):
             record = ProducerRecord.from_dict(record)
         self._require_connected()
-        key, value = _plain(record.key, "key"), _plain(record.value, "value")
+        key, value = plain_bytes(record.key, "key"), plain_bytes(record.value, "value")
         pairs = header_pairs(record.headers)
-        size = _size_bytes(key, value, pairs)
+        size = bytes_of(key, value, pairs)
         self._refuse_larger(record.topic, size)
         rest = (pairs, record.partition, record.timestamp)
         is_asked = record.topic in self._missing
@@ -250,15 +374,17 @@ class StreamProducer(Emitter):
         headers, partition, timestamp_ms = rest
         deliveries, loop = self._deliveries, self._loop
         try:
+            if self._transactions is not None and loop is not None and not self._closed:
+                self._transactions.check_may_send()
             if self._closed or deliveries is None or loop is None:
                 raise self._not_ready()
             options: dict[str, Any] = {}
             if headers:
                 options["headers"] = headers
             if partition is not None:
-                options["partition"] = _checked_partition(partition)
+                options["partition"] = checked_partition(partition)
             if timestamp_ms is not None:
-                options["timestamp"] = _checked_timestamp(timestamp_ms)
+                options["timestamp"] = checked_timestamp(timestamp_ms)
             future: asyncio.Future[ProducerResult] = loop.create_future()
             callback = deliveries.expect(future, size)
             self._handle.produce(topic, value, key, on_delivery=callback, **options)
@@ -308,6 +434,7 @@ class StreamProducer(Emitter):
 
     def _take_reports(self, reports: deque[Report]) -> None:
         tell = self.has_listeners("message:sent")
+        transactions = self._transactions
         freed = 0
         for future, size, error, message in reports:
             freed += size
@@ -321,6 +448,8 @@ class StreamProducer(Emitter):
                 -1 if offset is None or offset < 0 else offset,
                 message.timestamp()[1],
             )
+            if transactions is not None:
+                transactions.wrote(result.topic, result.partition, result.offset)
             if not future.done():
                 future.set_result(result)
             if tell:
@@ -332,6 +461,10 @@ class StreamProducer(Emitter):
         fault = translate(error, topic=topic, partition=message.partition(), what="producer")
         if fault.code == "topic.unknown":
             self._missed(topic)
+        if self._transactions is not None:
+            self._transactions.failed()
+            if error.name() in ("_PURGE_QUEUE", "_PURGE_INFLIGHT") and not self._closed:
+                fault = Conflict("producer.transaction_aborted", reason="before it was written")
         if not future.done():
             future.set_exception(fault)
 
@@ -366,59 +499,38 @@ class StreamProducer(Emitter):
             raise self._not_ready()
         return self._deliveries, self._calls
 
+    def _require_transactions(self) -> Transactions:
+        if self._transactions is None:
+            raise Invalid("producer.not_transactional")
+        if self._closed or self._calls is None:
+            raise self._not_ready()
+        return self._transactions
+
 
 def _settle(handle: Any, timeout_ms: int) -> None:
     """Wait for answers, then fail what has none."""
-    if handle.flush(timeout_ms / 1000):
+    if _flush(handle, timeout_ms / 1000):
         handle.purge()
-        handle.flush(1)
+        _flush(handle, 1)
 
 
-def _end(handle: Any, deliveries: Deliveries) -> None:
+def _flush(handle: Any, timeout_s: float) -> int:
+    """Send what lingers, at most so long; how many records are without an answer then."""
+    with suppress(librdkafka.load().KafkaException):  # a fatal error, told once by whoever polls
+        handle.flush(timeout_s)
+    return len(handle)
+
+
+def _end(handles: list[Any], deliveries: Deliveries) -> None:
     """End librdkafka's threads, after the one of ours that is inside it."""
     deliveries.join()
-    close = getattr(handle, "close", None)  # not in older versions, where dropping it does
+    close = getattr(handles[0], "close", None)  # not in older versions, where dropping it does
     if close is not None:
         close()
 
 
-def _plain(text: object, name: str) -> bytes | None:
-    if text is None or isinstance(text, bytes):
-        return text
-    if isinstance(text, str):
-        return text.encode()
-    if isinstance(text, bytearray | memoryview):
-        return bytes(text)
-    raise Invalid(
-        "record.invalid",
-        reason=f"a {name} is text, bytes or None, not {type(text).__name__}",
-        pointer=f"/{name}",
-    )
-
-
-def _size_bytes(key: bytes | None, value: bytes | None, headers: _Pairs | None) -> int:
-    size = RECORD_OVERHEAD_BYTES
-    if key is not None:
-        size += len(key)
-    if value is not None:
-        size += len(value)
-    if headers:
-        for name, text in headers:
-            size += len(name) + (0 if text is None else len(text))
-    return size
-
-
-def _checked_partition(partition: int) -> int:
-    if partition < 0:
-        raise Invalid("record.invalid", reason="a partition is 0 or more", pointer="/partition")
-    return partition
-
-
-def _checked_timestamp(timestamp_ms: int) -> int:
-    if timestamp_ms <= 0:
-        raise Invalid(
-            "record.invalid",
-            reason="a timestamp is more than 0 ms since 1970 UTC",
-            pointer="/timestamp",
-        )
-    return timestamp_ms
+def _drop(handles: list[Any], deliveries: Deliveries) -> None:
+    """The same for a transactional one, whose `close` would wait for an abort without a bound."""
+    deliveries.join()
+    deliveries.release()
+    handles.clear()

@@ -227,6 +227,11 @@ class Reader:
             found[key] = answer.offset if answer.offset >= 0 else None
         return found
 
+    def group_metadata(self) -> Any:
+        """librdkafka's own object for `send_offsets_to_transaction`."""
+        with self._way:
+            return self._handle.consumer_group_metadata()
+
     def bounds(self, partition: TopicPartition) -> tuple[int, int]:
         """First kept and next readable offset. Raises Invalid or Unavailable."""
         part = self._library.TopicPartition(partition.topic, partition.partition)

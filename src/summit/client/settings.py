@@ -67,9 +67,12 @@ class ProducerConfig(ClientConfig, frozen=True, kw_only=True):
         max_in_flight_requests_per_connection: Requests sent and not answered; 1-5 when idempotent.
         idempotence: The broker drops what a retry doubled. None = true where acks, retries and
             requests in flight allow it.
-        transactional_id: Refused for now: transactions are not available yet.
+        transactional_id: Makes the producer transactional. A name of its own that outlives the
+            process: a newer producer of that name shuts the older one out.
+        transaction_timeout_ms: + how long a transaction may be open before the broker aborts it.
         delivery_timeout_ms: + the whole life of a record from `send` to the answer.
-        max_block_ms: + how long `send` waits for room in the buffer.
+        max_block_ms: + how long `send` waits for room in the buffer, and the begin and the end of
+            transactions for their answer.
         retry_backoff_ms: + the first pause before a retry; it doubles up to one second.
         max_request_size: + bytes of the largest record (with its batch).
     """
@@ -83,6 +86,7 @@ class ProducerConfig(ClientConfig, frozen=True, kw_only=True):
     max_in_flight_requests_per_connection: int = 5
     idempotence: bool | None = None
     transactional_id: str | None = None
+    transaction_timeout_ms: int = 60_000
     delivery_timeout_ms: int = 120_000
     max_block_ms: int = 60_000
     retry_backoff_ms: int = 100
@@ -119,8 +123,12 @@ class ProducerConfig(ClientConfig, frozen=True, kw_only=True):
         obstacle = self._idempotence_obstacle()
         if self.idempotence and obstacle:
             raise _refused(self, "idempotence", obstacle)
+        _within(self, "transaction_timeout_ms", 1_000, _INT_MAX)
         if self.transactional_id is not None:
-            raise Invalid("producer.transactions_unavailable", pointer="/transactionalId")
+            _text(self, "transactional_id")
+            if obstacle or self.idempotence is False:
+                reason = obstacle or "it needs idempotence"
+                raise _refused(self, "transactional_id", reason)
 
     def _idempotence_obstacle(self) -> str:
         if self.required_acks != "all":
