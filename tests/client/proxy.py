@@ -27,6 +27,7 @@ class Proxy:
         self._addresses = addresses.split(",")
         self._ports: dict[tuple[str, int], int] = {}
         self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._links: set[asyncio.StreamWriter] = set()
         self.drop_answer: Counter[int] = Counter()  # api key -> how many times still
         self.drop_request: Counter[int] = Counter()
@@ -54,18 +55,28 @@ class Proxy:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._is_cut = True
         for server in self._servers:
             server.close()
-        for link in list(self._links):
-            link.close()
-        for server in self._servers:
-            await server.wait_closed()
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)
 
     async def _port_for(self, host: str, port: int) -> int:
         if (host, port) not in self._ports:
 
             async def serve(reader: Any, writer: Any) -> None:
-                await self._serve(host, port, reader, writer)
+                task = asyncio.current_task()
+                assert task is not None
+                self._tasks.add(task)
+                try:
+                    await self._serve(host, port, reader, writer)
+                except asyncio.CancelledError:
+                    pass  # the proxy ends
+                finally:
+                    self._tasks.discard(task)
 
             server = await asyncio.start_server(serve, "127.0.0.1", 0)
             self._servers.append(server)
@@ -85,16 +96,20 @@ class Proxy:
                 asyncio.ensure_future(self._requests(reader, up_writer, asked)),
                 asyncio.ensure_future(self._answers(up_reader, writer, asked)),
             ]
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+            try:
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for way in ways:
+                    way.cancel()
+                await asyncio.gather(*ways, return_exceptions=True)
         except OSError:
             pass
         finally:
             for link in links:
                 self._links.discard(link)
                 link.close()
+                with suppress(OSError):
+                    await link.wait_closed()
 
     async def _requests(self, reader: Any, writer: Any, asked: dict[int, tuple[int, int]]) -> None:
         with suppress(OSError, EOFError):

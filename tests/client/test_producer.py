@@ -12,7 +12,7 @@ import pytest
 from tests.client.conftest import Heard, World, poll_all, until
 
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
-from summit.client import ProducerRecord, StreamProducer
+from summit.client import ProducerRecord, StreamProducer, TopicConfig
 
 
 def test_a_result_is_true(world: World) -> None:
@@ -334,3 +334,50 @@ def test_retries_end_with_one_clear_error() -> None:
 def test_importing_the_room_does_not_import_librdkafka() -> None:
     code = "import summit.client, sys; sys.exit('confluent_kafka' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_a_batch_mixes_plain_and_chosen_records_in_order(world: World) -> None:
+    """Chosen partitions, timestamps and headers take another way than plain records."""
+
+    async def go() -> None:
+        topic = await world.topic(3)
+        records: list[dict[str, Any]] = [
+            {"topic": topic, "key": "same", "value": f"{n}"} for n in range(1_500)
+        ]
+        for n in range(0, 1_500, 100):
+            records[n] |= {"headers": {"n": f"{n}"}, "timestamp": 1_000 + n}
+        async with world.producer(idempotence=True, bufferMemory=50_000) as producer:
+            heard = Heard(producer, "message:sent")
+            results = await producer.send_batch(records)
+            (partition,) = {result.partition for result in results}
+            assert [result.offset for result in results] == list(range(1_500))
+            assert results[300].timestamp == 1_300
+            assert len(heard.of("message:sent")) == 1_500
+            chosen = [{"topic": topic, "value": "x", "partition": n % 3} for n in range(30)]
+            results = await producer.send_batch(chosen)
+            assert [result.partition for result in results] == [n % 3 for n in range(30)]
+            assert producer.outstanding == 0
+            assert await producer.send_batch([]) == []
+        async with world.reader() as reader:
+            found = await reader.consume(topic, partition, 0, 1_500)
+        assert [record.text() for record in found] == [f"{n}" for n in range(1_500)]
+        assert found[300].headers.text("n") == "300"
+
+    asyncio.run(go())
+
+
+def test_a_batch_uses_a_topic_made_meanwhile(world: World) -> None:
+    async def go() -> None:
+        topic = await world.topic()
+        later = f"{topic}-later"
+        async with world.producer() as producer, world.admin() as admin:
+            records = [{"topic": topic, "value": "a"}, {"topic": later, "value": "b"}]
+            with pytest.raises(Invalid) as caught:
+                await producer.send_batch(records)
+            assert caught.value.code == "topic.unknown"
+            assert caught.value.details["index"] == 1
+            await admin.create_topic(TopicConfig(name=later, partitions=1))
+            results = await producer.send_batch(records)
+            assert [(r.topic, r.offset) for r in results] == [(topic, 1), (later, 0)]
+
+    asyncio.run(go())

@@ -19,6 +19,14 @@ from summit.base.limits import PRODUCER_CLOSE_MS
 from summit.base.logs import get_logger
 from summit.client import librdkafka
 from summit.client.addresses import resolve_addresses
+from summit.client.batching import (
+    Batch,
+    Run,
+    give_singly,
+    give_together,
+    result_of,
+    send_all,
+)
 from summit.client.buffer import Buffer
 from summit.client.consumer import StreamConsumer
 from summit.client.delivery import Deliveries, Report
@@ -119,36 +127,20 @@ class StreamProducer(Emitter):
             large, malformed); Unavailable("producer.buffer_full") after `maxBlockMs`;
             Unavailable("producer.delivery_timeout") when retries and time are used up; Closed.
         """
-        return await (await self._accept(record))
+        return await (await self.accept(record))
 
     async def send_batch(
         self, records: Iterable[ProducerRecord | Mapping[str, Any]]
     ) -> list[ProducerResult]:
         """Write several records in order; results stand in the same order.
 
+        The quick way for many: without a future per record. Waits while `bufferMemory` is full.
+
         Raises: the error of the first record that failed, when all have their answer; its
             `details` hold `index` and the number of failed records, `failed`.
         """
-        answers: list[asyncio.Future[ProducerResult] | SummitError] = []
-        for record in records:
-            try:
-                answers.append(await self._accept(record))
-            except SummitError as error:
-                answers.append(error)
-        results: list[ProducerResult] = []
-        failures: dict[int, SummitError] = {}
-        for index, answer in enumerate(answers):
-            if isinstance(answer, SummitError):
-                failures[index] = answer
-                continue
-            try:  # one by one is cheaper than gather: most are done by then
-                results.append(await answer)
-            except SummitError as error:
-                failures[index] = error
-        for index, failure in failures.items():
-            failure.details |= {"index": index, "failed": len(failures)}
-            raise failure
-        return results
+        self._require_connected()
+        return await send_all(self, records)
 
     def send_nowait(
         self,
@@ -171,7 +163,7 @@ class StreamProducer(Emitter):
         pairs = header_pairs(headers) if headers else None
         size = bytes_of(plain_key, plain_value, pairs)
         if not self._buffer.take_now(size):
-            self._refuse_larger(topic, size)
+            self.check_size(topic, size)
             raise self._buffer.full()
         return self._give(topic, plain_value, plain_key, (pairs, partition, timestamp_ms), size)
 
@@ -343,7 +335,70 @@ class StreamProducer(Emitter):
         """Records given to the sender and not answered."""
         return 0 if self._deliveries is None else self._deliveries.outstanding
 
-    async def _accept(
+    # ---- for this room only: what `batching.py` and `transactions.py` call ----
+
+    def is_missed(self, topic: str) -> bool:
+        """Whether the topic did not exist when it was last written to."""
+        return topic in self._missing
+
+    def check_size(self, topic: str, size: int) -> None:
+        """Raises Invalid for a record that the buffer can never hold."""
+        if size > self._buffer.capacity_bytes:
+            raise Invalid(
+                "record.too_large",
+                topic=topic,
+                reason=f"{size} bytes are more than bufferMemory, {self._buffer.capacity_bytes}",
+            )
+
+    async def give_run(self, batch: Batch, run: Run) -> None:
+        """Give a run to librdkafka when the buffer has room; failures go into the batch."""
+        for is_asked in (False, True):
+            size = sum(batch.sizes[index] for index, _ in run.items)
+            try:
+                await self._buffer.take(size, self.config.max_block_ms)
+            except Unavailable:
+                batch.failures |= {index: self._buffer.full() for index, _ in run.items}
+                return
+            run = run._replace(items=self._give_run(batch, run))
+            if not run.items or is_asked:
+                return
+            try:  # it may have been made anew since it was missed
+                await self._ask_for(run.topic)
+            except SummitError:
+                return
+            for index, _ in run.items:
+                del batch.failures[index]
+
+    def _give_run(self, batch: Batch, run: Run) -> list[tuple[int, dict[str, Any]]]:
+        """Give a run whose room is taken; the records whose topic is unknown come back."""
+        failed: dict[int, SummitError] = {}
+        try:
+            if self._transactions is not None and not self._closed:
+                self._transactions.check_may_send()
+            deliveries, _ = self._require_connected()
+        except SummitError as fault:
+            failed = {index: fault for index, _ in run.items}
+        else:
+            # Counted before: the thread that polls may bring the first reports meanwhile.
+            batch.given += len(run.items)
+            give = give_together if run.is_plain else give_singly
+            failed = {
+                index: translate(error, topic=run.topic, partition=partition)
+                for index, partition, error in give(self._handle, deliveries, batch, run)
+            }
+            batch.given -= len(failed)
+            deliveries.sent(len(run.items) - len(failed))
+        self._buffer.give_back(sum(batch.sizes[index] for index in failed))
+        batch.failures |= failed
+        if not failed:
+            return []
+        return [
+            item
+            for item in run.items
+            if item[0] in failed and failed[item[0]].code == "topic.unknown"
+        ]
+
+    async def accept(
         self, record: ProducerRecord | Mapping[str, Any]
     ) -> asyncio.Future[ProducerResult]:
         if not isinstance(record, ProducerRecord):
@@ -352,7 +407,7 @@ class StreamProducer(Emitter):
         key, value = plain_bytes(record.key, "key"), plain_bytes(record.value, "value")
         pairs = header_pairs(record.headers)
         size = bytes_of(key, value, pairs)
-        self._refuse_larger(record.topic, size)
+        self.check_size(record.topic, size)
         rest = (pairs, record.partition, record.timestamp)
         is_asked = record.topic in self._missing
         if is_asked:
@@ -432,31 +487,36 @@ class StreamProducer(Emitter):
         if not answer.cancelled():
             answer.exception()  # the next record tells what is wrong
 
-    def _take_reports(self, reports: deque[Report]) -> None:
+    def _take_reports(self, deliveries: Deliveries, reports: deque[Report]) -> None:
         tell = self.has_listeners("message:sent")
         transactions = self._transactions
         freed = 0
-        for future, size, error, message in reports:
-            freed += size
-            if error is not None:
-                self._fail(future, error, message)
+        for report in reports:
+            if not isinstance(report, tuple):
+                batch, index = deliveries.batch_of(report)
+                freed += batch.sizes[index]
+                result = batch.results[index]
+                if result is None:
+                    batch.failures[index] = self._fault_of(*batch.errors.pop(index))
+                batch.answered()
+            else:
+                future, size, error, message = report
+                freed += size
+                result = None if error is not None else result_of(message)
+                if not future.done():
+                    if result is not None:
+                        future.set_result(result)
+                    else:
+                        future.set_exception(self._fault_of(error, message))
+            if result is None:
                 continue
-            offset = message.offset()
-            result = ProducerResult(
-                message.topic(),
-                message.partition(),
-                -1 if offset is None or offset < 0 else offset,
-                message.timestamp()[1],
-            )
             if transactions is not None:
                 transactions.wrote(result.topic, result.partition, result.offset)
-            if not future.done():
-                future.set_result(result)
             if tell:
                 self.emit("message:sent", Payload(**result.to_dict()))
         self._buffer.give_back(freed)
 
-    def _fail(self, future: asyncio.Future[Any], error: Any, message: Any) -> None:
+    def _fault_of(self, error: Any, message: Any) -> SummitError:
         topic = message.topic()
         fault = translate(error, topic=topic, partition=message.partition(), what="producer")
         if fault.code == "topic.unknown":
@@ -465,16 +525,7 @@ class StreamProducer(Emitter):
             self._transactions.failed()
             if error.name() in ("_PURGE_QUEUE", "_PURGE_INFLIGHT") and not self._closed:
                 fault = Conflict("producer.transaction_aborted", reason="before it was written")
-        if not future.done():
-            future.set_exception(fault)
-
-    def _refuse_larger(self, topic: str, size: int) -> None:
-        if size > self._buffer.capacity_bytes:
-            raise Invalid(
-                "record.too_large",
-                topic=topic,
-                reason=f"{size} bytes are more than bufferMemory, {self._buffer.capacity_bytes}",
-            )
+        return fault
 
     def _library_told(self, error: Any) -> None:
         # Called by librdkafka on whatever thread polls; nobody is left to tell at the very end.

@@ -97,7 +97,7 @@ class ConsumerRecord(StreamMessage, frozen=True, gc=False):
     checksum: int | None = None
 
 
-class ProducerRecord(msgspec.Struct, frozen=True, kw_only=True):
+class ProducerRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A record to be written. Texts are written as UTF-8; no `value` is a tombstone.
 
     Args:
