@@ -403,3 +403,77 @@ def test_in_process_brokers_are_dialled(world: World) -> None:
         await consumer.close()
 
     asyncio.run(go())
+
+
+def test_seek_to_a_time(world: World) -> None:
+    async def go() -> None:
+        topic = await world.topic()
+        async with world.producer() as producer:
+            for n in range(5):
+                await producer.send({"topic": topic, "value": f"{n}", "timestamp": 1_000 + n})
+        async with world.consumer() as consumer:
+            await consumer.assign([(topic, 0)])
+            await consumer.seek_to_time(1_003)
+            assert [r.text() for r in await poll_all(consumer, 2)] == ["3", "4"]
+            await consumer.seek_to_time(9_000)
+            assert await consumer.poll(200) == []
+            await consumer.seek_to_time(0, [(topic, 0)])
+            assert [r.text() for r in await poll_all(consumer, 5)] == list("01234")
+            with pytest.raises(Invalid):
+                await consumer.seek_to_time(0, [(topic, 1)])
+
+    asyncio.run(go())
+
+
+def test_batches_are_finished_when_the_next_is_asked_for(world: World) -> None:
+    async def go() -> None:
+        topic, group = await world.topic(), world.group()
+        async with world.producer() as producer:
+            await producer.send_batch([{"topic": topic, "value": f"{n}"} for n in range(10)])
+        got: list[list[str]] = []
+
+        async def read() -> None:
+            async with world.reading(topic, group) as consumer:
+                async for batch in consumer.batches(4):
+                    got.append([record.text() for record in batch])
+                    if sum(map(len, got)) > 4:
+                        raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await read()
+        assert all(got)
+        finished = sum(map(len, got[:-1]))
+        async with world.reading(topic, group) as consumer:
+            (first, *_) = await poll_all(consumer, 10 - finished)
+            assert first.offset == finished
+
+    asyncio.run(go())
+
+
+def test_a_static_member_comes_back_without_a_rebalance(world: World) -> None:
+    async def go() -> None:
+        topic, group = await world.topic(2), world.group()
+        config = {"sessionTimeoutMs": 30_000, "groupInstanceId": "one"}
+        async with world.reading(topic, group, sessionTimeoutMs=30_000) as other:
+            heard = Heard(other, "partitions:revoked", "partitions:assigned")
+            async with asyncio.timeout(60):
+                while len(other.assignment) != 2:
+                    await other.poll(20)
+                first = world.consumer(group, **config)
+                await first.connect()
+                await first.subscribe(topic)
+                while not (len(first.assignment) == len(other.assignment) == 1):
+                    await first.poll(20)
+                    await other.poll(20)
+                mine, before = first.assignment, len(heard.events)
+                await first.close()
+                second = world.consumer(group, **config)
+                await second.connect()
+                await second.subscribe(topic)
+                while second.assignment != mine:
+                    await second.poll(20)
+                    await other.poll(20)
+                await second.close()
+            assert len(heard.events) == before
+
+    asyncio.run(go())

@@ -115,7 +115,7 @@ def test_what_a_producer_refuses(values: dict[str, Any], code: str, text: str) -
         ({"groupId": "g", "heartbeatIntervalMs": 30000}, "below sessionTimeoutMs"),
         ({"groupId": "g", "maxPollIntervalMs": 1000}, "at least sessionTimeoutMs"),
         ({"groupId": "g", "maxPollRecords": 0}, "maxPollRecords"),
-        ({"groupId": "g", "onHandlerFailure": "dead-letter"}, "not available yet"),
+        ({"groupId": "g", "maxConcurrency": 0}, "maxConcurrency"),
         ({"groupId": "g", "fromBeginning": True}, "unknown key 'fromBeginning'"),
     ],
 )

@@ -316,8 +316,14 @@ _ROWS = (
               "Do less per poll (maxPollRecords), or raise maxPollIntervalMs."),
     ErrorSpec("consumer.handler_failed", "Internal", 500, None, False,
               "the handler failed {attempts} times at {topic}, partition {partition}, offset "
-              "{offset}: {reason}; dead-letter topics are not available yet, the record stays there",
-              "Correct the handler; the group goes on at that record, or after it with 'skip'."),
+              "{offset}: {reason}",
+              "Correct the handler; the group goes on at that record, or after it with "
+              "onHandlerFailure 'skip' or 'dead-letter'."),
+    ErrorSpec("dead_letter.unreadable", "Corrupt", 500, None, False,
+              "not a dead letter: {reason}", "Find out who wrote it."),
+    ErrorSpec("dead_letter.value_gone", "Invalid", 410, None, False,
+              "the value of the dead letter from {topic}, offset {offset}, is not kept any more",
+              "Write it again at its source."),
     ErrorSpec("group.unknown", "Invalid", 404, "GROUP_ID_NOT_FOUND", False,
               "group {group} does not exist", "Correct the name."),
     ErrorSpec("group.not_empty", "Conflict", 409, "NON_EMPTY_GROUP", False,

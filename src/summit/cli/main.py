@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topic": ("topic", "Create, list, describe, alter, purge and delete topics."),
     "group": ("group", "List, describe and delete consumer groups; lag; reset their offsets."),
     "log": ("log", "Show what log files hold, and check that they are sound."),
+    "dlq": ("dlq", "List, show and replay dead letters."),
     "produce": ("produce", "Send records, one per line of standard input."),
     "consume": ("consume", "Print the records of topics."),
     "rules": ("rules", "Apply, list, remove and test rules."),

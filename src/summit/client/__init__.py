@@ -20,11 +20,13 @@ from summit.client.admin import (
     look_pauses_s,
 )
 from summit.client.consumer import StreamConsumer
+from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.group_resets import OffsetReset, plan_reset
 from summit.client.log_reader import LogReader
 from summit.client.observing import ClusterFigures, ClusterObserver
 from summit.client.placement import StickyPartitions, keyed_partition
 from summit.client.producer import StreamProducer
+from summit.client.replaying import Replayed, replay_dead_letters
 from summit.client.settings import AdminConfig, ConsumerConfig, ProducerConfig
 from summit.client.topics import TopicConfig, TopicCreated
 from summit.client.types import (
@@ -84,6 +86,11 @@ __all__ = [
     "TopicMetadata",
     "TopicPartition",
     "format_address",
+    "dead_letter_topic",
+    "replay_dead_letters",
+    "DeadLetter",
+    "DeadLetterError",
+    "Replayed",
     "header_pairs",
     "keyed_partition",
     "look_pauses_s",

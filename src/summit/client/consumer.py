@@ -21,6 +21,7 @@ from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
 from summit.client.addresses import resolve_addresses
 from summit.client.committing import Committer, requested_offsets
+from summit.client.dead_letters import DeadLetterBox
 from summit.client.handling import Handler, Handling, in_hand
 from summit.client.intake import Intake
 from summit.client.positions import Positions
@@ -80,6 +81,8 @@ class StreamConsumer(Emitter):
         self._tasks = Tasks()
         self._closed = False
         self._skipped_before = 0
+        self._dead_lettered_before = 0
+        self._box: DeadLetterBox | None = None
 
     # ---- connection and subscription ----
 
@@ -169,6 +172,12 @@ class StreamConsumer(Emitter):
         return self._skipped_before + (0 if self._handling is None else self._handling.skipped)
 
     @property
+    def dead_lettered(self) -> int:
+        """Records put into dead-letter topics since the consumer was made."""
+        now = 0 if self._handling is None else self._handling.dead_lettered
+        return self._dead_lettered_before + now
+
+    @property
     def running(self) -> bool:
         """Whether a handler is at work."""
         return self._worker is not None and not self._worker.done()
@@ -211,6 +220,22 @@ class StreamConsumer(Emitter):
                 return found[0]
         raise StopAsyncIteration
 
+    async def batches(
+        self, max_records: int | None = None, timeout_ms: int = CONSUMER_POLL_MS
+    ) -> AsyncIterator[list[ConsumerRecord]]:
+        """`async for batch in consumer.batches()`: what is there, never empty, until `close`.
+
+        A batch counts as finished when the next one is asked for.
+        """
+        while not self._closed:
+            try:
+                most = self.config.max_poll_records if max_records is None else max_records
+                found = await self.poll_batch(most, timeout_ms)
+            except Closed:
+                return
+            if found:
+                yield found
+
     # ---- handlers ----
 
     async def start(self, handler: Handler) -> None:
@@ -229,7 +254,7 @@ class StreamConsumer(Emitter):
             raise Conflict("consumer.running")
         if not self._topics and not self._assignment:
             raise Invalid("consumer.not_subscribed")
-        handling = Handling(handler, self.config, self._positions, self.emit)
+        handling = Handling(handler, self.config, self._positions, self.emit, self._bury)
         self._handling = handling
         self._worker = asyncio.get_running_loop().create_task(
             self._work(link.intake, handling), name="consumer.worker"
@@ -292,7 +317,14 @@ class StreamConsumer(Emitter):
             handling.stop()
             intake.put_back(handling.left)
             self._skipped_before += handling.skipped
+            self._dead_lettered_before += handling.dead_lettered
             self._handling = None
+
+    async def _bury(self, record: ConsumerRecord, code: str, reason: str) -> None:
+        if self._box is None:
+            stage = f"consumer {self.config.group_id}"
+            self._box = DeadLetterBox(self.addresses, self.config.client_id, stage, self._clock)
+        await self._box.put(record, code, reason)
 
     # ---- offsets ----
 
@@ -325,6 +357,20 @@ class StreamConsumer(Emitter):
         if offset < 0:
             raise Invalid("client.refused", reason="an offset is 0 or more")
         await self._seek(self._chosen([(topic, partition)]), offset)
+
+    async def seek_to_time(self, timestamp_ms: int, partitions: Partitions | None = None) -> None:
+        """Go on at the first record of that time or later; behind the last one where none is.
+
+        Args:
+            timestamp_ms: Milliseconds since 1970 UTC.
+            partitions: Default: all that are assigned.
+        Raises: Invalid("consumer.not_assigned"); Unavailable.
+        """
+        link = self._require_connected()
+        keys = self._chosen(partitions)
+        found = await link.calls.run(partial(link.reader.offsets_at, keys, timestamp_ms))
+        for key, offset in found.items():
+            await self._seek([key], offset)
 
     async def seek_to_beginning(self, partitions: Partitions | None = None) -> None:
         """Go on at the first kept record of these partitions, or of all that are assigned."""
@@ -423,6 +469,8 @@ class StreamConsumer(Emitter):
         self._closed = True
         await link.calls.run(link.reader.close)
         await self._tasks.cancel_all()
+        if self._box is not None:
+            await self._box.close()
         link.intake.close()
         link.calls.close()
 

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from summit.base.emitter import Payload
-from summit.base.errors import Internal
+from summit.base.errors import Internal, SummitError
 from summit.base.logs import get_logger
 from summit.client.positions import Positions
 from summit.client.settings import ConsumerConfig
@@ -32,6 +32,7 @@ class Handling:
 
     Args:
         emit: The consumer's `emit`, for `error` events.
+        bury: Writes a record's dead letter with a code and a text.
     """
 
     def __init__(
@@ -40,15 +41,19 @@ class Handling:
         config: ConsumerConfig,
         positions: Positions,
         emit: Callable[[str, Payload], None],
+        bury: Callable[[ConsumerRecord, str, str], Awaitable[None]] | None = None,
     ) -> None:
         self._handler = handler
         self._config = config
         self._positions = positions
         self._emit = emit
+        self._bury = bury
+        self._lanes = asyncio.Semaphore(config.max_concurrency)
         self._stop = asyncio.Event()
         self._moved: set[TopicPartition] = set()
         self.left: list[ConsumerRecord] = []  # of the last batch, when it was cut short
         self.skipped = 0
+        self.dead_lettered = 0
 
     @property
     def stopping(self) -> bool:
@@ -78,12 +83,16 @@ class Handling:
             await self._lane(partition, lane)
             return
         ends = await asyncio.gather(
-            *(self._lane(partition, lane) for partition, lane in lanes.items()),
+            *(self._bounded_lane(partition, lane) for partition, lane in lanes.items()),
             return_exceptions=True,
         )
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
+
+    async def _bounded_lane(self, partition: TopicPartition, records: list[ConsumerRecord]) -> None:
+        async with self._lanes:
+            await self._lane(partition, records)
 
     async def _lane(self, partition: TopicPartition, records: list[ConsumerRecord]) -> None:
         before = in_hand.get()
@@ -122,7 +131,7 @@ class Handling:
             if attempt < attempts and await self._paused(pause_ms):
                 return False
             pause_ms = min(2 * pause_ms, _BACKOFF_MAX_MS)
-        return self._give_up(record, attempts, last)
+        return await self._give_up(record, attempts, last)
 
     async def _paused(self, pause_ms: int) -> bool:
         """Wait; True when the consumer is being stopped meanwhile."""
@@ -133,7 +142,7 @@ class Handling:
             return False
         return True
 
-    def _give_up(self, record: ConsumerRecord, attempts: int, error: Exception) -> bool:
+    async def _give_up(self, record: ConsumerRecord, attempts: int, error: Exception) -> bool:
         failure = Internal(
             "consumer.handler_failed",
             topic=record.topic,
@@ -145,6 +154,16 @@ class Handling:
         failure.__cause__ = error
         if self._config.on_handler_failure == "stop":
             raise failure
+        if self._config.on_handler_failure == "dead-letter" and self._bury is not None:
+            try:
+                await self._bury(record, failure.code, repr(error))
+            except SummitError as fault:
+                failure.details["reason"] += f"; and its dead letter was not written: {fault}"
+                raise failure from fault
+            self.dead_lettered += 1
+            get_logger(__name__).error("consumer.record_dead_lettered", error=str(failure))
+            self._emit("error", Payload(error=failure, record=record, attempts=attempts))
+            return True
         self.skipped += 1
         get_logger(__name__).error("consumer.record_skipped", error=str(failure))
         self._emit("error", Payload(error=failure, record=record, attempts=attempts))

@@ -103,24 +103,31 @@ def consumer_settings(
 ) -> dict[str, Any]:
     """Settings of a librdkafka consumer that keep what `config` promises."""
     reset = "error" if config.auto_offset_reset == "none" else config.auto_offset_reset
-    return _common(config, servers, on_error) | {
-        "group.id": config.group_id,
-        "auto.offset.reset": reset,
-        # Commits are ours: librdkafka would commit what it handed over, not what was finished.
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "session.timeout.ms": config.session_timeout_ms,
-        "heartbeat.interval.ms": config.heartbeat_interval_ms,
-        "max.poll.interval.ms": config.max_poll_interval_ms,
-        "isolation.level": config.isolation_level,
-        "topic.metadata.refresh.interval.ms": config.metadata_max_age_ms,
-        "fetch.wait.max.ms": config.fetch_max_wait_ms,
-        "fetch.error.backoff.ms": 100,
-        # A full queue is looked at again soon: the default second would stall a fast reader.
-        "fetch.queue.backoff.ms": 10,
-        "queued.max.messages.kbytes": CLIENT_QUEUE_KIB,
-        "check.crcs": True,
-    }
+    member: dict[str, Any] = {}
+    if config.group_instance_id is not None:
+        member = {"group.instance.id": config.group_instance_id}
+    return (
+        _common(config, servers, on_error)
+        | member
+        | {
+            "group.id": config.group_id,
+            "auto.offset.reset": reset,
+            # Commits are ours: librdkafka would commit what it handed over, not what was finished.
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "session.timeout.ms": config.session_timeout_ms,
+            "heartbeat.interval.ms": config.heartbeat_interval_ms,
+            "max.poll.interval.ms": config.max_poll_interval_ms,
+            "isolation.level": config.isolation_level,
+            "topic.metadata.refresh.interval.ms": config.metadata_max_age_ms,
+            "fetch.wait.max.ms": config.fetch_max_wait_ms,
+            "fetch.error.backoff.ms": 100,
+            # A full queue is looked at again soon: the default second would stall a fast reader.
+            "fetch.queue.backoff.ms": 10,
+            "queued.max.messages.kbytes": CLIENT_QUEUE_KIB,
+            "check.crcs": True,
+        }
+    )
 
 
 def admin_settings(config: AdminConfig, servers: list[str]) -> dict[str, Any]:

@@ -28,7 +28,6 @@ from summit.client.batching import (
     send_all,
 )
 from summit.client.buffer import Buffer
-from summit.client.consumer import StreamConsumer
 from summit.client.delivery import Deliveries, Report
 from summit.client.faults import translate
 from summit.client.outgoing import (
@@ -40,7 +39,7 @@ from summit.client.outgoing import (
 )
 from summit.client.settings import ProducerConfig
 from summit.client.threads import CallThread
-from summit.client.transactions import Transactions, offsets_of
+from summit.client.transactions import GroupReader, Transactions, offsets_of
 from summit.client.types import ProducerRecord, ProducerResult, Text, header_pairs
 
 R = TypeVar("R")
@@ -254,7 +253,7 @@ class StreamProducer(Emitter):
     async def send_offsets_to_transaction(
         self,
         offsets: Mapping[tuple[str, int], int] | Iterable[tuple[str, int, int]],
-        group: StreamConsumer | str,
+        group: GroupReader | str,
     ) -> None:
         """Commit a group's offsets with the transaction.
 

@@ -244,6 +244,29 @@ class Reader:
             raise translate(error, **partition._asdict()) from error
         return int(first), int(last)
 
+    def offsets_at(self, partitions: list[TopicPartition], timestamp_ms: int) -> Offsets:
+        """First offset of that time or later; `END` where there is none. Raises Unavailable."""
+        parts = [
+            self._library.TopicPartition(key.topic, key.partition, timestamp_ms)
+            for key in partitions
+        ]
+        if not parts:
+            return {}
+        try:
+            with self._way:
+                answers = self._handle.offsets_for_times(
+                    parts, timeout=self._config.request_timeout_ms / 1000
+                )
+        except self._library.KafkaException as error:
+            raise translate(error) from error
+        found: Offsets = {}
+        for answer in answers:
+            key = TopicPartition(answer.topic, answer.partition)
+            if answer.error is not None:
+                raise translate(answer.error, **key._asdict())
+            found[key] = answer.offset if answer.offset >= 0 else END
+        return found
+
     def partition_count(self, topic: str) -> int:
         """How many partitions a topic has. Raises Invalid("topic.unknown") or Unavailable."""
         timeout_s = self._config.request_timeout_ms / 1000

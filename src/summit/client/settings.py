@@ -159,8 +159,12 @@ class ConsumerConfig(ClientConfig, frozen=True, kw_only=True):
         fetch_max_wait_ms: + how long the broker may hold a fetch that has no data yet.
         handler_retries: + calls of a failing handler after the first, for the same record.
         handler_backoff_ms: + pause before the first such call; it doubles up to ten seconds.
-        on_handler_failure: + what happens then: `stop` the consumer before that record, or
-            `skip` the record (told by an `error` event, counted in `skipped`).
+        on_handler_failure: + what happens then: `stop` the consumer before that record, `skip`
+            the record (told by an `error` event, counted in `skipped`), or put it into the topic
+            `<topic>.dlq` as a `dead-letter` (the same, and counted in `dead_lettered`).
+        max_concurrency: + how many partitions are handled side by side.
+        group_instance_id: + a name of this member that outlives its process: when it is back
+            within the session time-out, the group is not shared out anew.
     """
 
     group_id: str
@@ -177,15 +181,18 @@ class ConsumerConfig(ClientConfig, frozen=True, kw_only=True):
     handler_retries: int = 3
     handler_backoff_ms: int = 100
     on_handler_failure: str = "stop"
+    max_concurrency: int = 100
+    group_instance_id: str | None = None
 
     def check(self) -> None:
         super().check()
         _text(self, "group_id")
         _one_of(self, "auto_offset_reset", ("earliest", "latest", "none"))
         _one_of(self, "isolation_level", ("read_uncommitted", "read_committed"))
-        if self.on_handler_failure == "dead-letter":
-            raise _refused(self, "on_handler_failure", "dead-letter topics are not available yet")
-        _one_of(self, "on_handler_failure", ("stop", "skip"))
+        _one_of(self, "on_handler_failure", ("stop", "skip", "dead-letter"))
+        _within(self, "max_concurrency", 1, 100_000)
+        if self.group_instance_id is not None:
+            _text(self, "group_instance_id")
         _within(self, "auto_commit_interval_ms", 1, 86_400_000)
         _within(self, "session_timeout_ms", 1, 3_600_000)
         _within(self, "heartbeat_interval_ms", 1, 3_600_000)

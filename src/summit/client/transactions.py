@@ -26,7 +26,7 @@ from summit.client import librdkafka, outcome
 from summit.client.faults import translate
 from summit.client.outcome import ABORTED, COMMITTED, Traces
 from summit.client.positions import Offsets
-from summit.client.settings import ProducerConfig
+from summit.client.settings import ConsumerConfig, ProducerConfig
 from summit.client.types import TopicPartition
 from summit.client.wire import Wire
 
@@ -60,6 +60,15 @@ class Sender(Protocol):
 
     def emit(self, name: str, payload: Any) -> None:
         """Tell listeners."""
+
+
+class GroupReader(Protocol):
+    """What transactions need of a `StreamConsumer`."""
+
+    config: ConsumerConfig
+
+    async def group_metadata(self) -> Any:
+        """librdkafka's group, member and generation."""
 
 
 class Transactions:
