@@ -381,3 +381,21 @@ def test_a_batch_uses_a_topic_made_meanwhile(world: World) -> None:
             assert [(r.topic, r.offset) for r in results] == [(topic, 1), (later, 0)]
 
     asyncio.run(go())
+
+
+def test_a_batch_that_is_cancelled_leaves_nothing_behind(world: World) -> None:
+    async def go() -> None:
+        topic = await world.topic()
+        async with world.producer(lingerMs=100) as producer:
+            records = [{"topic": topic, "value": f"{n}"} for n in range(100)]
+            sending = asyncio.ensure_future(producer.send_batch(records))
+            await until(lambda: producer.outstanding, 60)
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            await producer.flush()
+            assert producer._buffer.used_bytes == 0
+            assert producer._deliveries is not None
+            assert not producer._deliveries._batches
+
+    asyncio.run(go())

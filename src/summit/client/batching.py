@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 from summit.base.errors import SummitError
+from summit.base.limits import RECORD_OVERHEAD_BYTES
 from summit.client import librdkafka
 from summit.client.delivery import Deliveries
 from summit.client.outgoing import bytes_of, checked_partition, checked_timestamp, plain_bytes
@@ -26,7 +27,17 @@ _RUN_BYTES: Final = 262_144
 class Batch:
     """The answers of one `send_batch`, by the record's place in it."""
 
-    __slots__ = ("_done", "deliveries", "errors", "failures", "first", "given", "results", "sizes")
+    __slots__ = (
+        "_done",
+        "_is_left",
+        "deliveries",
+        "errors",
+        "failures",
+        "first",
+        "given",
+        "results",
+        "sizes",
+    )
 
     def __init__(self) -> None:
         self.results: list[ProducerResult | None] = []
@@ -37,6 +48,7 @@ class Batch:
         self.deliveries: Deliveries | None = None  # which open it, with the first ticket
         self.first = 0
         self._done: asyncio.Future[None] | None = None
+        self._is_left = False  # nobody waits for it any more
 
     def take(self, index: int, error: Any, message: Any) -> None:
         """librdkafka's report of one record. On whatever thread polls."""
@@ -55,14 +67,24 @@ class Batch:
 
     def close(self) -> None:
         """No answer is to come any more."""
-        if self.deliveries is not None:
-            self.deliveries.close(self.first)
+        deliveries, self.deliveries = self.deliveries, None
+        if deliveries is not None:
+            deliveries.close(self.first)
 
-    def answered(self) -> None:
-        """One record has its answer."""
-        self.given -= 1
-        if not self.given and self._done is not None and not self._done.done():
+    def leave(self) -> None:
+        """Nobody waits any more: it closes with its last answer."""
+        self._is_left = True
+        self.answered(0)
+
+    def answered(self, count: int = 1) -> None:
+        """So many records have their answers."""
+        self.given -= count
+        if self.given:
+            return
+        if self._done is not None and not self._done.done():
             self._done.set_result(None)
+        if self._is_left:
+            self.close()
 
     async def wait(self) -> None:
         """Wait until every record that was given away is answered."""
@@ -118,34 +140,11 @@ async def send_all(
     """Send records in order; the meaning and the errors are `StreamProducer.send_batch`'s."""
     batch = Batch()
     alone: dict[int, asyncio.Future[ProducerResult]] = {}
-    run, run_bytes = Run("", [], True), 0
-    bytes_max = min(_RUN_BYTES, giver.config.buffer_memory // 2)
-    for index, given in enumerate(records):
-        batch.results.append(None)
-        batch.sizes.append(0)
-        try:
-            record = given if isinstance(given, ProducerRecord) else ProducerRecord.from_dict(given)
-            topic = record.topic
-            if giver.is_missed(topic):
-                await giver.give_run(batch, run)
-                run, run_bytes = Run(topic, [], True), 0
-                alone[index] = await giver.accept(record)
-                continue
-            message, size, is_plain = _message(record)
-            giver.check_size(topic, size)
-        except SummitError as error:
-            batch.failures[index] = error
-            continue
-        is_full = len(run.items) >= _RUN_RECORDS or run_bytes + size > bytes_max
-        if is_full or topic != run.topic or is_plain != run.is_plain:
-            await giver.give_run(batch, run)
-            run, run_bytes = Run(topic, [], is_plain), 0
-        batch.sizes[index] = size
-        run.items.append((index, message))
-        run_bytes += size
-    await giver.give_run(batch, run)
-    await batch.wait()
-    batch.close()
+    try:
+        await _give_all(giver, records, batch, alone)
+        await batch.wait()
+    finally:
+        batch.leave()
     for index, answer in alone.items():
         try:
             batch.results[index] = await answer
@@ -154,18 +153,58 @@ async def send_all(
     return batch.outcome()
 
 
+async def _give_all(
+    giver: Giver,
+    records: Iterable[ProducerRecord | Mapping[str, Any]],
+    batch: Batch,
+    alone: dict[int, asyncio.Future[ProducerResult]],
+) -> None:
+    results, sizes = batch.results, batch.sizes
+    run, run_bytes = Run("", [], True), 0
+    bytes_max = min(_RUN_BYTES, giver.config.buffer_memory // 2)
+    for index, given in enumerate(records):
+        results.append(None)
+        sizes.append(0)
+        try:
+            record = given if isinstance(given, ProducerRecord) else ProducerRecord.from_dict(given)
+            topic = record.topic
+            is_new = topic != run.topic
+            if is_new and giver.is_missed(topic):
+                await giver.give_run(batch, run)
+                run, run_bytes = Run("", [], True), 0
+                alone[index] = await giver.accept(record)
+                continue
+            message, size, is_plain = _message(record)
+            if size > bytes_max:
+                giver.check_size(topic, size)
+        except SummitError as error:
+            batch.failures[index] = error
+            continue
+        is_full = len(run.items) >= _RUN_RECORDS or run_bytes + size > bytes_max
+        if is_full or is_new or is_plain != run.is_plain:
+            await giver.give_run(batch, run)
+            run, run_bytes = Run(topic, [], is_plain), 0
+        sizes[index] = size
+        run.items.append((index, message))
+        run_bytes += size
+    await giver.give_run(batch, run)
+
+
 def _message(record: ProducerRecord) -> tuple[dict[str, Any], int, bool]:
     """The arguments of librdkafka's calls, the record's bytes, and whether it is plain.
 
     Raises: Invalid.
     """
     key, value = record.key, record.value
+    is_plain = record.partition is None and record.timestamp is None and not record.headers
+    if key is None and type(value) is bytes and is_plain:  # most records there are
+        return {"value": value}, RECORD_OVERHEAD_BYTES + len(value), True
     if not (key is None or type(key) is bytes):
         key = plain_bytes(key, "key")
     if not (value is None or type(value) is bytes):
         value = plain_bytes(value, "value")
     message: dict[str, Any] = {"value": value, "key": key}
-    if record.partition is None and record.timestamp is None and not record.headers:
+    if is_plain:
         return message, bytes_of(key, value, None), True
     headers = header_pairs(record.headers)
     if headers:

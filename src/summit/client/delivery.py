@@ -22,8 +22,8 @@ from summit.client import librdkafka
 MANY: Final = 512
 FEW: Final = 64
 _TICK_S: Final = 0.001
-_INDEX_BITS: Final = 32  # of a ticket: the record's place in its batch; above them the batch
-_INDEX_MASK: Final = 2**_INDEX_BITS - 1
+INDEX_BITS: Final = 32  # of a ticket: the record's place in its batch; above them the batch
+INDEX_MASK: Final = 2**INDEX_BITS - 1
 
 # Of a record sent alone: its future, bytes taken, KafkaError or None, message. Of one of many: the
 # ticket, whose batch has the answer already.
@@ -51,7 +51,7 @@ def _ticket_type(
         __slots__ = ()
 
         def __call__(self, error: Any, message: Any) -> None:
-            batches[self >> _INDEX_BITS].take(self & _INDEX_MASK, error, message)
+            batches[self >> INDEX_BITS].take(self & INDEX_MASK, error, message)
             queue(self)
 
     return Ticket
@@ -99,15 +99,15 @@ class Deliveries:
         """The first ticket of a batch; that of record n is n more, made by `self.ticket`."""
         self._batch_serial += 1
         self._batches[self._batch_serial] = batch
-        return self._batch_serial << _INDEX_BITS
+        return self._batch_serial << INDEX_BITS
 
     def close(self, first_ticket: int) -> None:
         """All records of that batch are answered."""
-        del self._batches[first_ticket >> _INDEX_BITS]
+        del self._batches[first_ticket >> INDEX_BITS]
 
-    def batch_of(self, ticket: int) -> tuple[Any, int]:
-        """The batch of a ticket, and the record's place in it."""
-        return self._batches[ticket >> _INDEX_BITS], ticket & _INDEX_MASK
+    def batch_of(self, ticket: int) -> Any:
+        """The batch of a ticket."""
+        return self._batches[ticket >> INDEX_BITS]
 
     def sent(self, count: int = 1) -> None:
         """So many records were given to librdkafka."""

@@ -28,7 +28,7 @@ from summit.client.batching import (
     send_all,
 )
 from summit.client.buffer import Buffer
-from summit.client.delivery import Deliveries, Report
+from summit.client.delivery import INDEX_BITS, INDEX_MASK, Deliveries, Report
 from summit.client.faults import translate
 from summit.client.outgoing import (
     Pairs,
@@ -490,29 +490,39 @@ class StreamProducer(Emitter):
         tell = self.has_listeners("message:sent")
         transactions = self._transactions
         freed = 0
+        serial, batch, answered = -1, None, 0
         for report in reports:
             if not isinstance(report, tuple):
-                batch, index = deliveries.batch_of(report)
+                if report >> INDEX_BITS != serial:
+                    if batch is not None:
+                        batch.answered(answered)
+                    serial, answered = report >> INDEX_BITS, 0
+                    batch = deliveries.batch_of(report)
+                assert batch is not None
+                answered += 1
+                index = report & INDEX_MASK
                 freed += batch.sizes[index]
                 result = batch.results[index]
                 if result is None:
                     batch.failures[index] = self._fault_of(*batch.errors.pop(index))
-                batch.answered()
             else:
                 future, size, error, message = report
                 freed += size
                 result = None if error is not None else result_of(message)
+                fault = None if result is not None else self._fault_of(error, message)
                 if not future.done():
-                    if result is not None:
+                    if fault is None:
                         future.set_result(result)
                     else:
-                        future.set_exception(self._fault_of(error, message))
+                        future.set_exception(fault)
             if result is None:
                 continue
             if transactions is not None:
                 transactions.wrote(result.topic, result.partition, result.offset)
             if tell:
                 self.emit("message:sent", Payload(**result.to_dict()))
+        if batch is not None:
+            batch.answered(answered)
         self._buffer.give_back(freed)
 
     def _fault_of(self, error: Any, message: Any) -> SummitError:
