@@ -307,7 +307,7 @@ async def recovered(producer: StreamProducer) -> str:
 
 
 def test_offsets_can_be_sent_after_all_brokers_were_away(world: World) -> None:
-    """librdkafka waits for ever there, unless it keeps the brokers it knows."""
+    """A short absence; after longer ones librdkafka was seen to wait for ever (`librdkafka.py`)."""
 
     async def go() -> None:
         topic, group = await world.topic(), world.group()

@@ -67,8 +67,8 @@ def producer_settings(
             "socket.timeout.ms": min(
                 config.request_timeout_ms, max(900, config.transaction_timeout_ms - 100)
             ),
-            # Otherwise, when all brokers were away for a moment, send_offsets_to_transaction
-            # never returns, whatever its time-out (librdkafka 2.16, measured).
+            # Otherwise send_offsets_to_transaction was seen never to return after all brokers had
+            # been away, whatever its time-out (librdkafka 2.16); not after every short absence.
             "metadata.recovery.strategy": "none",
         }
     return (
