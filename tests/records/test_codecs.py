@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import random
 import struct
 
 import cramjam
@@ -41,6 +42,16 @@ def test_a_bound_is_kept(codec: int) -> None:
         decompress(codec, bomb, MEBIBYTE)
     assert caught.value.code == "batch.unfolds_too_large"
     assert len(decompress(codec, bomb, 8 * MEBIBYTE)) == 8 * MEBIBYTE
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"abc" * 50_000, random.Random(1).randbytes(150_000)])
+def test_lz4_blocks_stand_alone_and_other_readers_agree(data: bytes) -> None:
+    # Java reads no frame whose blocks refer to one another; the checks are optional.
+    packed = compress(CODEC_NUMBERS["lz4"], data)
+    flags = packed[4]
+    assert (flags >> 6, flags >> 5 & 1, flags & 0b11101) == (1, 1, 0)
+    assert len(packed) <= len(data) + 4 * (len(data) // 65_536 + 4)
+    assert bytes(cramjam.lz4.decompress(packed)) == data
 
 
 def test_a_snappy_length_that_lies_allocates_nothing() -> None:

@@ -5,11 +5,15 @@
 | 0 | none   | none |
 | 1 | gzip   | RFC 1952, members may follow one another |
 | 2 | snappy | "xerial" blocks as Java writes them; plain snappy is read too |
-| 3 | lz4    | LZ4 frame |
+| 3 | lz4    | LZ4 frame; written in blocks that stand alone, since Java reads no others |
 | 4 | zstd   | zstd frame |
 
 A xerial stream: 8 bytes `82 53 4e 41 50 50 59 00`, version i32 = 1, compatible-from i32 = 1, then
 blocks of (length i32, snappy bytes). Blocks hold at most 32 KiB of plain data.
+
+The lz4 frames written here: `04 22 4d 18`, flags `60` (version 1, independent blocks, no checksums
+or size), block size `40` (64 KiB), header check `82`; blocks of (length u32 little-endian, bytes),
+the length's highest bit set where the bytes are plain; a length of 0 ends the frame.
 """
 
 from __future__ import annotations
@@ -29,6 +33,11 @@ _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER = _XERIAL_MAGIC + struct.pack(">ii", 1, 1)
 _XERIAL_BLOCK_BYTES = 32 * 1024
 _LENGTH = struct.Struct(">i")
+
+_LZ4_HEADER = bytes.fromhex("04224d18604082")
+_LZ4_BLOCK_BYTES = 64 * 1024
+_LZ4_PLAIN = 1 << 31
+_LZ4_LENGTH = struct.Struct("<I")
 
 # cramjam says only this when the output buffer is too small; all else is bad input.
 _TOO_SMALL = "failed to write whole buffer"
@@ -103,7 +112,19 @@ def _gunzip(data: Buffer, max_bytes: int) -> bytes:
 
 
 def _lz4(data: Buffer) -> bytes:
-    return bytes(cramjam.lz4.compress(data))
+    # Not cramjam's own frame, whose blocks refer to one another: Kafka's Java clients and brokers
+    # refuse those ("Dependent block stream is unsupported").
+    view = memoryview(data)
+    parts: list[Buffer] = [_LZ4_HEADER]
+    for start in range(0, len(view), _LZ4_BLOCK_BYTES):
+        plain = view[start : start + _LZ4_BLOCK_BYTES]
+        block = bytes(cramjam.lz4.compress_block(plain, store_size=False))
+        if len(block) < len(plain):
+            parts += (_LZ4_LENGTH.pack(len(block)), block)
+        else:
+            parts += (_LZ4_LENGTH.pack(len(plain) | _LZ4_PLAIN), plain)
+    parts.append(_LZ4_LENGTH.pack(0))
+    return b"".join(parts)
 
 
 def _unlz4(data: Buffer, max_bytes: int) -> bytes:
