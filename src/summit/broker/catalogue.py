@@ -104,6 +104,9 @@ class Catalogue:
             raise Conflict("topic.exists", topic=name)
         if self._topics.named(name) is not None or name in self._creating:
             raise Conflict("topic.exists", topic=name)
+        other = self._topics.colliding(name)
+        if other is not None:
+            raise Invalid("topic.name_collides", topic=name, other=other)
         if not 1 <= partitions <= PARTITIONS_MAX:
             raise Invalid("topic.partitions_invalid", partitions=partitions, most=PARTITIONS_MAX)
         return topic_configs.validate(configs)

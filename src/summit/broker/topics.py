@@ -29,6 +29,11 @@ def check_topic_name(name: str) -> None:
         raise Invalid("topic.name_invalid", topic=name)
 
 
+def flat_name(name: str) -> str:
+    """The name as Kafka's metrics show it, where '.' and '_' cannot be told apart."""
+    return name.replace(".", "_")
+
+
 class Partition:
     """One partition: its log and the fetches that wait for it."""
 
@@ -80,6 +85,7 @@ class TopicTable:
     def __init__(self) -> None:
         self._by_name: dict[str, Topic] = {}
         self._by_id: dict[uuid.UUID, Topic] = {}
+        self._flat: dict[str, str] = {}  # names as metrics show them, with '_' for '.'
         self._by_log: dict[PartitionLog, Partition] = {}
 
     def __iter__(self) -> Iterator[Topic]:
@@ -96,6 +102,11 @@ class TopicTable:
         """The topic of that id."""
         return self._by_id.get(topic_id)
 
+    def colliding(self, name: str) -> str | None:
+        """The topic whose name differs from this one in nothing but '.' and '_'."""
+        other = self._flat.get(flat_name(name))
+        return None if other == name else other
+
     def partition(self, name: str, index: int) -> Partition | None:
         """One partition by topic name."""
         topic = self._by_name.get(name)
@@ -111,6 +122,7 @@ class TopicTable:
         """Make a topic visible."""
         assert topic.name not in self._by_name
         self._by_name[topic.name] = topic
+        self._flat.setdefault(flat_name(topic.name), topic.name)
         self._by_id[topic.topic_id] = topic
         for partition in topic.partitions:
             self._by_log[partition.log] = partition
@@ -125,6 +137,8 @@ class TopicTable:
         """Take a topic out of sight."""
         topic.is_deleted = True
         del self._by_name[topic.name]
+        if self._flat.get(flat_name(topic.name)) == topic.name:
+            del self._flat[flat_name(topic.name)]
         del self._by_id[topic.topic_id]
         for partition in topic.partitions:
             self._by_log.pop(partition.log, None)

@@ -2,11 +2,13 @@
 
 Behaviour: by name, or (v6) by name or id. The answer waits until the deletion is durable; a
 topic of the same name made later has another id and starts at offset 0. Internal topics are
-refused.
+refused, and so is whatever is named twice.
 Versions: 5 error message · 6 ids.
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 from summit.base.errors import Invalid, SummitError
 from summit.broker.request import Request
@@ -26,6 +28,7 @@ def handle(state: BrokerState, request: Request, message: DeleteTopicsRequest) -
     """Delete what can be deleted and answer once that is durable."""
     wanted = message.topics or [DeleteTopicState(name=name) for name in message.topic_names]
     results: list[DeletableTopicResult | None] = [None] * len(wanted)
+    given = Counter((which.name, which.topic_id) for which in wanted)
     begun = False
 
     def send_if_complete() -> None:
@@ -43,6 +46,8 @@ def handle(state: BrokerState, request: Request, message: DeleteTopicsRequest) -
         try:
             if which.name is not None and which.topic_id != ZERO_UUID:
                 raise Invalid("request.contradiction", reason="a topic by name and by id")
+            if given[which.name, which.topic_id] > 1:
+                raise Invalid("request.duplicate", what=f"topic {which.name or which.topic_id}")
             if topic is None and which.name is None:
                 raise Invalid("topic.id_unknown", topic_id=str(which.topic_id))
             if topic is None:

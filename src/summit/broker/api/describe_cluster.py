@@ -19,17 +19,20 @@ from summit.protocol.describe_cluster import (
 from summit.protocol.metadata import OPERATIONS_NOT_ASKED
 
 _BROKERS: Final = 1
+_CONTROLLERS: Final = 2
 
 
 def handle(state: BrokerState, request: Request, message: DescribeClusterRequest) -> None:
     """Describe the cluster of one."""
     if message.endpoint_type != _BROKERS:
         # A client that asks a broker's listener for controllers has the wrong address.
+        is_known = message.endpoint_type == _CONTROLLERS
         request.reply(
             DescribeClusterResponse(
-                error_code=codes.MISMATCHED_ENDPOINT_TYPE,
-                error_message="this is a broker's address",
-                endpoint_type=message.endpoint_type,
+                error_code=(
+                    codes.MISMATCHED_ENDPOINT_TYPE if is_known else codes.UNSUPPORTED_ENDPOINT_TYPE
+                ),
+                error_message="this is a broker's address" if is_known else "no such type",
                 cluster_id="",
                 brokers=[],
             )

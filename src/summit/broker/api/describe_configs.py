@@ -11,7 +11,6 @@ Versions: 3 types and documentation, which is null.
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import Final
 
 from summit.base.errors import Invalid, SummitError
@@ -105,8 +104,8 @@ def handle(state: BrokerState, request: Request, message: DescribeConfigsRequest
             result.error_code = codes.code_of(error)
             result.error_message = str(error)
             continue
-        keys: Container[str] | None = resource.configuration_keys
-        result.configs = [each for each in configs if keys is None or each.name in keys]
+        keys = resource.configuration_keys  # none are all of them
+        result.configs = [each for each in configs if not keys or each.name in keys]
     request.reply(DescribeConfigsResponse(results=results))
 
 

@@ -18,6 +18,9 @@ from summit.protocol.init_producer_id import InitProducerIdRequest, InitProducer
 
 def handle(state: BrokerState, request: Request, message: InitProducerIdRequest) -> None:
     """Give a producer id."""
+    if (message.producer_id < 0) != (message.producer_epoch < 0):
+        _reply(request, codes.INVALID_REQUEST)
+        return
     if message.transactional_id is not None:
 
         def initialised(error: int, producer_id: int, epoch: int) -> None:

@@ -19,6 +19,9 @@ def handle(state: BrokerState, request: Request, message: LeaveGroupRequest) -> 
         error = coordinator.leave(message.group_id, message.member_id, None)
         request.reply(LeaveGroupResponse(error_code=error))
         return
+    if not message.group_id:
+        request.reply(LeaveGroupResponse(error_code=codes.INVALID_GROUP_ID))
+        return
     answers = [
         MemberResponse(
             member_id=each.member_id,

@@ -251,6 +251,8 @@ def _stage(
     if size > topic.batch_max_bytes:
         raise Invalid("batch.too_large", size_bytes=size, limit_bytes=topic.batch_max_bytes)
     batch, header = _fit(topic.rules, records, now_ms, ready)
+    if header.base_offset != 0:
+        raise Invalid("batch.bad_format", reason=f"base offset {header.base_offset} instead of 0")
     if header.is_transactional:
         _admit(state, produced, header, topic.name, index)
     partition = topic.partitions[index]

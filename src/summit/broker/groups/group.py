@@ -334,7 +334,8 @@ class Group:
             return False
         others = [m for m in self.members.values() if m.member_id != ask.member_id]
         if not others:
-            return True
+            # A lone member may change its protocols, but not what the group is for.
+            return not self.members or ask.protocol_type == self.protocol_type
         names = {name for name, _ in ask.protocols}
         return ask.protocol_type == self.protocol_type and bool(names & common_protocols(others))
 
