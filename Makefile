@@ -14,8 +14,9 @@ BENCH_ARGS ?=
 SIM_ARGS ?= --seeds 2000 --minutes 30
 FUZZ_ARGS ?= --cases 1000000 --minutes 90
 INTEROP_ARGS ?=
+DIFF_ARGS ?=
 
-.PHONY: help setup demo test test-fast test-faults interop sim fuzz bench lint format clean
+.PHONY: help setup demo test test-fast test-faults interop differential sim fuzz bench lint format clean
 
 help:            ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -48,6 +49,9 @@ test-faults: $(READY)  ## brokers of a real cluster die under load; some minutes
 
 interop: $(READY) ## other people's clients and suites against the broker, with a report card
 	@$(BIN)/python -m tests.interop.run $(INTEROP_ARGS)
+
+differential: $(READY)  ## the same requests to Apache Kafka and to our broker; what differs, unexplained
+	@$(BIN)/python -m tests.differential.run $(DIFF_ARGS)
 
 sim: $(READY)    ## the broker in a simulated world, seed after seed, half an hour long
 	@SUMMIT_SIM_SEEDS=20 $(BIN)/pytest -q tests/sim/test_cleaning_crash.py
