@@ -18,11 +18,12 @@ from collections.abc import Iterator
 
 from summit.base.limits import FETCH_BYTES_MAX
 from summit.broker import fetch_wait
-from summit.broker.epochs import epoch_error
+from summit.broker.epochs import UNKNOWN_EPOCH, epoch_error
 from summit.broker.fetch_sessions import FINAL_EPOCH, FIRST_EPOCH, Place
 from summit.broker.fetch_wait import FetchWait, Wanted
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
+from summit.broker.topics import Topic
 from summit.protocol import codes
 from summit.protocol.fetch import FetchRequest
 from summit.protocol.fetch_fast import build_fetch_response
@@ -57,8 +58,7 @@ def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
         if not wanted:
             sessions.end(session.session_id)
             session = None
-    for each in wanted:
-        _resolve(state, each, committed=message.isolation_level == _READ_COMMITTED)
+    _resolve(state, wanted, committed=message.isolation_level == _READ_COMMITTED)
 
     def answer() -> None:
         if session is None:
@@ -110,21 +110,36 @@ def _forgotten(message: FetchRequest, *, by_id: bool) -> Iterator[Place]:
             yield (topic.topic_id.bytes if by_id else topic.name), index
 
 
-def _resolve(state: BrokerState, each: Wanted, *, committed: bool) -> None:
-    """Find the partition; a session's may be gone, or be another one, since the last request."""
-    each.committed = committed
-    each.partition = None
-    key = each.key
-    if isinstance(key, bytes):
-        topic = state.topics.with_id(uuid_of(key))
-        missing = codes.UNKNOWN_TOPIC_ID
-    else:
-        topic = state.topics.named(key)
-        missing = codes.UNKNOWN_TOPIC_OR_PARTITION
-    if topic is None:
-        each.error = missing
-    elif not 0 <= each.index < len(topic.partitions):
-        each.error = codes.UNKNOWN_TOPIC_OR_PARTITION
-    else:
-        each.partition = topic.partitions[each.index]
-        each.error = epoch_error(each.partition.log, each.leader_epoch)
+def _resolve(state: BrokerState, wanted: list[Wanted], *, committed: bool) -> None:
+    """Find the partitions; a session's may be gone, or be others, since the last request.
+
+    Most requests name many partitions of a few topics in a row: a topic is looked up once a row.
+    """
+    topics = state.topics
+    last: str | bytes | None = None
+    topic: Topic | None = None
+    for each in wanted:
+        each.committed = committed
+        key = each.key
+        if key is not last:
+            last = key
+            topic = topics.with_id(uuid_of(key)) if isinstance(key, bytes) else topics.named(key)
+        if topic is None:
+            each.partition = None
+            each.error = (
+                codes.UNKNOWN_TOPIC_ID
+                if isinstance(key, bytes)
+                else codes.UNKNOWN_TOPIC_OR_PARTITION
+            )
+        elif not 0 <= each.index < len(topic.partitions):
+            each.partition = None
+            each.error = codes.UNKNOWN_TOPIC_OR_PARTITION
+        else:
+            partition = topic.partitions[each.index]
+            each.partition = partition
+            # Nearly every client sends -1 or what it was told: no call for those.
+            each.error = (
+                codes.NONE
+                if each.leader_epoch == UNKNOWN_EPOCH
+                else epoch_error(partition.log, each.leader_epoch)
+            )
