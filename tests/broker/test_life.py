@@ -52,6 +52,24 @@ def test_everything_is_there_after_a_restart(start_broker: Start, durability: st
         assert wire.produce("t", fresh).base_offset == 20
 
 
+def test_an_empty_partition_costs_no_snapshot_and_comes_back(
+    start_broker: Start, tmp_path: Path
+) -> None:
+    broker = start_broker()
+    with Wire(broker.port) as wire:
+        wire.create_topic("t", 2)
+        wire.produce("t", batch_of(b"a"), index=1)
+    broker.stop()
+    found = [path.parent.name for path in (tmp_path / "data" / "topics").rglob("t-*/*.snapshot")]
+    assert found == ["t-1"]
+    again = start_broker()
+    with Wire(again.port) as wire:
+        assert wire.fetch_values("t") == []
+        fresh = batch_of(b"b", producer_id=4, producer_epoch=0, base_sequence=0)
+        assert wire.produce("t", fresh).base_offset == 0
+        assert wire.ask_values("t", 1) == [b"a"]
+
+
 def test_deleted_topics_stay_deleted(start_broker: Start) -> None:
     broker = start_broker(durability="fsync")
     with Wire(broker.port) as wire:

@@ -234,7 +234,9 @@ class Checkpoint:
             if segment.has_unflushed_entries:
                 self._note_indexes(log, segment)
         offset = log.high_watermark
-        if log.snapshot_offset != offset:
+        # Nobody has written to a log that ends at 0: there is no state to keep, and thousands of
+        # such files would make the end of a broker with as many empty partitions a long one.
+        if log.snapshot_offset != offset and (offset or log.snapshot_offset >= 0):
             data = encode_snapshot(log.published_producers())
             name = join(log.directory, offset_name(offset, SNAPSHOT))
             self._small_files.append((log, name, data))
