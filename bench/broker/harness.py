@@ -51,7 +51,7 @@ def process(module: str, *arguments: str) -> Iterator[tuple[int, int]]:
         yield child.pid, json.loads(child.stdout.readline())["port"]
     finally:
         child.terminate()
-        child.wait(30)
+        child.wait(300)  # ten thousand partitions take their time to be closed
         if child.stdout is not None:
             child.stdout.close()
 
