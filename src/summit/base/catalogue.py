@@ -329,6 +329,9 @@ _ROWS = (
               "Write it again at its source."),
     ErrorSpec("group.unknown", "Invalid", 404, "GROUP_ID_NOT_FOUND", False,
               "group {group} does not exist", "Correct the name."),
+    ErrorSpec("group.unstable", "Unavailable", 503, "UNSTABLE_OFFSET_COMMIT", True,
+              "a transaction is about to change what group {group} has committed",
+              "Try again; a dead producer's transaction ends by its time-out."),
     ErrorSpec("group.not_empty", "Conflict", 409, "NON_EMPTY_GROUP", False,
               "group {group} has members", "Stop them first."),
     # ---- events ----
@@ -387,6 +390,12 @@ _ROWS = (
               "the saved state of a pattern cannot be read: {reason}",
               "Rebuild it: start the worker from the events instead of its saved state."),
     # ---- alerts, journal, flow ----
+    ErrorSpec("journal.state", "Corrupt", 500, None, False,
+              "a record of _summit.state cannot be read: {reason}",
+              "Another program, or a later version, has written there: stop it, or run that version."),
+    ErrorSpec("exchange.frame", "Corrupt", 500, None, False,
+              "a record of _summit.exchange cannot be read: {reason}",
+              "Another program, or a later version, has written there: stop it, or run that version."),
     ErrorSpec("alert.invalid", "Invalid", 400, None, False,
               "not an alert: {reason}", "Only Summit writes to the alerts topic."),
     ErrorSpec("alert.unknown", "Invalid", 404, None, False,

@@ -202,6 +202,10 @@ class StreamConsumer(Emitter):
         self._positions.finish_handed()
         return await link.intake.next(max_records, max_records, timeout_ms)
 
+    def wake(self) -> None:
+        """Let the running `poll`, or else the next one, return soon with what there is."""
+        self._require_connected().intake.cut_short()
+
     def __aiter__(self) -> AsyncIterator[ConsumerRecord]:
         return self
 

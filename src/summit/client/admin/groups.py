@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from summit.base.errors import Conflict
+from summit.base.errors import Conflict, Unavailable
 from summit.client.admin.connection import Connection
 from summit.client.faults import translate
 from summit.client.types import TopicPartition
@@ -31,6 +31,7 @@ from summit.protocol.offset_fetch import (
     OFFSET_FETCH,
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
+    OffsetFetchRequestTopics,
     OffsetFetchResponse,
     OffsetFetchResponseGroup,
 )
@@ -131,6 +132,42 @@ class Groups(Connection):
             for part in topic.partitions
             if part.committed_offset >= 0
         }
+
+    async def stable_offsets(
+        self, group_id: str, partitions: Iterable[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        """The committed next offsets of these partitions, once no transaction is about to
+        change them; those without any are left out.
+
+        Raises: Unavailable("group.unstable") when that does not come within `requestTimeoutMs`.
+        """
+        by_topic: dict[str, list[int]] = {}
+        for topic, partition in partitions:
+            by_topic.setdefault(topic, []).append(partition)
+        topics = [
+            OffsetFetchRequestTopics(name=name, partition_indexes=sorted(indexes))
+            for name, indexes in sorted(by_topic.items())
+        ]
+        group = OffsetFetchRequestGroup(group_id=group_id, topics=topics)
+        request = OffsetFetchRequest(groups=[group], require_stable=True)
+        async for node in self._coordinators(group_id):
+            answer = await self._asking().ask(
+                OFFSET_FETCH, request, node=node, newest=_OFFSET_FETCH_BY_NAME
+            )
+            found = answer.groups[0]
+            errors = {part.error_code for topic in found.topics for part in topic.partitions}
+            errors.add(found.error_code)
+            if codes.UNSTABLE_OFFSET_COMMIT in errors or errors & set(RETRIABLE):
+                continue
+            for error in errors - {codes.NONE, codes.UNKNOWN_TOPIC_OR_PARTITION}:
+                raise fault(error, group=group_id)
+            return {
+                TopicPartition(topic.name, part.partition_index): part.committed_offset
+                for topic in found.topics
+                for part in topic.partitions
+                if part.committed_offset >= 0
+            }
+        raise Unavailable("group.unstable", group=group_id)
 
     async def delete_group(self, group_id: str) -> None:
         """Delete a group and what it committed.

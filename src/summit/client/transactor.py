@@ -1,0 +1,237 @@
+"""`Transactor`: records and group offsets, all of them or none; a whole transaction per call.
+
+For workers, who know everything that belongs to a transaction when they begin it: one hop to a
+thread of its own, no future per record. librdkafka speaks the first transaction protocol: after a
+commit or abort without a clean answer nobody knows what became of it. Such a transactor is not
+used any more; a new one of the same name settles the matter when it starts (the coordinator
+finishes what was decided and aborts what was not), and then the committed offsets tell the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from summit.base.clock import Clock
+from summit.base.errors import Closed, Invalid, SummitError, Unavailable
+from summit.client import librdkafka
+from summit.client.faults import translate
+from summit.client.settings import ProducerConfig
+from summit.client.threads import CallThread
+from summit.client.types import TopicPartition
+
+_POLL_EVERY: Final = 1_000  # records between two looks at the reports
+_FULL_POLL_S: Final = 0.05
+
+
+class Outgoing(NamedTuple):
+    """One record to write; `partition` -1 lets the key decide."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int = -1
+    headers: list[tuple[str, bytes | None]] | None = None
+
+
+class Written(NamedTuple):
+    """Where a record stands; readable once the transaction is committed."""
+
+    partition: int
+    offset: int
+
+
+Closing = Callable[[list[Written]], Sequence[Outgoing]]
+
+
+class Transactor:
+    """Writes transactions, one at a time.
+
+    Args:
+        name: The transactional id: at most one transactor of a name is alive, older ones are
+            fenced. None = no transactions: records are durable, then `commit_offsets` follows.
+        timeout_ms: How long a transaction may stay open before the brokers abort it.
+    """
+
+    def __init__(
+        self, config: ProducerConfig, name: str | None, timeout_ms: int, clock: Clock
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._name = name
+        self._timeout_ms = timeout_ms
+        self._calls = CallThread("summit-transactor")
+        self._handle: Any = None
+        self._library: Any = None
+        self._refused: tuple[int, SummitError] | None = None
+
+    async def start(self) -> None:
+        """Connect, fence older ones of this name, settle what they left open.
+
+        Raises: Unavailable where the brokers do not answer; Closed("client.fenced").
+        """
+        await self._calls.run(self._start)
+
+    async def write(
+        self,
+        watched: Sequence[Outgoing],
+        others: Sequence[Outgoing],
+        offsets: Mapping[TopicPartition, int],
+        membership: Any,
+        closing: Closing,
+    ) -> list[Written]:
+        """One transaction; returns when it is committed.
+
+        Args:
+            watched: Records whose places are wanted, or that may be refused.
+            others: Records that cost less: of them it is only known that all are written.
+            offsets: The group's next offsets.
+            membership: `GroupMember.metadata`; without transactions not used, nor `offsets`.
+            closing: Gives the last records when it is known where the others stand.
+        Returns: Where `watched` stand, in their order.
+        Raises: Conflict("consumer.rebalanced") and Invalid: cleanly aborted, the transactor can
+            be used again; Invalid's details hold `index`, the record that was refused. Closed and
+            Unavailable: this transactor must be stopped and a new one started.
+        """
+        return await self._calls.run(
+            partial(self._write, watched, others, offsets, membership, closing)
+        )
+
+    async def stop(self) -> None:
+        """Disconnect. A transaction under way ends by its time-out or by the next of the name."""
+        await self._calls.run(self._stop)
+        self._calls.close()
+
+    # ---- on the transactor's thread ----
+
+    def _start(self) -> None:
+        self._library = librdkafka.load()
+        servers = self._config.servers
+        settings = librdkafka.producer_settings(self._config, servers, lambda _: None)
+        if self._name is not None:
+            settings |= {
+                "transactional.id": self._name,
+                "transaction.timeout.ms": self._timeout_ms,
+                "socket.timeout.ms": min(self._config.request_timeout_ms, self._timeout_ms),
+                "message.timeout.ms": min(self._config.delivery_timeout_ms, self._timeout_ms),
+                # Otherwise an answer is waited for without end after all brokers were away.
+                "metadata.recovery.strategy": "none",
+            }
+        try:
+            self._handle = self._library.Producer(settings)
+            if self._name is None:
+                self._handle.list_topics(timeout=self._config.connect_timeout_ms / 1000)
+            else:
+                self._handle.init_transactions(self._timeout_ms / 1000)
+        except self._library.KafkaException as error:
+            raise _unusable(translate(error, brokers=", ".join(servers))) from error
+
+    def _stop(self) -> None:
+        if self._handle is not None:
+            self._handle.purge(in_queue=True, in_flight=True, blocking=False)
+            self._handle.poll(0)
+            self._handle = None
+
+    def _write(
+        self,
+        watched: Sequence[Outgoing],
+        others: Sequence[Outgoing],
+        offsets: Mapping[TopicPartition, int],
+        membership: Any,
+        closing: Closing,
+    ) -> list[Written]:
+        if self._handle is None:
+            raise Closed("client.closed", what="producer")
+        deadline_ms = self._clock.monotonic_ms() + self._timeout_ms
+        try:
+            if self._name is not None:
+                self._handle.begin_transaction()
+            for index, record in enumerate(others):
+                self._produce_one(record, None, deadline_ms)
+                if index % _POLL_EVERY == 0:
+                    self._handle.poll(0)
+            written = self._produce(watched, deadline_ms)
+            self._produce(closing(written), deadline_ms)
+            if self._name is not None:
+                parts = [
+                    self._library.TopicPartition(key.topic, key.partition, offset)
+                    for key, offset in offsets.items()
+                ]
+                if parts:
+                    self._handle.send_offsets_to_transaction(
+                        parts, membership, self._left(deadline_ms)
+                    )
+                self._handle.commit_transaction(self._left(deadline_ms))
+        except self._library.KafkaException as error:
+            raise self._give_up(translate(error), error.args[0]) from error
+        except SummitError as error:
+            raise self._give_up(error, None) from error
+        return written
+
+    def _produce(self, records: Sequence[Outgoing], deadline_ms: float) -> list[Written]:
+        """Returns when every record is acknowledged. Raises what the first refusal says."""
+        written: list[Written] = [Written(-1, -1)] * len(records)
+        self._forget_refused()
+        for index, record in enumerate(records):
+            self._produce_one(record, partial(self._reported, written, index), deadline_ms)
+            if index % _POLL_EVERY == 0:
+                self._handle.poll(0)
+        left = self._handle.flush(self._left(deadline_ms))
+        refused = self._refused
+        if refused is not None:
+            index, fault = refused
+            fault.details["index"] = index
+            raise fault
+        if left:
+            raise Unavailable("client.timeout", what="producer", reason=f"{left} not acknowledged")
+        return written
+
+    def _forget_refused(self) -> None:
+        self._refused = None
+
+    def _produce_one(
+        self, record: Outgoing, told: Callable[..., None] | None, deadline_ms: float
+    ) -> None:
+        while True:
+            try:
+                self._handle.produce(
+                    record.topic, record.value, record.key, record.partition,
+                    on_delivery=told, headers=record.headers,
+                )  # fmt: skip
+                return
+            except BufferError:
+                if self._clock.monotonic_ms() >= deadline_ms:
+                    raise Unavailable("client.timeout", what="producer", reason="full") from None
+                self._handle.poll(_FULL_POLL_S)
+
+    def _reported(self, written: list[Written], index: int, error: Any, message: Any) -> None:
+        if error is None:
+            written[index] = Written(message.partition(), message.offset())
+        elif self._refused is None:
+            self._refused = (index, translate(error, topic=message.topic()))
+
+    def _left(self, deadline_ms: float) -> float:
+        return max(1.0, deadline_ms - self._clock.monotonic_ms()) / 1000
+
+    def _give_up(self, fault: SummitError, error: Any) -> SummitError:
+        """Abort, where that can be told for sure; otherwise the transactor is done for."""
+        if self._name is None:
+            return fault
+        if error is not None and error.fatal():
+            return _unusable(fault)
+        recoverable = isinstance(fault, Invalid) or fault.code == "consumer.rebalanced"
+        if not recoverable:
+            return _unusable(fault)
+        try:
+            self._handle.abort_transaction(self._timeout_ms / 1000)
+        except self._library.KafkaException as unclear:
+            return _unusable(translate(unclear))
+        return fault
+
+
+def _unusable(fault: SummitError) -> SummitError:
+    """What says that this transactor must not be used again."""
+    if isinstance(fault, (Closed, Unavailable)):
+        return fault
+    return Unavailable("client.broker_fault", reason=str(fault))
