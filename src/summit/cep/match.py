@@ -78,6 +78,25 @@ class Late(msgspec.Struct, frozen=True, gc=False):
     watermark_ms: int
 
 
+class Remote(NamedTuple):
+    """An event that a key group of another worker needs.
+
+    Attributes:
+        group: The key group.
+        taken_ms: The time at which patterns take the event.
+    """
+
+    group: int
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    taken_ms: int
+    key: bytes | None
+    value: bytes
+    headers: Any
+
+
 class StateKey(NamedTuple):
     """Names the state of one key of one rule.
 
@@ -96,6 +115,7 @@ class Outputs(msgspec.Struct, gc=False):
     matches: list[Match]
     rejected: list[Rejected]
     late: list[Late]
+    remote: list[Remote]
 
 
 class Applied(NamedTuple):

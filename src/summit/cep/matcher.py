@@ -11,19 +11,29 @@ which state that is over is forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
 from summit.base.errors import Invalid, SummitError
 from summit.base.limits import CAPTURED_BYTES_MAX
 from summit.cep.chunks import Chunk, header_texts, source_of
-from summit.cep.frontier import Frontier
+from summit.cep.frontier import BEFORE_ALL_MS, Frontier
+from summit.cep.keygroups import KEY_GROUPS, key_group
 from summit.cep.keys import Key, key_values
 from summit.cep.lane import Lane
-from summit.cep.match import Applied, EventRef, Late, Match, Outputs, Rejected, StateKey
+from summit.cep.match import (
+    Applied,
+    EventRef,
+    Late,
+    Match,
+    Outputs,
+    Rejected,
+    Remote,
+    StateKey,
+)
 from summit.cep.probes import Probe
 from summit.cep.ruleset import RuleSet
 from summit.cep.runs import Captured, Origin, Run
@@ -52,6 +62,13 @@ class _Waiting(msgspec.Struct, gc=False):
     origin: Origin
 
 
+class _RemoteChunk(NamedTuple):
+    """What is known of a chunk that another worker has sent."""
+
+    group: int
+    taken_ms: Sequence[int]
+
+
 class Matcher:
     """Runs a rule set over batches.
 
@@ -70,10 +87,13 @@ class Matcher:
         self._origins = Origins()
         self._waiting: list[tuple[int, tuple[str, int], int, int, _Waiting]] = []
         self._counters = dict.fromkeys(_COUNTERS, 0)
-        self._outputs = Outputs([], [], [])
+        self._outputs = Outputs([], [], [], [])
         self._chunk = _EMPTY
         self._origin = _NO_ORIGIN
         self._others_ms = _NEVER
+        self._held: frozenset[int] | None = None
+        self._remote: _RemoteChunk | None = None
+        self._catching_up = False
         self._lanes: list[Lane] = []
         self._rules = rules
         self._set_rules(rules)
@@ -111,6 +131,58 @@ class Matcher:
         for entry in self._waiting:
             entry[-1].event = rules.decode(entry[-1].value)
 
+    # ---- key groups ----
+
+    def hold(self, groups: Iterable[int]) -> None:
+        """Keep the keys of these key groups only; the state of others is dropped.
+
+        Events that keys of other groups need come out as `Outputs.remote`. Until the first call
+        every key is kept. Only in arrival order.
+        """
+        if self._ordered:
+            raise Invalid("pattern.steps", step="", reason="event-time order is not sharded")
+        held = frozenset(groups)
+        before = frozenset(range(KEY_GROUPS)) if self._held is None else self._held
+        self._held = None if len(held) == KEY_GROUPS else held
+        if before - held:
+            for lane in self._lanes:
+                for key in lane.all_keys():
+                    if key_group(key) not in held:
+                        lane.forget(key)
+                lane.dirty = {key for key in lane.dirty if key_group(key) in held}
+
+    def catch_up(self, *, begins: bool) -> None:
+        """While keys catch up with events that others have sent, nothing is due.
+
+        The frontier is that of the inputs, and those keys are behind it. Only `apply_remote` may
+        be called meanwhile.
+        """
+        self._catching_up = begins
+
+    def apply_remote(self, group: int, chunk: Chunk, taken_ms: Sequence[int]) -> Applied:
+        """Take what another worker's `Outputs.remote` held for one of this one's key groups.
+
+        Args:
+            chunk: The events, at their own places.
+            taken_ms: The time at which each is taken.
+        Returns: As `apply`; nothing is rejected, which is the other worker's to tell. How far
+            time has come in that partition is told by `set_watermarks`.
+        """
+        outputs = self._outputs = Outputs([], [], [], [])
+        index = self._rules.index(chunk.topic)
+        if index is not None:
+            self._counters["events"] += len(chunk.values)
+            self._remote = _RemoteChunk(group, taken_ms)
+            self._chunk = chunk
+            place = (chunk.topic, chunk.partition)
+            self._origin = self._origins.of(*place)
+            self._frontier.open(place)
+            self._others_ms = self._frontier.others(place)
+            self._rules.scan(chunk.values, chunk.timestamps_ms, index, BEFORE_ALL_MS, _NEVER, self)
+            self._chunk = _EMPTY
+            self._remote = None
+        return self._finish(outputs)
+
     # ---- batches ----
 
     def apply(self, batch: Iterable[Chunk], frontier_ms: int | None = None) -> Applied:
@@ -123,19 +195,23 @@ class Matcher:
         Returns: Matches, rejected and late events; the keys whose state changed; the next timer.
         Raises: Nothing for bad events.
         """
-        outputs = self._outputs = Outputs([], [], [])
+        outputs = self._outputs = Outputs([], [], [], [])
         for chunk in batch:
             self._take_chunk(chunk)
         self._chunk = _EMPTY
         if frontier_ms is not None:
             self._frontier.raise_to(frontier_ms)
+        return self._finish(outputs)
+
+    def _finish(self, outputs: Outputs) -> Applied:
         now = self._frontier.now
         if self._ordered:
             self._release(now)
-        if self._exact:
+        if self._exact and not self._catching_up:
             self._fire(now)
         for lane in self._lanes:
-            lane.tidy(now)
+            if not self._catching_up:
+                lane.tidy(now)
             lane.bound()
         dirty = {StateKey(lane.rule.state_id, key) for lane in self._lanes for key in lane.dirty}
         for lane in self._lanes:
@@ -171,7 +247,12 @@ class Matcher:
         if self._rules.needs_record:
             event.t = self._transport(n)
         time = own_ms if own_ms > watermark_ms or self._ordered else watermark_ms
+        remote, held = self._remote, self._held
+        if remote is not None:
+            time = remote.taken_ms[n]
+            watermark_ms = own_ms  # the other worker has counted what was out of order
         taken = False
+        elsewhere: set[int] | None = None
         for rule, constant, mask_of, key_of in (
             probe.interests(event) if probe.tables else probe.always
         ):
@@ -187,6 +268,12 @@ class Matcher:
                 if mask:
                     lane.counters.without_key += 1
                     self._reject(n, "event.no_key", _no_key(lane), lane.rule.plan.id)
+            elif remote is not None and key_group(key) != remote.group:
+                continue
+            elif held is not None and remote is None and (group := key_group(key)) not in held:
+                if elsewhere is None:
+                    elsewhere = set()
+                elsewhere.add(group)
             elif self._ordered:
                 self._wait(n, event, own_ms, rule, key, mask)
             else:
@@ -197,6 +284,8 @@ class Matcher:
                     matches = lane.advance(key, runs, captured, mask, over)
                     if matches:
                         self._emit(lane, key, matches)
+        if elsewhere is not None:
+            self._send(n, time, elsewhere)
         if not taken and not probe.typed:
             self._reject(n, "event.no_type", "the event has no eventType")
         return self._timer_ms() if self._exact else _NEVER
@@ -277,6 +366,10 @@ class Matcher:
             self._frontier.open(place)
             self._frontier.reach(place, time)
 
+    def open_input(self, topic: str, partition: int) -> None:
+        """The partition is read: it holds the frontier back until its first event."""
+        self._frontier.open((topic, partition))
+
     def forget_input(self, topic: str, partition: int) -> None:
         """The partition is no longer read: it holds the frontier back no more."""
         self._frontier.close((topic, partition))
@@ -315,7 +408,7 @@ class Matcher:
 
     def _timer_ms(self) -> float:
         """The next exact timer that may fire while a chunk is read."""
-        if not self._exact or self._ordered:
+        if not self._exact or self._ordered or self._remote is not None:
             return _NEVER
         return min(lane.next_timer_ms for lane in self._exact)
 
@@ -422,7 +515,23 @@ class Matcher:
                 )
             )
 
+    def _send(self, n: int, taken_ms: int, groups: set[int]) -> None:
+        chunk = self._chunk
+        value = chunk.values[n]
+        assert value is not None
+        headers = None if chunk.headers is None else chunk.headers[n]
+        key = None if chunk.keys is None else chunk.keys[n]
+        for group in sorted(groups):
+            self._outputs.remote.append(
+                Remote(
+                    group, chunk.topic, chunk.partition, chunk.offsets[n],
+                    chunk.timestamps_ms[n], taken_ms, key, value, headers,
+                )
+            )  # fmt: skip
+
     def _reject(self, n: int, code: str, message: str, rule: str | None = None) -> None:
+        if self._remote is not None:
+            return
         chunk = self._chunk
         self._counters["rejected"] += 1
         self._outputs.rejected.append(

@@ -17,7 +17,7 @@ order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +27,8 @@ from summit.cep.runs import Bucket, Captured, KeyRuns, Origin, Run
 
 STATE_VERSION: Final = 1
 
+# Topic, partition, offset and source of an event; gives the offset and source it has now.
+Move = Callable[[str, int, int, str | None], tuple[int, str | None]]
 _EventRow = tuple[int, int, int, int, int, str | None, bytes, int]
 _RunRow = tuple[int, int, int, list[int], int]
 _Rows = tuple[
@@ -129,6 +131,25 @@ def load_key(data: bytes, version: int, origins: Origins) -> KeyRuns:
         raise Corrupt("pattern.state", reason=str(error)) from error
     count = sum(len(bucket.runs) for bucket in by_state.values())
     return KeyRuns(sequence, count, by_state, waiting)
+
+
+def move_key(data: bytes, version: int, move: Move) -> bytes:
+    """The same state with its events at the places where another cluster has them.
+
+    Raises: Corrupt("pattern.state").
+    """
+    if version != STATE_VERSION:
+        raise Corrupt("pattern.state", reason=f"version {version} is not {STATE_VERSION}")
+    try:
+        sequence, base, places, rows, states, held = _decode(data)
+        moved: list[_EventRow] = []
+        for number, time, own, origin, offset, src, value, whole in rows:
+            topic, partition = places[origin]
+            at, source = move(topic, partition, offset, src)
+            moved.append((number, time, own, origin, at, source, value, whole))
+    except (msgspec.MsgspecError, IndexError, ValueError) as error:
+        raise Corrupt("pattern.state", reason=str(error)) from error
+    return _ENCODER.encode((sequence, base, places, moved, states, held))
 
 
 def _run_row(run: Run, base: int, numbers: dict[int, int]) -> _RunRow:
