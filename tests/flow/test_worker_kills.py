@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from tests.flow.worker_process import WorkerProcess
-from tests.flow.world import T0, failure, five_failures, until, world
-
-from summit.journal.progress_record import partition_name
+from tests.flow.world import T0, failure, five_failures, world
 
 SESSION_MS = 1_000
 
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 async def started(servers: list[str]) -> WorkerProcess:
-    process = WorkerProcess(servers, sessionTimeoutMs=SESSION_MS)
+    process = WorkerProcess(servers, sessionTimeoutMs=SESSION_MS, transactionTimeoutMs=2_000)
     await asyncio.to_thread(process.wait_active)
     return process
 
@@ -64,15 +63,15 @@ def test_one_that_stops_hands_over_at_once(servers: list[str]) -> None:
     async def run() -> None:
         async with world(servers) as w:
             one = await w.start_worker(session_timeout_ms=30_000)
-            two = await w.start_worker(session_timeout_ms=30_000)
             await w.apply(five_failures())
             await w.settle(await w.send(*(failure(n) for n in range(3))))
-            active, other = (one, two) if one.state == "active" else (two, one)
-            assert other.state == "standby"
-            await active.stop()
-            async with asyncio.timeout(90):
+            two = await w.start_worker(session_timeout_ms=30_000)
+            assert await two.wait_active(60_000)
+            assert one.status()["keyGroups"] + two.status()["keyGroups"] == 64
+            await one.stop()
+            async with asyncio.timeout(20):
                 assert len(await w.settle(await w.send(*(failure(n) for n in (3, 4))))) == 1
-            assert other.state == "active"
+            assert two.status()["keyGroups"] == 64
 
     asyncio.run(run())
 
@@ -97,8 +96,11 @@ def expected(events: list[tuple[int, dict[str, Any]]]) -> set[tuple[str, tuple[i
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_kills_under_load_lose_nothing_and_double_nothing(servers: list[str], seed: int) -> None:
+@pytest.mark.parametrize(("seed", "side_by_side"), [(1, 1), (2, 1), (3, 2), (4, 3)])
+def test_kills_under_load_lose_nothing_and_double_nothing(
+    servers: list[str], seed: int, side_by_side: int
+) -> None:
+    """One worker after the other, or several at a time of which one after the other is killed."""
     rand = random.Random(seed)
 
     async def run() -> None:
@@ -122,22 +124,20 @@ def test_kills_under_load_lose_nothing_and_double_nothing(servers: list[str], se
 
             await w.apply(five_failures(), active=False)
             sending = asyncio.ensure_future(traffic())
+            others = [await started(servers) for _ in range(side_by_side - 1)]
             for _ in range(6):
-                with await started(servers) as process:
-                    await asyncio.sleep(rand.random() * 1.5)
-                    process.kill()
+                others.append(await started(servers))
+                await asyncio.sleep(rand.random() * 1.5)
+                others.pop(rand.randrange(len(others))).kill()
             done = True
             await sending
-            with await started(servers):
+            others.append(await started(servers))
+            with ExitStack() as stack:
+                for process in others:
+                    stack.enter_context(process)
                 for partition, events in sent.items():
-                    name = partition_name("auth", partition)
                     end = events[-1][0]
-                    await until(
-                        lambda name=name, end=end: (  # type: ignore[misc]
-                            w.alerts.progress.last.positions.get(name, 0) > end
-                        )
-                    )
-                    await w.alerts.wait_readable("auth", partition, end, 20_000)
+                    await w.alerts.wait_readable("auth", partition, end, 60_000)
             wanted = {pair for events in sent.values() for pair in expected(events)}
             found = [
                 (str(a.key["ip"]), tuple(e.offset for e in a.evidence)) for a in w.all_alerts()

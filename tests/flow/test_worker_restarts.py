@@ -25,9 +25,8 @@ def test_a_rule_still_sees_only_what_came_after_its_activation(servers: list[str
             await w.apply(five_failures())
             await w.settle(await w.send(*(failure(n) for n in (3, 4))))
             await first.stop()
-            second = await w.start_worker()
+            await w.start_worker()
             assert await w.settle(await w.send(*(failure(n) for n in (5, 6)))) == []
-            assert second.metrics.read_back == 5
             alerts = await w.settle(await w.send(failure(7)))
             assert offsets(alerts) == [[3, 4, 5, 6, 7]]
 
@@ -54,7 +53,7 @@ def test_a_rule_that_changed_while_nobody_worked_acts_from_the_restart_on(
     asyncio.run(run())
 
 
-def test_without_progress_the_records_own_times_say_how_far_to_read_back(
+def test_progress_may_be_lost_it_is_only_told(
     servers: list[str],
 ) -> None:
     async def run() -> None:
@@ -69,7 +68,7 @@ def test_without_progress_the_records_own_times_say_how_far_to_read_back(
             await w.send(*(failure(n) for n in (3, 4)))
             await until(lambda: len(w.alerts.view) == 1)
             assert offsets(w.all_alerts()) == [[0, 1, 2, 3, 4]]
-            assert second.metrics.read_back == 3
+            assert second.metrics.restored_records > 0
 
     asyncio.run(run())
 

@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
 from summit.alerts import Alert, AlertQuery, encode_alert
-from summit.base.clock import SystemClock
 from summit.base.errors import Unavailable
 from summit.client.producer import StreamProducer
+from summit.client.types import ConsumerRecord
 from summit.journal.alert_follower import AlertFollower
-from summit.journal.progress import read_last_progress, write_progress
-from summit.journal.progress_record import ProgressRecord
+from summit.journal.progress import Progress
+from summit.journal.progress_record import ProgressRecord, encode_progress
 
 
 def alert(number: int) -> bytes:
@@ -28,7 +29,16 @@ def alert(number: int) -> bytes:
 
 
 def record(positions: dict[str, int], **members: Any) -> ProgressRecord:
-    return ProgressRecord(worker="w", positions=positions, reads=["*"], **members)
+    return ProgressRecord(
+        worker="w", groups=list(range(64)), positions=positions, seen=positions, reads=["*"],
+        **members,
+    )  # fmt: skip
+
+
+async def write_progress(producer: StreamProducer, told: ProgressRecord) -> None:
+    await producer.send(
+        {"topic": "_summit.progress", "partition": 0, "value": encode_progress(told)}
+    )
 
 
 @asynccontextmanager
@@ -66,7 +76,7 @@ def test_what_no_rule_reads_is_readable_at_once(each_backend: list[str]) -> None
         async with both(each_backend) as (follower, producer):
             with pytest.raises(Unavailable):
                 await follower.wait_readable("web", 0, 9, 100)
-            last = ProgressRecord(worker="w", positions={}, reads=["auth.*"], definitions=3)
+            last = msgspec.structs.replace(record({}, definitions=3), reads=["auth.*"])
             await write_progress(producer, last)
             await follower.wait_readable("web", 0, 9, 10_000)
             await follower.wait_active(2, 10_000)
@@ -103,15 +113,33 @@ def test_the_view_follows_the_topic_and_new_alerts_are_told_once(each_backend: l
     asyncio.run(run())
 
 
-def test_the_last_progress_is_found_behind_what_is_none(each_backend: list[str]) -> None:
+def test_what_is_no_progress_is_passed_over(each_backend: list[str]) -> None:
     async def run() -> None:
         async with both(each_backend) as (follower, producer):
-            assert await read_last_progress(each_backend, SystemClock()) is None
-            for at in range(30):
-                await write_progress(producer, record({"t/0": at}))
+            await write_progress(producer, record({"t/0": 28}))
             await producer.send({"topic": "_summit.progress", "partition": 0, "value": "x"})
-            last = await read_last_progress(each_backend, SystemClock())
-            assert last == record({"t/0": 29})
+            await write_progress(producer, record({"t/0": 29}))
             await follower.wait_readable("t", 0, 28, 10_000)
+            assert follower.progress.invalid == 1
 
     asyncio.run(run())
+
+
+def test_every_worker_must_have_seen_the_record() -> None:
+    progress = Progress()
+
+    def tell(worker: str, groups: range, **members: Any) -> None:
+        told = ProgressRecord(worker=worker, groups=list(groups), reads=["*"], **members)
+        place = {"topic": "_summit.progress", "partition": 0, "offset": 0, "timestamp": 0}
+        progress.take([ConsumerRecord(**place, key=None, value=encode_progress(told))])
+
+    tell("a", range(40), seen={"t/0": 5}, positions={"t/0": 5}, definitions=3, runs=1)
+    assert not progress.covers("t", 0, 4), "nobody holds the other key groups"
+    tell("b", range(40, 64), seen={"t/0": 4}, alerts={"0": 7}, definitions=2, runs=2)
+    assert progress.covers("t", 0, 3)
+    assert not progress.covers("t", 0, 4)
+    assert (progress.acts(1), progress.acts(2), progress.runs) == (True, False, 3)
+    assert (progress.positions(), progress.alerts()) == ({"t/0": 5}, {"0": 7})
+    tell("c", range(64), seen={"t/0": 5}, definitions=9)
+    assert progress.covers("t", 0, 4), "who holds nothing any more does not count"
+    assert [record.worker for record in progress.workers] == ["c"]

@@ -152,7 +152,6 @@ def test_a_match_begun_before_the_move_ends_after_it(here: list[str], target: li
             async with admin(here) as asked:
                 (auth,) = await asked.describe_topics(["auth"])
         report = await move(here, target)
-        assert report.progress
         assert report.groups == ["summit-workers"]
         async with world(target) as w:
             worker = await w.start_worker()

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from tests.flow.world import failure, five_failures
 
 from summit.alerts import Alert, Evidence, decode_alert, encode_alert, log_coordinate
+from summit.cep.chunks import Chunk, source_of
+from summit.cep.match import Remote
 from summit.client import ConsumerRecord, Headers, TopicPartition
-from summit.journal.progress_record import ProgressRecord
+from summit.documents import validate_pattern
+from summit.flow.engine import Engine
+from summit.journal.exchange_log import decode_frame, encode_frames
+from summit.journal.state_log import state_record, time_record
 from summit.migration.offset_map import OffsetMap
 from summit.migration.records import (
     NO_DIGEST,
     Moved,
     as_it_is,
     chained,
-    translate_progress,
     with_evidence,
+    with_places,
     with_source,
 )
 
@@ -55,20 +63,44 @@ def test_evidence_names_the_new_places_and_the_old_ones() -> None:
     assert change(record(value=b"no alert")) == as_it_is(record(value=b"no alert"))
 
 
-def test_progress_in_the_offsets_of_the_target() -> None:
-    progress = ProgressRecord(
-        worker="w", positions={"t/1": 15, "gone/0": 3}, alerts={"0": 9}, definitions=4,
-        low={"t/1": (12, 99)}, alerts_low={"0": 8}, activations=[(2, {}), (4, {"t/1": 11})],
-    )  # fmt: skip
-    maps = {
-        TopicPartition("t", 1): shifted(10),
-        TopicPartition("alerts", 0): shifted(6),
-        TopicPartition("_summit.definitions", 0): shifted(1),
-    }
-    found = translate_progress(progress, maps)
-    assert (found.positions, found.alerts, found.definitions) == ({"t/1": 5}, {"0": 3}, 3)
-    assert (found.low, found.alerts_low) == ({"t/1": (2, 99)}, {"0": 2})
-    assert found.activations == [(1, {}), (3, {"t/1": 1})]
+def test_frames_and_states_name_the_places_of_the_target() -> None:
+    maps = {TopicPartition("t", 1): shifted(10)}
+    events = [
+        Remote(0, "t", 1, 12, 5, 6, b"k", b"{}", None),
+        Remote(0, "t", 1, 13, 5, 6, None, b"{}", [("summit.src", b"file:x:1:0")]),
+        Remote(0, "gone", 0, 3, 5, 6, None, b"{}", None),
+    ]
+    (frame,) = encode_frames(events, {("t", 1): (14, 99), ("gone", 0): (4, 9)}, 7)
+    change = with_places(maps, {"t": "id"}, frames=True)
+    found = decode_frame(change(record(value=frame)).value or b"")
+    (one, taken), (gone, _) = found.chunks
+    assert (one.offsets, taken, gone.offsets) == ([2, 3], [6, 6], [3])
+    assert [source_of(headers) for headers in one.headers or ()] == [
+        log_coordinate("id", 1, 12), "file:x:1:0",
+    ]  # fmt: skip
+    assert found.told == {("t", 1): (4, 99), ("gone", 0): (4, 9)}
+    assert found.definitions == 7
+
+    engine = Engine()
+    engine.set_rules([validate_pattern(five_failures()).plan])
+    values = [json.dumps(failure(n)).encode() for n in range(2)]
+    applied = engine.apply([Chunk("t", 1, [12, 13], [-1, -1], values)])
+    (key,) = applied.dirty
+    name, state = state_record(key, 1, engine.matcher.dump(key))
+    change = with_places(maps, {"t": "id"}, frames=False)
+    moved = change(record(key=name, value=state)).value or b""
+    other = Engine()
+    other.set_rules([validate_pattern(five_failures()).plan])
+    other.matcher.load(key, moved[1:], moved[0])
+    values = [json.dumps(failure(n)).encode() for n in range(2, 5)]
+    (made,) = other.apply([Chunk("t", 1, [4, 5, 6], [-1] * 3, values)]).made
+    assert [(e.offset, e.src) for e in made.alert.evidence] == [
+        (2, log_coordinate("id", 1, 12)), (3, log_coordinate("id", 1, 13)),
+        (4, None), (5, None), (6, None),
+    ]  # fmt: skip
+    name, value = time_record("t", 1, 5)
+    assert change(record(key=name, value=value)).value == value
+    assert change(record(key=b'["run","r",["a"]]', value=None)).value is None
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def up(
 ) -> None:
     """Start everything: broker, services, collectors and workers.
 
-    One worker is active at a time; more of them stand by.
+    Workers share the work; where one ends, the others take over its share.
     """
     from summit.services.settings import bootstrap_servers as dialled
     from summit.services.settings import service_settings

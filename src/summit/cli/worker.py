@@ -10,14 +10,20 @@ from summit.cli.serving import serve, serving_options
 
 @click.command()
 @bootstrap_option
+@click.option(
+    "--instance-id",
+    help="A name of its own, kept over restarts: a worker that was killed goes on at once.",
+)
 @serving_options
-def worker(bootstrap_servers: str, log_level: str, output: str | None) -> None:
+def worker(
+    bootstrap_servers: str, instance_id: str | None, log_level: str, output: str | None
+) -> None:
     """Run a worker, which matches events against the rules.
 
-    One worker is active at a time; others stand by and take over when it ends.
+    Workers share the work; where one ends, the others take over its share.
     """
     from summit.services.settings import bootstrap_servers as dialled
     from summit.services.worker_process import WorkerProcess
 
     addresses = dialled(bootstrap_servers, default="localhost:9092")
-    serve(WorkerProcess(addresses), log_level=log_level, output=output)
+    serve(WorkerProcess(addresses, instance_id), log_level=log_level, output=output)

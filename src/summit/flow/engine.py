@@ -14,10 +14,11 @@ import msgspec
 from summit.alerts import Alert, CapturedEvent, Found, make_alert
 from summit.cep.chunks import Chunk
 from summit.cep.keys import Key, many_key, one_key
-from summit.cep.match import EventRef, Match, Rejected, StateKey
+from summit.cep.match import Applied as Taken
+from summit.cep.match import EventRef, Match, Rejected, Remote, StateKey
 from summit.cep.matcher import Matcher
 from summit.cep.ruleset import compile_rules
-from summit.documents.plan import PatternPlan, StepPlan
+from summit.documents.plan import PatternPlan
 
 _decode = msgspec.json.Decoder().decode
 
@@ -30,10 +31,12 @@ class Made(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What a batch gave, each list in order."""
+    """What a batch gave, each list in order; `remote` and `dirty` as in `Matcher.apply`."""
 
     made: list[Made]
     rejected: list[Rejected]
+    remote: list[Remote]
+    dirty: set[StateKey]
     next_timer_ms: int | None
 
 
@@ -65,9 +68,16 @@ class Engine:
 
     def apply(self, batch: Sequence[Chunk], frontier_ms: int | None = None) -> Applied:
         """Take a batch; see `Matcher.apply`."""
-        outputs, _, next_timer_ms = self.matcher.apply(batch, frontier_ms)
+        return self._applied(self.matcher.apply(batch, frontier_ms))
+
+    def apply_remote(self, group: int, chunk: Chunk, taken_ms: Sequence[int]) -> Applied:
+        """Take events that another worker sent; see `Matcher.apply_remote`."""
+        return self._applied(self.matcher.apply_remote(group, chunk, taken_ms))
+
+    def _applied(self, taken: Taken) -> Applied:
+        outputs, dirty, next_timer_ms = taken
         made = [Made(self._alert(match), match) for match in outputs.matches]
-        return Applied(made, outputs.rejected, next_timer_ms)
+        return Applied(made, outputs.rejected, outputs.remote, dirty, next_timer_ms)
 
     def forget(self, rule_id: str, key: Sequence[Any]) -> None:
         """Drop what a rule has begun for a key; unknown rules and keys are ignored."""
@@ -76,16 +86,6 @@ class Engine:
                 state = _state_key(key)
                 if state is not None:
                     self.matcher.forget(StateKey(rule.state_id, state))
-
-    def span_ms(self) -> int | None:
-        """The longest time that a match of the active rules may span.
-
-        Returns: 0 when no rule needs more than one event; None when a rule has no limit.
-        """
-        spans = [_span_ms(plan) for plan in self._plans.values()]
-        if None in spans:
-            return None
-        return max((span for span in spans if span is not None), default=0)
 
     def _alert(self, match: Match) -> Alert:
         plan = self._plans[match.pattern_id]
@@ -112,20 +112,3 @@ def _state_key(key: Sequence[Any]) -> Key | None:
     if len(key) != 1:
         return many_key(tuple(key))
     return key[0] if type(key[0]) is str else one_key(key[0])
-
-
-def _span_ms(plan: PatternPlan) -> int | None:
-    if plan.within_ms is not None:
-        return 0 if _is_single(plan.steps) else plan.within_ms
-    if _is_single(plan.steps):
-        return 0
-    # Without `within`, limits between all steps bound a match too, unless a step may repeat.
-    gaps = [step.within_ms for step in plan.steps[1:]]
-    bounded = all(step.times_max == 1 and not step.group for step in plan.steps)
-    if bounded and None not in gaps:
-        return sum(gap for gap in gaps if gap is not None)
-    return None
-
-
-def _is_single(steps: Sequence[StepPlan]) -> bool:
-    return len(steps) == 1 and steps[0].times_max == 1 and not steps[0].group

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from summit.base.clock import Clock
+from summit.base.errors import Invalid, Unavailable
 from summit.base.limits import INPUTS_REQUEST_MS
 from summit.client.admin import Admin
 from summit.client.consumer import StreamConsumer
@@ -24,6 +25,7 @@ class Inputs:
     """
 
     def __init__(self, settings: WorkerSettings, clock: Clock) -> None:
+        self._settings = settings
         self._admin = Admin(
             AdminConfig(
                 client_id=settings.name,
@@ -43,7 +45,6 @@ class Inputs:
             clock=clock,
             tell_ends=True,
         )
-        self._paused: list[tuple[str, int]] = []
         self.partitions: dict[str, int] = {}
         self.topic_ids: dict[str, str] = {}
 
@@ -95,30 +96,70 @@ class Inputs:
             for partition, found in (await self._admin.offsets(topic)).items()
         }
 
+    async def ends(self, positions: Positions, *, insist: bool = False) -> Positions:
+        """Where these partitions end now; those of deleted topics are left out.
+
+        Args:
+            insist: Raise Unavailable where no broker answers; else those are left out too.
+        """
+        ends: Positions = {}
+        for topic in sorted({split_partition_name(name)[0] for name in positions}):
+            try:
+                bounds = await self.bounds({topic})
+            except Invalid:
+                continue  # deleted meanwhile; the next look notices
+            except Unavailable:
+                if insist:
+                    raise
+                continue
+            ends.update({name: end for name, (_, end) in bounds.items()})
+        return ends
+
+    async def starts(
+        self, names: list[str], *, at_end: bool, anew: Collection[str] = ()
+    ) -> Positions:
+        """Where the group goes on in these partitions, once no transaction may move that.
+
+        Args:
+            at_end: Begin what the group has never read behind its last record.
+            anew: Topics that were made anew: what is committed for them does not count.
+        Raises: Unavailable; Invalid("topic.unknown").
+        """
+        places = {TopicPartition(*split_partition_name(name)): name for name in names}
+        bounds = await self.bounds({place.topic for place in places})
+        group = self._settings.group_id
+        committed = await self._admin.stable_offsets(group, places)
+        to_end = at_end or (
+            self._settings.start_from == "latest" and not await self._admin.group_offsets(group)
+        )
+        starts: Positions = {}
+        for place, name in places.items():
+            if name not in bounds:
+                continue  # deleted between two questions
+            first, end = bounds[name]
+            at = None if place.topic in anew else committed.get(place)
+            if at is None:
+                starts[name] = end if to_end else first
+            elif at > end:  # the topic was deleted and made anew meanwhile
+                starts[name] = first
+            else:
+                starts[name] = max(at, first)
+        return starts
+
     async def assign(self, positions: Mapping[str, int]) -> None:
         """Read exactly these partitions from these offsets on."""
-        if self._paused:
-            await self._consumer.resume(self._paused)  # librdkafka keeps a pause beyond `assign`
-            self._paused = []
         await self._consumer.assign(
             {TopicPartition(*split_partition_name(name)): at for name, at in positions.items()}
         )
-
-    async def pause(self, names: list[str]) -> None:
-        """Bring no more records of these partitions until the next `assign`."""
-        places = [split_partition_name(name) for name in names]
-        await self._consumer.pause(places)
-        self._paused += places
 
     async def poll(self, count: int, timeout_ms: int) -> list[ConsumerRecord]:
         """The next records, at most `count`, after at most `timeout_ms`."""
         return await self._consumer.poll_batch(count, timeout_ms)
 
+    def wake(self) -> None:
+        """Let the running `poll` return soon."""
+        self._consumer.wake()
+
     def read_to(self) -> Positions:
         """Partitions read to an end, and that offset: every record before it was polled."""
         return {partition_name(*place): end for place, end in self._consumer.read_to().items()}
-
-
-def topics_of(positions: Positions) -> set[str]:
-    """The topics of partition names."""
-    return {split_partition_name(name)[0] for name in positions}

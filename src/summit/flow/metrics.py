@@ -13,7 +13,10 @@ class WorkerMetrics:
     """Counters since the worker was started.
 
     Attributes:
-        events: Records processed; those read again after a restart not.
+        events: Records processed.
+        restored_records: Read from the state's changelog.
+        restarts: How often everything was begun anew from what was committed.
+        state_bytes: Written to the state's changelog.
         matches, alerts: Found; acknowledged by the broker.
         rejected: Records put into dead letters, by error code.
         skipped: Records counted only (no type, no key, deletions), by error code.
@@ -27,7 +30,10 @@ class WorkerMetrics:
         self.matches = 0
         self.alerts = 0
         self.commits = 0
-        self.read_back = 0
+        self.restored_records = 0
+        self.restarts = 0
+        self.state_bytes = 0
+        self._restoring = (0, 0)
         self.undeliverable = 0
         self.lag = 0
         self.rejected: dict[str, int] = {}
@@ -41,6 +47,15 @@ class WorkerMetrics:
             self._samples.append((now, self.events))
             while now - self._samples[0][0] > RATE_WINDOW_MS:
                 self._samples.popleft()
+
+    def restoring(self, done: int, total: int) -> None:
+        """So many offsets of the changelog are read, of so many."""
+        self._restoring = (done, total)
+
+    def restore_progress(self) -> float:
+        """The part of the last restoring that is done, 0 to 1."""
+        done, total = self._restoring
+        return 1.0 if done >= total else round(done / total, 3)
 
     def events_per_s(self) -> float:
         """Events per second over the last seconds, whenever it is asked."""
@@ -63,7 +78,10 @@ class WorkerMetrics:
             "skipped": sum(self.skipped.values()),
             "skippedByReason": dict(self.skipped),
             "commits": self.commits,
-            "readBack": self.read_back,
+            "restoredRecords": self.restored_records,
+            "restoring": self.restore_progress(),
+            "restarts": self.restarts,
+            "stateBytesPerEvent": round(self.state_bytes / self.events, 1) if self.events else 0.0,
             "undeliverable": self.undeliverable,
             "lag": self.lag,
         }

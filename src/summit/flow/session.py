@@ -1,48 +1,80 @@
-"""One worker's turn: from being given the work until it is taken away, or done.
+"""A worker's membership in its group: from joining until it leaves, whatever happens meanwhile.
 
-    poll → engine → alerts and dead letters acknowledged → offsets committed → progress told
+    inputs, exchange → runtime → one transaction: alerts, dead letters, frames for other workers,
+                                 state, progress, positions
 
-Order: records of one partition are processed in the order of the log. Between partitions the
-order is that of arrival, so rules whose keys live in several partitions may see their events in
-another order when they are read again; alerts of keys that live in one partition are always the
-same. One worker is active at a time, so keys meet wherever their events come in.
+The group shares out key groups, and inputs with them (`placement.py`). Between two batches the
+session answers the group: what it is given it restores, what goes away it finishes and commits
+first, what is lost it drops. After a transaction without a clean answer it begins anew from what
+is committed. Records are not processed before frames that were sent earlier (`_barrier`), so that
+events of one input reach a key in the order of their offsets, through whatever hands they went.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, NamedTuple
 
-from summit.alerts import Alert
 from summit.base.clock import Clock
-from summit.base.errors import Conflict, Invalid, Unavailable
-from summit.base.limits import LAG_LOOK_MS, WORKER_RETRY_MS
+from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
+from summit.base.limits import (
+    LAG_LOOK_MS,
+    TELL_ALL_MS,
+    WATERMARK_UNKNOWN,
+    WORKER_RETRY_MS,
+)
 from summit.base.logs import get_logger
 from summit.cep.chunks import chunk_records
+from summit.cep.keygroups import KEY_GROUPS
 from summit.cep.match import Rejected
-from summit.client.types import ConsumerRecord, ProducerResult
-from summit.documents.plan import PatternPlan
-from summit.flow.alert_trail import AlertTrail
-from summit.flow.cuts import cut_of
+from summit.client.member import GroupMember
+from summit.client.settings import ConsumerConfig
+from summit.client.transactor import Outgoing
+from summit.client.types import ConsumerRecord, TopicPartition
+from summit.flow.committing import Commits
 from summit.flow.dead_letters import COUNTED_ONLY, Fault
-from summit.flow.engine import Engine
+from summit.flow.idle import IdleInputs
 from summit.flow.inputs import Inputs
-from summit.flow.lease import Lease
 from summit.flow.metrics import WorkerMetrics
-from summit.flow.outbox import Outbox
-from summit.flow.partitions import Partitions
-from summit.flow.resume import needed_activations
+from summit.flow.outputs import Outputs, letter_record
+from summit.flow.placement import carrier
+from summit.flow.restoring import restore
 from summit.flow.rules import Rules, rules_of
+from summit.flow.runtime import Cut, Runtime
 from summit.flow.settings import WorkerSettings
-from summit.flow.takeover import take_over
 from summit.journal.definitions import Definitions
+from summit.journal.exchange_log import decode_frame
 from summit.journal.inputs import TopicFilter
-from summit.journal.progress import write_progress
-from summit.journal.progress_record import Positions, ProgressRecord, split_partition_name
-from summit.journal.topics import WAIT_HEADER
+from summit.journal.progress_record import (
+    Positions,
+    ProgressRecord,
+    split_partition_name,
+)
+from summit.journal.topics import (
+    ALERTS,
+    ALERTS_TOPIC,
+    EXCHANGE,
+    EXCHANGE_TOPIC,
+    PROGRESS,
+    STATE,
+    WAIT_HEADER,
+    ensure_topics,
+)
 
-_POLL_MS = 100  # longest wait for records: rules and topics are looked at in between
+_BATCHES_AHEAD: Final = 5  # batches that may wait for the transaction before them
+_POLL_MS: Final = 100  # longest wait for records: rules and topics are looked at in between
+
+
+class _Request(NamedTuple):
+    """What the group asks: assigned, revoked or lost, and who waits for the answer."""
+
+    what: str
+    groups: set[int]
+    answer: asyncio.Future[Mapping[TopicPartition, int]]
 
 
 class Session:
@@ -58,86 +90,246 @@ class Session:
         settings: WorkerSettings,
         clock: Clock,
         definitions: Definitions,
-        lease: Lease,
         metrics: WorkerMetrics,
         *,
         stopping: Callable[[], bool],
         finishing: Callable[[], bool],
     ) -> None:
         self.settings = settings
-        self.clock = clock
-        self.definitions = definitions
-        self.lease = lease
         self.metrics = metrics
-        self._term = lease.term
+        self._clock = clock
+        self._definitions = definitions
         self._stopping = stopping
         self._finishing = finishing
-        self.inputs = Inputs(settings, clock)
-        self.outbox = Outbox(settings, self.inputs.admin, self._alert_written)
-        self.engine = Engine(self.inputs.topic_id)
-        self.partitions = Partitions(self.engine, clock, settings.idle_ms)
-        self.trail = AlertTrail({})
+        self._inputs = Inputs(settings, clock)
+        self.runtime = Runtime(self._inputs.topic_id)
+        self._idle = IdleInputs(self.runtime.engine.matcher, clock, settings.idle_ms)
+        self._member = GroupMember(
+            ConsumerConfig(
+                client_id=settings.name,
+                group_id=settings.group_id,
+                bootstrap_servers=settings.servers,
+                auto_offset_reset="earliest",
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+                session_timeout_ms=settings.session_timeout_ms,
+                heartbeat_interval_ms=max(1, settings.session_timeout_ms // 5),
+                max_poll_interval_ms=max(settings.session_timeout_ms, 300_000),
+            ),
+            settings.instance_id,
+        )
+        self._commits = Commits(
+            settings, clock, self._member, self._inputs, metrics, lambda: bool(self._lost())
+        )
+        self._requests: deque[_Request] = deque()
+        self._barrier: dict[int, int] = {}
+        self._reading: set[str] = set()
+        self._letters: list[Outgoing] = []
         self.rules = Rules([], {}, TopicFilter([]))
-        self.activations: list[tuple[int, Positions]] = []
-        self._plans: dict[str, PatternPlan] = {}
+        self._acting = -1
         self._ends: Positions | None = None
         self._urgent = False
-        self._told: Positions | None = None
-        self._looked_ms = self._lag_ms = clock.monotonic_ms()
-        self._committed_ms = self._told_ms = clock.monotonic_ms()
-        self.state = "rebuilding"
+        self._untold = True  # something that must be told at once
+        self._stale = False  # positions have moved since the last telling
+        now_ms = clock.monotonic_ms()
+        self._looked_ms = self._lag_ms = self._committed_ms = self._told_ms = now_ms
+        self._told_all_ms = now_ms
+        self._leaving = False
+        self.state = "joining"
 
     async def run(self) -> bool:
-        """Work until the work is taken away or this is to stop.
+        """Work until this is to stop.
 
         Returns: Whether everything was processed that was to be finished.
-        Raises: what is not to be waited for; the caller begins a new session.
+        Raises: what waiting does not mend; Unavailable where no broker answers at the start.
         """
-        await self.inputs.start()
-        await self.outbox.start()
-        await take_over(self)
-        self.state = "active"
-        while self.goes_on():
-            await self._keep_up()
-            records = await self.inputs.poll(self.settings.batch_records, _POLL_MS)
-            if records:
-                self._process(records)
-            self.partitions.reached(self.inputs.read_to())
-            await self._commit_if_due()
+        await self._inputs.start()
+        await ensure_topics(self._inputs.admin, [PROGRESS, ALERTS, STATE, EXCHANGE])
+        await self._inputs.look()
+        await self._commits.start()
+        self._follow_definitions()
+        await self._member.join(EXCHANGE_TOPIC, self, self._inputs.wake)
+        while not self._stopping():
+            await self._answer_group()
+            if not self.runtime.held:
+                await asyncio.sleep(0.01)
+                continue
+            try:
+                await self._work()
+            except (Closed, Unavailable, Conflict) as error:
+                await self._begin_anew(error)
             if self._is_through():
                 break
-        if self._is_active():
-            await self._commit()
-            await self.tell()
-        return self._ends is not None and self.goes_on()
+        if self.runtime.held:
+            try:
+                await self._commit(last=True)
+            except (Closed, Unavailable, Conflict) as error:
+                get_logger(__name__).warning("session.not_committed", error=str(error))
+        return self._ends is not None and not self._stopping()
 
     async def close(self) -> None:
-        """Disconnect; what is not committed will be processed again. Idempotent."""
+        """Leave the group and disconnect; what is not committed will be processed again."""
+        self._leaving = True
         self.state = "closed"
-        await self.outbox.stop()
-        await self.inputs.stop()
+        self._refuse_requests()
+        with suppress(SummitError):
+            await self._commits.settle()
+        await self._member.leave()
+        await self._commits.stop()
+        await self._inputs.stop()
 
-    def goes_on(self) -> bool:
-        """Whether there is reason to go on."""
-        return self._is_active() and not self._stopping()
+    async def _work(self) -> None:
+        """One round: frames and records in, a commit when it is due."""
+        await self._keep_up()
+        took = self._take_frames()
+        if self._is_behind_barrier():
+            if not took:
+                await asyncio.sleep(0.005)
+        else:
+            wait_ms = 0 if took or self._requests else _POLL_MS
+            records = await self._inputs.poll(self.settings.batch_records, wait_ms)
+            if records:
+                self._process(records)
+            self.runtime.reach(self._inputs.read_to())
+        await self._commit_if_due()
 
-    def _is_active(self) -> bool:
-        return self.lease.owned and self.lease.term == self._term
+    # ---- the group (`client.member.Owner`) ----
 
-    # ---- records ----
+    async def assigned(self, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Key groups are given to this worker; gives where their frames are read from."""
+        return await self._ask("assigned", partitions)
+
+    async def revoked(self, partitions: list[TopicPartition]) -> None:
+        """Key groups go to others when this returns."""
+        await self._ask("revoked", partitions)
+
+    async def lost(self, partitions: list[TopicPartition]) -> None:
+        """Key groups are others' already."""
+        await self._ask("lost", partitions)
+
+    async def _ask(
+        self, what: str, partitions: list[TopicPartition]
+    ) -> Mapping[TopicPartition, int]:
+        if self._leaving or not partitions:
+            return {}
+        answer: asyncio.Future[Mapping[TopicPartition, int]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self._requests.append(_Request(what, {p.partition for p in partitions}, answer))
+        self._inputs.wake()
+        return await answer
+
+    def _refuse_requests(self) -> None:
+        while self._requests:
+            self._requests.popleft().answer.set_result({})
+
+    async def _answer_group(self) -> None:
+        while self._requests:
+            request = self._requests[0]
+            starts: Mapping[TopicPartition, int] = {}
+            if request.what == "assigned":
+                await self._finish()
+                await self._insist(partial(self._acquire, request.groups))
+                starts = _exchange_places(self.runtime, request.groups)
+            elif request.what == "revoked":
+                await self._give_back(request.groups)
+            else:
+                get_logger(__name__).warning("worker.lost", groups=len(request.groups))
+                await self._begin_anew(None, without=request.groups)
+            self._requests.popleft()
+            if not request.answer.done():
+                request.answer.set_result(starts)
+            if not self._requests:
+                self.state = "active" if self.runtime.held else "standby"
+
+    async def _finish(self) -> None:
+        """Commit what was processed with the key groups of now."""
+        try:
+            await self._commit(last=True)
+        except (Closed, Unavailable, Conflict) as error:
+            await self._begin_anew(error)
+
+    async def _give_back(self, groups: set[int]) -> None:
+        if not groups & self.runtime.held:
+            return
+        await self._finish()
+        self.runtime.release(groups)
+        await self._insist(self._watch)
+
+    def _lost(self) -> set[int]:
+        """Key groups that are others' already, as far as the group has said it."""
+        return {g for request in self._requests if request.what == "lost" for g in request.groups}
+
+    async def _acquire(self, groups: set[int]) -> None:
+        """Hold these key groups as the last transaction left them.
+
+        Raises: Unavailable; then nothing is held of them yet.
+        """
+        self.state = "restoring"
+        admin, settings = self._inputs.admin, self.settings
+        places = [TopicPartition(EXCHANGE_TOPIC, group) for group in sorted(groups)]
+        committed = await admin.stable_offsets(settings.group_id, places)
+        bounds = await admin.offsets(EXCHANGE_TOPIC)
+        restored = await restore(
+            admin, settings.servers, groups, self._clock, self.metrics.restoring
+        )
+        states, times = restored.content(groups)
+        starts = {
+            group: max(committed.get(TopicPartition(EXCHANGE_TOPIC, group), 0), bounds[group][0])
+            for group in groups
+        }
+        keys = self.runtime.hold(starts, states)
+        self._commits.holds(self.runtime.exchange, await admin.offsets(ALERTS_TOPIC))
+        # Frames that others have sent before: first those, then the inputs that come along.
+        ends = await admin.offsets(EXCHANGE_TOPIC)
+        self._barrier = {group: ends[group][1] for group in self.runtime.held}
+        self.runtime.catch_up(begins=True)
+        await self._watch(times)
+        self._untold = True
+        self.metrics.restored_records += restored.records
+        get_logger(__name__).info(
+            "worker.holds", groups=len(self.runtime.held), inputs=len(self.runtime.positions),
+            keys=keys, records=restored.records, rules=len(self.rules.plans),
+        )  # fmt: skip
+
+    async def _begin_anew(
+        self, error: SummitError | None, without: set[int] | frozenset[int] = frozenset()
+    ) -> None:
+        """Drop everything that is not committed and go on from what is.
+
+        Raises: Closed where another worker has taken this one's name.
+        """
+        if error is not None:
+            if error.code == "client.fenced" and self.settings.instance_id is not None:
+                raise error
+            get_logger(__name__).warning("worker.begins_anew", code=error.code, error=str(error))
+        with suppress(SummitError):
+            await self._commits.settle()
+        held = set(self.runtime.held) - set(without) - self._lost()
+        self.metrics.restarts += 1
+        self._letters.clear()
+
+        async def act() -> None:
+            self.runtime.clear()
+            await self._commits.start()
+            if held:
+                await self._acquire(held)
+            self._member.reread(_exchange_places(self.runtime, held))
+
+        await self._insist(act)
+        self.state = "active" if held else "standby"
+
+    # ---- records and frames ----
 
     def _process(self, records: list[ConsumerRecord]) -> None:
         chunks = chunk_records(records)
-        self.partitions.wake(chunks)
-        applied = self.engine.apply(chunks)
-        for made in applied.made:
-            self.outbox.put_alert(made.alert)
+        self._idle.wake(chunks)
+        applied = self.runtime.take(chunks)
         if applied.made:
-            self.metrics.matches += len(applied.made)
             self._urgent = True
         if applied.rejected:
             self._put_aside(applied.rejected, records)
-        self.partitions.took(chunks)
+        self.metrics.matches += len(applied.made)
         self.metrics.count_events(len(records))
         self._urgent = self._urgent or any(map(_is_waited_for, records))
 
@@ -148,202 +340,225 @@ class Session:
             counted[reject.code] = counted.get(reject.code, 0) + 1
             if reject.code in COUNTED_ONLY:
                 continue
-            self.outbox.put_dead_letter(
-                by_place[reject.topic, reject.partition, reject.offset],
-                Fault(code=reject.code, message=reject.message, stage="parse", rule=reject.rule),
-                self.clock.now_ms(),
-            )
+            record = by_place[reject.topic, reject.partition, reject.offset]
+            fault = Fault(code=reject.code, message=reject.message, stage="parse", rule=reject.rule)
+            self._letters.append(letter_record(record, fault, self._clock.now_ms()))
 
-    def _alert_written(self, alert: Alert, result: ProducerResult) -> None:
-        self.metrics.alerts += 1
-        cut = cut_of(self._plans.get(alert.pattern or ""), alert)
-        self.trail.written(str(result.partition), result.offset, cut)
+    def _take_frames(self) -> bool:
+        """Take what other workers have sent; whether there was any."""
+        records, ends = self._member.take()
+        for record in records:
+            if record.partition in self.runtime.held:
+                frame = decode_frame(record.value or b"")
+                self.runtime.take_frame(record.partition, record.offset, frame)
+                # Whoever waits for an event waits for every worker that it concerns.
+                self._urgent = True
+        for place, end in ends.items():
+            if place.partition in self.runtime.held:
+                self.runtime.reach_exchange(place.partition, end)
+        if records:
+            self.runtime.advance()
+        return bool(records)
+
+    def _is_behind_barrier(self) -> bool:
+        if self._barrier:
+            at = self.runtime.exchange
+            self._barrier = {
+                group: end for group, end in self._barrier.items() if at.get(group, end) < end
+            }
+            if not self._barrier:
+                self.runtime.catch_up(begins=False)
+        return bool(self._barrier)
 
     # ---- rules and topics ----
 
-    def set_rules(self, rules: Rules) -> None:
-        """Go by these rules from here on."""
+    def _follow_definitions(self) -> bool:
+        """Go by the definitions read so far; whether that changes the rules."""
+        offset = self._definitions.next_offset
+        patterns = self._definitions.log.until(offset).current("pattern")
+        before = self._definitions.log.until(self._acting).current("pattern")
+        first = self._acting < 0
+        self._acting = offset
+        self._untold = True
+        if patterns == before and not first:
+            return False
+        rules = rules_of(patterns)
         for rule_id, reason in rules.faulty.items():
             if self.rules.faulty.get(rule_id) != reason:
                 get_logger(__name__).error("rule.faulty", rule=rule_id, reason=reason)
-        self.engine.set_rules(rules.plans)
+        self.runtime.engine.set_rules(rules.plans)
         self.rules = rules
-        self._plans.update((plan.id, plan) for plan in rules.plans)
-        self.partitions.rules_changed()
+        return True
 
     async def _keep_up(self) -> None:
-        now_ms = self.clock.monotonic_ms()
-        if self.definitions.next_offset > self.activations[-1][0]:
-            await self._activate()
+        now_ms = self._clock.monotonic_ms()
+        if self._definitions.next_offset > self._acting:
+            await self._commit(last=False)  # the rules before have seen everything before
+            await self._insist(self._look)
+            if self._follow_definitions():
+                await self._insist(lambda: self._watch(at_end=True))
+            await self._commit(last=True)
         elif now_ms - self._looked_ms >= self.settings.topics_refresh_ms:
             await self._look()
         if self._finishing() and self._ends is None:
             await self._look()
-            self._ends = await self._present_ends()
+            await self._insist(self._note_ends)
         elif now_ms - self._lag_ms >= LAG_LOOK_MS:
             self._lag_ms = now_ms
-            ends = await self._present_ends()
-            self.metrics.lag = self.partitions.lag(ends)
-            self.partitions.rest(ends)
-
-    async def _activate(self) -> None:
-        """Let the definitions read so far act from the present positions on.
-
-        The old rules have seen everything before; that is committed first, and the new
-        activation is told before anything behind it is processed.
-        """
-        offset = self.definitions.next_offset
-        patterns = self.definitions.log.until(offset).current("pattern")
-        before = self.definitions.log.until(self.activations[-1][0]).current("pattern")
-        if patterns == before:
-            self.activations[-1] = (offset, self.activations[-1][1])
-            await self.tell()
-            return
-        await self._commit()
-        await self._look()
-        self.set_rules(rules_of(patterns))
-        await self._watch(at_end=True)
-        self.activations.append((offset, dict(self.partitions.positions)))
-        await self.tell()
+            ends = await self._inputs.ends(self.runtime.positions)
+            positions = self.runtime.positions
+            self.metrics.lag = sum(max(0, ends.get(name, 0) - at) for name, at in positions.items())
+            if self._idle.rest(positions, ends):
+                self.runtime.advance()
 
     async def _look(self) -> None:
         """Notice new topics and partitions, and those that are gone."""
-        self._looked_ms = self.clock.monotonic_ms()
-        known = dict(self.inputs.partitions)
+        self._looked_ms = self._clock.monotonic_ms()
+        known = dict(self._inputs.partitions)
         try:
-            anew = await self.inputs.look()
+            anew = await self._inputs.look()
         except (Unavailable, Invalid) as error:  # Invalid: deleted between two questions
             get_logger(__name__).warning("topics.look_failed", error=str(error))
             return
-        for name in [n for n in self.partitions.positions if split_partition_name(n)[0] in anew]:
-            self.partitions.end(name)
-        if anew or known != self.inputs.partitions:
-            await self._watch(at_end=False)
+        for name in [n for n in self.runtime.positions if split_partition_name(n)[0] in anew]:
+            self.runtime.end(name)
+            self._commits.forget(name)
+        if anew or known != self._inputs.partitions:
+            await self._watch(anew=anew)
 
-    async def _watch(self, *, at_end: bool) -> None:
-        """Read what the rules want and nothing else.
+    async def _watch(
+        self,
+        times: Mapping[tuple[str, int], int] | None = None,
+        *,
+        at_end: bool = False,
+        anew: list[str] | tuple[()] = (),
+    ) -> None:
+        """Read the inputs that the rules want and the held key groups carry, and nothing else.
 
         Args:
-            at_end: Begin partitions that are not read yet behind their last record: a rule sees
-                what comes after it. Otherwise at their first: they have just come into being.
+            times: How far event time had come in inputs, as far as it is known.
+            at_end: Begin inputs that nobody has read behind their last record: a new rule sees
+                what comes after it. Otherwise at their first.
+            anew: Topics that were made anew: what is committed for them does not count.
         """
         wanted = {
             name
-            for topic in self.inputs.partitions
+            for topic in self._inputs.partitions
             if self.rules.filter.reads(topic)
-            for name in self.inputs.names(topic)
+            for name in self._inputs.names(topic)
         }
-        read = set(self.partitions.positions)
-        if wanted == read:
-            return
-        new = wanted - read
-        ends: dict[str, tuple[int, int]] = {}
-        if at_end and new:
-            ends = await self._bounds({split_partition_name(name)[0] for name in new})
-        for name in read - wanted:
-            self.partitions.end(name)
-        for name in sorted(new):
-            self.partitions.begin(name, ends.get(name, (0, 0))[1])
-        await self.inputs.assign(self.partitions.positions)
+        mine = {n for n in wanted if carrier(*split_partition_name(n)) in self.runtime.held}
+        read = set(self.runtime.positions)
+        new = sorted(mine - read)
+        starts = await self._inputs.starts(new, at_end=at_end, anew=anew) if new else {}
+        for name in read - mine:
+            self.runtime.end(name)
+        for name, offset in starts.items():
+            self._idle.forget(name)
+            known = (times or {}).get(split_partition_name(name), WATERMARK_UNKNOWN)
+            self.runtime.begin(name, offset, known)
+        self.runtime.watch(wanted - mine)
+        if self._reading != set(self.runtime.positions) or new:
+            await self._inputs.assign(self.runtime.positions)
+            self._reading = set(self.runtime.positions)
 
-    async def _present_ends(self) -> Positions:
-        topics = {split_partition_name(name)[0] for name in self.partitions.positions}
-        return {name: end for name, (_, end) in (await self._bounds(topics)).items()}
-
-    async def _bounds(self, topics: set[str]) -> dict[str, tuple[int, int]]:
-        found: dict[str, tuple[int, int]] = {}
-
-        async def ask(topic: str) -> None:
-            try:
-                found.update(await self.inputs.bounds({topic}))
-            except Invalid:
-                return  # deleted meanwhile; the next look notices
-
-        for topic in sorted(topics):
-            await self._insist(lambda topic=topic: ask(topic))  # type: ignore[misc]
-        return found
+    async def _note_ends(self) -> None:
+        self._ends = await self._inputs.ends(self.runtime.positions, insist=True)
 
     def _is_through(self) -> bool:
-        if self._ends is None:
+        if self._ends is None or self._requests:
             return False
-        positions = self.partitions.positions
+        positions = self.runtime.positions
         return all(positions.get(name, end) >= end for name, end in self._ends.items())
 
-    # ---- commits and progress ----
+    # ---- commits ----
 
     async def _commit_if_due(self) -> None:
-        now_ms = self.clock.monotonic_ms()
+        if self._commits.under_way:
+            if self.runtime.events >= self.settings.batch_records * _BATCHES_AHEAD:
+                await self._commits.settle()
+            return  # one transaction at a time; the next batch is processed meanwhile
+        now_ms = self._clock.monotonic_ms()
         if self._urgent or now_ms - self._committed_ms >= self.settings.commit_interval_ms:
-            await self._commit()
-        stale = self._told != self.partitions.committed
-        if stale and (self._urgent or now_ms - self._told_ms >= self.settings.progress_interval_ms):
-            await self.tell()
-        self._urgent = False
+            await self._begin_commit(telling=self._urgent)
 
-    async def _commit(self) -> None:
-        """Make durable what was processed: outputs first, then the offsets.
+    async def _commit(self, *, last: bool) -> None:
+        """Make durable what was processed; returns when it is.
 
-        Raises: Conflict("consumer.rebalanced") when the work was taken away.
+        Args:
+            last: Tell the progress in any case.
+        Raises: as `Commits.settle`.
         """
-        self._committed_ms = self.clock.monotonic_ms()
-        if not await self.outbox.settle(self._is_active):
-            raise Conflict("consumer.rebalanced", reason="another worker is active")
-        self.metrics.undeliverable = self.outbox.undeliverable
-        positions = self.partitions.uncommitted()
-        if not positions:
+        await self._begin_commit(telling=last)
+        await self._commits.settle()
+
+    async def _begin_commit(self, *, telling: bool) -> None:
+        """Begin the transaction of everything since the last one. Raises: as `Commits.settle`."""
+        await self._commits.settle()
+        now_ms = self._clock.monotonic_ms()
+        self._committed_ms = now_ms
+        self._urgent = False
+        shared = len(self.runtime.held) < KEY_GROUPS
+        tell_all = shared and now_ms - self._told_all_ms >= TELL_ALL_MS
+        if tell_all:
+            self._told_all_ms = now_ms
+        cut = self.runtime.cut(tell_all=tell_all)
+        letters, self._letters = self._letters, []
+        due = now_ms - self._told_ms >= self.settings.progress_interval_ms
+        if cut.is_empty and not (letters or self._untold or tell_all or (self._stale and due)):
             return
-        if self.partitions.untold:
-            await self.tell()  # so that a restart knows where the new partitions began
-        low = self.partitions.low()
-        await self._insist(lambda: self.lease.commit(positions))
-        self.partitions.have_committed(positions, low)
-        self.metrics.commits += 1
+        telling = telling or self._untold or tell_all or due
+        self._stale = not telling
+        if telling:
+            self._told_ms = now_ms
+            self._untold = False
+        outputs = Outputs(cut, self.runtime.held, letters, self._acting)
+        progress = self._progress(cut) if telling else None
+        await self._commits.begin(outputs, cut, progress)
 
-    async def tell(self) -> None:
-        """Write a progress record; returns when it is acknowledged."""
-        low = self.partitions.durable_low
-        self.activations = needed_activations(self.activations, low)
-        record = ProgressRecord(
+    def _progress(self, cut: Cut) -> ProgressRecord:
+        positions = {
+            name: at for name, at in cut.seen.items()
+            if carrier(*split_partition_name(name)) in self.runtime.held
+        }  # fmt: skip
+        return ProgressRecord(
             worker=self.settings.name,
-            positions=dict(self.partitions.committed),
-            alerts=dict(self.trail.next_offsets),
-            definitions=self.activations[-1][0],
+            groups=sorted(self.runtime.held),
+            positions=positions,
+            seen=cut.seen,
+            definitions=self._acting,
             reads=self.rules.filter.wanted,
-            low=dict(low),
-            alerts_low=self.trail.low(low),
-            activations=self.activations,
-            runs=self.engine.matcher.live_runs,
-            at=self.clock.now_ms(),
+            guarantee=self.settings.guarantee,
+            runs=self.runtime.engine.matcher.live_runs,
+            at=self._clock.now_ms(),
         )
-
-        async def write() -> None:
-            await write_progress(await self.outbox.connected(), record)
-
-        await self._insist(write)
-        self.partitions.untold = False
-        self._told = dict(self.partitions.committed)
-        self._told_ms = self.clock.monotonic_ms()
 
     async def _insist(self, act: Callable[[], Awaitable[Any]]) -> None:
         """Do something again until the brokers answer, with growing pauses.
 
-        Raises: Conflict("consumer.rebalanced") when the work is taken away meanwhile; whatever
-            waiting does not mend.
+        Raises: Conflict("worker.stopping") when this is to stop meanwhile; whatever waiting does
+            not mend.
         """
         pause_ms = WORKER_RETRY_MS
         while True:
             try:
                 await act()
             except Unavailable as error:
-                if not self._is_active():
-                    raise Conflict(
-                        "consumer.rebalanced", reason="another worker is active"
-                    ) from error
+                if self._stopping():
+                    raise Closed("client.closed", what="worker") from error
                 get_logger(__name__).warning("session.retries", code=error.code, error=str(error))
                 await asyncio.sleep(pause_ms / 1000)
                 pause_ms = min(2 * pause_ms, self.settings.retry_backoff_max_ms)
             else:
                 return
+
+
+def _exchange_places(runtime: Runtime, groups: set[int]) -> dict[TopicPartition, int]:
+    return {
+        TopicPartition(EXCHANGE_TOPIC, group): runtime.exchange[group]
+        for group in groups
+        if group in runtime.exchange
+    }
 
 
 def _is_waited_for(record: ConsumerRecord) -> bool:

@@ -17,7 +17,7 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
     Args:
         bootstrap_servers: Addresses `host[:port]`; a text is split at commas.
         name: Shown as client id and in progress records.
-        group_id: Workers of one group share the work: one is active, the others stand by.
+        group_id: Workers of one group share the work.
         start_from: Where a topic is begun that the group has never read, when the worker starts:
             at the first record that is kept, or behind the last. Topics that come into being
             later are always read from their first record.
@@ -30,6 +30,13 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
             from being forgotten.
         session_timeout_ms: When a killed worker's work goes to another one; Kafka's least is 6 s.
         retry_backoff_max_ms: Longest pause between attempts while the brokers are away.
+        guarantee: `exactly_once`: positions, outputs and state in one transaction; or
+            `at_least_once`, which is cheaper: after a crash alerts may come twice, with the same
+            id.
+        transaction_timeout_ms: When the brokers abort what a killed worker left open; until then
+            nobody can go on in its place, unless its `instance_id` comes back.
+        instance_id: A name of its own for this worker, kept over restarts: a worker that comes
+            back under it goes on at once where it was. Two of the same name end the older one.
         stop_at_end: Process what is there at the start, then stop by itself.
     """
 
@@ -44,6 +51,9 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
     idle_ms: int = 300_000
     session_timeout_ms: int = 6_000
     retry_backoff_max_ms: int = 5_000
+    guarantee: Literal["exactly_once", "at_least_once"] = "exactly_once"
+    transaction_timeout_ms: int = 10_000
+    instance_id: str | None = None
     stop_at_end: bool = False
 
     @property
@@ -55,7 +65,8 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
 
     def check(self) -> None:
         for field in ("batch_records", "commit_interval_ms", "topics_refresh_ms", "idle_ms",
-                      "retry_backoff_max_ms", "progress_interval_ms"):  # fmt: skip
+                      "retry_backoff_max_ms", "progress_interval_ms",
+                      "transaction_timeout_ms"):  # fmt: skip
             if getattr(self, field) < 1:
                 raise Invalid("config.invalid", reason=f"{field} must be 1 or more", pointer="")
         if not self.servers:

@@ -11,7 +11,6 @@ from summit.base.errors import Closed, Conflict, SummitError
 from summit.base.limits import WORKER_RETRY_MS, WORKER_STOP_MS
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
-from summit.flow.lease import Lease
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.session import Session
 from summit.flow.settings import WorkerSettings
@@ -19,11 +18,10 @@ from summit.journal.definitions import Definitions
 
 
 class Worker:
-    """Joins the group and works when it is its turn; one loop's. Also `async with`.
+    """Joins the group and works on its share; one loop's. Also `async with`.
 
-    At least once, and the same alert once: outputs are acknowledged before input offsets are
-    committed, and an alert that is made twice has the same id. Unfinished matches are in memory
-    only and rebuilt from the log by whoever takes over.
+    Exactly once: positions, alerts and the state of unfinished matches in one transaction
+    (`settings.guarantee` may choose less). Whoever takes over goes on from the last one.
 
     Args:
         settings: A `WorkerSettings`, or a mapping with its names.
@@ -48,7 +46,6 @@ class Worker:
             clock=self._clock,
             name=f"{self.settings.name}-definitions",
         )
-        self._lease = Lease(self.settings, self._clock)
         self._tasks = Tasks(self._crashed)
         self._session: Session | None = None
         self._work: asyncio.Task[Any] | None = None
@@ -58,14 +55,13 @@ class Worker:
         self._failure: BaseException | None = None
 
     async def start(self) -> None:
-        """Read the definitions, join the group; topics that are missing are made on the way.
+        """Read the definitions, begin to join; topics that are missing are made on the way.
 
         Raises: Conflict("worker.running"); Unavailable where no broker answers.
         """
         if self._work is not None:
             raise Conflict("worker.running")
         await self.definitions.start()
-        await self._lease.start()
         self._work = self._tasks.spawn(self._run(), "worker.run")
 
     async def stop(self, timeout_ms: int = WORKER_STOP_MS) -> None:
@@ -79,15 +75,13 @@ class Worker:
         await self._tasks.cancel_all()
         if self._session is not None:
             await self._session.close()
-        await self._lease.stop()
         await self.definitions.stop()
         self._finished.set()
 
     async def finish(self) -> None:
         """Process everything that is in the inputs now, commit, and stop working.
 
-        Returns when that is done; `stop` is still to be called. A stand-by waits until it is
-        its turn. Raises: Closed("worker.failed").
+        Returns when that is done; `stop` is still to be called. Raises: Closed("worker.failed").
         """
         self._finishing = True
         await self.wait_finished()
@@ -102,7 +96,7 @@ class Worker:
             raise Closed("worker.failed", reason=str(self._failure)) from self._failure
 
     async def wait_active(self, timeout_ms: int) -> bool:
-        """Wait until this worker has taken over the work; whether it has."""
+        """Wait until this worker has a share of the work; whether it has."""
         deadline_ms = self._clock.monotonic_ms() + timeout_ms
         while self.state != "active" and self._clock.monotonic_ms() < deadline_ms:
             await asyncio.sleep(0.01)
@@ -117,22 +111,26 @@ class Worker:
 
     @property
     def state(self) -> str:
-        """standby, rebuilding, active, finished, stopped or failed."""
+        """joining, standby (a member without a share), restoring, active, finished, stopped or
+        failed."""
         if self._failure is not None:
             return "failed"
         if self._finished.is_set():
             return "stopped" if self._stopping else "finished"
-        return "standby" if self._session is None else self._session.state
+        return "joining" if self._session is None else self._session.state
 
     def status(self) -> dict[str, Any]:
         """State, rules and counters, by the names of the wire."""
         session = self._session
         status: dict[str, Any] = {"state": self.state, **self.metrics.as_dict()}
         if session is not None:
-            matcher = session.engine.matcher
+            runtime = session.runtime
+            matcher = runtime.engine.matcher
+            status["guarantee"] = self.settings.guarantee
+            status["keyGroups"] = len(runtime.held)
             status["rules"] = len(session.rules.plans)
             status["faultyRules"] = dict(session.rules.faulty)
-            status["partitions"] = len(session.partitions.positions)
+            status["partitions"] = len(runtime.positions)
             status["liveRuns"] = matcher.live_runs
             status["keys"] = matcher.stats()["keys"]
             status["byRule"] = matcher.rule_stats()
@@ -141,14 +139,10 @@ class Worker:
     async def _run(self) -> None:
         pause_ms = WORKER_RETRY_MS
         while not self._stopping:
-            if not self._lease.owned:
-                await self._lease.wait_changed(100)
-                continue
             session = self._session = Session(
                 self.settings,
                 self._clock,
                 self.definitions,
-                self._lease,
                 self.metrics,
                 stopping=lambda: self._stopping,
                 finishing=lambda: self._finishing,

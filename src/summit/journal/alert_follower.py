@@ -73,17 +73,11 @@ class AlertFollower(Emitter):
         )
 
     async def wait_active(self, definitions_offset: int, timeout_ms: int) -> None:
-        """Wait until the worker goes by the definition at this offset of its topic.
+        """Wait until the workers go by the definition at this offset of its topic.
 
         Every event written after that is seen by it. Raises: as `wait_readable`.
         """
-        await self._follower.wait_for(
-            lambda: (
-                self._progress.last is not None
-                and self._progress.last.definitions > definitions_offset
-            ),
-            timeout_ms,
-        )
+        await self._follower.wait_for(lambda: self._progress.acts(definitions_offset), timeout_ms)
 
     @property
     def progress(self) -> Progress:
@@ -91,11 +85,10 @@ class AlertFollower(Emitter):
         return self._progress
 
     def _has_read_alerts(self) -> bool:
-        assert self._progress.last is not None
         positions = self._follower.positions
         return all(
             positions.get((ALERTS_TOPIC, int(partition)), 0) >= at
-            for partition, at in self._progress.last.alerts.items()
+            for partition, at in self._progress.alerts().items()
         )
 
     def _take(self, records: list[ConsumerRecord]) -> None:

@@ -1,4 +1,4 @@
-"""The worker's progress: written by the worker, followed by who waits for it."""
+"""The workers' progress, followed by who waits for it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterable
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid
-from summit.base.limits import PROGRESS_READ_MS, PROGRESS_TAIL_RECORDS
+from summit.base.limits import PROGRESS_TAIL_RECORDS
 from summit.base.logs import get_logger
+from summit.cep.keygroups import KEY_GROUPS
 from summit.client.admin import Admin
-from summit.client.producer import StreamProducer
 from summit.client.settings import AdminConfig
-from summit.client.types import ConsumerRecord, ProducerRecord
+from summit.client.types import ConsumerRecord
 from summit.journal.follower import LogFollower
 from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import (
+    Positions,
     ProgressRecord,
     decode_progress,
-    encode_progress,
     partition_name,
 )
 from summit.journal.topics import PROGRESS_TOPIC
@@ -26,32 +26,70 @@ PROGRESS_PLACE = (PROGRESS_TOPIC, 0)
 
 
 class Progress:
-    """The last record of `_summit.progress`, as far as it was read."""
+    """What the workers have told, as far as it was read.
+
+    Attributes:
+        last: The newest record.
+        invalid: Records that are none.
+    """
 
     def __init__(self) -> None:
         self.last: ProgressRecord | None = None
         self.invalid = 0
+        self._owners: dict[int, ProgressRecord] = {}
         self._filter = TopicFilter([])
 
     def take(self, records: Iterable[ConsumerRecord]) -> None:
         """Take the next records of the topic; what is no progress record is counted."""
         for record in records:
             try:
-                self.last = decode_progress(record.value or b"")
+                told = decode_progress(record.value or b"")
             except Invalid as error:
                 self.invalid += 1
                 get_logger(__name__).warning(
                     "progress.invalid", offset=record.offset, error=str(error)
                 )
+            else:
+                self.last = told
+                self._owners.update(dict.fromkeys(told.groups, told))
+
+    @property
+    def workers(self) -> list[ProgressRecord]:
+        """The last record of each worker that holds something; every key group once."""
+        return list({id(record): record for record in self._owners.values()}.values())
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every key group has been told to be somebody's."""
+        return len(self._owners) == KEY_GROUPS
 
     def covers(self, topic: str, partition: int, offset: int) -> bool:
-        """Whether the worker is through with the record at this offset, or no rule reads it."""
-        last = self.last
-        if last is None:
+        """Whether all workers are through with the record at this offset, or no rule reads it."""
+        if not self.is_whole:
             return False
-        if last.positions.get(partition_name(topic, partition), 0) > offset:
+        name = partition_name(topic, partition)
+        if all(record.seen.get(name, 0) > offset for record in self.workers):
             return True
         return not self._reads(topic)
+
+    def acts(self, definitions_offset: int) -> bool:
+        """Whether all workers go by the definition at this offset of its topic."""
+        return self.is_whole and all(
+            record.definitions > definitions_offset for record in self.workers
+        )
+
+    def positions(self) -> Positions:
+        """Next offset to process of every input that is read."""
+        return _largest(record.positions for record in self.workers)
+
+    def alerts(self) -> Positions:
+        """By partition of the alerts topic, the offset below which all that is told stands."""
+        return _largest(record.alerts for record in self.workers)
+
+    @property
+    def runs(self) -> int:
+        """Unfinished matches."""
+        return sum(record.runs for record in self.workers)
 
     def _reads(self, topic: str) -> bool:
         assert self.last is not None
@@ -60,11 +98,12 @@ class Progress:
         return self._filter.reads(topic)
 
 
-async def write_progress(producer: StreamProducer, record: ProgressRecord) -> None:
-    """Append a record; returns when it is acknowledged. Raises as `StreamProducer.send`."""
-    await producer.send(
-        ProducerRecord(topic=PROGRESS_TOPIC, partition=0, value=encode_progress(record))
-    )
+def _largest(told: Iterable[Positions]) -> Positions:
+    found: Positions = {}
+    for positions in told:
+        for name, at in positions.items():
+            found[name] = max(at, found.get(name, 0))
+    return found
 
 
 async def wait_acting(
@@ -77,30 +116,11 @@ async def wait_acting(
     """
     progress = Progress()
     follower = LogFollower(servers, "summit-progress", progress.take, clock=clock)
-
-    def acts() -> bool:
-        return progress.last is not None and progress.last.definitions > definitions_offset
-
     try:
         await follower.start({PROGRESS_PLACE: await _tail(servers)})
-        await follower.wait_for(acts, timeout_ms)
+        await follower.wait_for(lambda: progress.acts(definitions_offset), timeout_ms)
     finally:
         await follower.stop()
-
-
-async def read_last_progress(servers: list[str], clock: Clock) -> ProgressRecord | None:
-    """The last record of the topic; None when there is none that can be read.
-
-    Raises: Unavailable where no broker answers in time.
-    """
-    progress = Progress()
-    follower = LogFollower(servers, "summit-progress", progress.take, clock=clock)
-    try:
-        await follower.start({PROGRESS_PLACE: await _tail(servers)})
-        await follower.wait_caught_up(PROGRESS_READ_MS)
-    finally:
-        await follower.stop()
-    return progress.last
 
 
 async def _tail(servers: list[str]) -> int:

@@ -1,19 +1,17 @@
-"""One record of `_summit.progress`: how far the worker has come, and how to resume exactly.
+"""One record of `_summit.progress`: how far a worker has come.
 
-Written after the input offsets are committed, so it never claims more than is done; what it says
-about resuming may be older than the commit, which only makes a restart read back further.
+Part of the transaction that it tells of, so it never claims more than is done.
 
     {"worker": "w1",
-     "positions": {"events/0": 1200},         input: next offset to process
-     "alerts": {"0": 17},                     alerts topic: everything below is written
-     "definitions": 9,                        definitions topic: everything below has acted
-     "reads": ["*"],                          names and globs of the topics that rules read
-     "low": {"events/0": [900, 1700000000000]},   no unfinished match begins before offset 900;
-                                              the partition's watermark there
-     "alertsLow": {"0": 11},                  alerts whose last event lies behind `low` are here on
-     "activations": [[7, {}], [9, {"events/0": 1000}]],   from which input positions on the
-                                              definitions below offset 7, then 9, have acted
-     "runs": 4}                               unfinished matches
+     "groups": [0, 1, 2],             the key groups that this worker holds
+     "positions": {"events/0": 1200}, inputs that it reads: next offset to process
+     "seen": {"events/0": 1200},      any input: below this offset its key groups have seen
+                                      everything that concerns them
+     "alerts": {"0": 17},             alerts topic: its alerts stand below this offset
+     "definitions": 9,                definitions topic: everything below has acted
+     "reads": ["*"],                  names and globs of the topics that rules read
+     "guarantee": "exactly_once",
+     "runs": 4}                       unfinished matches
 """
 
 from __future__ import annotations
@@ -29,13 +27,13 @@ class ProgressRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """See the module. Partition names are `topic/partition`."""
 
     worker: str
-    positions: Positions
+    groups: list[int] = []
+    positions: Positions = {}
+    seen: Positions = {}
     alerts: Positions = {}
     definitions: int = 0
     reads: list[str] = []
-    low: dict[str, tuple[int, int]] = {}
-    alerts_low: Positions = {}
-    activations: list[tuple[int, Positions]] = []
+    guarantee: str = "exactly_once"
     runs: int = 0
     at: int = 0
 

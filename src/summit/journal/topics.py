@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from summit.cep.keygroups import KEY_GROUPS
 from summit.client.admin import Admin
 from summit.client.topics import TopicConfig
+from summit.journal.state_log import STATE_PARTITIONS
 
 DEFINITIONS_TOPIC: Final = "_summit.definitions"
 PROGRESS_TOPIC: Final = "_summit.progress"
 ALERTS_TOPIC: Final = "alerts"
 EVENTS_TOPIC: Final = "events"
+EXCHANGE_TOPIC: Final = "_summit.exchange"
+STATE_TOPIC: Final = "_summit.state"
 # A record with this header is waited for: the worker tells its progress right behind it.
 WAIT_HEADER: Final = "summit.wait"
 
@@ -21,6 +25,13 @@ ALERTS: Final = TopicConfig(name=ALERTS_TOPIC, partitions=1, retention_ms=-1)
 # Every record repeats all that the one before says: a day of them is more than anyone reads.
 PROGRESS: Final = TopicConfig(
     name=PROGRESS_TOPIC, partitions=1, retention_ms=86_400_000, segment_bytes=16 << 20
+)
+# One partition for each key group. A frame is read once, by the group's owner.
+EXCHANGE: Final = TopicConfig(
+    name=EXCHANGE_TOPIC, partitions=KEY_GROUPS, retention_ms=7 * 86_400_000, segment_bytes=16 << 20
+)
+STATE: Final = TopicConfig(
+    name=STATE_TOPIC, partitions=STATE_PARTITIONS, cleanup_policy="compact", segment_bytes=8 << 20
 )
 
 

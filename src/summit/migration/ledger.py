@@ -73,7 +73,6 @@ class Ledger:
         self._written: dict[TopicPartition, int] = {}
         self.checkpoints: dict[TopicPartition, Checkpoint] = {}
         self.maps: dict[TopicPartition, OffsetMap] = {}
-        self.progress: str | None = None
 
     async def open(self, admin: ClusterAdmin, reader: LogReader) -> None:
         """Make the topic unless it is there, and read it. Raises Unavailable."""
@@ -89,9 +88,6 @@ class Ledger:
                     self._take(msgspec.json.decode(record.value or b"{}"))
 
     def _take(self, entry: Mapping[str, Any]) -> None:
-        if "progress" in entry:
-            self.progress = entry["progress"]
-            return
         fresh = msgspec.convert(entry, Checkpoint)
         known = self.checkpoints.get(fresh.where)
         if known is not None and known.target_id == fresh.target_id:
@@ -130,11 +126,6 @@ class Ledger:
         entry = msgspec.structs.replace(checkpoint, points=checkpoint.points[written:])
         await self._append(name_of(where), msgspec.json.encode(entry))
         self._written[where] = len(checkpoint.points)
-
-    async def write_progress(self, text: str) -> None:
-        """Note which progress of the worker was written."""
-        self.progress = text
-        await self._append("progress", msgspec.json.encode({"progress": text}))
 
     async def _append(self, key: str, value: bytes) -> None:
         await self._producer.send(

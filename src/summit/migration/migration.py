@@ -1,7 +1,7 @@
 """`Migration`: the whole move, step by step; each step may be done again.
 
-Topics are made, records copied and compared, topics settled, groups and the worker's progress
-translated. A second run takes over what has come since.
+Topics are made, records copied and compared, topics settled, what groups have
+committed translated. A second run takes over what has come since.
 """
 
 from __future__ import annotations
@@ -20,17 +20,15 @@ from summit.client import (
     StreamProducer,
     TopicPartition,
 )
-from summit.journal.progress import read_last_progress, write_progress
-from summit.journal.progress_record import encode_progress
-from summit.journal.topics import ALERTS_TOPIC, PROGRESS, PROGRESS_TOPIC
+from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC
 from summit.migration.copying import PartitionCopy
 from summit.migration.ledger import Checkpoint, Ledger
 from summit.migration.plan import MigrationPlan, TopicMove, make_plan
 from summit.migration.records import (
     Change,
     as_it_is,
-    translate_progress,
     with_evidence,
+    with_places,
     with_source,
 )
 from summit.migration.topics import ready_for_copy, settle
@@ -60,7 +58,6 @@ class MigrationReport(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
         copied, verified: In this run.
         checksums: By `topic/partition`: that of the records, the same on both sides.
         groups: Groups whose offsets were set.
-        progress: Whether the worker's progress was taken over.
     """
 
     source: str
@@ -71,7 +68,6 @@ class MigrationReport(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     verified: int
     checksums: dict[str, str]
     groups: list[str]
-    progress: bool
     warnings: list[str]
 
 
@@ -150,7 +146,6 @@ class Migration:
             warnings += await settle(self._target, move)
             done += move.records
         groups = await self._move_groups(plan)
-        progress = await self._move_progress()
         mine = [
             state
             for state in self._ledger.checkpoints.values()
@@ -165,7 +160,6 @@ class Migration:
             verified=verified,
             checksums={f"{s.topic}/{s.partition}": s.digest for s in mine},
             groups=groups,
-            progress=progress,
             warnings=warnings,
         )
 
@@ -237,31 +231,14 @@ class Migration:
                 moved.append(group.group)
         return moved
 
-    async def _move_progress(self) -> bool:
-        """Write the worker's last progress as the target's first, or after our own last one."""
-        if self._names or PROGRESS_TOPIC not in await self._source.list_topics():
-            return False
-        source, target = self._servers
-        last = await read_last_progress(source, self._clock)
-        if last is None:
-            return False
-        translated = translate_progress(last, self._ledger.maps)
-        text = encode_progress(translated).decode()
-        await self._target.create_if_missing(PROGRESS)
-        there = await read_last_progress(target, self._clock)
-        if there is not None and encode_progress(there).decode() != self._ledger.progress:
-            return False  # a worker works there already
-        if there is None or text != self._ledger.progress:
-            await self._ledger.write_progress(text)
-            await write_progress(self._producer, translated)
-        return True
-
     # ---- small parts ----
 
     def _change(self, plan: MigrationPlan, move: TopicMove) -> Change:
+        ids = {topic.name: topic.topic_id for topic in plan.topics}
         if move.name == ALERTS_TOPIC:
-            ids = {topic.name: topic.topic_id for topic in plan.topics}
             return with_evidence(self._ledger.maps, ids)
+        if move.name in (STATE_TOPIC, EXCHANGE_TOPIC):
+            return with_places(self._ledger.maps, ids, frames=move.name == EXCHANGE_TOPIC)
         if move.name.startswith("_summit."):
             return as_it_is
         return with_source(move.topic_id)

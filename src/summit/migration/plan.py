@@ -9,7 +9,7 @@ import msgspec
 
 from summit.base.errors import Invalid
 from summit.client import ClusterAdmin, Commit, TopicPartition
-from summit.journal.topics import ALERTS_TOPIC, PROGRESS_TOPIC
+from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, PROGRESS_TOPIC, STATE_TOPIC
 from summit.migration.ledger import LEDGER_TOPIC
 
 COPIES: Final = 3  # where so many brokers live and the source had only one
@@ -101,8 +101,9 @@ async def make_plan(
                 configs=configs,
             )
         )
-    # Alerts name places in the other topics, so they come when those are known.
-    topics.sort(key=lambda topic: (topic.name == ALERTS_TOPIC, topic.name))
+    # These name places in the other topics, so they come when those are known.
+    last = (ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC)
+    topics.sort(key=lambda topic: (topic.name in last, topic.name))
     groups = await _groups(source, {topic.name for topic in topics})
     warnings += [
         f"group {group.group} has members: stop them, and migrate once more to take over the rest"

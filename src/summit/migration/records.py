@@ -16,13 +16,9 @@ from summit.alerts import decode_alert, encode_alert, log_coordinate
 from summit.base.errors import Invalid
 from summit.cep.chunks import SOURCE_HEADER
 from summit.client import ConsumerRecord, TopicPartition
-from summit.journal.progress_record import (
-    Positions,
-    ProgressRecord,
-    partition_name,
-    split_partition_name,
-)
-from summit.journal.topics import ALERTS_TOPIC, DEFINITIONS_TOPIC
+from summit.journal.exchange_log import moved_frame
+from summit.journal.progress_record import partition_name
+from summit.journal.state_log import moved_state
 from summit.migration.offset_map import OffsetMap
 
 Maps = Mapping[TopicPartition, OffsetMap]
@@ -96,41 +92,27 @@ def with_evidence(maps: Maps, topic_ids: Mapping[str, str]) -> Change:
     return change
 
 
-def translate_progress(record: ProgressRecord, maps: Maps) -> ProgressRecord:
-    """The worker's progress in the target's offsets; what was not moved is left out."""
+def with_places(maps: Maps, topic_ids: Mapping[str, str], *, frames: bool) -> Change:
+    """The workers' own records, whose events stand at the places that they have now.
 
-    def positions(found: Positions) -> Positions:
-        return {
-            name: offsets.translate(at)
-            for name, at in found.items()
-            if (offsets := maps.get(TopicPartition(*split_partition_name(name)))) is not None
-        }
+    Args:
+        frames: Records of the exchange; else of the state.
+    """
 
-    def alerts(found: Positions) -> Positions:
-        return {
-            index: offsets.translate(at)
-            for index, at in found.items()
-            if (offsets := maps.get(TopicPartition(ALERTS_TOPIC, int(index)))) is not None
-        }
+    def move(topic: str, partition: int, offset: int, src: str | None) -> tuple[int, str | None]:
+        offsets = maps.get(TopicPartition(topic, partition))
+        if offsets is None:  # its topic was deleted, or stays where it is
+            return offset, src
+        place = log_coordinate(topic_ids.get(topic, topic), partition, offset)
+        return offsets.translate(offset), place if src is None else src
 
-    definitions = maps.get(TopicPartition(DEFINITIONS_TOPIC, 0), OffsetMap())
-    low = {}
-    for name, (offset, watermark_ms) in record.low.items():
-        offsets = maps.get(TopicPartition(*split_partition_name(name)))
-        if offsets is not None:
-            low[name] = (offsets.translate(offset), watermark_ms)
-    return msgspec.structs.replace(
-        record,
-        positions=positions(record.positions),
-        alerts=alerts(record.alerts),
-        definitions=definitions.translate(record.definitions),
-        low=low,
-        alerts_low=alerts(record.alerts_low),
-        activations=[
-            (definitions.translate(offset), positions(begins))
-            for offset, begins in record.activations
-        ],
-    )
+    def change(record: ConsumerRecord) -> Moved:
+        moved = as_it_is(record)
+        if frames:
+            return moved._replace(value=moved_frame(record.value or b"", move))
+        return moved._replace(value=moved_state(record.key or b"", record.value, move))
+
+    return change
 
 
 def name_of(where: TopicPartition) -> str:

@@ -78,9 +78,8 @@ class CorrelationService:
         return alert_dict(alert)
 
     async def _stats(self, _: Request) -> dict[str, Any]:
-        last = self._node.alerts.progress.last
         return {
             **self._node.alerts.view.stats(),
             "correlatedGroups": 0,
-            "activeSequences": last.runs if last is not None else 0,
+            "activeSequences": self._node.alerts.progress.runs,
         }

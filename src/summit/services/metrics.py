@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from summit.base.errors import Invalid
-from summit.flow.settings import WorkerSettings
+from summit.flow.settings import WORKERS_GROUP
 from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import partition_name
 from summit.services import kafka_names
@@ -20,7 +20,6 @@ from summit.services.metrics_feed import MetricsReader
 from summit.services.node import Node
 
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
-WORKERS_GROUP = WorkerSettings().group_id
 _RATES = {
     "messagesInPerSec": "messages_in_per_s",
     "messagesOutPerSec": "messages_out_per_s",
@@ -123,7 +122,8 @@ class ServiceMetrics:
         }
 
     async def _worker(self) -> dict[str, Any]:
-        last = self._node.alerts.progress.last
+        progress = self._node.alerts.progress
+        last, positions = progress.last, progress.positions()
         members = await self._members()
         if last is None:
             return {"active": False, "members": members, "lagRecords": None, "topics": {}}
@@ -131,7 +131,7 @@ class ServiceMetrics:
         topics = [topic for topic in await self._node.admin.list_topics() if reads.reads(topic)]
         lags = dict(zip(
             topics,
-            await asyncio.gather(*(self._lag(topic, last.positions) for topic in topics)),
+            await asyncio.gather(*(self._lag(topic, positions) for topic in topics)),
             strict=True,
         ))  # fmt: skip
         return {

@@ -57,8 +57,11 @@ class Supervisor:
             self._tasks.spawn(self._watch_broker(self._broker), "watch broker")
         dial = ["--bootstrap-servers", self._bootstrap, *self._options]
         self._node = Child("node", ["node", *dial, *self._node_arguments])
+        # Where the broker is ours nobody else takes these names for workers of it.
+        names = [["--instance-id", f"up-{n}"] if self._broker else []
+                 for n in range(self._workers_count)]  # fmt: skip
         self._workers = [
-            Child(f"worker-{n}", ["worker", *dial]) for n in range(self._workers_count)
+            Child(f"worker-{n}", ["worker", *dial, *name]) for n, name in enumerate(names)
         ]
         children = [self._node, *self._workers]
         await asyncio.gather(*(child.start() for child in children))

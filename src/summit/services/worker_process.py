@@ -13,15 +13,16 @@ from summit.flow.worker import Worker
 class WorkerProcess:
     """Runs one worker on the process's event loop."""
 
-    def __init__(self, servers: Sequence[str]) -> None:
+    def __init__(self, servers: Sequence[str], instance_id: str | None = None) -> None:
         self._servers = list(servers)
+        self._instance_id = instance_id
         self._worker: Worker | None = None
         self._failure: asyncio.Future[BaseException] | None = None
 
     async def start(self) -> None:
         """Join the other workers; returns when it is a member, active or standing by."""
         self._failure = asyncio.get_running_loop().create_future()
-        settings = WorkerSettings(bootstrap_servers=self._servers)
+        settings = WorkerSettings(bootstrap_servers=self._servers, instance_id=self._instance_id)
         self._worker = Worker(settings, on_failed=self._fail)
         await self._worker.start()
 

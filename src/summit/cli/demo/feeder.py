@@ -16,6 +16,7 @@ from summit.cli.demo.traffic import LOGINS, SSH, WEB, Item, Scenario
 from summit.cli.rest import Rest
 
 _TICK_MS = 50
+_ITEMS_MAX = 5_000  # at a time: a request of the collector holds twice as many
 
 
 class Feeder:
@@ -54,7 +55,7 @@ class Feeder:
             with self._log_path.open("ab", buffering=0) as log:
                 while sent < len(items) and not self._stop.is_set():
                     share = (self._clock.monotonic_ms() - start_ms) / (seconds * 1000)
-                    due = min(len(items), int(len(items) * share) + 1)
+                    due = min(len(items), int(len(items) * share) + 1, sent + _ITEMS_MAX)
                     if due > sent:
                         self._send(items[sent:due], log)
                         sent = due

@@ -1,0 +1,209 @@
+"""Commits of a worker: one transaction at a time, begun by the session and waited for later."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from summit.base.clock import Clock
+from summit.base.errors import Conflict, Invalid, SummitError, Unavailable
+from summit.base.ids import uuid7
+from summit.base.limits import RECOMMIT_MS, REFUSED_COMMITS_MAX
+from summit.base.rand import Rand
+from summit.client.member import GroupMember
+from summit.client.settings import ProducerConfig
+from summit.client.topics import TopicConfig
+from summit.client.transactor import Outgoing, Transactor, Written
+from summit.client.types import TopicPartition
+from summit.flow.inputs import Inputs
+from summit.flow.metrics import WorkerMetrics
+from summit.flow.outputs import Outputs
+from summit.flow.runtime import Cut
+from summit.flow.settings import WorkerSettings
+from summit.journal.progress_record import (
+    Positions,
+    ProgressRecord,
+    encode_progress,
+    split_partition_name,
+)
+from summit.journal.topics import EXCHANGE_TOPIC, PROGRESS_TOPIC, ensure_topics
+
+_REFUSED_PAUSE_S = 0.05
+
+
+class Commits:
+    """See the module; one loop's.
+
+    Args:
+        member: Proves the membership; without transactions it commits the offsets.
+        inputs: Woken when a transaction has ended.
+        lost: Asked whether key groups were given to others: then a refusal is final.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        clock: Clock,
+        member: GroupMember,
+        inputs: Inputs,
+        metrics: WorkerMetrics,
+        lost: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._member = member
+        self._inputs = inputs
+        self._metrics = metrics
+        self._lost = lost
+        self._name = settings.instance_id or str(uuid7(clock, Rand()))
+        self._transactor: Transactor | None = None
+        self._writing: asyncio.Future[None] | None = None
+        self._letter_topics: set[str] = set()
+        self._positions: Positions = {}
+        self._exchange: Mapping[int, int] = {}
+        self._alert_ends: dict[str, int] = {}
+        self._recommitted_ms = clock.monotonic_ms()
+
+    async def start(self) -> None:
+        """Connect anew; whatever a transactor of before has left open is settled then.
+
+        Raises: Unavailable; Closed("client.fenced").
+        """
+        if self._transactor is not None:
+            await self._transactor.stop()
+            self._transactor = None
+        settings = self._settings
+        exactly = settings.guarantee == "exactly_once"
+        transactor = Transactor(
+            ProducerConfig(
+                client_id=settings.name,
+                bootstrap_servers=settings.servers,
+                linger_ms=100,  # a flush does not wait for it
+                batch_size=1_000_000,
+                buffer_memory=64 << 20,
+                delivery_timeout_ms=30_000,
+                retries=100,
+            ),
+            f"{settings.group_id}-{self._name}" if exactly else None,
+            settings.transaction_timeout_ms,
+            self._clock,
+        )
+        try:
+            await transactor.start()
+        except SummitError:
+            await transactor.stop()
+            raise
+        self._transactor = transactor
+
+    async def stop(self) -> None:
+        """Disconnect, after the transaction under way. Idempotent."""
+        if self._transactor is not None:
+            await self._transactor.stop()
+            self._transactor = None
+
+    def holds(self, exchange: Mapping[int, int], alerts: Mapping[int, tuple[int, int]]) -> None:
+        """Key groups were taken up: where their frames are read, and where the alerts end."""
+        self._exchange = exchange
+        self._alert_ends = {str(partition): end for partition, (_, end) in alerts.items()}
+
+    def forget(self, name: str) -> None:
+        """An input was made anew: what was committed for it does not count."""
+        self._positions.pop(name, None)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a transaction has begun and not ended."""
+        return self._writing is not None and not self._writing.done()
+
+    async def settle(self) -> None:
+        """Wait for the transaction under way.
+
+        Raises: Closed, Unavailable, Conflict: nobody knows what became of it; begin anew.
+        """
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
+
+    async def begin(self, outputs: Outputs, cut: Cut, progress: ProgressRecord | None) -> None:
+        """Begin a transaction; the one before must be settled.
+
+        Args:
+            progress: To be told with it; where the alerts end is filled in.
+        Raises: Unavailable where a dead letter's topic cannot be made.
+        """
+        await self._make_letter_topics(outputs)
+        self._writing = asyncio.ensure_future(self._write(outputs, cut, progress))
+        self._writing.add_done_callback(lambda _: self._inputs.wake())
+
+    async def _write(self, outputs: Outputs, cut: Cut, progress: ProgressRecord | None) -> None:
+        offsets = self._offsets(cut)
+        await self._transact(outputs, offsets, progress)
+        if self._settings.guarantee != "exactly_once":
+            await self._member.commit(offsets)
+        self._positions.update(cut.positions)
+        self._metrics.commits += 1
+        self._metrics.alerts += len(cut.made)
+        self._metrics.state_bytes += outputs.state_bytes
+        self._metrics.undeliverable += outputs.undeliverable
+
+    async def _transact(
+        self,
+        outputs: Outputs,
+        offsets: dict[TopicPartition, int],
+        progress: ProgressRecord | None,
+    ) -> None:
+        alert_ends = dict(self._alert_ends)
+
+        def closing(written: list[Written]) -> list[Outgoing]:
+            alert_ends.update(outputs.alert_ends(written))
+            if progress is None:
+                return []
+            told = msgspec.structs.replace(progress, alerts=dict(alert_ends))
+            return [Outgoing(PROGRESS_TOPIC, None, encode_progress(told), 0)]
+
+        refused = 0
+        while True:
+            if self._transactor is None:
+                raise Unavailable("client.no_brokers", brokers="")
+            try:
+                await self._transactor.write(
+                    outputs.watched, outputs.others, offsets, self._member.metadata, closing
+                )
+                break
+            except Conflict:
+                # The group has moved on, cleanly: with a newer proof it is to be accepted.
+                refused += 1
+                if refused > REFUSED_COMMITS_MAX or self._lost():
+                    raise
+                await asyncio.sleep(_REFUSED_PAUSE_S)
+            except Invalid as error:
+                index = error.details.get("index")
+                known = isinstance(index, int) and index < len(outputs.watched)
+                if not known or error.code == "topic.unknown":
+                    self._letter_topics.clear()
+                    raise Unavailable("client.broker_fault", reason=str(error)) from error
+                assert isinstance(index, int)
+                outputs.refused(index, str(error))
+        self._alert_ends = alert_ends
+
+    def _offsets(self, cut: Cut) -> dict[TopicPartition, int]:
+        """What the group is told; now and then everything, so that nothing expires."""
+        positions, exchange = cut.positions, cut.exchange
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._recommitted_ms > RECOMMIT_MS:
+            self._recommitted_ms = now_ms
+            positions, exchange = {**self._positions, **positions}, dict(self._exchange)
+        return {
+            **{TopicPartition(*split_partition_name(name)): at for name, at in positions.items()},
+            **{TopicPartition(EXCHANGE_TOPIC, group): at for group, at in exchange.items()},
+        }
+
+    async def _make_letter_topics(self, outputs: Outputs) -> None:
+        missing = outputs.letter_topics - self._letter_topics
+        if missing:
+            await ensure_topics(
+                self._inputs.admin, [TopicConfig(name=topic) for topic in sorted(missing)]
+            )
+            self._letter_topics |= missing

@@ -1,0 +1,121 @@
+"""What a worker writes for one cut, as records; and what becomes of one that a topic refuses."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from summit.alerts import Alert, encode_alert
+from summit.base.logs import get_logger
+from summit.cep.keygroups import KEY_GROUPS
+from summit.client.transactor import Outgoing, Written
+from summit.client.types import ConsumerRecord
+from summit.flow.dead_letters import Fault, OriginalRecord, dead_letter_topic, dead_letter_value
+from summit.flow.runtime import Cut
+from summit.journal.exchange_log import encode_frames
+from summit.journal.state_log import state_partition
+from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC
+
+_EVIDENCE_SHORT: Final = 50
+
+
+class _Item(NamedTuple):
+    record: Outgoing
+    alert: Alert | None
+
+
+class Outputs:
+    """The records of one transaction.
+
+    Args:
+        letters: Dead letters; their topics must exist.
+        definitions: Everything below this offset of the definitions has acted.
+    """
+
+    def __init__(self, cut: Cut, held: frozenset[int], letters: list[Outgoing], definitions: int):
+        self._items = [_Item(alert_record(made.alert), made.alert) for made in cut.made]
+        self._items += [_Item(record, None) for record in letters]
+        self.letter_topics = {record.topic for record in letters}
+        others: list[Outgoing] = []
+        for group in range(KEY_GROUPS):
+            if group not in held and (cut.told or group in cut.remote):
+                frames = encode_frames(cut.remote.get(group, ()), cut.told, definitions)
+                others += [Outgoing(EXCHANGE_TOPIC, None, frame, group) for frame in frames]
+        self.state_bytes = 0
+        for group, records in cut.state.items():
+            for key, value in records:
+                others.append(Outgoing(STATE_TOPIC, key, value, state_partition(group)))
+                self.state_bytes += len(key) + len(value or b"")
+        self._others = others
+        self.undeliverable = 0
+
+    @property
+    def watched(self) -> list[Outgoing]:
+        """Alerts and dead letters, which a topic may refuse."""
+        return [item.record for item in self._items]
+
+    @property
+    def others(self) -> list[Outgoing]:
+        """Frames and state."""
+        return self._others
+
+    def alert_ends(self, written: list[Written]) -> dict[str, int]:
+        """By partition of the alerts topic, the offset behind the last alert of these."""
+        ends: dict[str, int] = {}
+        for item, place in zip(self._items, written, strict=True):
+            if item.alert is not None:
+                ends[str(place.partition)] = place.offset + 1
+        return ends
+
+    def refused(self, index: int, reason: str) -> None:
+        """A record is refused for good: an alert is tried in a shorter form, then dropped."""
+        item = self._items[index]
+        shorter = None if item.alert is None else _shorter(item.alert)
+        if shorter is not None:
+            self._items[index] = _Item(alert_record(shorter), shorter)
+            return
+        self.undeliverable += 1
+        get_logger(__name__).error("output.undeliverable", topic=item.record.topic, error=reason)
+        del self._items[index]
+
+
+def alert_record(alert: Alert) -> Outgoing:
+    """An alert as a record."""
+    return Outgoing(ALERTS_TOPIC, alert.id.encode(), encode_alert(alert))
+
+
+def letter_record(record: ConsumerRecord, fault: Fault, now_ms: int) -> Outgoing:
+    """A record put aside, with the reason."""
+    headers = list(record.headers.pairs)
+    original = OriginalRecord(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=headers,
+    )
+    topic = dead_letter_topic(record.topic)
+    value = dead_letter_value(original, fault, now_ms)
+    return Outgoing(topic, record.key, value, headers=headers or None)
+
+
+def _shorter(alert: Alert) -> Alert | None:
+    """The same alert without events and with little evidence; None when it is so already."""
+    if not alert.events:
+        return None
+    half = _EVIDENCE_SHORT // 2
+    evidence = alert.evidence
+    if len(evidence) > _EVIDENCE_SHORT:
+        evidence = [*evidence[:half], *evidence[-half:]]
+    return msgspec.structs.replace(
+        alert,
+        events=[],
+        evidence=evidence,
+        metadata={
+            **alert.metadata,
+            "eventsOmitted": alert.count,
+            "evidenceOmitted": alert.count - len(evidence),
+        },
+    )

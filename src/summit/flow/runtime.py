@@ -1,0 +1,274 @@
+"""The runtime: what one worker holds, and what comes of the records it takes. Pure.
+
+No clock, no I/O: the session brings records, frames and states, and takes what is to be written.
+Everything between two `cut`s belongs to one transaction. An event goes straight to the key groups
+held here and, as a `Remote`, to those that are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from summit.base.limits import WATERMARK_UNKNOWN
+from summit.cep.chunks import Chunk
+from summit.cep.keygroups import KEY_GROUPS, key_group
+from summit.cep.match import Remote, StateKey
+from summit.cep.state import STATE_VERSION
+from summit.flow.engine import Applied, Engine, Made
+from summit.flow.placement import carrier
+from summit.journal.exchange_log import NO_TIME, Frame, Told
+from summit.journal.progress_record import Positions, partition_name, split_partition_name
+from summit.journal.state_log import KeyState, Record, state_record, time_record
+
+Place = tuple[str, int]
+
+
+class Cut(NamedTuple):
+    """What belongs to one transaction.
+
+    Attributes:
+        made: Alerts, in order.
+        remote: Events for key groups of others, by group.
+        told: How far the inputs are that moved, for those groups.
+        state: Records of `_summit.state`, by key group.
+        positions: Next offsets of the inputs that moved.
+        exchange: Next offsets of the key groups' partitions that moved.
+        seen: By input partition, the offset below which every key group held here has seen
+            what concerns it.
+        events: Number of records taken.
+    """
+
+    made: list[Made]
+    remote: dict[int, list[Remote]]
+    told: dict[Place, Told]
+    state: dict[int, list[Record]]
+    positions: Positions
+    exchange: dict[int, int]
+    seen: Positions
+    events: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.positions or self.exchange or self.state or self.remote or self.made)
+
+
+class Runtime:
+    """See the module.
+
+    Args:
+        topic_id: Gives a topic's id for alert ids.
+
+    Attributes:
+        held: The key groups held here.
+        positions: Next offset to process of each input read here.
+        exchange: Next offset to process of each held key group's partition.
+        events: Records taken since the last cut.
+    """
+
+    def __init__(self, topic_id: Callable[[str], str] = str) -> None:
+        self.engine = Engine(topic_id)
+        self.held: frozenset[int] = frozenset()
+        self.positions: Positions = {}
+        self.exchange: dict[int, int] = {}
+        self._told: dict[int, dict[Place, Told]] = {}
+        self._begin_cut()
+
+    def _begin_cut(self) -> None:
+        self._made: list[Made] = []
+        self._remote: dict[int, list[Remote]] = {}
+        self._dirty: set[StateKey] = set()
+        self._moved: set[str] = set()
+        self._exchange_moved: set[int] = set()
+        self.events = 0
+
+    # ---- what is held ----
+
+    def clear(self) -> None:
+        """Hold nothing; what was not cut is forgotten."""
+        for place in self.engine.matcher.watermarks():
+            self.engine.matcher.forget_input(*place)
+        for name in list(self.positions):
+            self.engine.matcher.forget_input(*split_partition_name(name))
+        self.engine.matcher.hold(())
+        self.held = frozenset()
+        self.positions.clear()
+        self.exchange.clear()
+        self._told.clear()
+        self._begin_cut()
+
+    def hold(
+        self,
+        groups: Mapping[int, int],
+        states: Mapping[StateKey, KeyState],
+    ) -> int:
+        """Hold these key groups too.
+
+        Args:
+            groups: Next offset of each one's partition of the exchange.
+            states: What their keys had.
+        Returns: How many keys have state that an active rule takes up.
+        Raises: Corrupt("pattern.state") for a state of a version that this one cannot read.
+        """
+        self.held |= groups.keys()
+        self.exchange.update(groups)
+        self._told.update({group: {} for group in groups})
+        self.engine.matcher.hold(self.held)
+        load = self.engine.matcher.load
+        return sum(load(key, state.data, state.version) for key, state in states.items())
+
+    def catch_up(self, *, begins: bool) -> None:
+        """Key groups that were just taken up get what was sent to them before.
+
+        In between only frames may be taken, and nothing is due.
+        """
+        self.engine.matcher.catch_up(begins=begins)
+        if not begins:
+            self.advance()
+
+    def release(self, groups: Iterable[int]) -> None:
+        """Hold these no more; everything of them must have been cut and committed."""
+        gone = set(groups)
+        self.held -= gone
+        self.engine.matcher.hold(self.held)
+        for group in gone:
+            self.exchange.pop(group, None)
+            self._told.pop(group, None)
+            self._exchange_moved.discard(group)
+        for name in list(self.positions):
+            if carrier(*split_partition_name(name)) in gone:
+                del self.positions[name]
+                self._moved.discard(name)
+
+    def begin(self, name: str, offset: int, time_ms: int = WATERMARK_UNKNOWN) -> None:
+        """Read an input from an offset on.
+
+        Args:
+            time_ms: How far event time had come there.
+        """
+        self.positions[name] = offset
+        self._moved.add(name)
+        place = split_partition_name(name)
+        if time_ms == WATERMARK_UNKNOWN:
+            self.engine.matcher.forget_input(*place)
+        else:
+            self.engine.matcher.set_watermarks({place: time_ms})
+
+    def end(self, name: str) -> None:
+        """Read an input no more."""
+        self.positions.pop(name, None)
+        self._moved.discard(name)
+        self.engine.matcher.forget_input(*split_partition_name(name))
+
+    def watch(self, elsewhere: Iterable[str]) -> None:
+        """Inputs that others read: nothing is due here until they tell how far they are."""
+        if len(self.held) == KEY_GROUPS:
+            return
+        told = set().union(*self._told.values())
+        for place in map(split_partition_name, elsewhere):
+            if place not in told:
+                self.engine.matcher.open_input(*place)
+
+    # ---- records ----
+
+    def take(self, chunks: Sequence[Chunk]) -> Applied:
+        """Process records of inputs."""
+        applied = self.engine.apply(chunks)
+        self._note(applied)
+        for remote in applied.remote:
+            self._remote.setdefault(remote.group, []).append(remote)
+        for chunk in chunks:
+            name = partition_name(chunk.topic, chunk.partition)
+            self.positions[name] = chunk.offsets[-1] + 1
+            self._moved.add(name)
+            self.events += len(chunk.offsets)
+        return applied
+
+    def reach(self, ends: Mapping[str, int]) -> None:
+        """Inputs were read to here; the last offsets may hold no record."""
+        for name, end in ends.items():
+            if end > self.positions.get(name, end):
+                self.positions[name] = end
+                self._moved.add(name)
+
+    def take_frame(self, group: int, offset: int, frame: Frame) -> None:
+        """Process a record of a held group's partition of the exchange."""
+        self.exchange[group] = offset + 1
+        self._exchange_moved.add(group)
+        for chunk, taken_ms in frame.chunks:
+            self._note(self.engine.apply_remote(group, chunk, taken_ms))
+        if frame.told:
+            told = self._told[group]
+            told.update(frame.told)
+            self._raise_times(frame.told)
+
+    def reach_exchange(self, group: int, end: int) -> None:
+        """A held group's partition was read to here; the last offsets may hold no record."""
+        if end > self.exchange.get(group, end):
+            self.exchange[group] = end
+            self._exchange_moved.add(group)
+
+    def _raise_times(self, places: Iterable[Place]) -> None:
+        """Let time come as far as every held group has been told."""
+        for place in places:
+            if partition_name(*place) in self.positions:
+                continue
+            times = [told[place][1] for told in self._told.values() if place in told]
+            if len(times) < len(self._told):
+                continue
+            if min(times) == NO_TIME:
+                self.engine.matcher.forget_input(*place)
+            else:
+                self.engine.matcher.set_watermarks({place: min(times)})
+
+    def advance(self) -> None:
+        """Fire what is due by now."""
+        self._note(self.engine.apply([]))
+
+    def _note(self, applied: Applied) -> None:
+        self._made += applied.made
+        self._dirty |= applied.dirty
+
+    # ---- what is written ----
+
+    def cut(self, *, tell_all: bool = False) -> Cut:
+        """Everything since the last cut, for one transaction.
+
+        Args:
+            tell_all: Tell other workers how far all inputs are, not only those that moved.
+        """
+        times = self.engine.matcher.watermarks()
+        state: dict[int, list[Record]] = {}
+        for key in self._dirty:
+            data = self.engine.matcher.dump(key)
+            state.setdefault(key_group(key.key), []).append(state_record(key, STATE_VERSION, data))
+        positions = {name: self.positions[name] for name in sorted(self._moved)}
+        for name in positions:
+            place = split_partition_name(name)
+            if place in times:
+                record = time_record(*place, times[place])
+                state.setdefault(carrier(*place), []).append(record)
+        told: dict[Place, Told] = {}
+        if len(self.held) < KEY_GROUPS:
+            for name in self.positions if tell_all else positions:
+                place = split_partition_name(name)
+                told[place] = (self.positions[name], times.get(place, NO_TIME))
+        cut = Cut(
+            self._made, self._remote, told, state, positions,
+            {group: self.exchange[group] for group in self._exchange_moved},
+            self._seen(), self.events,
+        )  # fmt: skip
+        self._begin_cut()
+        return cut
+
+    def _seen(self) -> Positions:
+        seen: Positions = dict(self.positions)
+        if len(self.held) == KEY_GROUPS or not self._told:
+            return seen
+        first, *others = self._told.values()
+        for place in first:
+            name = partition_name(*place)
+            if name not in seen and all(place in told for told in others):
+                seen[name] = min(told[place][0] for told in self._told.values())
+        return seen

@@ -1,0 +1,150 @@
+"""`_summit.exchange`: events for key groups that another worker holds. Pure.
+
+A record stands in the partition of its key group and holds a frame (MessagePack list, version 1):
+
+    [1, sender's definitions offset,
+     [[topic, partition, [offset, ...], [record time, ...], [time taken, ...], [value, ...],
+       [key, ...], [[[header, value], ...], ...]], ...],
+     [[topic, partition, offset, time], ...]]
+
+The last list tells how far the sender has read its inputs: every event below that offset that the
+group needs has been sent, in this frame or before it, and event time has come so far (`NO_TIME` =
+that input is idle and holds nothing back). Inputs that moved are told, now and then all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from summit.base.errors import Corrupt
+from summit.cep.chunks import SOURCE_HEADER, Chunk, source_of
+from summit.cep.match import Remote
+from summit.cep.state import Move
+
+FRAME_VERSION: Final = 1
+NO_TIME: Final = 1 << 62
+FRAME_BYTES_MAX: Final = 400_000  # of values; a record of default size holds a frame
+
+Told = tuple[int, int]  # offset reached, time reached
+
+_Stretch = tuple[
+    str, int, list[int], list[int], list[int], list[bytes], list[bytes | None], list[Any]
+]
+
+
+class _Wire(msgspec.Struct, array_like=True, gc=False):
+    version: int
+    definitions: int
+    stretches: list[_Stretch]
+    told: list[tuple[str, int, int, int]]
+
+
+class Frame(NamedTuple):
+    """One frame, read.
+
+    Attributes:
+        chunks: Events with the times at which they are taken, in order.
+        told: Offset and time reached, by input partition.
+    """
+
+    definitions: int
+    chunks: list[tuple[Chunk, list[int]]]
+    told: dict[tuple[str, int], Told]
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(_Wire)
+
+
+def encode_frames(
+    events: Iterable[Remote],
+    told: Mapping[tuple[str, int], Told],
+    definitions: int,
+    *,
+    limit: bool = True,
+) -> list[bytes]:
+    """The frames of one key group for one commit; what is told stands in the last.
+
+    Args:
+        limit: Begin a new frame at `FRAME_BYTES_MAX`.
+    """
+    frames: list[bytes] = []
+    stretches: list[_Stretch] = []
+    size = 0
+    for event in events:
+        last = stretches[-1] if stretches else None
+        if last is None or (last[0], last[1]) != (event.topic, event.partition):
+            last = (event.topic, event.partition, [], [], [], [], [], [])
+            stretches.append(last)
+        _, _, offsets, stamps, taken, values, keys, headers = last
+        offsets.append(event.offset)
+        stamps.append(event.timestamp_ms)
+        taken.append(event.taken_ms)
+        values.append(event.value)
+        keys.append(event.key)
+        headers.append(_pairs(event.headers))
+        size += len(event.value) + len(event.key or b"") + 50
+        if limit and size >= FRAME_BYTES_MAX:
+            frames.append(_ENCODER.encode(_Wire(FRAME_VERSION, definitions, stretches, [])))
+            stretches, size = [], 0
+    rows = [(topic, partition, at, time) for (topic, partition), (at, time) in told.items()]
+    if stretches or rows or not limit:
+        frames.append(_ENCODER.encode(_Wire(FRAME_VERSION, definitions, stretches, rows)))
+    return frames
+
+
+def decode_frame(value: bytes) -> Frame:
+    """The frame of a record's value. Raises: Corrupt("exchange.frame")."""
+    try:
+        wire = _DECODER.decode(value)
+    except msgspec.MsgspecError as error:
+        raise Corrupt("exchange.frame", reason=str(error)) from error
+    if wire.version != FRAME_VERSION:
+        reason = f"version {wire.version} is not {FRAME_VERSION}"
+        raise Corrupt("exchange.frame", reason=reason)
+    chunks = [
+        (Chunk(topic, partition, offsets, stamps, values, headers, keys), taken)
+        for topic, partition, offsets, stamps, taken, values, keys, headers in wire.stretches
+    ]
+    told = {(topic, partition): (at, time) for topic, partition, at, time in wire.told}
+    return Frame(wire.definitions, chunks, told)
+
+
+def moved_frame(value: bytes, move: Move) -> bytes:
+    """The same frame with its events at the places where another cluster has them.
+
+    Raises: Corrupt("exchange.frame").
+    """
+    frame = decode_frame(value)
+    events = [
+        Remote(
+            0, chunk.topic, chunk.partition, *_moved(chunk, n, move, stamp, taken),
+        )
+        for chunk, times in frame.chunks
+        for n, (stamp, taken) in enumerate(zip(chunk.timestamps_ms, times, strict=True))
+    ]  # fmt: skip
+    told = {
+        (topic, partition): (move(topic, partition, at, "")[0], time)
+        for (topic, partition), (at, time) in frame.told.items()
+    }
+    frames = encode_frames(events, told, frame.definitions, limit=False)
+    return frames[0]
+
+
+def _moved(chunk: Chunk, n: int, move: Move, stamp: int, taken: int) -> Any:
+    headers = [] if chunk.headers is None else list(chunk.headers[n])
+    known = source_of(headers)
+    offset, source = move(chunk.topic, chunk.partition, chunk.offsets[n], known)
+    if known is None and source is not None:
+        headers.append([SOURCE_HEADER, source.encode()])
+    key = None if chunk.keys is None else chunk.keys[n]
+    return offset, stamp, taken, key, chunk.values[n] or b"", headers
+
+
+def _pairs(headers: Any) -> list[Any]:
+    if not headers:
+        return []
+    return [list(pair) for pair in getattr(headers, "pairs", headers)]

@@ -1,0 +1,117 @@
+"""`_summit.state`: the changelog of keyed state. Pure.
+
+Several key groups share a partition: a transaction costs the broker half a millisecond for each
+partition that it touches, and a busy worker touches them all.
+
+Compacted, so that it holds the last word about each key; a record without value = no state.
+
+    key ["run", state id, key as a list]    value: one byte, the state's version; then the state
+    key ["time", topic, partition]          value: how far event time has come in that input
+                                            partition, milliseconds, as text
+
+State ids say what a rule means, so the state of a rule that means something else now is not taken
+up by it. What a key's state is, only its engine knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from summit.base.errors import Corrupt
+from summit.cep.keygroups import key_group
+from summit.cep.keys import key_values, make_key
+from summit.cep.match import StateKey
+from summit.cep.state import Move, move_key
+from summit.client.types import ConsumerRecord
+
+_RUN: Final = b'["run"'
+STATE_PARTITIONS: Final = 8
+Record = tuple[bytes, bytes | None]
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class KeyState(NamedTuple):
+    """The state of one key."""
+
+    version: int
+    data: bytes
+
+
+def state_partition(group: int) -> int:
+    """Where the state of a key group stands."""
+    return group % STATE_PARTITIONS
+
+
+def state_record(key: StateKey, version: int, data: bytes | None) -> Record:
+    """What says that this is a key's state now; None = it has none."""
+    name = _encode(("run", key.rule, key_values(key.key)))
+    return name, None if data is None else bytes((version,)) + data
+
+
+def time_record(topic: str, partition: int, time_ms: int) -> Record:
+    """What says how far time has come in an input partition."""
+    return _encode(("time", topic, partition)), str(time_ms).encode()
+
+
+def moved_state(name: bytes, value: bytes | None, move: Move) -> bytes | None:
+    """The value of a record whose events stand at other places in another cluster.
+
+    Raises: Corrupt("pattern.state").
+    """
+    if value is None or not name.startswith(_RUN):
+        return value
+    return value[:1] + move_key(value[1:], value[0], move)
+
+
+class Restored:
+    """The state of some key groups, as their records come; that of others is passed over."""
+
+    def __init__(self) -> None:
+        self._last: dict[bytes, bytes] = {}
+        self.records = 0
+        self.bytes = 0
+
+    def take(self, records: Iterable[ConsumerRecord]) -> None:
+        """The next records; order matters within a partition only."""
+        for record in records:
+            self.records += 1
+            self.bytes += len(record.key or b"") + len(record.value or b"")
+            if record.value is None:
+                self._last.pop(record.key or b"", None)
+            else:
+                self._last[record.key or b""] = record.value
+
+    def content(
+        self, groups: Container[int]
+    ) -> tuple[dict[StateKey, KeyState], dict[tuple[str, int], int]]:
+        """States of these key groups by key; times by input partition.
+
+        Raises: Corrupt("journal.state") for a record that is none of ours.
+        """
+        states: dict[StateKey, KeyState] = {}
+        times: dict[tuple[str, int], int] = {}
+        for name, value in self._last.items():
+            try:
+                kind, first, second = _decode(name)
+                if kind == "run":
+                    key = make_key(second)
+                    if key is None:
+                        raise ValueError(f"{second} is no key")
+                    if key_group(key) in groups:
+                        states[StateKey(first, key)] = KeyState(value[0], value[1:])
+                elif kind == "time":
+                    times[first, second] = int(value)
+                else:
+                    raise ValueError(f"kind {kind}")
+            except (msgspec.MsgspecError, ValueError, TypeError, IndexError) as error:
+                raise Corrupt("journal.state", reason=f"{_shown(name)}: {error}") from error
+        return states, times
+
+
+def _shown(name: bytes) -> Any:
+    return name[:200].decode(errors="replace")
