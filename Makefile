@@ -54,8 +54,9 @@ interop: $(READY) ## other people's clients and suites against the broker, with 
 differential: $(READY)  ## the same requests to Apache Kafka and to our broker; what differs, unexplained
 	@$(BIN)/python -m tests.differential.run $(DIFF_ARGS)
 
-sim: $(READY)    ## the broker in a simulated world, seed after seed, half an hour long
+sim: $(READY)    ## broker and workers in a simulated world, seed after seed, half an hour long
 	@SUMMIT_SIM_SEEDS=20 $(BIN)/pytest -q tests/sim/test_cleaning_crash.py
+	@SUMMIT_SIM_SEEDS=300 $(BIN)/pytest -q tests/sim/test_runtime_sim.py
 	@$(BIN)/python -m tests.sim.run $(SIM_ARGS)
 
 fuzz: $(READY)   ## a million hostile requests against a broker in process, at most 90 minutes long

@@ -1,0 +1,119 @@
+"""Records of `_summit.state` and `_summit.exchange`: there and back, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from summit.base.errors import Corrupt
+from summit.cep.keygroups import KEY_GROUPS, key_group
+from summit.cep.keys import make_key
+from summit.cep.match import Remote, StateKey
+from summit.client.types import ConsumerRecord
+from summit.journal.exchange_log import (
+    FRAME_BYTES_MAX,
+    NO_TIME,
+    decode_frame,
+    encode_frames,
+)
+from summit.journal.state_log import (
+    STATE_PARTITIONS,
+    KeyState,
+    Restored,
+    state_partition,
+    state_record,
+    time_record,
+)
+
+ALL = range(KEY_GROUPS)
+values = st.one_of(st.text(), st.booleans(), st.integers(-(2**53), 2**53))
+keys = st.lists(values, min_size=0, max_size=3).map(make_key).filter(lambda key: key is not None)
+
+
+def record(key: bytes, value: bytes | None, partition: int = 0) -> ConsumerRecord:
+    return ConsumerRecord(
+        topic="_summit.state", partition=partition, offset=0, timestamp=0, key=key, value=value
+    )
+
+
+@given(st.lists(st.tuples(keys, st.one_of(st.none(), st.binary()))))
+def test_what_was_said_last_of_a_key_is_its_state(said: list[tuple[Any, bytes | None]]) -> None:
+    restored = Restored()
+    last: dict[StateKey, KeyState] = {}
+    for key, data in said:
+        name = StateKey("rule", key)
+        restored.take([record(*state_record(name, 1, data))])
+        if data is None:
+            last.pop(name, None)
+        else:
+            last[name] = KeyState(1, data)
+    states, times = restored.content(ALL)
+    assert (states, times) == (last, {})
+    assert restored.records == len(said)
+    group = key_group(said[0][0]) if said else 0
+    assert restored.content({group})[0] == {
+        key: state for key, state in last.items() if key_group(key.key) == group
+    }
+
+
+def test_times_of_inputs_and_partitions_of_groups() -> None:
+    restored = Restored()
+    for time_ms in (7, -3, 1_700_000_000_000):
+        restored.take([record(*time_record("a/b", 3, time_ms))])
+    assert restored.content(ALL) == ({}, {("a/b", 3): 1_700_000_000_000})
+    assert {state_partition(group) for group in ALL} == set(range(STATE_PARTITIONS))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (b"", b"x"), (b"[]", b"x"), (b'["run","r",["a"]]', b""), (b'["run","r",[[1]]]', b"\x01x"),
+        (b'["time","t",0]', b"noon"), (b'["else","t",0]', b"1"), (b"\xff", b"1"),
+    ],
+)  # fmt: skip
+def test_a_record_that_is_none_of_ours_is_named(key: bytes, value: bytes) -> None:
+    restored = Restored()
+    restored.take([record(key, value)])
+    with pytest.raises(Corrupt) as caught:
+        restored.content(ALL)
+    assert caught.value.code == "journal.state"
+
+
+def event(offset: int, topic: str = "t", size: int = 2, **members: Any) -> Remote:
+    row = {"partition": 1, "timestamp_ms": 5, "taken_ms": 6, "key": b"k", "headers": None}
+    return Remote(group=3, topic=topic, offset=offset, value=b"x" * size, **{**row, **members})
+
+
+def test_a_frame_comes_out_as_it_went_in() -> None:
+    headers = [["summit.src", b"file:x"], ["none", None]]
+    events = [event(1), event(4, headers=headers, key=None), event(9, "u"), event(10)]
+    told = {("t", 1): (11, 99), ("u", 1): (10, NO_TIME)}
+    (value,) = encode_frames(events, told, 7)
+    frame = decode_frame(value)
+    assert (frame.definitions, frame.told) == (7, told)
+    (one, taken), (two, _), (three, _) = frame.chunks
+    assert (one.topic, one.partition, one.offsets, taken) == ("t", 1, [1, 4], [6, 6])
+    assert (one.keys, one.headers) == ([b"k", None], [[], headers])
+    assert (two.topic, two.offsets, three.offsets) == ("u", [9], [10])
+    assert encode_frames([], {}, 7) == []
+
+
+def test_a_frame_fits_into_a_record_and_what_is_told_comes_last() -> None:
+    events = [event(n, size=150_000) for n in range(7)]
+    frames = [decode_frame(value) for value in encode_frames(events, {("t", 1): (7, 9)}, 0)]
+    assert [sum(len(c.offsets) for c, _ in frame.chunks) for frame in frames] == [3, 3, 1]
+    assert [bool(frame.told) for frame in frames] == [False, False, True]
+    assert FRAME_BYTES_MAX < 500_000
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"x", msgspec.msgpack.encode([2, 0, [], []]), msgspec.msgpack.encode([1, 0])]
+)
+def test_another_frame_is_refused(value: bytes) -> None:
+    with pytest.raises(Corrupt) as caught:
+        decode_frame(value)
+    assert caught.value.code == "exchange.frame"
