@@ -12,6 +12,8 @@ import pytest
 from tests.flow.worker_process import WorkerProcess
 from tests.flow.world import T0, failure, five_failures, world
 
+from summit.base.errors import Closed
+
 SESSION_MS = 1_000
 
 pytestmark = pytest.mark.slow
@@ -72,6 +74,40 @@ def test_one_that_stops_hands_over_at_once(servers: list[str]) -> None:
             async with asyncio.timeout(20):
                 assert len(await w.settle(await w.send(*(failure(n) for n in (3, 4))))) == 1
             assert two.status()["keyGroups"] == 64
+
+    asyncio.run(run())
+
+
+def test_one_that_comes_back_under_its_name_goes_on_at_once(servers: list[str]) -> None:
+    """Neither its session nor its open transaction is waited for, which would take a minute."""
+    patient: dict[str, Any] = {"sessionTimeoutMs": 60_000, "transactionTimeoutMs": 60_000}
+
+    async def run() -> None:
+        async with world(servers) as w:
+            with WorkerProcess(servers, instanceId="one", **patient) as first:
+                await asyncio.to_thread(first.wait_active)
+                await w.apply(five_failures())
+                await w.settle(await w.send(*(failure(n) for n in range(3))))
+                first.kill()
+            with WorkerProcess(servers, instanceId="one", **patient) as second:
+                await asyncio.to_thread(second.wait_active)
+                assert len(await w.settle(await w.send(*(failure(n) for n in (3, 4))))) == 1
+
+    asyncio.run(run())
+
+
+def test_of_two_of_one_name_the_older_ends(servers: list[str]) -> None:
+    async def run() -> None:
+        async with world(servers) as w:
+            older = await w.start_worker(instance_id="one")
+            await w.apply(five_failures())
+            await w.settle(await w.send(*(failure(n) for n in range(3))))
+            newer = await w.start_worker(instance_id="one")
+            assert await newer.wait_active(60_000)
+            with pytest.raises(Closed):
+                await asyncio.wait_for(older.wait_finished(), 60)
+            assert (older.state, newer.state) == ("failed", "active")
+            assert len(await w.settle(await w.send(*(failure(n) for n in (3, 4))))) == 1
 
     asyncio.run(run())
 

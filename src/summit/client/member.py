@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
-from summit.base.errors import SummitError, Unavailable
+from summit.base.errors import Closed, SummitError, Unavailable
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
 from summit.client import librdkafka
@@ -61,6 +61,7 @@ class GroupMember:
         self._waiting: deque[ConsumerRecord] = deque()
         self._ends: dict[TopicPartition, int] = {}
         self._arrived: Callable[[], None] = lambda: None
+        self._failure: SummitError | None = None
         self._leaving = threading.Event()
         self._lock = threading.Lock()
         self._rereads: dict[TopicPartition, int] = {}
@@ -99,6 +100,11 @@ class GroupMember:
         self._waiting.clear()
         self._ends = {}
         return taken, ends
+
+    def check(self) -> None:
+        """Raises what has ended the membership for good: Closed("client.fenced"); Unavailable."""
+        if self._failure is not None:
+            raise self._failure
 
     def reread(self, positions: Mapping[TopicPartition, int]) -> None:
         """Go on reading all partitions that are held from these offsets.
@@ -156,6 +162,8 @@ class GroupMember:
                 continue
             if error is not None:
                 fault = translate(error, group=self._config.group_id)
+                if error.name() == "_FATAL":  # another member has taken this one's name
+                    raise Closed("client.fenced", what="member", reason=str(error))
                 get_logger(__name__).warning("member.fault", code=fault.code, error=str(fault))
                 continue
             headers = message.headers()
@@ -246,8 +254,14 @@ class GroupMember:
             reading = self._rereading
             try:
                 records, ends = await self._calls.run(self._fetch)
-            except (RuntimeError, self._library.KafkaException) as error:
-                raise Unavailable("client.broker_fault", reason=str(error)) from error
+            except (RuntimeError, SummitError, self._library.KafkaException) as error:
+                reason = str(error)
+                self._failure = (
+                    error if isinstance(error, SummitError)
+                    else Unavailable("client.broker_fault", reason=reason)
+                )  # fmt: skip
+                self._arrived()
+                return
             if reading != self._rereading:
                 continue  # read from where it was before
             self._waiting.extend(records)

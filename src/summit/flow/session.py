@@ -150,6 +150,7 @@ class Session:
         self._follow_definitions()
         await self._member.join(EXCHANGE_TOPIC, self, self._inputs.wake)
         while not self._stopping():
+            self._member.check()
             await self._answer_group()
             if not self.runtime.held:
                 await asyncio.sleep(0.01)
@@ -297,11 +298,11 @@ class Session:
     ) -> None:
         """Drop everything that is not committed and go on from what is.
 
-        Raises: Closed where another worker has taken this one's name.
+        That another transactor of the name has been there is no reason to end: the coordinator
+        itself is one when a transaction took too long. Of two workers of one name the older is
+        put out of the group.
         """
         if error is not None:
-            if error.code == "client.fenced" and self.settings.instance_id is not None:
-                raise error
             get_logger(__name__).warning("worker.begins_anew", code=error.code, error=str(error))
         with suppress(SummitError):
             await self._commits.settle()

@@ -138,7 +138,7 @@ class Worker:
 
     async def _run(self) -> None:
         pause_ms = WORKER_RETRY_MS
-        while not self._stopping:
+        while not self._is_stopping():
             session = self._session = Session(
                 self.settings,
                 self._clock,
@@ -153,6 +153,8 @@ class Worker:
                     return
                 pause_ms = WORKER_RETRY_MS
             except Closed:
+                if self._is_stopping():
+                    return
                 raise
             except SummitError as error:
                 # Taken away, or trouble that a new beginning may mend: nothing is lost by it.
@@ -162,6 +164,9 @@ class Worker:
             finally:
                 await session.close()
                 self._session = None
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
 
     def _crashed(self, _: str, error: BaseException) -> None:
         self._failure = error
