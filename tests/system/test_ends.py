@@ -61,7 +61,7 @@ def test_sigterm_under_load_exits_0_and_loses_nothing_acknowledged(tmp_path: Pat
     for thread in threads:
         thread.join(30)
     assert refusals <= {503}
-    assert len(posted) > 20
+    assert len(posted) > 5
     assert len(ingested) > 100
     assert (tmp_path / "data" / "clean-shutdown").exists()
     with Running(*arguments) as again:

@@ -232,7 +232,7 @@ def test_killed_under_load(tmp_path: Path) -> None:
         f"{len(events)} + {len(ingested)} events, {clients.repeats} repeats, {len(alerts)} alerts"
     )
     ids = Counter(event["eventId"] for _, event in events)
-    assert len(clients.posted) > 50
+    assert len(clients.posted) > 20
     assert len(clients.ingested) > 100
     assert clients.repeats > 0
     assert set(ids.values()) == {1}, "an event was stored twice"
