@@ -33,7 +33,6 @@ FETCH_SESSION_PARTS_MAX: Final = 200_000  # partitions in all of them, 300 bytes
 # ---- client ----
 CLIENT_QUEUE_KIB: Final = 16_384  # KiB a consumer reads ahead; more only costs memory
 TOPIC_UNKNOWN_AFTER_MS: Final = 1_000  # ms a record waits for its topic to come into being
-TOPIC_HEARD_OF_MS: Final = 5_000  # ms in which all brokers of a cluster hear of a new topic
 RECORD_OVERHEAD_BYTES: Final = 100  # bytes counted per record beside key, value and headers
 PRODUCER_CLOSE_MS: Final = 10_000  # ms that close() waits for answers before it fails the rest
 CONSUMER_POLL_MS: Final = 1_000  # ms of one wait for records where the caller names none
@@ -82,7 +81,6 @@ ALERT_EVIDENCE_MAX: Final = 2_000  # evidence entries of an alert, about 150 byt
 ALERT_TEXT_VALUE_CHARS_MAX: Final = 200  # characters of one value inside a title or description
 DEAD_LETTER_BYTES_MAX: Final = 700 << 10  # original value of a dead letter; base64 below 1 MiB
 WATERMARK_UNKNOWN: Final = -(1 << 62)  # ms; the watermark of a partition without events
-READ_BACK_SAMPLES: Final = 64  # per `within` and partition; a restart reads 1/64 of it more
 FOLLOWER_BATCH_RECORDS: Final = 2_000  # records a follower takes before it tells who waits
 FOLLOWER_POLL_MS: Final = 1_000  # ms a follower waits for records in one call
 FOLLOWER_READY_MS: Final = 30_000  # ms in which a topic is read to its end at the start

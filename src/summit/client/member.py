@@ -122,13 +122,6 @@ class GroupMember:
         """What proves the membership to the coordinator, as of the last look; for `Transactor`."""
         return self._metadata
 
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Make these the group's next offsets, outside any transaction.
-
-        Raises: Conflict("consumer.rebalanced"); Unavailable.
-        """
-        await self._calls.run(partial(self._commit, dict(offsets)))
-
     # ---- on the member's thread ----
 
     def _dial(self, topic: str) -> None:
@@ -185,17 +178,6 @@ class GroupMember:
         parts = self._parts({key: at for key, at in positions.items() if key in held})
         self._handle.incremental_unassign(parts)
         self._handle.incremental_assign(parts)
-
-    def _commit(self, offsets: dict[TopicPartition, int]) -> None:
-        if not offsets:
-            return
-        try:
-            answers = self._handle.commit(offsets=self._parts(offsets), asynchronous=False)
-        except self._library.KafkaException as error:
-            raise translate(error, group=self._config.group_id) from error
-        for answer in answers:
-            if answer.error is not None:
-                raise translate(answer.error, group=self._config.group_id)
 
     def _assigned(self, handle: Any, parts: list[Any]) -> None:
         # Like the two below called inside `consume` and `close`, on the member's thread.

@@ -49,18 +49,14 @@ class Transactor:
     """Writes transactions, one at a time.
 
     Args:
-        name: The transactional id: at most one transactor of a name is alive, older ones are
-            fenced. None = no transactions: records are durable, then `commit_offsets` follows.
-        timeout_ms: How long a transaction may stay open before the brokers abort it.
+        config: With a `transactional_id`: at most one transactor of a name is alive, older ones
+            are fenced.
     """
 
-    def __init__(
-        self, config: ProducerConfig, name: str | None, timeout_ms: int, clock: Clock
-    ) -> None:
+    def __init__(self, config: ProducerConfig, clock: Clock) -> None:
         self._config = config
         self._clock = clock
-        self._name = name
-        self._timeout_ms = timeout_ms
+        self._timeout_ms = config.transaction_timeout_ms
         self._calls = CallThread("summit-transactor")
         self._handle: Any = None
         self._library: Any = None
@@ -87,7 +83,7 @@ class Transactor:
             watched: Records whose places are wanted, or that may be refused.
             others: Records that cost less: of them it is only known that all are written.
             offsets: The group's next offsets.
-            membership: `GroupMember.metadata`; without transactions not used, nor `offsets`.
+            membership: `GroupMember.metadata`.
             closing: Gives the last records when it is known where the others stand.
         Returns: Where `watched` stand, in their order.
         Raises: Conflict("consumer.rebalanced") and Invalid: cleanly aborted, the transactor can
@@ -109,21 +105,9 @@ class Transactor:
         self._library = librdkafka.load()
         servers = self._config.servers
         settings = librdkafka.producer_settings(self._config, servers, lambda _: None)
-        if self._name is not None:
-            settings |= {
-                "transactional.id": self._name,
-                "transaction.timeout.ms": self._timeout_ms,
-                "socket.timeout.ms": min(self._config.request_timeout_ms, self._timeout_ms),
-                "message.timeout.ms": min(self._config.delivery_timeout_ms, self._timeout_ms),
-                # Otherwise an answer is waited for without end after all brokers were away.
-                "metadata.recovery.strategy": "none",
-            }
         try:
             self._handle = self._library.Producer(settings)
-            if self._name is None:
-                self._handle.list_topics(timeout=self._config.connect_timeout_ms / 1000)
-            else:
-                self._handle.init_transactions(self._timeout_ms / 1000)
+            self._handle.init_transactions(self._timeout_ms / 1000)
         except self._library.KafkaException as error:
             raise _unusable(translate(error, brokers=", ".join(servers))) from error
 
@@ -145,24 +129,20 @@ class Transactor:
             raise Closed("client.closed", what="producer")
         deadline_ms = self._clock.monotonic_ms() + self._timeout_ms
         try:
-            if self._name is not None:
-                self._handle.begin_transaction()
+            self._handle.begin_transaction()
             for index, record in enumerate(others):
                 self._produce_one(record, None, deadline_ms)
                 if index % _POLL_EVERY == 0:
                     self._handle.poll(0)
             written = self._produce(watched, deadline_ms)
             self._produce(closing(written), deadline_ms)
-            if self._name is not None:
-                parts = [
-                    self._library.TopicPartition(key.topic, key.partition, offset)
-                    for key, offset in offsets.items()
-                ]
-                if parts:
-                    self._handle.send_offsets_to_transaction(
-                        parts, membership, self._left(deadline_ms)
-                    )
-                self._handle.commit_transaction(self._left(deadline_ms))
+            parts = [
+                self._library.TopicPartition(key.topic, key.partition, offset)
+                for key, offset in offsets.items()
+            ]
+            if parts:
+                self._handle.send_offsets_to_transaction(parts, membership, self._left(deadline_ms))
+            self._handle.commit_transaction(self._left(deadline_ms))
         except self._library.KafkaException as error:
             raise self._give_up(translate(error), error.args[0]) from error
         except SummitError as error:
@@ -216,8 +196,6 @@ class Transactor:
 
     def _give_up(self, fault: SummitError, error: Any) -> SummitError:
         """Abort, where that can be told for sure; otherwise the transactor is done for."""
-        if self._name is None:
-            return fault
         if error is not None and error.fatal():
             return _unusable(fault)
         recoverable = isinstance(fault, Invalid) or fault.code == "consumer.rebalanced"

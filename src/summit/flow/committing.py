@@ -37,7 +37,7 @@ class Commits:
     """See the module; one loop's.
 
     Args:
-        member: Proves the membership; without transactions it commits the offsets.
+        member: Proves the membership.
         inputs: Woken when a transaction has ended.
         lost: Asked whether key groups were given to others: then a refusal is final.
     """
@@ -75,7 +75,6 @@ class Commits:
             await self._transactor.stop()
             self._transactor = None
         settings = self._settings
-        exactly = settings.guarantee == "exactly_once"
         transactor = Transactor(
             ProducerConfig(
                 client_id=settings.name,
@@ -85,9 +84,9 @@ class Commits:
                 buffer_memory=64 << 20,
                 delivery_timeout_ms=30_000,
                 retries=100,
+                transactional_id=f"{settings.group_id}-{self._name}",
+                transaction_timeout_ms=settings.transaction_timeout_ms,
             ),
-            f"{settings.group_id}-{self._name}" if exactly else None,
-            settings.transaction_timeout_ms,
             self._clock,
         )
         try:
@@ -140,8 +139,6 @@ class Commits:
     async def _write(self, outputs: Outputs, cut: Cut, progress: ProgressRecord | None) -> None:
         offsets = self._offsets(cut)
         await self._transact(outputs, offsets, progress)
-        if self._settings.guarantee != "exactly_once":
-            await self._member.commit(offsets)
         self._positions.update(cut.positions)
         self._metrics.commits += 1
         self._metrics.alerts += len(cut.made)

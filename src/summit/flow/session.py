@@ -529,7 +529,6 @@ class Session:
             seen=cut.seen,
             definitions=self._acting,
             reads=self.rules.filter.wanted,
-            guarantee=self.settings.guarantee,
             runs=self.runtime.engine.matcher.live_runs,
             at=self._clock.now_ms(),
         )

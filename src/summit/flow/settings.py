@@ -30,9 +30,6 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
             from being forgotten.
         session_timeout_ms: When a killed worker's work goes to another one; Kafka's least is 6 s.
         retry_backoff_max_ms: Longest pause between attempts while the brokers are away.
-        guarantee: `exactly_once`: positions, outputs and state in one transaction; or
-            `at_least_once`, which is cheaper: after a crash alerts may come twice, with the same
-            id.
         transaction_timeout_ms: When the brokers abort what a killed worker left open; until then
             nobody can go on in its place, unless its `instance_id` comes back.
         instance_id: A name of its own for this worker, kept over restarts: a worker that comes
@@ -51,7 +48,6 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
     idle_ms: int = 300_000
     session_timeout_ms: int = 6_000
     retry_backoff_max_ms: int = 5_000
-    guarantee: Literal["exactly_once", "at_least_once"] = "exactly_once"
     transaction_timeout_ms: int = 10_000
     instance_id: str | None = None
     stop_at_end: bool = False
@@ -65,9 +61,12 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
 
     def check(self) -> None:
         for field in ("batch_records", "commit_interval_ms", "topics_refresh_ms", "idle_ms",
-                      "retry_backoff_max_ms", "progress_interval_ms",
-                      "transaction_timeout_ms"):  # fmt: skip
+                      "retry_backoff_max_ms", "progress_interval_ms"):  # fmt: skip
             if getattr(self, field) < 1:
                 raise Invalid("config.invalid", reason=f"{field} must be 1 or more", pointer="")
+        if self.transaction_timeout_ms < 1_000:
+            raise Invalid(
+                "config.invalid", reason="transaction_timeout_ms must be 1000 or more", pointer=""
+            )  # fmt: skip
         if not self.servers:
             raise Invalid("config.invalid", reason="bootstrapServers is empty", pointer="")

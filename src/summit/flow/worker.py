@@ -15,13 +15,14 @@ from summit.flow.metrics import WorkerMetrics
 from summit.flow.session import Session
 from summit.flow.settings import WorkerSettings
 from summit.journal.definitions import Definitions
+from summit.journal.progress_record import GUARANTEE
 
 
 class Worker:
     """Joins the group and works on its share; one loop's. Also `async with`.
 
     Exactly once: positions, alerts and the state of unfinished matches in one transaction
-    (`settings.guarantee` may choose less). Whoever takes over goes on from the last one.
+    Whoever takes over goes on from the last one.
 
     Args:
         settings: A `WorkerSettings`, or a mapping with its names.
@@ -126,7 +127,7 @@ class Worker:
         if session is not None:
             runtime = session.runtime
             matcher = runtime.engine.matcher
-            status["guarantee"] = self.settings.guarantee
+            status["guarantee"] = GUARANTEE
             status["keyGroups"] = len(runtime.held)
             status["rules"] = len(session.rules.plans)
             status["faultyRules"] = dict(session.rules.faulty)

@@ -16,11 +16,14 @@ Part of the transaction that it tells of, so it never claims more than is done.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from summit.base.errors import Invalid
 
 Positions = dict[str, int]
+GUARANTEE: Final = "exactly_once"  # what workers give; there is no cheaper one yet
 
 
 class ProgressRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -33,7 +36,7 @@ class ProgressRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     alerts: Positions = {}
     definitions: int = 0
     reads: list[str] = []
-    guarantee: str = "exactly_once"
+    guarantee: str = GUARANTEE
     runs: int = 0
     at: int = 0
 
