@@ -23,6 +23,7 @@ from summit.client.types import TopicPartition
 
 _POLL_EVERY: Final = 1_000  # records between two looks at the reports
 _FULL_POLL_S: Final = 0.05
+_ABORTABLE: Final = ("consumer.rebalanced", "producer.must_abort")
 
 
 class Outgoing(NamedTuple):
@@ -86,9 +87,10 @@ class Transactor:
             membership: `GroupMember.metadata`.
             closing: Gives the last records when it is known where the others stand.
         Returns: Where `watched` stand, in their order.
-        Raises: Conflict("consumer.rebalanced") and Invalid: cleanly aborted, the transactor can
-            be used again; Invalid's details hold `index`, the record that was refused. Closed and
-            Unavailable: this transactor must be stopped and a new one started.
+        Raises: Conflict and Invalid: cleanly aborted, the transactor can be used again. After a
+            Conflict the same may be accepted with a newer proof of membership; Invalid's details
+            hold `index`, the record that was refused. Closed and Unavailable: this transactor
+            must be stopped and a new one started.
         """
         return await self._calls.run(
             partial(self._write, watched, others, offsets, membership, closing)
@@ -147,6 +149,8 @@ class Transactor:
             raise self._give_up(translate(error), error.args[0]) from error
         except SummitError as error:
             raise self._give_up(error, None) from error
+        except SystemError as error:  # what confluent-kafka makes of a flush once it is fenced
+            raise Closed("client.fenced", reason=str(error)) from error
         return written
 
     def _produce(self, records: Sequence[Outgoing], deadline_ms: float) -> list[Written]:
@@ -198,8 +202,7 @@ class Transactor:
         """Abort, where that can be told for sure; otherwise the transactor is done for."""
         if error is not None and error.fatal():
             return _unusable(fault)
-        recoverable = isinstance(fault, Invalid) or fault.code == "consumer.rebalanced"
-        if not recoverable:
+        if not isinstance(fault, Invalid) and fault.code not in _ABORTABLE:
             return _unusable(fault)
         try:
             self._handle.abort_transaction(self._timeout_ms / 1000)
