@@ -59,6 +59,9 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         """The letter for a record; too long a value is left out."""
         value = record.value
         is_left_out = value is not None and len(value) > DEAD_LETTER_BYTES_MAX
+        if is_left_out:
+            note = f"{error.message} (value of {len(value or b'')} bytes {_LEFT_OUT})"
+            error = msgspec.structs.replace(error, message=note)
         return cls(
             topic=record.topic, partition=record.partition, offset=record.offset, key=record.key,
             value=None if is_left_out else value, headers=record.headers, error=error,
@@ -67,9 +70,6 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     def encode(self) -> bytes:
         """The value of its record."""
-        error = msgspec.to_builtins(self.error)
-        if self.is_value_left_out:
-            error["message"] += _LEFT_OUT
         return msgspec.json.encode(
             {
                 "originalTopic": self.topic,
@@ -78,7 +78,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
                 "originalKey": _base64(self.key),
                 "originalHeaders": [[name, _base64(text)] for name, text in self.headers.pairs],
                 "originalValue": _base64(self.value),
-                "error": error,
+                "error": msgspec.to_builtins(self.error),
                 "timestamp": self.timestamp,
             }
         )
@@ -98,13 +98,13 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
                 headers=_headers(plain["originalHeaders"]),
                 error=error,
                 timestamp=plain["timestamp"],
-                is_value_left_out="left out: read it at its offset" in error.message,
+                is_value_left_out=_LEFT_OUT in error.message,
             )
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error_seen:
             raise Corrupt("dead_letter.unreadable", reason=str(error_seen)) from error_seen
 
 
-_LEFT_OUT: Final = " (value left out: read it at its offset)"
+_LEFT_OUT: Final = "left out: read it at its offset"
 
 
 def dead_letter_topic(topic: str) -> str:

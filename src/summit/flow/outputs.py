@@ -9,14 +9,16 @@ import msgspec
 from summit.alerts import Alert, encode_alert
 from summit.base.logs import get_logger
 from summit.cep.keygroups import KEY_GROUPS
+from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.transactor import Outgoing, Written
 from summit.client.types import ConsumerRecord
-from summit.flow.dead_letters import Fault, OriginalRecord, dead_letter_topic, dead_letter_value
 from summit.flow.runtime import Cut
 from summit.journal.exchange_log import encode_frames
 from summit.journal.state_log import state_partition
 from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC
 
+# What is no fault of the event: a deletion, or an event that no rule can use. Counted only.
+COUNTED_ONLY: Final = frozenset({"event.empty", "event.no_type", "event.no_key"})
 _EVIDENCE_SHORT: Final = 50
 
 
@@ -85,20 +87,11 @@ def alert_record(alert: Alert) -> Outgoing:
     return Outgoing(ALERTS_TOPIC, alert.id.encode(), encode_alert(alert))
 
 
-def letter_record(record: ConsumerRecord, fault: Fault, now_ms: int) -> Outgoing:
+def letter_record(record: ConsumerRecord, error: DeadLetterError, now_ms: int) -> Outgoing:
     """A record put aside, with the reason."""
+    value = DeadLetter.of(record, error, now_ms).encode()
     headers = list(record.headers.pairs)
-    original = OriginalRecord(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=record.key,
-        value=record.value,
-        headers=headers,
-    )
-    topic = dead_letter_topic(record.topic)
-    value = dead_letter_value(original, fault, now_ms)
-    return Outgoing(topic, record.key, value, headers=headers or None)
+    return Outgoing(dead_letter_topic(record.topic), record.key, value, headers=headers or None)
 
 
 def _shorter(alert: Alert) -> Alert | None:

@@ -31,16 +31,16 @@ from summit.base.logs import get_logger
 from summit.cep.chunks import chunk_records
 from summit.cep.keygroups import KEY_GROUPS
 from summit.cep.match import Rejected
+from summit.client.dead_letters import DeadLetterError
 from summit.client.member import GroupMember
 from summit.client.settings import ConsumerConfig
 from summit.client.transactor import Outgoing
 from summit.client.types import ConsumerRecord, TopicPartition
 from summit.flow.committing import Commits
-from summit.flow.dead_letters import COUNTED_ONLY, Fault
 from summit.flow.idle import IdleInputs
 from summit.flow.inputs import Inputs
 from summit.flow.metrics import WorkerMetrics
-from summit.flow.outputs import Outputs, letter_record
+from summit.flow.outputs import COUNTED_ONLY, Outputs, letter_record
 from summit.flow.placement import carrier
 from summit.flow.restoring import restore
 from summit.flow.rules import Rules, rules_of
@@ -342,8 +342,10 @@ class Session:
             if reject.code in COUNTED_ONLY:
                 continue
             record = by_place[reject.topic, reject.partition, reject.offset]
-            fault = Fault(code=reject.code, message=reject.message, stage="parse", rule=reject.rule)
-            self._letters.append(letter_record(record, fault, self._clock.now_ms()))
+            error = DeadLetterError(
+                code=reject.code, message=reject.message, stage="parse", rule=reject.rule
+            )
+            self._letters.append(letter_record(record, error, self._clock.now_ms()))
 
     def _take_frames(self) -> bool:
         """Take what other workers have sent; whether there was any."""

@@ -12,13 +12,14 @@ from collections.abc import Iterable
 from fnmatch import translate
 from typing import Final
 
-DEAD_LETTER_SUFFIX: Final = ".dlq"
+from summit.client.dead_letters import SUFFIX
+
 OUTPUT_TOPICS: Final = frozenset({"alerts"})
 
 
 def is_user_topic(name: str) -> bool:
     """Whether rules may read a topic."""
-    return not (name.startswith("_") or name.endswith(DEAD_LETTER_SUFFIX) or name in OUTPUT_TOPICS)
+    return not (name.startswith("_") or name.endswith(SUFFIX) or name in OUTPUT_TOPICS)
 
 
 class TopicFilter:

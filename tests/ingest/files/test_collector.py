@@ -162,7 +162,8 @@ def test_jsonl_passes_bytes_through_and_buries_what_is_no_object(tmp_path: Path)
     assert first["error"]["stage"] == "collector"
     assert str(path) in first["error"]["message"]
     assert (first["originalTopic"], first["originalOffset"]) == ("t", None)
-    assert first["originalHeaders"] == {"summit.src": sources(log, "t.dlq")[0]}
+    source = base64.b64encode(sources(log, "t.dlq")[0].encode()).decode()
+    assert first["originalHeaders"] == [["summit.src", source]]
     assert (collector.status().accepted, collector.status().rejected) == (3, 5)
     read_batch(log, path, keyField="user", file={"format": "jsonl"})
     assert len(log.records("t")) == 3

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from summit.base.limits import FILE_IN_FLIGHT_RECORDS_MAX
-from summit.ingest.dead_letters import dead_letter_topic
+from summit.client.dead_letters import dead_letter_topic
 from summit.ingest.files.coordinates import Coordinate, parse_coordinate
 from summit.ingest.files.log_access import LogAccess
 

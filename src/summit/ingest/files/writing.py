@@ -11,9 +11,10 @@ from typing import Final, Protocol, TypeVar
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.base.logs import get_logger
+from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
+from summit.client.types import Headers
 from summit.events.fields import compile_path
 from summit.ingest.bodies import key_reader
-from summit.ingest.dead_letters import dead_letter, dead_letter_topic
 from summit.ingest.files.coordinates import SOURCE_HEADER, Coordinate
 from summit.ingest.files.lane import Lane, Outgoing, Window
 from summit.ingest.files.ledger import Ledger
@@ -173,15 +174,14 @@ class Writer:
         topic = self._config.topic
         get_logger(__name__).warning("collector.dead_letter", path=path, error=str(error))
         self._listener.note_error(error)
-        value = dead_letter(
-            record.value,
-            error,
-            topic=topic,
-            partition=None,
-            headers=[(SOURCE_HEADER, record.place.text.encode())],
-            now_ms=self._clock.now_ms(),
-        )
-        return record._replace(topic=dead_letter_topic(topic), value=value, key=None)
+        # A line that became no record has no partition and offset; its place is in its header.
+        letter = DeadLetter(
+            topic=topic, partition=None, offset=None, key=None, value=record.value,
+            headers=Headers([(SOURCE_HEADER, record.place.text.encode())]),
+            error=DeadLetterError(code=error.code, message=str(error), stage="collector"),
+            timestamp=self._clock.now_ms(),
+        )  # fmt: skip
+        return record._replace(topic=dead_letter_topic(topic), value=letter.encode(), key=None)
 
     async def _partition_of(self, identity: str, topic: str) -> int:
         """The partition of a file: where its records are already, else by its identity."""
