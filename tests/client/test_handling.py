@@ -11,6 +11,7 @@ from tests.client.conftest import Heard, World, poll_all, until
 
 from summit.base.errors import Internal
 from summit.client import ConsumerConfig, ConsumerRecord
+from summit.client.giving_up import GivingUp
 from summit.client.handling import Handling
 from summit.client.positions import Positions
 
@@ -21,12 +22,9 @@ class Bench:
     def __init__(self, handler: Callable[[ConsumerRecord], Any], **config: Any) -> None:
         self.positions = Positions()
         self.told: list[Any] = []
-        self.handling = Handling(
-            handler,
-            ConsumerConfig.from_dict({"groupId": "g", "handlerBackoffMs": 1, **config}),
-            self.positions,
-            lambda name, payload: self.told.append((name, payload)),
-        )
+        settings = ConsumerConfig.from_dict({"groupId": "g", "handlerBackoffMs": 1, **config})
+        self.giving_up = GivingUp(settings, lambda name, payload: self.told.append((name, payload)))
+        self.handling = Handling(handler, settings, self.positions, self.giving_up)
 
     async def batch(self, *places: tuple[int, int]) -> None:
         records = [ConsumerRecord("a-b", partition, offset, 0) for partition, offset in places]
@@ -151,7 +149,7 @@ def test_a_skipped_record_is_told_and_counted() -> None:
         assert name == "error"
         assert (payload.record.offset, payload.attempts) == (1, 2)
         assert payload.error.code == "consumer.handler_failed"
-        assert bench.handling.skipped == 1
+        assert bench.giving_up.skipped == 1
         assert bench.due() == {0: 3}
 
     asyncio.run(go())

@@ -22,6 +22,8 @@ from summit.base.tasks import Tasks
 from summit.client.addresses import resolve_addresses
 from summit.client.committing import Committer, requested_offsets
 from summit.client.dead_letters import DeadLetterBox
+from summit.client.deserializing import Deserializing
+from summit.client.giving_up import GivingUp
 from summit.client.handling import Handler, Handling, in_hand
 from summit.client.intake import Intake
 from summit.client.positions import Positions
@@ -54,6 +56,9 @@ class StreamConsumer(Emitter):
     Args:
         config: A `ConsumerConfig`, or a mapping with its names.
         tell_ends: Whether `read_to` is wanted.
+        key_deserializer: What makes values of keys: a name (`json` …), an object with
+            `deserialize`, or a function of the bytes. Default: `keyDeserializer`, else bytes.
+        value_deserializer: The same for values.
     """
 
     def __init__(
@@ -62,6 +67,8 @@ class StreamConsumer(Emitter):
         *,
         clock: Clock | None = None,
         tell_ends: bool = False,
+        key_deserializer: Any = None,
+        value_deserializer: Any = None,
     ) -> None:
         super().__init__()
         self._tell_ends = tell_ends
@@ -80,8 +87,10 @@ class StreamConsumer(Emitter):
         self._worker: asyncio.Task[None] | None = None
         self._tasks = Tasks()
         self._closed = False
-        self._skipped_before = 0
-        self._dead_lettered_before = 0
+        self._giving_up = GivingUp(self.config, self.emit, self._bury)
+        self._deserializing = Deserializing.of(
+            self.config, key_deserializer, value_deserializer, self._giving_up
+        )
         self._box: DeadLetterBox | None = None
 
     # ---- connection and subscription ----
@@ -111,7 +120,7 @@ class StreamConsumer(Emitter):
             calls.close()
             self._loop = None
             raise
-        intake = Intake(reader, self._clock, positions, self._tell_error)
+        intake = Intake(reader, self._clock, positions, self._tell_error, self._deserializing)
         committer = Committer(reader, calls, positions, self.emit, self._tell_error)
         self._link = _Link(reader, intake, calls, committer)
         self.addresses = addresses
@@ -169,13 +178,12 @@ class StreamConsumer(Emitter):
     @property
     def skipped(self) -> int:
         """Records given up by `onHandlerFailure: skip` since the consumer was made."""
-        return self._skipped_before + (0 if self._handling is None else self._handling.skipped)
+        return self._giving_up.skipped
 
     @property
     def dead_lettered(self) -> int:
         """Records put into dead-letter topics since the consumer was made."""
-        now = 0 if self._handling is None else self._handling.dead_lettered
-        return self._dead_lettered_before + now
+        return self._giving_up.dead_lettered
 
     @property
     def running(self) -> bool:
@@ -187,10 +195,14 @@ class StreamConsumer(Emitter):
     async def poll(self, timeout_ms: int = 1_000) -> list[ConsumerRecord]:
         """Wait for records, at most `timeout_ms`; at most `maxPollRecords` of them.
 
-        What earlier polls returned counts as finished from now on.
+        What earlier polls returned counts as finished from now on. A record that cannot be
+        deserialized comes in no result: with `onHandlerFailure` dead-letter or skip it is passed
+        over, told and counted; with stop `poll` raises once those before it were returned, and
+        again until a `seek` behind it.
 
-        Raises: Invalid("consumer.no_offset") where `autoOffsetReset` is none; Conflict while a
-            handler runs; Closed.
+        Raises: Invalid("consumer.no_offset") where `autoOffsetReset` is none;
+            Corrupt("record.undeserializable"); Unavailable while a schema registry does not
+            answer; Conflict while a handler runs; Closed.
         """
         return await self.poll_batch(self.config.max_poll_records, timeout_ms)
 
@@ -200,7 +212,7 @@ class StreamConsumer(Emitter):
         if self.running:
             raise Conflict("consumer.running")
         self._positions.finish_handed()
-        return await link.intake.next(max_records, max_records, timeout_ms)
+        return await link.intake.next_values(max_records, max_records, timeout_ms)
 
     def wake(self) -> None:
         """Let the running `poll`, or else the next one, return soon with what there is."""
@@ -210,14 +222,18 @@ class StreamConsumer(Emitter):
         return self
 
     async def __anext__(self) -> ConsumerRecord:
-        """The next record; the one before counts as finished. Ends when the consumer is closed."""
+        """The next record; the one before counts as finished. Ends when the consumer is closed.
+
+        Raises what `poll` does; iterating again goes on at the same record.
+        """
         while not self._closed:
             link = self._require_connected()
             if self.running:
                 raise Conflict("consumer.running")
             self._positions.finish_handed()
             try:
-                found = await link.intake.next(1, self.config.max_poll_records, CONSUMER_POLL_MS)
+                most = self.config.max_poll_records
+                found = await link.intake.next_values(1, most, CONSUMER_POLL_MS)
             except Closed:
                 break
             if found:
@@ -247,7 +263,8 @@ class StreamConsumer(Emitter):
 
         One call at a time per partition, partitions side by side; plain or async. A record is
         finished, and may be committed, when its call returned. A failing call is repeated
-        `handlerRetries` times; then `onHandlerFailure` decides. Returns after the first
+        `handlerRetries` times; then `onHandlerFailure` decides, as on a record that cannot be
+        deserialized, which no handler sees. Returns after the first
         assignment of partitions, the first `error` event, or a few seconds without either.
 
         Raises: Conflict("consumer.running"); Invalid("consumer.not_subscribed"); whatever ends
@@ -258,7 +275,9 @@ class StreamConsumer(Emitter):
             raise Conflict("consumer.running")
         if not self._topics and not self._assignment:
             raise Invalid("consumer.not_subscribed")
-        handling = Handling(handler, self.config, self._positions, self.emit, self._bury)
+        handling = Handling(
+            handler, self.config, self._positions, self._giving_up, self._deserializing
+        )
         self._handling = handling
         self._worker = asyncio.get_running_loop().create_task(
             self._work(link.intake, handling), name="consumer.worker"
@@ -320,15 +339,15 @@ class StreamConsumer(Emitter):
         finally:
             handling.stop()
             intake.put_back(handling.left)
-            self._skipped_before += handling.skipped
-            self._dead_lettered_before += handling.dead_lettered
             self._handling = None
 
-    async def _bury(self, record: ConsumerRecord, code: str, reason: str) -> None:
+    async def _bury(
+        self, record: ConsumerRecord, code: str, message: str, stage: str | None
+    ) -> None:
         if self._box is None:
-            stage = f"consumer {self.config.group_id}"
-            self._box = DeadLetterBox(self.addresses, self.config.client_id, stage, self._clock)
-        await self._box.put(record, code, reason)
+            name = f"consumer {self.config.group_id}"
+            self._box = DeadLetterBox(self.addresses, self.config.client_id, name, self._clock)
+        await self._box.put(record, code, message, stage)
 
     # ---- offsets ----
 

@@ -124,9 +124,11 @@ class DeadLetterBox:
         self._producer: StreamProducer | None = None
         self._turn = asyncio.Lock()
 
-    async def put(self, record: ConsumerRecord, code: str, message: str) -> None:
+    async def put(
+        self, record: ConsumerRecord, code: str, message: str, stage: str | None = None
+    ) -> None:
         """Write one letter; returns when it is acknowledged. Raises SummitError."""
-        error = DeadLetterError(code=code, message=message, stage=self._stage)
+        error = DeadLetterError(code=code, message=message, stage=stage or self._stage)
         letter = DeadLetter.of(record, error, self._clock.now_ms())
         topic = dead_letter_topic(record.topic)
         # Refuses a name that is too long with its suffix, which a producer would only time out on.

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, Final
 
-from summit.base.emitter import Payload
-from summit.base.errors import Internal, SummitError
-from summit.base.logs import get_logger
+from summit.base.errors import Internal, SummitError, Unavailable
+from summit.client.deserializing import Deserializing
+from summit.client.giving_up import GivingUp
 from summit.client.positions import Positions
 from summit.client.settings import ConsumerConfig
 from summit.client.types import ConsumerRecord, TopicPartition
@@ -31,8 +31,8 @@ class Handling:
     """One run of a handler.
 
     Args:
-        emit: The consumer's `emit`, for `error` events.
-        bury: Writes a record's dead letter with a code and a text.
+        giving_up: Takes records that failed for good.
+        deserializing: Makes what the handler is given of what was read.
     """
 
     def __init__(
@@ -40,20 +40,18 @@ class Handling:
         handler: Handler,
         config: ConsumerConfig,
         positions: Positions,
-        emit: Callable[[str, Payload], None],
-        bury: Callable[[ConsumerRecord, str, str], Awaitable[None]] | None = None,
+        giving_up: GivingUp,
+        deserializing: Deserializing | None = None,
     ) -> None:
         self._handler = handler
         self._config = config
         self._positions = positions
-        self._emit = emit
-        self._bury = bury
+        self._giving_up = giving_up
+        self._deserializing = deserializing
         self._lanes = asyncio.Semaphore(config.max_concurrency)
         self._stop = asyncio.Event()
         self._moved: set[TopicPartition] = set()
         self.left: list[ConsumerRecord] = []  # of the last batch, when it was cut short
-        self.skipped = 0
-        self.dead_lettered = 0
 
     @property
     def stopping(self) -> bool:
@@ -120,8 +118,20 @@ class Handling:
         attempts = self._config.handler_retries + 1
         pause_ms = self._config.handler_backoff_ms
         for attempt in range(1, attempts + 1):
+            given = record
+            if self._deserializing is not None:
+                try:
+                    given = await self._deserializing.record(record)
+                except SummitError as fault:
+                    if isinstance(fault, Unavailable) and attempt < attempts:
+                        if await self._paused(pause_ms):
+                            return False
+                        pause_ms = min(2 * pause_ms, _BACKOFF_MAX_MS)
+                        continue
+                    await self._deserializing.give_up(record, fault)
+                    return True
             try:
-                answer = self._handler(record)
+                answer = self._handler(given)
                 if inspect.isawaitable(answer):
                     await answer
             except Exception as error:  # noqa: BLE001 - a handler is other people's code
@@ -152,19 +162,5 @@ class Handling:
             reason=repr(error),
         )
         failure.__cause__ = error
-        if self._config.on_handler_failure == "stop":
-            raise failure
-        if self._config.on_handler_failure == "dead-letter" and self._bury is not None:
-            try:
-                await self._bury(record, failure.code, repr(error))
-            except SummitError as fault:
-                failure.details["reason"] += f"; and its dead letter was not written: {fault}"
-                raise failure from fault
-            self.dead_lettered += 1
-            get_logger(__name__).error("consumer.record_dead_lettered", error=str(failure))
-            self._emit("error", Payload(error=failure, record=record, attempts=attempts))
-            return True
-        self.skipped += 1
-        get_logger(__name__).error("consumer.record_skipped", error=str(failure))
-        self._emit("error", Payload(error=failure, record=record, attempts=attempts))
+        await self._giving_up.record(record, failure, message=repr(error), attempts=attempts)
         return True

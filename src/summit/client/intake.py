@@ -6,11 +6,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, SummitError
 from summit.base.logs import get_logger
+from summit.client.deserializing import Deserializing
 from summit.client.positions import Offsets, Positions
 from summit.client.reading import Fetched, Reader
 from summit.client.threads import CallThread
@@ -24,6 +26,7 @@ class Intake:
 
     Args:
         on_fault: Told what went wrong while reading goes on.
+        deserializing: Makes values of what `next_values` hands out.
     """
 
     def __init__(
@@ -32,7 +35,10 @@ class Intake:
         clock: Clock,
         positions: Positions,
         on_fault: Callable[[SummitError], None],
+        deserializing: Deserializing | None = None,
     ) -> None:
+        self._deserializing = deserializing
+        self._moves = 0
         self._reader = reader
         self._clock = clock
         self._positions = positions
@@ -46,18 +52,40 @@ class Intake:
         self._closed = False
 
     async def next(self, count: int, fetch_count: int, timeout_ms: float) -> list[ConsumerRecord]:
-        """Up to `count` records; when none is ready, fetch up to `fetch_count`.
+        """Up to `count` records in bytes; when none is ready, fetch up to `fetch_count`.
 
         Returns nothing when the time is over, or at `cut_short`.
 
         Raises: Invalid("consumer.no_offset"); Closed.
         """
+        return await self._next(count, fetch_count, timeout_ms, None)
+
+    async def next_values(
+        self, count: int, fetch_count: int, timeout_ms: float
+    ) -> list[ConsumerRecord]:
+        """`next`, with what the deserializers make of the bytes.
+
+        A record whose turn it is and that cannot be deserialized is given up, or stays the next
+        one and the call raises.
+
+        Raises: Corrupt("record.undeserializable"); what `next` raises.
+        """
+        return await self._next(count, fetch_count, timeout_ms, self._deserializing)
+
+    async def _next(
+        self, count: int, fetch_count: int, timeout_ms: float, values: Deserializing | None
+    ) -> list[ConsumerRecord]:
         deadline_ms = self._clock.monotonic_ms() + timeout_ms
         while True:
             self._raise_fault()
             if self._cut_short:
                 self._cut_short = False
                 return []
+            if self._ready and values is not None:
+                found = await self._take_values(count, values)
+                if found:
+                    return found
+                continue
             if self._ready:
                 taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
                 self._positions.hand_out(taken)
@@ -76,6 +104,28 @@ class Intake:
             await asyncio.wait([self._pending])
             if left_ms <= 0 and not self._ready and not self._faults:
                 return []
+
+    async def _take_values(self, count: int, values: Deserializing) -> list[ConsumerRecord]:
+        """Up to `count` ready records with their values; none where one was given up.
+
+        They stay ready until all have their values: a caller that is cancelled loses none.
+        """
+        moves = self._moves
+        found: list[ConsumerRecord] = []
+        given_up = False
+        for record in list(islice(self._ready, count)):
+            try:
+                found.append(await values.record(record))
+            except SummitError as fault:
+                if not found:
+                    await values.give_up(record, fault)
+                    given_up = True
+                break  # else it is told when its turn comes
+        if self._moves != moves:
+            return []  # some of them may be gone: look again
+        taken = [self._ready.popleft() for _ in range(len(found) or given_up)]
+        self._positions.hand_out(taken)
+        return found
 
     def put_back(self, records: list[ConsumerRecord]) -> None:
         """Records that were handed out and not handled: they come first next time.
@@ -102,6 +152,7 @@ class Intake:
 
     def drop(self, partitions: Iterable[TopicPartition]) -> Offsets:
         """Drop fetched records of these partitions; the first dropped offset of each."""
+        self._moves += 1
         keys = set(partitions)
         first: Offsets = {}
         kept: deque[ConsumerRecord] = deque()

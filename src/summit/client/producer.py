@@ -29,6 +29,7 @@ from summit.client.batching import (
 )
 from summit.client.buffer import Buffer
 from summit.client.delivery import INDEX_BITS, INDEX_MASK, Deliveries, Report
+from summit.client.ending import drop, end, flush, settle
 from summit.client.faults import translate
 from summit.client.outgoing import (
     Pairs,
@@ -37,10 +38,11 @@ from summit.client.outgoing import (
     checked_timestamp,
     plain_bytes,
 )
+from summit.client.serializing import Serializing
 from summit.client.settings import ProducerConfig
 from summit.client.threads import CallThread
 from summit.client.transactions import GroupReader, Transactions, offsets_of
-from summit.client.types import ProducerRecord, ProducerResult, Text, header_pairs
+from summit.client.types import ProducerRecord, ProducerResult, header_pairs
 
 R = TypeVar("R")
 
@@ -54,9 +56,18 @@ class StreamProducer(Emitter):
 
     Args:
         config: A `ProducerConfig`, or a mapping with its names.
+        key_serializer: What makes bytes of keys: a name (`json` …), an object with `serialize`, or
+            a function of the key. Default: `keySerializer`, else keys are bytes or text.
+        value_serializer: The same for values.
     """
 
-    def __init__(self, config: ProducerConfig | Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        config: ProducerConfig | Mapping[str, Any],
+        *,
+        key_serializer: Any = None,
+        value_serializer: Any = None,
+    ) -> None:
         super().__init__()
         self.config = (
             config if isinstance(config, ProducerConfig) else ProducerConfig.from_dict(config)
@@ -73,6 +84,7 @@ class StreamProducer(Emitter):
         self._transactions: Transactions | None = None
         if self.config.transactional_id is not None:
             self._transactions = Transactions(self)
+        self._serializing = Serializing.of(self.config, key_serializer, value_serializer)
         self.addresses: list[str] = []
 
     async def connect(self, brokers: Any = None) -> None:
@@ -123,9 +135,13 @@ class StreamProducer(Emitter):
         Waits while `bufferMemory` is full.
 
         Raises: Invalid for a record that can never be written (unknown topic or partition, too
-            large, malformed); Unavailable("producer.buffer_full") after `maxBlockMs`;
+            large, malformed, without a serializer that takes it);
+            Unavailable("producer.buffer_full") after `maxBlockMs`;
             Unavailable("producer.delivery_timeout") when retries and time are used up; Closed.
         """
+        self._require_connected()
+        if self._serializing is not None:
+            record = await self._serializing.record(record)
         return await (await self.accept(record))
 
     async def send_batch(
@@ -134,18 +150,21 @@ class StreamProducer(Emitter):
         """Write several records in order; results stand in the same order.
 
         The quick way for many: without a future per record. Waits while `bufferMemory` is full.
+        Serializers make bytes of all of them before the first is sent.
 
         Raises: the error of the first record that failed, when all have their answer; its
             `details` hold `index` and the number of failed records, `failed`.
         """
         self._require_connected()
+        if self._serializing is not None:
+            records = await self._serializing.batch(records)
         return await send_all(self, records)
 
     def send_nowait(
         self,
         topic: str,
-        value: Text | None = None,
-        key: Text | None = None,
+        value: Any = None,
+        key: Any = None,
         headers: object = None,
         partition: int | None = None,
         timestamp_ms: int | None = None,
@@ -154,9 +173,12 @@ class StreamProducer(Emitter):
 
         The order of calls is the order in each partition.
 
-        Raises: Unavailable("producer.buffer_full") instead of waiting; Invalid; Closed.
+        Raises: Unavailable("producer.buffer_full") and Conflict("serde.not_ready") instead of
+            waiting; Invalid; Closed.
         Cost: no copy of `bytes`, about 2 microseconds.
         """
+        if self._serializing is not None:
+            key, value = self._serializing.at_once(topic, key, value, headers)
         plain_key = key.encode() if isinstance(key, str) else key
         plain_value = value.encode() if isinstance(value, str) else value
         pairs = header_pairs(headers) if headers else None
@@ -184,7 +206,7 @@ class StreamProducer(Emitter):
         wait_ms = self.config.delivery_timeout_ms + 1_000 if timeout_ms is None else timeout_ms
         if not deliveries.outstanding:
             return
-        hurry = calls.submit(partial(_flush, self._handle, wait_ms / 1000))
+        hurry = calls.submit(partial(flush, self._handle, wait_ms / 1000))
         try:
             async with asyncio.timeout(wait_ms / 1000):
                 await deliveries.idle()
@@ -206,9 +228,9 @@ class StreamProducer(Emitter):
             return
         handle, self._handle = self._handle, None
         if deliveries is not None:
-            await calls.run(partial(_settle, handle, timeout_ms))
+            await calls.run(partial(settle, handle, timeout_ms))
             deliveries.end()
-            ending = _end if self._transactions is None else _drop
+            ending = end if self._transactions is None else drop
             await calls.run(partial(ending, [handle], deliveries))
         calls.close()
 
@@ -311,9 +333,9 @@ class StreamProducer(Emitter):
         deliveries, self._deliveries = self._deliveries, None
         if deliveries is not None:
             ends = CallThread("summit-producer-end")  # the old thread may still be inside a call
-            await ends.run(partial(_settle, handle, 0))
+            await ends.run(partial(settle, handle, 0))
             deliveries.end()
-            ends.submit(partial(_drop, [handle], deliveries))
+            ends.submit(partial(drop, [handle], deliveries))
             ends.close()
         handle = None
         calls.close()
@@ -565,32 +587,3 @@ class StreamProducer(Emitter):
         if self._closed or self._calls is None:
             raise self._not_ready()
         return self._transactions
-
-
-def _settle(handle: Any, timeout_ms: int) -> None:
-    """Wait for answers, then fail what has none."""
-    if _flush(handle, timeout_ms / 1000):
-        handle.purge()
-        _flush(handle, 1)
-
-
-def _flush(handle: Any, timeout_s: float) -> int:
-    """Send what lingers, at most so long; how many records are without an answer then."""
-    with suppress(librdkafka.load().KafkaException):  # a fatal error, told once by whoever polls
-        handle.flush(timeout_s)
-    return len(handle)
-
-
-def _end(handles: list[Any], deliveries: Deliveries) -> None:
-    """End librdkafka's threads, after the one of ours that is inside it."""
-    deliveries.join()
-    close = getattr(handles[0], "close", None)  # not in older versions, where dropping it does
-    if close is not None:
-        close()
-
-
-def _drop(handles: list[Any], deliveries: Deliveries) -> None:
-    """The same for a transactional one, whose `close` would wait for an abort without a bound."""
-    deliveries.join()
-    deliveries.release()
-    handles.clear()

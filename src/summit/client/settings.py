@@ -13,6 +13,7 @@ import msgspec
 from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.client.addresses import parse_address
+from summit.serde import Part, check_name
 
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 _ACKS: Final[dict[object, str]] = {"all": "all", "-1": "all", "1": "1", "0": "0"}
@@ -75,6 +76,9 @@ class ProducerConfig(ClientConfig, frozen=True, kw_only=True):
             transactions for their answer.
         retry_backoff_ms: + the first pause before a retry; it doubles up to one second.
         max_request_size: + bytes of the largest record (with its batch).
+        key_serializer: + the name of what makes bytes of keys: bytes, string, json or msgpack.
+            None = keys are bytes or text already. What the producer itself is given goes first.
+        value_serializer: + the same for values.
     """
 
     acks: str | int = "all"
@@ -91,6 +95,8 @@ class ProducerConfig(ClientConfig, frozen=True, kw_only=True):
     max_block_ms: int = 60_000
     retry_backoff_ms: int = 100
     max_request_size: int = 1_048_576
+    key_serializer: str | None = None
+    value_serializer: str | None = None
 
     @property
     def required_acks(self) -> str:
@@ -116,6 +122,8 @@ class ProducerConfig(ClientConfig, frozen=True, kw_only=True):
         _within(self, "max_block_ms", 0, _INT_MAX)
         _within(self, "retry_backoff_ms", 1, 300_000)
         _within(self, "max_request_size", 1_000, 1_000_000_000)
+        _serde_name(self, "key_serializer", "key")
+        _serde_name(self, "value_serializer", "value")
         if self.linger_ms >= self.delivery_timeout_ms:
             raise _refused(self, "linger_ms", "a batch would wait longer than deliveryTimeoutMs")
         if self.batch_size > self.buffer_memory:
@@ -161,10 +169,14 @@ class ConsumerConfig(ClientConfig, frozen=True, kw_only=True):
         handler_backoff_ms: + pause before the first such call; it doubles up to ten seconds.
         on_handler_failure: + what happens then: `stop` the consumer before that record, `skip`
             the record (told by an `error` event, counted in `skipped`), or put it into the topic
-            `<topic>.dlq` as a `dead-letter` (the same, and counted in `dead_lettered`).
+            `<topic>.dlq` as a `dead-letter` (the same, and counted in `dead_lettered`). It also
+            decides, for `poll` too, on a record that cannot be deserialized: at once.
         max_concurrency: + how many partitions are handled side by side.
         group_instance_id: + a name of this member that outlives its process: when it is back
             within the session time-out, the group is not shared out anew.
+        key_deserializer: + the name of what makes values of a key's bytes: bytes, string, json or
+            msgpack. None = bytes. What the consumer itself is given goes first.
+        value_deserializer: + the same for values.
     """
 
     group_id: str
@@ -183,6 +195,8 @@ class ConsumerConfig(ClientConfig, frozen=True, kw_only=True):
     on_handler_failure: str = "stop"
     max_concurrency: int = 100
     group_instance_id: str | None = None
+    key_deserializer: str | None = None
+    value_deserializer: str | None = None
 
     def check(self) -> None:
         super().check()
@@ -202,6 +216,8 @@ class ConsumerConfig(ClientConfig, frozen=True, kw_only=True):
         _within(self, "fetch_max_wait_ms", 0, 300_000)
         _within(self, "handler_retries", 0, 1_000)
         _within(self, "handler_backoff_ms", 0, 3_600_000)
+        _serde_name(self, "key_deserializer", "key")
+        _serde_name(self, "value_deserializer", "value")
         if self.heartbeat_interval_ms >= self.session_timeout_ms:
             raise _refused(self, "heartbeat_interval_ms", "it must be below sessionTimeoutMs")
         if self.max_poll_interval_ms < self.session_timeout_ms:
@@ -220,6 +236,12 @@ def _refused(config: Config, field: str, reason: str) -> Invalid:
 def _text(config: Config, field: str) -> None:
     if not getattr(config, field).strip():
         raise _refused(config, field, "it is empty")
+
+
+def _serde_name(config: Config, field: str, part: Part) -> None:
+    name: str | None = getattr(config, field)
+    if name is not None:
+        check_name(name, part)
 
 
 def _one_of(config: Config, field: str, allowed: tuple[str, ...]) -> None:

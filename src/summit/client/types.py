@@ -68,19 +68,23 @@ NO_HEADERS = Headers()
 
 
 class StreamMessage(msgspec.Struct, frozen=True, gc=False):
-    """One record as it stands in the log. A `value` of None is a tombstone."""
+    """One record as it stands in the log. A `value` of None is a tombstone.
+
+    `key` and `value` are bytes, or what the deserializers of a consumer made of them.
+    """
 
     topic: str
     partition: int
     offset: int
     timestamp: int
-    key: bytes | None = None
-    value: bytes | None = None
+    key: Any = None
+    value: Any = None
     headers: Headers = NO_HEADERS
 
     def text(self) -> str:
         """The value as UTF-8 text; empty for a tombstone. Raises UnicodeDecodeError."""
-        return "" if self.value is None else self.value.decode()
+        value: bytes | str | None = self.value
+        return value.decode() if isinstance(value, bytes) else value or ""
 
     def json(self) -> Any:
         """The value parsed as JSON; None for a tombstone. Raises msgspec.DecodeError."""
@@ -101,13 +105,15 @@ class ProducerRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A record to be written. Texts are written as UTF-8; no `value` is a tombstone.
 
     Args:
+        value: What the producer's value serializer takes; without one text, bytes or None.
+        key: The same for the key serializer.
         partition: None = chosen by the key (Kafka's murmur2 rule), or sticky without a key.
         timestamp: Milliseconds since 1970 UTC, more than 0; None = now.
     """
 
     topic: str
-    value: Text | None = None
-    key: Text | None = None
+    value: Any = None
+    key: Any = None
     headers: Mapping[str, Text | None] | list[tuple[str, Text | None]] | None = None
     partition: int | None = None
     timestamp: int | None = None
