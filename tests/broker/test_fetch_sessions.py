@@ -13,7 +13,7 @@ from summit.base.clock import ManualClock
 from summit.base.rand import Rand
 from summit.broker import BrokerThread
 from summit.broker.fetch_sessions import FetchSessions
-from summit.broker.fetch_wait import Wanted
+from summit.broker.fetch_wanted import Wanted
 from summit.protocol import codes
 from summit.protocol.delete_topics import DELETE_TOPICS, DeleteTopicsRequest
 from summit.protocol.fetch import FETCH, ForgottenTopic

@@ -15,8 +15,36 @@ from summit.protocol.fetch import (
     FetchResponse,
     FetchTopicResponse,
 )
-from summit.protocol.fetch_fast import FetchPart, build_fetch_response
-from summit.protocol.primitives import uuid_of
+from summit.protocol.fetch_fast import FetchAnswer, empty_part, part_head
+from summit.protocol.primitives import Buffer, uuid_of
+
+# topic, partition, error code, high watermark, last stable offset, log start offset, records
+FetchPart = tuple[str | bytes, int, int, int, int, int, Any]
+
+
+def build_fetch_response(
+    version: int,
+    correlation_id: int,
+    parts: list[FetchPart],
+    *,
+    aborted: dict[int, list[tuple[int, int]]] | None = None,
+    **values: int,
+) -> list[Buffer]:
+    """The answer as a broker puts it together; `aborted` by number of the part."""
+    topics = list(dict.fromkeys(part[0] for part in parts))
+    answer = FetchAnswer(version, len(topics))
+    numbers = iter(range(len(parts)))
+    for topic in topics:
+        group = [part[1:] for part in parts if part[0] == topic]
+        answer.begin_topic(topic, len(group))
+        for *state, records in group:
+            gone = (aborted or {}).get(next(numbers))
+            size = sum(map(len, records)) if isinstance(records, list) else len(records)
+            if size:
+                answer.add_records(part_head(version, *state, size, gone), records)
+            else:
+                answer.add(empty_part(version, *state, gone))
+    return answer.finish(correlation_id, **values)
 
 
 def response_of(version: int, parts: list[FetchPart], **values: int) -> FetchResponse:

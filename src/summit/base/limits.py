@@ -28,7 +28,8 @@ TAGS_MAX: Final = 1_000  # tagged fields in one place of a message; Kafka has le
 BACKLOG_BYTES_MAX: Final = 128 << 20  # bytes of requests that wait for the disk; then all are held
 FETCH_BYTES_MAX: Final = 55 << 20  # records of one Fetch answer, read into memory; Kafka's default
 FETCH_SESSIONS_MAX: Final = 1_000  # fetch sessions remembered, as in Kafka; then full fetches
-FETCH_SESSION_PARTS_MAX: Final = 200_000  # partitions in all of them, 300 bytes each
+FETCH_SESSION_PARTS_MAX: Final = 200_000  # partitions in all of them, 400 bytes each
+FETCH_MEMORY_PARTS_MAX: Final = 50_000  # remembered for fetches without one, 900 bytes each
 
 # ---- client ----
 CLIENT_QUEUE_KIB: Final = 16_384  # KiB a consumer reads ahead; more only costs memory

@@ -58,6 +58,7 @@ from summit.broker.state import BrokerState
 from summit.protocol import frames
 from summit.protocol.api_versions import API_VERSIONS
 from summit.protocol.apis import APIS
+from summit.protocol.fetch import FETCH
 from summit.protocol.produce import PRODUCE
 
 Handler = Callable[[BrokerState, Request, Any], None]
@@ -101,7 +102,7 @@ HANDLERS: Final[dict[int, Handler]] = {
     75: describe_topic_partitions.handle,
 }
 
-# Produce parses its own body (`produce.handle`), so it is not in the table.
+# Produce parses its own body (`produce.handle`), so it is not in the table; Fetch tries first.
 SERVED: Final = frozenset((PRODUCE.key, *HANDLERS))
 
 _REPORTED_MAX: Final = 1_000  # different refusals that are logged; an attacker can invent many
@@ -138,6 +139,8 @@ class Dispatcher:
                 frames.check_frame_length(len(frame), key)
             name = api.name
             metrics.by_api[name] = metrics.by_api.get(name, 0) + 1
+            if key == FETCH.key and fetch.handle_plain(self._state, request, view, position):
+                return
             message, _ = api.decode_request(version, view, position)
         except SummitError as error:
             self._refuse(connection, error.code, str(error))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from summit.base.clock import Clock
 from summit.base.limits import FETCH_SESSION_PARTS_MAX, FETCH_SESSIONS_MAX
 from summit.base.rand import Rand
-from summit.broker.fetch_wait import Wanted
+from summit.broker.fetch_wanted import Wanted
 from summit.protocol import codes
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Session:
                 if not full and not each.data and now == each.told:
                     continue
                 each.told = now
+                each.part_high = -1  # this answer may be of another version than the last one
             answered.append(each)
             if each.data and not full:
                 self.parts.move_to_end((each.key, each.index))

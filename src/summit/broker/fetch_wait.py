@@ -14,39 +14,15 @@ from typing import Final
 
 from summit.base.errors import SummitError
 from summit.base.logs import get_logger
-from summit.broker.metrics import Metrics
+from summit.broker.fetch_wanted import Wanted
 from summit.broker.request import Request
 from summit.broker.topics import Partition
 from summit.protocol import codes
-from summit.protocol.fetch_fast import FetchPart, build_fetch_response
 from summit.records.batch import LENGTH_END, parse_header
 
 _log = get_logger(__name__)
 _LENGTH: Final = struct.Struct(">i")
 _UNKNOWN: Final = -(1 << 62)  # a mark from which any number of bytes may have come
-
-
-class Wanted:
-    """One partition of a fetch: what is asked, and what was found."""
-
-    __slots__ = (
-        "committed", "count", "data", "error", "index", "key", "leader_epoch", "mark", "max_bytes",
-        "offset", "partition", "told",
-    )  # fmt: skip
-
-    def __init__(self, key: str | bytes, index: int, offset: int, max_bytes: int) -> None:
-        self.key = key  # the topic's name, or its id from v13
-        self.index = index
-        self.offset = offset
-        self.max_bytes = max_bytes
-        self.leader_epoch = -1  # that the client believes to be current
-        self.told: tuple[int, int, int] | None = None  # offsets last said in a session
-        self.committed = False  # read no further than the last stable offset
-        self.partition: Partition | None = None
-        self.error = codes.NONE
-        self.data = b""
-        self.count = 0  # records in `data` at or after `offset`
-        self.mark = 0  # the partition's `bytes_in` when the wait began
 
 
 def read(wanted: Iterable[Wanted], max_bytes: int) -> int:
@@ -59,15 +35,16 @@ def read(wanted: Iterable[Wanted], max_bytes: int) -> int:
     """
     total = 0
     for each in wanted:
-        each.data = b""
-        each.count = 0
-        partition = each.partition
-        if partition is None or each.error != codes.NONE:
+        if each.data:
+            each.data = b""
+            each.count = 0
+        if each.error:
             continue
-        log = partition.log
+        assert each.partition is not None
+        log = each.partition.log
         offset = each.offset
         if offset >= log.high_watermark:
-            if offset > log.end_offset:
+            if offset != log.high_watermark and offset > log.end_offset:
                 each.error = codes.OFFSET_OUT_OF_RANGE
             continue
         if offset < log.start_offset:
@@ -99,48 +76,6 @@ def _end_offset(data: bytes) -> int:
         last = position
         position += LENGTH_END + _LENGTH.unpack_from(data, position + 8)[0]
     return parse_header(data, last).last_offset + 1
-
-
-def reply(
-    request: Request, wanted: Iterable[Wanted], metrics: Metrics, session_id: int = 0
-) -> None:
-    """Answer with what `read` found."""
-    parts: list[FetchPart] = []
-    aborted: dict[int, list[tuple[int, int]]] | None = None
-    for each in wanted:
-        partition = each.partition
-        if each.error != codes.NONE:
-            metrics.failed_fetch_requests += 1
-            if partition is not None:
-                partition.topic.counters.failed_fetch_requests += 1
-        if partition is None:
-            parts.append((each.key, each.index, each.error, -1, -1, -1, b""))
-            continue
-        log = partition.log
-        high, stable = log.high_watermark, log.last_stable_offset
-        if each.committed:
-            aborted = aborted or {}
-            aborted[len(parts)] = _aborted(each)
-        parts.append((each.key, each.index, each.error, high, stable, log.start_offset, each.data))
-        if each.data:
-            metrics.bytes_out += len(each.data)
-            metrics.messages_out += each.count
-            counters = partition.topic.counters
-            counters.bytes_out += len(each.data)
-            counters.messages_out += each.count
-    request.respond_parts(
-        build_fetch_response(
-            request.version, request.correlation_id, parts, aborted=aborted, session_id=session_id
-        )
-    )
-
-
-def _aborted(each: Wanted) -> list[tuple[int, int]]:
-    """The aborted transactions among the batches that were found: (producer id, first offset)."""
-    if not each.data or each.partition is None:
-        return []
-    found = each.partition.log.aborted_between(each.offset, each.offset + each.count)
-    return [(entry.producer_id, entry.first_offset) for entry in found]
 
 
 class FetchWait:

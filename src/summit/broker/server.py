@@ -27,6 +27,7 @@ from summit.broker.commit import CommitScheduler
 from summit.broker.connection import SCRATCH_BYTES, Connection
 from summit.broker.disk_thread import DiskThread, Threads, attempt
 from summit.broker.dispatch import SERVED, Dispatcher
+from summit.broker.fetch_memory import FetchMemory
 from summit.broker.fetch_sessions import FetchSessions
 from summit.broker.fetch_wait import FetchWait
 from summit.broker.groups.coordinator import Coordinator
@@ -317,6 +318,7 @@ class Broker:
             transactions=transactions,
             metrics=Metrics(self._clock),
             fetch_sessions=FetchSessions(self._clock, self._rand),
+            fetch_memory=FetchMemory(),
             threads=self._threads,
             preparer=self._preparer,
             api_versions=advertised(APIS[key] for key in SERVED),
@@ -337,6 +339,7 @@ class Broker:
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
         self._connections.pop(connection, None)
+        self._require_state().fetch_memory.forget(connection)
 
     def handle_frame(self, connection: Connection, frame: bytearray) -> None:
         """Serve one request."""

@@ -11,6 +11,7 @@ from summit.broker.altering import Altering
 from summit.broker.catalogue import Catalogue
 from summit.broker.commit import CommitScheduler
 from summit.broker.disk_thread import Threads, Worker
+from summit.broker.fetch_memory import FetchMemory
 from summit.broker.fetch_sessions import FetchSessions
 from summit.broker.groups.coordinator import Coordinator
 from summit.broker.metadata_log import MetadataLog
@@ -44,6 +45,7 @@ class BrokerState:
     transactions: Transactions
     metrics: Metrics
     fetch_sessions: FetchSessions
+    fetch_memory: FetchMemory
     threads: Threads
     preparer: Worker  # opens large batches where a topic's settings ask for it
     api_versions: list[ApiVersion]

@@ -11,6 +11,7 @@ from summit.base.errors import Invalid
 from summit.broker.metrics import TopicCounters
 from summit.broker.preparing import BatchRules
 from summit.log.partition import PartitionLog
+from summit.protocol.primitives import uuid_of
 
 if TYPE_CHECKING:
     from summit.broker.fetch_wait import FetchWait
@@ -101,6 +102,10 @@ class TopicTable:
     def with_id(self, topic_id: uuid.UUID) -> Topic | None:
         """The topic of that id."""
         return self._by_id.get(topic_id)
+
+    def keyed(self, key: str | bytes) -> Topic | None:
+        """The topic that a message names, or whose id it gives as 16 bytes."""
+        return self._by_name.get(key) if isinstance(key, str) else self._by_id.get(uuid_of(key))
 
     def colliding(self, name: str) -> str | None:
         """The topic whose name differs from this one in nothing but '.' and '_'."""

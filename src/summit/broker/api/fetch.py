@@ -14,22 +14,56 @@ on with it: the request then names only what changed and the answer holds only w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from summit.base.limits import FETCH_BYTES_MAX
-from summit.broker import fetch_wait
-from summit.broker.epochs import UNKNOWN_EPOCH, epoch_error
+from summit.broker import fetch_answer, fetch_wait
 from summit.broker.fetch_sessions import FINAL_EPOCH, FIRST_EPOCH, Place
-from summit.broker.fetch_wait import FetchWait, Wanted
+from summit.broker.fetch_wait import FetchWait
+from summit.broker.fetch_wanted import Wanted, by_topic, find_partition
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.broker.topics import Topic
 from summit.protocol import codes
 from summit.protocol.fetch import FetchRequest
-from summit.protocol.fetch_fast import build_fetch_response
-from summit.protocol.primitives import uuid_of
+from summit.protocol.fetch_fast import FetchAnswer
+from summit.protocol.fetch_plain import parse_plain_fetch
 
 _READ_COMMITTED = 1
+
+
+def handle_plain(
+    state: BrokerState, request: Request, view: memoryview, position: int
+) -> bool:  # fmt: skip
+    """Serve a request without a session from its bytes, if it is plain: see `fetch_memory`.
+
+    Returns: False when the message must be decoded and given to `handle`; nothing has happened.
+    """
+    asked = parse_plain_fetch(request.version, view, position)
+    if asked is None:
+        return False
+    committed = asked.isolation_level == _READ_COMMITTED
+    memory = state.fetch_memory
+    connection = request.connection
+    remembered = memory.take(connection, request.version, committed=committed)
+    groups = remembered.groups(state.topics, asked.topics)
+    if groups is None:
+        return False
+    connection.expect(request)
+    state.metrics.fetch_requests += 1
+    wanted = groups[0][1] if len(groups) == 1 else [each for _, group in groups for each in group]
+
+    def answer() -> None:
+        special = fetch_answer.reply(request, groups, state.metrics)
+        for each in special:
+            each.data = b""  # a connection that is never used again must not hold records
+            if each.error != codes.NONE:
+                return  # errors may pass: look again
+        memory.keep(connection, remembered)
+
+    limits = (asked.min_bytes, asked.max_bytes, asked.max_wait_ms)
+    _read_or_wait(state, request, wanted, limits, answer)
+    return True
 
 
 def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
@@ -48,9 +82,8 @@ def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
         if session is not None and not sessions.grow(session, wanted):
             session, error = None, codes.FETCH_SESSION_ID_NOT_FOUND
         if session is None:
-            request.respond_parts(
-                build_fetch_response(request.version, request.correlation_id, (), error_code=error)
-            )
+            nothing = FetchAnswer(request.version, 0)
+            request.respond_parts(nothing.finish(request.correlation_id, error_code=error))
             return
         session.forget(_forgotten(message, by_id=by_id))
     if session is not None:
@@ -62,35 +95,43 @@ def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
 
     def answer() -> None:
         if session is None:
-            fetch_wait.reply(request, wanted, state.metrics)
+            fetch_answer.reply(request, by_topic(wanted), state.metrics)
         else:
             session.wait = None
             changed = session.changed(full=is_full)
-            fetch_wait.reply(request, changed, state.metrics, session.session_id)
+            fetch_answer.reply(request, by_topic(changed), state.metrics, session.session_id)
             for each in changed:
                 each.data = b""  # a session that is never used again must not hold records
 
-    max_bytes = min(message.max_bytes, FETCH_BYTES_MAX)
+    limits = (message.min_bytes, message.max_bytes, message.max_wait_ms)
+    wait = _read_or_wait(state, request, wanted, limits, answer)
+    if session is not None and wait is not None:
+        session.wait = wait
+
+
+def _read_or_wait(
+    state: BrokerState,
+    request: Request,
+    wanted: list[Wanted],
+    limits: tuple[int, int, int],
+    answer: Callable[[], None],
+) -> FetchWait | None:
+    """Read, and answer now or when more has come; the limits are min and max bytes, and ms."""
+    min_bytes, max_bytes, max_wait_ms = limits
+    max_bytes = min(max_bytes, FETCH_BYTES_MAX)
     found = fetch_wait.read(wanted, max_bytes)
     is_final = (
-        found >= message.min_bytes
-        or message.max_wait_ms <= 0
+        found >= min_bytes
+        or max_wait_ms <= 0
         or not wanted
         or any(each.error != codes.NONE for each in wanted)
     )
     if is_final:
         answer()
-        return
-    wait = FetchWait(
-        request,
-        wanted,
-        min_bytes=message.min_bytes,
-        max_bytes=max_bytes,
-        answer=answer,
-    )
-    if session is not None:
-        session.wait = wait
-    wait.begin(state.loop, message.max_wait_ms)
+        return None
+    wait = FetchWait(request, wanted, min_bytes=min_bytes, max_bytes=max_bytes, answer=answer)
+    wait.begin(state.loop, max_wait_ms)
+    return wait
 
 
 def _named(message: FetchRequest, *, by_id: bool) -> list[Wanted]:
@@ -115,31 +156,11 @@ def _resolve(state: BrokerState, wanted: list[Wanted], *, committed: bool) -> No
 
     Most requests name many partitions of a few topics in a row: a topic is looked up once a row.
     """
-    topics = state.topics
     last: str | bytes | None = None
     topic: Topic | None = None
     for each in wanted:
         each.committed = committed
-        key = each.key
-        if key is not last:
-            last = key
-            topic = topics.with_id(uuid_of(key)) if isinstance(key, bytes) else topics.named(key)
-        if topic is None:
-            each.partition = None
-            each.error = (
-                codes.UNKNOWN_TOPIC_ID
-                if isinstance(key, bytes)
-                else codes.UNKNOWN_TOPIC_OR_PARTITION
-            )
-        elif not 0 <= each.index < len(topic.partitions):
-            each.partition = None
-            each.error = codes.UNKNOWN_TOPIC_OR_PARTITION
-        else:
-            partition = topic.partitions[each.index]
-            each.partition = partition
-            # Nearly every client sends -1 or what it was told: no call for those.
-            each.error = (
-                codes.NONE
-                if each.leader_epoch == UNKNOWN_EPOCH
-                else epoch_error(partition.log, each.leader_epoch)
-            )
+        if each.key is not last:
+            last = each.key
+            topic = state.topics.keyed(last)
+        find_partition(each, topic)
