@@ -75,6 +75,20 @@ class Automaton:
             self._starts[mask] = found
         return found
 
+    def waits_for(self, state: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The steps whose events a run in the state may take next; those whose events end it.
+
+        Which of them it is may depend on the event.
+        """
+        takes: dict[str, None] = {}
+        ends: dict[str, None] = {}
+        for reached in _reached(self._states[state], only_always=False):
+            if reached.kind is StateKind.STOP:
+                ends[self.step_names[reached.taker]] = None
+            elif any(edge.kind is EdgeKind.TAKE for edge in reached.edges):
+                takes[self.step_names[reached.taker]] = None
+        return tuple(takes), tuple(ends)
+
     def without_dominated(self, moves: Moves) -> Moves:
         """The moves without those that leave a run which another move's run can always replace.
 

@@ -164,6 +164,15 @@ class Program:
             default=_FOREVER,
         )
 
+    def living(self, key: KeyRuns) -> list[tuple[int, Run]]:
+        """The live runs with all their captures, each with its state; oldest first."""
+        found = [
+            (state, self._whole(run, bucket))
+            for state, bucket in key.by_state.items()
+            for run in bucket.runs
+        ]
+        return sorted(found, key=lambda each: (each[1].start_ms, each[1].start, each[0]))
+
     # ---- growing ----
 
     def _begin(

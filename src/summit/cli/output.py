@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
@@ -45,6 +46,21 @@ def counted(count: int, noun: str) -> str:
     ('1 file', '2 files')
     """
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def time_text(ms: int | None) -> str:
+    """A time as people read it, in UTC.
+
+    >>> time_text(1_700_000_000_500), time_text(None)
+    ('2023-11-14T22:13:20.500Z', '-')
+    """
+    if ms is None:
+        return "-"
+    try:
+        text = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return str(ms)
+    return text.replace("+00:00", "Z")
 
 
 def talk(text: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from summit.cli.definitions import following, wait_acting
 from summit.cli.output import (
     bootstrap_option,
     counted,
@@ -17,8 +18,6 @@ from summit.cli.output import (
     print_list,
     talk,
 )
-
-ACTING_TIMEOUT_MS = 30_000
 
 
 @click.group()
@@ -60,7 +59,7 @@ def list_rules(bootstrap_servers: str, output: str | None) -> None:
     """List the rules in force."""
 
     async def run() -> list[dict[str, Any]]:
-        async with _following(bootstrap_servers.split(",")) as definitions:
+        async with following(bootstrap_servers.split(",")) as definitions:
             return [_row(definition) for definition in definitions.current("pattern")]
 
     print_list(asyncio.run(run()), ["id", "revision", "enabled", "severity", "name"], output)
@@ -73,9 +72,9 @@ def remove(rule: str, bootstrap_servers: str) -> None:
     """Put the rule with id RULE out of force."""
 
     async def run() -> None:
-        async with _following(servers) as definitions:
+        async with following(servers) as definitions:
             offset = await definitions.delete("pattern", rule)
-        await _wait_acting(servers, offset)
+        await wait_acting(servers, offset)
 
     servers = bootstrap_servers.split(",")
     asyncio.run(run())
@@ -121,7 +120,7 @@ def test(places: Sequence[str], output: str | None) -> None:
 async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, Any]]:
     rows = []
     last = -1
-    async with _following(servers) as definitions:
+    async with following(servers) as definitions:
         for parsed in documents:
             published = await definitions.publish(_document(parsed))
             rows.append({
@@ -129,27 +128,8 @@ async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, A
                 "revision": published.definition.version, "warnings": published.warnings,
             })  # fmt: skip
             last = published.definition.offset
-    await _wait_acting(servers, last)
+    await wait_acting(servers, last)
     return rows
-
-
-async def _wait_acting(servers: list[str], offset: int) -> None:
-    """Wait until the worker goes by the definition at `offset`; without a worker, say so."""
-    from summit.base.clock import SystemClock
-    from summit.base.errors import Unavailable
-    from summit.client import ClusterAdmin
-    from summit.flow.settings import WORKERS_GROUP
-    from summit.journal.progress import wait_acting
-
-    async with ClusterAdmin({"bootstrapServers": servers}) as admin:
-        group = await admin.describe_group(WORKERS_GROUP)
-    if not group.members:
-        talk("no worker runs; they act when one does")
-        return
-    try:
-        await wait_acting(servers, offset, SystemClock(), ACTING_TIMEOUT_MS)
-    except Unavailable as error:
-        talk(f"warning: they are stored, but the worker does not go by them yet: {error}")
 
 
 def _document(parsed: Any) -> dict[str, Any]:
@@ -164,20 +144,3 @@ def _row(definition: Any) -> dict[str, Any]:
         "enabled": document.get("enabled", True), "severity": config.get("severity"),
         "name": document.get("name"), "tags": document.get("tags", []),
     }  # fmt: skip
-
-
-class _following:  # noqa: N801 - used as a function
-    """An open follower of the definitions."""
-
-    def __init__(self, servers: list[str]) -> None:
-        from summit.journal.definitions import Definitions
-        from summit.services.definition_kinds import check_definition
-
-        self._definitions = Definitions(servers, validate=check_definition, name="summit-cli")
-
-    async def __aenter__(self) -> Any:
-        await self._definitions.start()
-        return self._definitions
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._definitions.stop()

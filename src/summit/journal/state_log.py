@@ -58,6 +58,23 @@ def time_record(topic: str, partition: int, time_ms: int) -> Record:
     return _encode(("time", topic, partition)), str(time_ms).encode()
 
 
+def run_key(name: bytes) -> StateKey | None:
+    """Whose state a record with this key is; None when it is none of a rule's key.
+
+    Raises: Corrupt("journal.state") for a name that nobody of ours wrote.
+    """
+    if not name.startswith(_RUN):
+        return None
+    try:
+        _, rule, values = _decode(name)
+        key = make_key(values)
+        if key is None:
+            raise ValueError(f"{values} is no key")
+    except (msgspec.MsgspecError, ValueError, TypeError) as error:
+        raise Corrupt("journal.state", reason=f"{_shown(name)}: {error}") from error
+    return StateKey(rule, key)
+
+
 def moved_state(name: bytes, value: bytes | None, move: Move) -> bytes | None:
     """The value of a record whose events stand at other places in another cluster.
 

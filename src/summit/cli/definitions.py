@@ -1,0 +1,53 @@
+"""What commands share that read or change definitions: following them, waiting for workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from summit.cli.output import talk
+
+ACTING_TIMEOUT_MS = 30_000
+
+
+class following:  # noqa: N801 - used as a function
+    """An open follower of the definitions."""
+
+    def __init__(self, servers: list[str]) -> None:
+        from summit.journal.definitions import Definitions
+        from summit.services.definition_kinds import check_definition
+
+        self._definitions = Definitions(servers, validate=check_definition, name="summit-cli")
+
+    async def __aenter__(self) -> Any:
+        await self._definitions.start()
+        return self._definitions
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._definitions.stop()
+
+
+async def wait_acting(servers: list[str], offset: int, timeout_ms: int = ACTING_TIMEOUT_MS) -> bool:
+    """Wait until the workers go by the definition at `offset`; say so where they do not."""
+    from summit.base.clock import SystemClock
+    from summit.base.errors import Unavailable
+    from summit.client import ClusterAdmin
+    from summit.flow.settings import WORKERS_GROUP
+    from summit.journal.progress import wait_acting as wait
+
+    async with ClusterAdmin({"bootstrapServers": servers}) as admin:
+        group = await admin.describe_group(WORKERS_GROUP)
+    if not group.members:
+        talk("no worker runs; they act when one does")
+        return False
+    try:
+        await wait(servers, offset, SystemClock(), timeout_ms)
+    except Unavailable as error:
+        talk(f"warning: they are stored, but the worker does not go by them yet: {error}")
+        return False
+    return True
+
+
+async def pattern(servers: list[str], rule: str) -> Any:
+    """The definition of a rule. Raises Invalid("definition.unknown")."""
+    async with following(servers) as definitions:
+        return definitions.get("pattern", rule)

@@ -1,0 +1,172 @@
+"""What `summit state` shows: the unfinished matches of a rule's keys, read from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import msgspec
+
+from summit.base.errors import Invalid
+from summit.cep.explaining import RunState, StateReader, Taken
+from summit.cep.keygroups import key_group
+from summit.cep.keys import Key, key_values, make_key
+from summit.documents import validate_pattern
+from summit.documents.plan import PatternPlan
+from summit.journal.definition_log import Definition
+from summit.journal.state_reading import Found, list_keys, read_keys
+
+KEYS_MAX = 10_000  # of one page
+
+_decode = msgspec.json.Decoder().decode
+
+
+async def show_key(
+    servers: Sequence[str], definition: Definition, texts: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What a rule has begun for a key: one element, or several where the texts are ambiguous.
+
+    Args:
+        texts: As `parse_keys` takes them.
+    Raises: Invalid("state.key_invalid", "state.unknown"); Corrupt for a state that this version
+        cannot read; Unavailable.
+    """
+    plan = validate_pattern(definition.document).plan
+    reader = StateReader(plan)
+    keys = parse_keys(plan, texts)
+    found = await read_keys(servers, reader.rule.state_id, keys)
+    if not found:
+        shown = " or ".join(_shown(key) for key in keys)
+        raise Invalid("state.unknown", rule=plan.id, key=shown)
+    return [_of_key(plan, reader, each) for each in found]
+
+
+async def list_states(
+    servers: Sequence[str], definition: Definition, *, count_max: int, after: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A page of the keys of a rule that have state, with their sizes.
+
+    Args:
+        after: The key behind which to go on, as the `next` of a page says it.
+    Returns: `keys`, and `next`: None at the end.
+    Raises: as `show_key`.
+    """
+    if not 1 <= count_max <= KEYS_MAX:
+        raise Invalid("state.limit_invalid", limit=count_max, max=KEYS_MAX)
+    plan = validate_pattern(definition.document).plan
+    reader = StateReader(plan)
+    behind = parse_keys(plan, after)[0] if after else None
+    page = await list_keys(servers, reader.rule.state_id, count_max=count_max, after=behind)
+    rows = []
+    for each in page.found:
+        counts = reader.count(each.data, each.version)
+        rows.append(
+            {
+                "key": list(key_values(each.key)), "runs": counts.runs, "events": counts.events,
+                "bytes": each.size_bytes, "expiresAt": counts.expires_ms,
+                "writtenAt": each.written_ms,
+            }
+        )  # fmt: skip
+    last = _shown(page.found[-1].key) if page.more else None
+    return {"rule": plan.id, "groupBy": _paths(plan), "keys": rows, "next": last}
+
+
+def parse_keys(plan: PatternPlan, texts: Sequence[str]) -> list[Key]:
+    """The keys that some texts may mean: most likely first.
+
+    One text for each field of `groupBy`, in its order or as `field=value`; or one JSON list of
+    all values. A value in JSON's quotes is a text; `42` may be the text and the number.
+
+    Raises: Invalid("state.key_invalid").
+    """
+    paths = _paths(plan)
+    if len(texts) == 1 and texts[0].startswith("["):
+        values = _json(texts[0])
+        key = make_key(values) if isinstance(values, list) else None
+        if key is None or len(values) != len(paths):
+            raise _bad_key(plan, texts, f"'{texts[0]}' is no JSON list of {len(paths)} values")
+        return [key]
+    named = [text.partition("=") for text in texts]
+    if texts and sorted(name for name, _, _ in named) == sorted(paths):
+        by_name = {name: value for name, _, value in named}
+        texts = [by_name[path] for path in paths]
+    if len(texts) != len(paths):
+        raise _bad_key(plan, texts, f"{len(texts)} given")
+    keys = [make_key(values) for values in product(*map(_meanings, texts))]
+    return list(dict.fromkeys(key for key in keys if key is not None))
+
+
+def _meanings(text: str) -> list[Any]:
+    value = _json(text)
+    if isinstance(value, str):
+        return [value]
+    return [text] if value is None or isinstance(value, list | dict) else [text, value]
+
+
+def _json(text: str) -> Any:
+    """The JSON value of a text; None when it is none."""
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+
+
+def _bad_key(plan: PatternPlan, texts: Sequence[str], reason: str) -> Invalid:
+    paths = _paths(plan)
+    wanted = ", ".join(paths) if paths else "nothing: it has one key for all events"
+    return Invalid(
+        "state.key_invalid", rule=plan.id, key=" ".join(texts), wanted=wanted, reason=reason
+    )
+
+
+def _paths(plan: PatternPlan) -> list[str]:
+    return [".".join(path) for path in plan.group_by]
+
+
+def _shown(key: Key) -> str:
+    return msgspec.json.encode(key_values(key)).decode()
+
+
+def _of_key(plan: PatternPlan, reader: StateReader, found: Found) -> dict[str, Any]:
+    values = key_values(found.key)
+    return {
+        "rule": plan.id,
+        "key": dict(zip(_paths(plan), values, strict=True)),
+        "keyGroup": key_group(found.key),
+        "bytes": found.size_bytes,
+        "stateVersion": found.version,
+        "partition": found.partition,
+        "offset": found.offset,
+        "writtenAt": found.written_ms,
+        "runs": [_of_run(run) for run in reader.runs(found.data, found.version)],
+    }
+
+
+def _of_run(run: RunState) -> dict[str, Any]:
+    return {
+        "waitsFor": list(run.waits_for),
+        "endedBy": list(run.ended_by),
+        "text": run.text,
+        "startedAt": run.start_ms,
+        "lastAt": run.last_ms,
+        "expiresAt": run.expires_ms,
+        "completesThen": run.completes and not run.held,
+        "held": run.held,
+        "events": [_of_event(taken) for taken in run.taken],
+    }
+
+
+def _of_event(taken: Taken) -> dict[str, Any]:
+    event = taken.event
+    shown: dict[str, Any] = {
+        "step": taken.step, "topic": event.origin.topic, "partition": event.origin.partition,
+        "offset": event.offset, "timestamp": event.own_ms,
+    }  # fmt: skip
+    if event.src is not None:
+        shown["src"] = event.src
+    if event.time_ms != event.own_ms:
+        shown["takenAt"] = event.time_ms
+    shown["whole"] = event.whole
+    shown["event"] = _json(event.value.decode(errors="replace"))
+    return shown
