@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "produce": ("produce", "Send records, one per line of standard input."),
     "consume": ("consume", "Print the records of topics."),
     "rules": ("rules", "Apply, list, remove and test rules."),
+    "flow": ("flow", "Show inputs, workers, rules and outputs live; pause, resume, drain."),
     "state": ("state", "Show what rules have begun for keys: unfinished matches."),
     "alerts": ("alerts", "List alerts or follow them live."),
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),

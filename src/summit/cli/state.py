@@ -58,7 +58,10 @@ def get(rule: str, keys: Sequence[str], bootstrap_servers: str, output: str | No
 
 @state.command("list")
 @click.option("--rule", required=True, help="The rule's id.")
-@click.option("-n", "--limit", default=100, show_default=True, help="Most keys to show.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True,
+    help="Most keys to show.",
+)  # fmt: skip
 @click.option("--after", multiple=True, metavar="KEY", help="Go on behind this key.")
 @bootstrap_option
 @output_option

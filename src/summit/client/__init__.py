@@ -19,6 +19,7 @@ from summit.client.admin import (
     Voter,
     look_pauses_s,
 )
+from summit.client.asking import ask_each
 from summit.client.consumer import StreamConsumer
 from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.group_resets import OffsetReset, plan_reset
@@ -85,6 +86,7 @@ __all__ = [
     "TopicCreated",
     "TopicMetadata",
     "TopicPartition",
+    "ask_each",
     "format_address",
     "dead_letter_topic",
     "replay_dead_letters",

@@ -67,6 +67,7 @@ class GroupMember:
         self._rereads: dict[TopicPartition, int] = {}
         self._rereading = 0
         self._metadata: Any = None
+        self._member_id = ""
 
     async def join(self, topic: str, owner: Owner, arrived: Callable[[], None]) -> None:
         """Join the group for the partitions of a topic.
@@ -122,6 +123,11 @@ class GroupMember:
         """What proves the membership to the coordinator, as of the last look; for `Transactor`."""
         return self._metadata
 
+    @property
+    def member_id(self) -> str:
+        """What the group calls this member, as of the last look; empty before the first."""
+        return self._member_id
+
     # ---- on the member's thread ----
 
     def _dial(self, topic: str) -> None:
@@ -172,6 +178,7 @@ class GroupMember:
 
     def _look(self) -> None:
         self._metadata = self._handle.consumer_group_metadata()
+        self._member_id = self._handle.memberid() or ""
 
     def _reread(self, positions: dict[TopicPartition, int]) -> None:
         held = {TopicPartition(part.topic, part.partition) for part in self._handle.assignment()}

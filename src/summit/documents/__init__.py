@@ -8,6 +8,7 @@ from summit.documents.event_pattern import (
     EventPattern,
     WindowConfig,
 )
+from summit.documents.flow import FLOW_ID, FlowDocument, validate_flow
 from summit.documents.parsing import Parsed, parse_documents
 from summit.documents.pattern import PatternDocument, lower_pattern, validate_pattern
 from summit.documents.problems import Problem, described
@@ -15,11 +16,13 @@ from summit.documents.rule_tests import RuleTest, expand_test_events, failed_exp
 from summit.documents.stream import StreamDocument, validate_stream
 
 __all__ = [
+    "FLOW_ID",
     "CollectorDocument",
     "Document",
     "EventAction",
     "EventCondition",
     "EventPattern",
+    "FlowDocument",
     "Parsed",
     "PatternDocument",
     "Problem",
@@ -33,6 +36,7 @@ __all__ = [
     "parse_documents",
     "validate_collector",
     "validate_document",
+    "validate_flow",
     "validate_pattern",
     "validate_stream",
 ]

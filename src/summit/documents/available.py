@@ -10,7 +10,7 @@ from typing import Final
 
 from summit.documents.plan import AfterMatchKind, Contiguity, Relation
 
-KINDS: Final = ("pattern", "stream", "collector")
+KINDS: Final = ("pattern", "stream", "collector", "flow")
 KINDS_LATER: Final = (
     "correlation", "query", "enrichment", "transformation", "filter", "route", "notification",
 )  # fmt: skip

@@ -8,17 +8,19 @@ from typing import Any, Final
 from summit.base.config import nearest
 from summit.documents.available import KINDS, KINDS_LATER
 from summit.documents.collector import CollectorDocument, validate_collector
+from summit.documents.flow import FlowDocument, validate_flow
 from summit.documents.parsing import Parsed
 from summit.documents.pattern import PatternDocument, validate_pattern
 from summit.documents.problems import Problems
 from summit.documents.stream import StreamDocument, validate_stream
 
-Document = PatternDocument | StreamDocument | CollectorDocument
+Document = PatternDocument | StreamDocument | CollectorDocument | FlowDocument
 
 _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
     "pattern": validate_pattern,
     "stream": validate_stream,
     "collector": validate_collector,
+    "flow": validate_flow,
 }
 
 

@@ -123,7 +123,21 @@ class Commits:
         """
         writing, self._writing = self._writing, None
         if writing is not None:
-            await writing
+            since_ms = self._clock.monotonic_ms()
+            try:
+                await writing
+            finally:
+                self._metrics.count_commit_wait(self._clock.monotonic_ms() - since_ms)
+
+    async def tell(self, progress: ProgressRecord) -> None:
+        """Write a progress record alone; for when there is nothing to commit.
+
+        Raises: Unavailable, Closed: begin anew.
+        """
+        await self.settle()
+        if self._transactor is not None:
+            record = Outgoing(PROGRESS_TOPIC, None, encode_progress(progress), 0)
+            await self._transactor.write([], [record], {}, None, lambda _: [])
 
     async def begin(self, outputs: Outputs, cut: Cut, progress: ProgressRecord | None) -> None:
         """Begin a transaction; the one before must be settled.
@@ -142,7 +156,10 @@ class Commits:
         self._positions.update(cut.positions)
         self._metrics.commits += 1
         self._metrics.alerts += len(cut.made)
+        self._metrics.state_records += outputs.state_records
         self._metrics.state_bytes += outputs.state_bytes
+        self._metrics.exchange_events += outputs.exchange_events
+        self._metrics.exchange_bytes += outputs.exchange_bytes
         self._metrics.undeliverable += outputs.undeliverable
 
     async def _transact(
@@ -170,12 +187,14 @@ class Commits:
                 )
                 break
             except Conflict:
+                self._metrics.aborts += 1
                 # The group has moved on, cleanly: with a newer proof it is to be accepted.
                 refused += 1
                 if refused > REFUSED_COMMITS_MAX or self._lost():
                     raise
                 await asyncio.sleep(_REFUSED_PAUSE_S)
             except Invalid as error:
+                self._metrics.aborts += 1
                 index = error.details.get("index")
                 known = isinstance(index, int) and index < len(outputs.watched)
                 if not known or error.code == "topic.unknown":

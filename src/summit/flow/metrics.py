@@ -3,68 +3,145 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from summit.base.clock import Clock
 from summit.base.limits import RATE_WINDOW_MS
+
+
+class _Slot(NamedTuple):
+    """A stretch of time: what came in it, by input, and how long a commit was waited for."""
+
+    since_ms: float
+    inputs: dict[str, int]
+    waited_ms: float
 
 
 class WorkerMetrics:
     """Counters since the worker was started.
 
     Attributes:
+        id: Tells the worker from others.
+        started_at: When that was, milliseconds since 1970 UTC.
         events: Records processed.
-        restored_records: Read from the state's changelog.
+        restores, restored_records, restore_ms: How often key groups were taken up; what was read
+            from the state's changelog for that; and how long it took.
         restarts: How often everything was begun anew from what was committed.
-        state_bytes: Written to the state's changelog.
+        commits, aborts: Transactions committed; refused cleanly by the brokers.
+        commit_wait_ms: Time in which nothing was processed because a commit was waited for.
+        state_records, state_bytes: Written to the state's changelog.
+        exchange_events, exchange_bytes: Sent to other workers.
         matches, alerts: Found; acknowledged by the broker.
         rejected: Records put into dead letters, by error code.
         skipped: Records counted only (no type, no key, deletions), by error code.
-        lag: Records behind the end, as last looked at.
+        lags: Records behind the end by input, as last looked at.
+        exchange_lag: The same for what other workers have sent.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, worker_id: str = "") -> None:
         self._clock = clock
-        self._samples: deque[tuple[float, int]] = deque([(clock.monotonic_ms(), 0)])
+        self.id = worker_id
+        self.started_at = clock.now_ms()
+        self._slots: deque[_Slot] = deque([_Slot(clock.monotonic_ms(), {}, 0.0)])
         self.events = 0
         self.matches = 0
         self.alerts = 0
         self.commits = 0
+        self.aborts = 0
+        self.commit_wait_ms = 0.0
+        self.restores = 0
         self.restored_records = 0
+        self.restore_ms = 0.0
         self.restarts = 0
+        self.state_records = 0
         self.state_bytes = 0
-        self._restoring = (0, 0)
+        self.exchange_events = 0
+        self.exchange_bytes = 0
+        self._restoring: tuple[int, int] | None = None
         self.undeliverable = 0
-        self.lag = 0
+        self.lags: dict[str, int] = {}
+        self.exchange_lag = 0
         self.rejected: dict[str, int] = {}
         self.skipped: dict[str, int] = {}
 
-    def count_events(self, count: int) -> None:
-        """So many records more were processed."""
-        self.events += count
-        now = self._clock.monotonic_ms()
-        if now - self._samples[-1][0] >= RATE_WINDOW_MS / 20:
-            self._samples.append((now, self.events))
-            while now - self._samples[0][0] > RATE_WINDOW_MS:
-                self._samples.popleft()
+    @property
+    def lag(self) -> int:
+        """Records behind the end of all inputs."""
+        return sum(self.lags.values())
+
+    def count_events(self, by_input: Iterable[tuple[str, int]]) -> None:
+        """So many records more were processed, by input."""
+        inputs = self._slot().inputs
+        for name, count in by_input:
+            self.events += count
+            inputs[name] = inputs.get(name, 0) + count
+
+    def count_commit_wait(self, waited_ms: float) -> None:
+        """A commit was waited for so long."""
+        self.commit_wait_ms += waited_ms
+        slot = self._slot()
+        self._slots[-1] = slot._replace(waited_ms=slot.waited_ms + waited_ms)
+
+    def _slot(self) -> _Slot:
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._slots[-1].since_ms >= RATE_WINDOW_MS / 20:
+            self._slots.append(_Slot(now_ms, {}, 0.0))
+            while now_ms - self._slots[0].since_ms > RATE_WINDOW_MS:
+                self._slots.popleft()
+        return self._slots[-1]
+
+    def _recent(self) -> tuple[list[_Slot], float]:
+        """The slots of the last seconds, and how long they are together."""
+        now_ms = self._clock.monotonic_ms()
+        recent = [slot for slot in self._slots if now_ms - slot.since_ms <= RATE_WINDOW_MS]
+        return recent, now_ms - recent[0].since_ms if recent else 0.0
 
     def restoring(self, done: int, total: int) -> None:
         """So many offsets of the changelog are read, of so many."""
-        self._restoring = (done, total)
+        self._restoring = (done, total) if done < total else None
+
+    def count_restore(self, records: int, took_ms: float) -> None:
+        """Key groups were taken up."""
+        self.restores += 1
+        self.restored_records += records
+        self.restore_ms += took_ms
+        self._restoring = None
+
+    @property
+    def restore_under_way(self) -> tuple[int, int] | None:
+        """Offsets of the changelog that are read, and are to be read; None = nothing restores."""
+        return self._restoring
 
     def restore_progress(self) -> float:
         """The part of the last restoring that is done, 0 to 1."""
+        if self._restoring is None:
+            return 1.0
         done, total = self._restoring
-        return 1.0 if done >= total else round(done / total, 3)
+        return round(done / total, 3)
+
+    def rates(self) -> dict[str, float]:
+        """Events per second by input over the last seconds; silent inputs are left out."""
+        recent, elapsed_ms = self._recent()
+        if elapsed_ms <= 0:
+            return {}
+        counts: dict[str, int] = {}
+        for slot in recent:
+            for name, count in slot.inputs.items():
+                counts[name] = counts.get(name, 0) + count
+        return {name: round(1000 * count / elapsed_ms, 1) for name, count in counts.items()}
 
     def events_per_s(self) -> float:
         """Events per second over the last seconds, whenever it is asked."""
-        now = self._clock.monotonic_ms()
-        recent = [sample for sample in self._samples if now - sample[0] <= RATE_WINDOW_MS]
-        if not recent:
-            return 0.0
-        elapsed_ms = now - recent[0][0]
-        return 1000 * (self.events - recent[0][1]) / elapsed_ms if elapsed_ms > 0 else 0.0
+        recent, elapsed_ms = self._recent()
+        count = sum(sum(slot.inputs.values()) for slot in recent)
+        return 1000 * count / elapsed_ms if elapsed_ms > 0 else 0.0
+
+    def commit_wait_share(self) -> float:
+        """Which part of the last seconds was spent on waiting for a commit, 0 to 1."""
+        recent, elapsed_ms = self._recent()
+        waited_ms = sum(slot.waited_ms for slot in recent)
+        return min(1.0, round(waited_ms / elapsed_ms, 3)) if elapsed_ms > 0 else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """By the names of the wire."""
@@ -78,10 +155,17 @@ class WorkerMetrics:
             "skipped": sum(self.skipped.values()),
             "skippedByReason": dict(self.skipped),
             "commits": self.commits,
+            "aborts": self.aborts,
+            "commitWaitShare": self.commit_wait_share(),
+            "restores": self.restores,
             "restoredRecords": self.restored_records,
             "restoring": self.restore_progress(),
             "restarts": self.restarts,
+            "stateRecords": self.state_records,
+            "stateBytes": self.state_bytes,
             "stateBytesPerEvent": round(self.state_bytes / self.events, 1) if self.events else 0.0,
+            "exchangeEvents": self.exchange_events,
+            "exchangeLag": self.exchange_lag,
             "undeliverable": self.undeliverable,
             "lag": self.lag,
         }

@@ -44,6 +44,9 @@ class Outputs:
             if group not in held and (cut.told or group in cut.remote):
                 frames = encode_frames(cut.remote.get(group, ()), cut.told, definitions)
                 others += [Outgoing(EXCHANGE_TOPIC, None, frame, group) for frame in frames]
+        self.exchange_bytes = sum(len(frame.value or b"") for frame in others)
+        self.exchange_events = sum(map(len, cut.remote.values()))
+        self.state_records = sum(map(len, cut.state.values()))
         self.state_bytes = 0
         for group, records in cut.state.items():
             for key, value in records:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
 from summit.base.limits import (
+    FIGURES_TOLD_MS,
     LAG_LOOK_MS,
     TELL_ALL_MS,
     WATERMARK_UNKNOWN,
@@ -39,21 +40,20 @@ from summit.client.types import ConsumerRecord, TopicPartition
 from summit.flow.committing import Commits
 from summit.flow.idle import IdleInputs
 from summit.flow.inputs import Inputs
+from summit.flow.lags import look_at_lags
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import COUNTED_ONLY, Outputs, letter_record
 from summit.flow.placement import carrier
 from summit.flow.restoring import restore
 from summit.flow.rules import Rules, rules_of
-from summit.flow.runtime import Cut, Runtime
+from summit.flow.runtime import Runtime
 from summit.flow.settings import WorkerSettings
+from summit.flow.telling import Teller
 from summit.journal.definitions import Definitions
 from summit.journal.exchange_log import decode_frame
 from summit.journal.inputs import TopicFilter
-from summit.journal.progress_record import (
-    Positions,
-    ProgressRecord,
-    split_partition_name,
-)
+from summit.journal.progress_record import Positions, partition_name, split_partition_name
+from summit.journal.state_log import Restored
 from summit.journal.topics import (
     ALERTS,
     ALERTS_TOPIC,
@@ -121,6 +121,7 @@ class Session:
         self._commits = Commits(
             settings, clock, self._member, self._inputs, metrics, lambda: bool(self._lost())
         )
+        self._teller = Teller(settings, clock, metrics, self._member, self.runtime)
         self._requests: deque[_Request] = deque()
         self._barrier: dict[int, int] = {}
         self._reading: set[str] = set()
@@ -271,8 +272,9 @@ class Session:
         places = [TopicPartition(EXCHANGE_TOPIC, group) for group in sorted(groups)]
         committed = await admin.stable_offsets(settings.group_id, places)
         bounds = await admin.offsets(EXCHANGE_TOPIC)
-        restored = await restore(
-            admin, settings.servers, groups, self._clock, self.metrics.restoring
+        since_ms = self._clock.monotonic_ms()
+        restored = await self._while_telling(
+            restore(admin, settings.servers, groups, self._clock, self.metrics.restoring)
         )
         states, times = restored.content(groups)
         starts = {
@@ -287,11 +289,25 @@ class Session:
         self.runtime.catch_up(begins=True)
         await self._watch(times)
         self._untold = True
-        self.metrics.restored_records += restored.records
+        self.metrics.count_restore(restored.records, self._clock.monotonic_ms() - since_ms)
         get_logger(__name__).info(
             "worker.holds", groups=len(self.runtime.held), inputs=len(self.runtime.positions),
             keys=keys, records=restored.records, rules=len(self.rules.plans),
         )  # fmt: skip
+
+    async def _while_telling(self, restoring: Coroutine[Any, Any, Restored]) -> Restored:
+        """Wait for what may take long, and tell now and then how far it is."""
+        task = asyncio.ensure_future(restoring)
+        try:
+            while not (await asyncio.wait([task], timeout=FIGURES_TOLD_MS / 1000))[0]:
+                try:
+                    await self._commits.tell(self._teller.restoring(self.rules, self._acting))
+                except (Closed, Unavailable, Conflict) as error:  # the next commit says so too
+                    get_logger(__name__).warning("session.not_told", error=str(error))
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
 
     async def _begin_anew(
         self, error: SummitError | None, without: set[int] | frozenset[int] = frozenset()
@@ -331,7 +347,9 @@ class Session:
         if applied.rejected:
             self._put_aside(applied.rejected, records)
         self.metrics.matches += len(applied.made)
-        self.metrics.count_events(len(records))
+        self.metrics.count_events(
+            (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks
+        )
         self._urgent = self._urgent or any(map(_is_waited_for, records))
 
     def _put_aside(self, rejected: list[Rejected], records: list[ConsumerRecord]) -> None:
@@ -408,10 +426,8 @@ class Session:
             await self._insist(self._note_ends)
         elif now_ms - self._lag_ms >= LAG_LOOK_MS:
             self._lag_ms = now_ms
-            ends = await self._inputs.ends(self.runtime.positions)
-            positions = self.runtime.positions
-            self.metrics.lag = sum(max(0, ends.get(name, 0) - at) for name, at in positions.items())
-            if self._idle.rest(positions, ends):
+            ends = await look_at_lags(self._inputs, self.runtime, self.metrics)
+            if self._idle.rest(self.runtime.positions, ends):
                 self.runtime.advance()
 
     async def _look(self) -> None:
@@ -508,32 +524,17 @@ class Session:
         cut = self.runtime.cut(tell_all=tell_all)
         letters, self._letters = self._letters, []
         due = now_ms - self._told_ms >= self.settings.progress_interval_ms
-        if cut.is_empty and not (letters or self._untold or tell_all or (self._stale and due)):
+        told = self._untold or tell_all or self._teller.is_due
+        if cut.is_empty and not (letters or told or (self._stale and due)):
             return
-        telling = telling or self._untold or tell_all or due
+        telling = telling or told or due
         self._stale = not telling
         if telling:
             self._told_ms = now_ms
             self._untold = False
         outputs = Outputs(cut, self.runtime.held, letters, self._acting)
-        progress = self._progress(cut) if telling else None
+        progress = self._teller.progress(cut, self.rules, self._acting) if telling else None
         await self._commits.begin(outputs, cut, progress)
-
-    def _progress(self, cut: Cut) -> ProgressRecord:
-        positions = {
-            name: at for name, at in cut.seen.items()
-            if carrier(*split_partition_name(name)) in self.runtime.held
-        }  # fmt: skip
-        return ProgressRecord(
-            worker=self.settings.name,
-            groups=sorted(self.runtime.held),
-            positions=positions,
-            seen=cut.seen,
-            definitions=self._acting,
-            reads=self.rules.filter.wanted,
-            runs=self.runtime.engine.matcher.live_runs,
-            at=self._clock.now_ms(),
-        )
 
     async def _insist(self, act: Callable[[], Awaitable[Any]]) -> None:
         """Do something again until the brokers answer, with growing pauses.

@@ -17,8 +17,6 @@ from summit.documents.plan import PatternPlan
 from summit.journal.definition_log import Definition
 from summit.journal.state_reading import Found, list_keys, read_keys
 
-KEYS_MAX = 10_000  # of one page
-
 _decode = msgspec.json.Decoder().decode
 
 
@@ -48,12 +46,11 @@ async def list_states(
     """A page of the keys of a rule that have state, with their sizes.
 
     Args:
+        count_max: Most keys of the page; each is held in memory.
         after: The key behind which to go on, as the `next` of a page says it.
     Returns: `keys`, and `next`: None at the end.
     Raises: as `show_key`.
     """
-    if not 1 <= count_max <= KEYS_MAX:
-        raise Invalid("state.limit_invalid", limit=count_max, max=KEYS_MAX)
     plan = validate_pattern(definition.document).plan
     reader = StateReader(plan)
     behind = parse_keys(plan, after)[0] if after else None

@@ -14,6 +14,7 @@ from summit.base.tasks import Tasks
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.session import Session
 from summit.flow.settings import WorkerSettings
+from summit.flow.telling import worker_id
 from summit.journal.definitions import Definitions
 from summit.journal.progress_record import GUARANTEE
 
@@ -41,7 +42,7 @@ class Worker:
         )
         self._clock = clock or SystemClock()
         self._on_failed = on_failed
-        self.metrics = WorkerMetrics(self._clock)
+        self.metrics = WorkerMetrics(self._clock, worker_id(self.settings, self._clock))
         self.definitions = Definitions(
             self.settings.servers,
             clock=self._clock,

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from summit.base.clock import Clock
-from summit.base.errors import Invalid
-from summit.base.limits import PROGRESS_TAIL_RECORDS
+from summit.base.errors import Invalid, Unavailable
+from summit.base.limits import (
+    FOLLOWER_READY_MS,
+    PROGRESS_TAIL_RECORDS,
+    WORKERS_REMEMBERED_MAX,
+)
 from summit.base.logs import get_logger
 from summit.cep.keygroups import KEY_GROUPS
 from summit.client.admin import Admin
@@ -20,7 +24,7 @@ from summit.journal.progress_record import (
     decode_progress,
     partition_name,
 )
-from summit.journal.topics import PROGRESS_TOPIC
+from summit.journal.topics import PROGRESS, PROGRESS_TOPIC, ensure_topics
 
 PROGRESS_PLACE = (PROGRESS_TOPIC, 0)
 
@@ -30,12 +34,16 @@ class Progress:
 
     Attributes:
         last: The newest record.
-        invalid: Records that are none.
+        told: By worker's id, its newest record with figures; the latest told stands last.
+        invalid: Records that are none, or that a newer version wrote.
+        newer: What says of the last one that a newer version wrote it.
     """
 
     def __init__(self) -> None:
         self.last: ProgressRecord | None = None
+        self.told: dict[str, ProgressRecord] = {}
         self.invalid = 0
+        self.newer: Invalid | None = None
         self._owners: dict[int, ProgressRecord] = {}
         self._filter = TopicFilter([])
 
@@ -46,12 +54,18 @@ class Progress:
                 told = decode_progress(record.value or b"")
             except Invalid as error:
                 self.invalid += 1
+                self.newer = error if error.code == "progress.newer" else self.newer
                 get_logger(__name__).warning(
                     "progress.invalid", offset=record.offset, error=str(error)
                 )
             else:
                 self.last = told
                 self._owners.update(dict.fromkeys(told.groups, told))
+                if told.figures is not None:
+                    self.told.pop(told.figures.id, None)
+                    self.told[told.figures.id] = told
+                    if len(self.told) > WORKERS_REMEMBERED_MAX:
+                        del self.told[next(iter(self.told))]
 
     @property
     def workers(self) -> list[ProgressRecord]:
@@ -106,25 +120,57 @@ def _largest(told: Iterable[Positions]) -> Positions:
     return found
 
 
+class ProgressFollower:
+    """Keeps a `Progress` up to date; one loop's, from `start` to `stop`.
+
+    Args:
+        servers: Addresses of the brokers.
+    """
+
+    def __init__(self, servers: Iterable[str], clock: Clock) -> None:
+        self._servers = list(servers)
+        self.progress = Progress()
+        self._follower = LogFollower(
+            self._servers, "summit-progress", self.progress.take, clock=clock
+        )
+
+    async def start(self) -> None:
+        """Read what the workers have told last; the topic is made where none has ever run.
+
+        Raises: Unavailable where no broker answers.
+        """
+        config = AdminConfig(client_id="summit-progress", bootstrap_servers=self._servers)
+        async with Admin(config) as admin:
+            await ensure_topics(admin, [PROGRESS])
+            _, end = (await admin.offsets(PROGRESS_TOPIC))[0]
+        await self._follower.start({PROGRESS_PLACE: max(0, end - PROGRESS_TAIL_RECORDS)})
+        await self._follower.wait_caught_up(FOLLOWER_READY_MS)
+
+    async def stop(self) -> None:
+        """End reading. Idempotent."""
+        await self._follower.stop()
+
+    async def wait_acting(self, definitions_offset: int, timeout_ms: int) -> None:
+        """Wait until the workers go by the definition at this offset of its topic.
+
+        Every event written after that is seen by it. Raises: Unavailable when it takes longer;
+        Invalid("progress.newer").
+        """
+        try:
+            await self._follower.wait_for(
+                lambda: self.progress.acts(definitions_offset), timeout_ms
+            )
+        except Unavailable as error:
+            raise (self.progress.newer or error) from error
+
+
 async def wait_acting(
     servers: list[str], definitions_offset: int, clock: Clock, timeout_ms: int
 ) -> None:
-    """Wait until the worker goes by the definition at this offset of its topic.
-
-    Every event written after that is seen by it. Raises: Unavailable where no broker answers,
-    or when it takes longer; Invalid("topic.unknown") where no worker has ever run.
-    """
-    progress = Progress()
-    follower = LogFollower(servers, "summit-progress", progress.take, clock=clock)
+    """Wait as `ProgressFollower.wait_acting`. Raises: also Unavailable where no broker answers."""
+    follower = ProgressFollower(servers, clock)
     try:
-        await follower.start({PROGRESS_PLACE: await _tail(servers)})
-        await follower.wait_for(lambda: progress.acts(definitions_offset), timeout_ms)
+        await follower.start()
+        await follower.wait_acting(definitions_offset, timeout_ms)
     finally:
         await follower.stop()
-
-
-async def _tail(servers: list[str]) -> int:
-    config = AdminConfig(client_id="summit-progress", bootstrap_servers=servers)
-    async with Admin(config) as admin:
-        _, end = (await admin.offsets(PROGRESS_TOPIC))[0]
-    return max(0, end - PROGRESS_TAIL_RECORDS)

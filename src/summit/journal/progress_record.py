@@ -11,7 +11,12 @@ Part of the transaction that it tells of, so it never claims more than is done.
      "definitions": 9,                definitions topic: everything below has acted
      "reads": ["*"],                  names and globs of the topics that rules read
      "guarantee": "exactly_once",
-     "runs": 4}                       unfinished matches
+     "runs": 4,                       unfinished matches
+     "figures": {…}}                  see `worker_figures.py`; at most once a second
+
+Members may come later: a reader passes over those that it does not know. `version` changes only
+when what stands here no longer means the same; a record without it is of version 1. One of a
+newer version is refused, never guessed.
 """
 
 from __future__ import annotations
@@ -21,7 +26,9 @@ from typing import Final
 import msgspec
 
 from summit.base.errors import Invalid
+from summit.journal.worker_figures import WorkerFigures
 
+PROGRESS_VERSION: Final = 1
 Positions = dict[str, int]
 GUARANTEE: Final = "exactly_once"  # what workers give; there is no cheaper one yet
 
@@ -39,10 +46,17 @@ class ProgressRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     guarantee: str = GUARANTEE
     runs: int = 0
     at: int = 0
+    version: int = PROGRESS_VERSION
+    figures: WorkerFigures | None = None
+
+
+class _Head(msgspec.Struct):
+    version: int = PROGRESS_VERSION
 
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(ProgressRecord)
+_HEAD = msgspec.json.Decoder(_Head)
 
 
 def encode_progress(record: ProgressRecord) -> bytes:
@@ -51,11 +65,28 @@ def encode_progress(record: ProgressRecord) -> bytes:
 
 
 def decode_progress(value: bytes) -> ProgressRecord:
-    """The record of a value. Raises Invalid("progress.invalid")."""
+    """The record of a value.
+
+    Raises: Invalid("progress.newer") for one of a newer version; Invalid("progress.invalid").
+    """
     try:
-        return _DECODER.decode(value)
+        record = _DECODER.decode(value)
     except msgspec.MsgspecError as error:
+        _refuse_newer(value)
         raise Invalid("progress.invalid", reason=str(error)) from error
+    if record.version > PROGRESS_VERSION:
+        raise Invalid("progress.newer", version=record.version, known=PROGRESS_VERSION)
+    return record
+
+
+def _refuse_newer(value: bytes) -> None:
+    """What cannot be read as a record may be one that a newer version wrote."""
+    try:
+        version = _HEAD.decode(value).version
+    except msgspec.MsgspecError:
+        return
+    if version > PROGRESS_VERSION:
+        raise Invalid("progress.newer", version=version, known=PROGRESS_VERSION)
 
 
 def partition_name(topic: str, partition: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from summit.alerts.alert import Alert, alert_dict
 from summit.alerts.view import AlertQuery
 from summit.base.errors import Invalid
+from summit.flow.watching import describe_flow
 from summit.services.bounded import BoundedRoutes
 from summit.services.health import add_health
 from summit.services.intake import EventIntake
@@ -40,6 +41,7 @@ class CorrelationService:
         routes.get("/api/alerts", self._list_alerts)
         routes.get("/api/alerts/{id}", self._show_alert)
         routes.get("/api/stats", self._stats)
+        routes.get("/api/flow", self._flow)
         return routes
 
     async def _take_event(self, request: Request) -> Response:
@@ -76,6 +78,11 @@ class CorrelationService:
         if alert is None:
             raise Invalid("alert.unknown")
         return alert_dict(alert)
+
+    async def _flow(self, request: Request) -> dict[str, Any]:
+        refuse_unknown(request)
+        node = self._node
+        return await describe_flow(node.admin, node.definitions, node.alerts.progress, node.clock)
 
     async def _stats(self, _: Request) -> dict[str, Any]:
         return {

@@ -8,21 +8,16 @@ some seconds, however often somebody scrapes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from summit.base.clock import Clock
 from summit.base.errors import SummitError
 from summit.base.logs import get_logger
-from summit.client import ClusterAdmin, TopicPartition
+from summit.client import ClusterAdmin, TopicPartition, ask_each
 
 FRESH_MS: Final = 5_000
-_AT_ONCE: Final = 8  # requests under way to the brokers
 
 _log = get_logger(__name__)
-
-K = TypeVar("K")
-T = TypeVar("T")
 
 
 class KafkaFigures(NamedTuple):
@@ -76,8 +71,8 @@ class KafkaLooker:
             for replica in directory.replicas:
                 where = TopicPartition(replica.topic, replica.partition)
                 sizes[where] = max(sizes.get(where, 0), replica.size_bytes)
-        offsets = await _each(await admin.list_topics(), admin.offsets)
-        commits = await _each(await admin.list_groups(), admin.group_offsets)
+        offsets = await ask_each(await admin.list_topics(), admin.offsets)
+        commits = await ask_each(await admin.list_groups(), admin.group_offsets)
         return KafkaFigures(
             brokers=len(brokers),
             sizes=sizes,
@@ -88,19 +83,3 @@ class KafkaLooker:
             },
             commits=commits,
         )
-
-
-async def _each(names: Iterable[K], ask: Callable[[K], Awaitable[T]]) -> dict[K, T]:
-    """The answer for each name; none for what was deleted meanwhile or has no leader."""
-    gate = asyncio.Semaphore(_AT_ONCE)
-    found: dict[K, T] = {}
-
-    async def one(name: K) -> None:
-        async with gate:
-            try:
-                found[name] = await ask(name)
-            except SummitError as error:
-                _log.debug("figures.not_read", name=str(name), error=str(error))
-
-    await asyncio.gather(*(one(name) for name in names))
-    return found
