@@ -11,6 +11,7 @@ from summit.cep.match import Applied, Match
 from summit.cep.matcher import Matcher
 from summit.cep.ruleset import compile_rules
 from summit.documents.plan import PatternPlan, StepPlan
+from summit.documents.stream import StreamPlan
 from summit.events.expressions.ir import Compare, Field, Literal, Node
 
 STAMP_MS = 1_000_000  # the record time of every event that says nothing else
@@ -53,8 +54,14 @@ def chunk(
     return Chunk(topic, partition, range(first, first + len(values)), stamps, values, **more)
 
 
-def matcher_of(*plans: PatternPlan, **options: Any) -> Matcher:
-    return Matcher(compile_rules(plans), **options)
+def matcher_of(*plans: PatternPlan, delay_ms: int | None = None) -> Matcher:
+    """A matcher; with a delay, all topics are read in event-time order."""
+    return Matcher(compile_rules(plans, [] if delay_ms is None else [by_time(delay_ms)]))
+
+
+def by_time(delay_ms: int, *topics: str) -> StreamPlan:
+    """A stream in event-time order."""
+    return StreamPlan("s", topics or ("*",), is_ordered=True, delay_ms=delay_ms)
 
 
 def run(matcher: Matcher, *values: bytes | None, **more: Any) -> list[Match]:

@@ -7,24 +7,25 @@ import random
 from typing import Any
 
 import pytest
+from tests.cep.plans import by_time
 
-from summit.base.errors import Invalid
 from summit.cep.chunks import Chunk
 from summit.cep.keygroups import KEY_GROUPS, key_group
-from summit.cep.match import Match
+from summit.cep.match import Applied, Match, Outputs
 from summit.cep.matcher import Matcher
-from summit.cep.ruleset import compile_rules
+from summit.cep.ruleset import RuleSet, compile_rules
 from summit.cep.state import STATE_VERSION
+from summit.cep.waiting import WaitKey
 from summit.documents import validate_pattern
 
 T0 = 1_700_000_000_000
 PLACES = [("t", 0), ("t", 1), ("u", 0)]
 
 
-def rule(rule_id: str, key: list[str], steps: list[dict[str, Any]]) -> Any:
+def rule(rule_id: str, key: list[str], steps: list[dict[str, Any]], **members: Any) -> Any:
     document = {
         "kind": "pattern", "id": rule_id, "groupBy": key, "steps": steps, "within": "60s",
-        "action": {"type": "alert", "config": {"severity": "low", "title": "t"}},
+        "action": {"type": "alert", "config": {"severity": "low", "title": "t"}}, **members,
     }  # fmt: skip
     return validate_pattern(document).plan
 
@@ -33,12 +34,19 @@ def step(name: str, **members: Any) -> dict[str, Any]:
     return {"name": name, "where": f'eventType == "{name}"', **members}
 
 
-RULES = compile_rules(
+PLANS = [
+    rule("by-ip", ["ip"], [step("a", times=2), step("b")]),
+    rule("by-user", ["user"], [step("a"), {**step("b"), "contiguity": "strict"}]),
+    rule("by-both", ["ip", "n"], [step("b"), step("a")]),
+]
+RULES = compile_rules(PLANS)
+BY_TIME = compile_rules(
     [
-        rule("by-ip", ["ip"], [step("a", times=2), step("b")]),
-        rule("by-user", ["user"], [step("a"), {**step("b"), "contiguity": "strict"}]),
-        rule("by-both", ["ip", "n"], [step("b"), step("a")]),
-    ]
+        *PLANS,
+        rule("silent", ["user"], [step("b"), {**step("a"), "relation": "notFollowedBy"}]),
+        rule("of-u", ["ip"], [step("a"), step("b")], topics=["u"]),
+    ],
+    [by_time(5_000)],
 )
 
 
@@ -48,14 +56,14 @@ def test_the_group_of_a_key_is_written_in_the_logs_and_never_changes() -> None:
     assert KEY_GROUPS == 64
 
 
-def streams(rand: random.Random) -> list[Chunk]:
-    """Chunks of several partitions; each address and user lives in one of them."""
+def streams(rand: random.Random, *, mixed: bool = False) -> list[Chunk]:
+    """Chunks of several partitions; each address and user lives in one of them, or in any."""
     chunks = []
     ends = dict.fromkeys(PLACES, 0)
     at = T0
     for _ in range(40):
         place = rand.choice(PLACES)
-        number = PLACES.index(place)
+        number = 0 if mixed else PLACES.index(place)
         values = []
         for _ in range(rand.randint(1, 12)):
             at += rand.randint(0, 4_000)
@@ -93,9 +101,10 @@ def by_key(matches: list[Any]) -> dict[Any, list[Any]]:
 class Shared:
     """Some matchers; each key group is held by one, each partition read by one."""
 
-    def __init__(self, rand: random.Random, count: int) -> None:
+    def __init__(self, rand: random.Random, count: int, rules: RuleSet) -> None:
         self.rand = rand
-        self.matchers = [Matcher(RULES) for _ in range(count)]
+        self.matchers = [Matcher(rules) for _ in range(count)]
+        self.waits: dict[WaitKey, bytes] = {}
         self.owner = [rand.randrange(count) for _ in range(KEY_GROUPS)]
         self.reader = {place: rand.randrange(count) for place in PLACES}
         self.matches: list[Any] = []
@@ -110,9 +119,8 @@ class Shared:
     def take(self, chunk: Chunk) -> None:
         index = self.reader[chunk.topic, chunk.partition]
         reader = self.matchers[index]
-        outputs = reader.apply([chunk]).outputs
-        self.matches += shown(outputs.matches)
-        self.rejected += len(outputs.rejected)
+        outputs = self.note(reader, reader.apply([chunk]))
+        self.rejected += len(outputs.rejected) + len(outputs.late)
         for remote in outputs.remote:
             owner = self.owner[remote.group]
             assert owner != index
@@ -120,11 +128,25 @@ class Shared:
                 remote.topic, remote.partition, [remote.offset], [remote.timestamp_ms],
                 [remote.value], [remote.headers], [remote.key],
             )  # fmt: skip
-            applied = self.matchers[owner].apply_remote(remote.group, one, [remote.taken_ms])
-            self.matches += shown(applied.outputs.matches)
+            held = self.matchers[owner]
+            self.note(held, held.apply_remote(remote.group, one, [remote.taken_ms]))
         for other in self.matchers:
             if other is not reader:
                 other.set_watermarks(reader.watermarks())
+                self.note(other, other.apply([]))
+
+    def note(self, matcher: Matcher, applied: Applied) -> Outputs:
+        self.matches += shown(applied.outputs.matches)
+        for name in applied.waits:
+            data = matcher.dump_wait(name)
+            self.waits.pop(name, None)
+            if data is not None:
+                self.waits[name] = data
+        return applied.outputs
+
+    def end(self) -> None:
+        for matcher in self.matchers:
+            self.note(matcher, matcher.apply([], T0 + 10**9))
 
     def move(self) -> None:
         """Give a key group, or a partition, to another matcher."""
@@ -144,6 +166,11 @@ class Shared:
         for key, state in states.items():
             assert state is not None
             self.matchers[new].load(key, state, STATE_VERSION)
+        if old != new:
+            for name, data in self.waits.items():
+                if name.group == group:
+                    assert self.matchers[new].load_wait(name, data)
+                    assert self.matchers[new].dump_wait(name) == data
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -153,7 +180,7 @@ def test_together_they_find_what_one_finds(seed: int) -> None:
     alone = Matcher(RULES)
     expected: list[Any] = []
     rejected = 0
-    shared = Shared(rand, rand.randint(1, 4))
+    shared = Shared(rand, rand.randint(1, 4), RULES)
     for chunk in chunks:
         outputs = alone.apply([chunk]).outputs
         expected += shown(outputs.matches)
@@ -167,6 +194,48 @@ def test_together_they_find_what_one_finds(seed: int) -> None:
     assert by_key(shared.matches) == by_key(expected)
     assert shared.rejected == rejected
     assert sum(matcher.live_runs for matcher in shared.matchers) == alone.live_runs
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_in_the_order_of_time_they_find_what_one_finds_in_order(seed: int) -> None:
+    rand = random.Random(seed)
+    chunks = streams(rand, mixed=True)
+    shared = Shared(rand, rand.randint(1, 4), BY_TIME)
+    for chunk in chunks:
+        shared.take(chunk)
+        if rand.random() < 0.5:
+            shared.move()
+    shared.end()
+    assert not shared.waits
+    expected, late = in_order(chunks)
+    assert {name for name, *_ in expected} >= {"by-ip", "by-both", "silent", "of-u"}
+    assert late
+    assert by_key(shared.matches) == by_key(expected)
+    assert not any(matcher.live_runs for matcher in shared.matchers)
+
+
+def in_order(chunks: list[Chunk]) -> tuple[list[Any], int]:
+    """What one matcher finds that is given the events that are not late, in order, one by one."""
+    events = []
+    late = 0
+    largest = dict.fromkeys(PLACES, 0)
+    for chunk in chunks:
+        place = (chunk.topic, chunk.partition)
+        for n, value in enumerate(chunk.values):
+            at = json.loads(value or b"")["timestamp"]
+            largest[place] = max(largest[place], at)
+            if at < largest[place] - 5_000:
+                late += 1
+            else:
+                events.append((at, *place, chunk.offsets[n], value))
+    alone = Matcher(compile_rules(rule.plan for rule in BY_TIME.rules))
+    found: list[Any] = []
+    for at, topic, partition, offset, value in sorted(events):
+        # Time has come as far in all partitions, or timers would wait for the others.
+        found += shown(alone.apply([], at).outputs.matches)
+        one = Chunk(topic, partition, [offset], [T0 + 10**9], [value])
+        found += shown(alone.apply([one]).outputs.matches)
+    return found + shown(alone.apply([], T0 + 10**9).outputs.matches), late
 
 
 def test_while_keys_catch_up_nothing_is_over() -> None:
@@ -188,8 +257,3 @@ def test_while_keys_catch_up_nothing_is_over() -> None:
         outputs = matcher.apply_remote(group, remote, [T0 + 10]).outputs
         assert first.outputs.matches == []
         assert len([m for m in outputs.matches if m.pattern_id == "by-both"]) == found
-
-
-def test_event_time_order_is_not_shared() -> None:
-    with pytest.raises(Invalid):
-        Matcher(RULES, order="eventTime").hold(range(3))

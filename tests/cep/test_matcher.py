@@ -288,7 +288,7 @@ class TestBadEvents:
 
 class TestEventTime:
     def test_releases_in_order_of_time_then_place(self) -> None:
-        matcher = matcher_of(pattern(FAILED), order="eventTime", delay_ms=100)
+        matcher = matcher_of(pattern(FAILED), delay_ms=100)
         first = matcher.apply(
             [
                 chunk(event("a", 1_050, user="p1"), event("a", 1_000, user="p1"), partition=1),
@@ -303,7 +303,7 @@ class TestEventTime:
         assert found == [("p0", 0), ("p1", 1), ("p1", 0)]
 
     def test_late_is_older_than_the_watermark_of_its_own_partition(self) -> None:
-        matcher = matcher_of(pattern(FAILED), order="eventTime", delay_ms=100)
+        matcher = matcher_of(pattern(FAILED), delay_ms=100)
         applied = matcher.apply(
             [chunk(event("x", 1_000), event("a", 900, user="u"), event("a", 899, user="u"))]
         )
@@ -312,10 +312,6 @@ class TestEventTime:
         ] == [(2, 899, 900)]
         assert matcher.stats()["late"] == 1
         assert offsets(matcher.apply([], 2_000).outputs.matches) == [[1]]
-
-    def test_arrival_order_knows_no_delay(self) -> None:
-        with pytest.raises(Invalid):
-            matcher_of(pattern(FAILED), delay_ms=5)
 
 
 def test_records_become_chunks_of_one_partition() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.cep.plans import (
+    by_time,
     chunk,
     event,
     failures_then_success,
@@ -92,8 +93,7 @@ def in_one_batch(order: str, values: list[bytes]) -> list[Match]:
 
 
 def new_matcher(order: str) -> Matcher:
-    options = {"order": order, "delay_ms": 8} if order == "eventTime" else {}
-    return Matcher(compile_rules(PLANS.values()), **options)  # type: ignore[arg-type]
+    return matcher_of(*PLANS.values(), delay_ms=8 if order == "eventTime" else None)
 
 
 @settings(max_examples=60, deadline=None)
@@ -223,11 +223,11 @@ class TestRulesThatChange:
 
     def test_waiting_events_of_unchanged_rules_stay(self) -> None:
         plan = failures_then_success(semantic_hash="one")
-        matcher = Matcher(compile_rules([plan]), order="eventTime", delay_ms=100)
+        matcher = matcher_of(plan, delay_ms=100)
         values = [event("failed", n, user="u") for n in range(3)] + [event("success", 9, user="u")]
         assert run(matcher, *values) == []
         extra = pattern(StepPlan("z", predicate=of_type("failed")), pattern_id="z")
-        matcher.replace_rules(compile_rules([plan, extra]))
+        matcher.replace_rules(compile_rules([plan, extra], [by_time(100)]))
         found = matcher.apply([], 1_000).outputs.matches
         assert summary(found) == [
             ("p", ("u",), 0, 9, [("failed", 0), ("failed", 1), ("failed", 2), ("success", 3)])

@@ -77,7 +77,7 @@ class TestAbsence:
         assert len(matcher.apply([]).outputs.matches) == 1
 
     def test_in_event_time_order_too(self) -> None:
-        matcher = matcher_of(silence(), order="eventTime", delay_ms=5_000)
+        matcher = matcher_of(silence(), delay_ms=5_000)
         values = [event("beat", 1_000, user="u"), event("x", 15_999), event("x", 16_000)]
         assert run(matcher, *values[:2]) == []
         assert [m.end_ms for m in run(matcher, values[2], first=2)] == [11_000]

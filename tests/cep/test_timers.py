@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from summit.cep.frontier import Frontier
 from summit.cep.timers import ExactTimers, TidyTimers
 
 NEVER = float("inf")
@@ -35,20 +34,3 @@ def test_exact_timers_fire_by_time_then_key_and_the_last_setting_counts() -> Non
         fired.append(due)
     assert fired == [(10, "late"), (20, "a"), (20, "b")]
     assert timers.next_ms == NEVER
-
-
-def test_the_frontier_is_the_slowest_partition_less_the_delay() -> None:
-    frontier = Frontier(10)
-    assert frontier.now == -NEVER
-    frontier.open(("t", 0))
-    frontier.open(("t", 1))
-    frontier.reach(("t", 0), 100)
-    assert frontier.now == -NEVER
-    frontier.reach(("t", 1), 70)
-    frontier.reach(("t", 1), 60)
-    assert frontier.now == 60
-    assert frontier.others(("t", 1)) == 100
-    frontier.close(("t", 1))
-    assert frontier.now == 90
-    frontier.raise_to(500)
-    assert frontier.all() == {("t", 0): 510}

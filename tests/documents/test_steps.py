@@ -117,8 +117,6 @@ def test_negative_steps(relation: str) -> None:
         ([step("a", relation="notNext")],
          [("/steps/0/relation", INVALID), ("/steps/0/relation", INVALID)]),
         ([step("a"), step("b", relation="notNext")], [("/steps/1/relation", INVALID)]),
-        ([step("a"), step("b", relation="notFollowedBy")],
-         [("/steps/1/relation", "pattern.not_available")]),
         ([step("a", optional=True), step("b", relation="notNext"), step("c")],
          [("/steps/1/relation", INVALID)]),
         ([step("a"), step("b", relation="notNext", times=2, optional=True, within=5), step("c")],
@@ -131,6 +129,12 @@ def test_negative_steps(relation: str) -> None:
 )  # fmt: skip
 def test_a_problem(steps: list[Any], expected: list[tuple[str, str]]) -> None:
     assert places_of(pattern(steps=steps)) == expected
+
+
+def test_an_absence_needs_a_within() -> None:
+    steps = [step("a"), step("b", relation="notFollowedBy")]
+    assert places_of(pattern(steps=steps, within=None)) == [("/within", INVALID)]
+    assert validate_pattern(pattern(steps=steps)).plan.within_ms == 60_000
 
 
 def test_a_wrong_word_names_the_nearest() -> None:

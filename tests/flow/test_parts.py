@@ -10,13 +10,15 @@ from tests.flow.world import T0, failure, five_failures
 
 from summit.base.clock import ManualClock
 from summit.cep.chunks import Chunk
+from summit.cep.keygroups import KEY_GROUPS
 from summit.documents import validate_pattern
 from summit.documents.plan import PatternPlan
-from summit.flow.engine import Engine
 from summit.flow.idle import IdleInputs
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.rules import rules_of
+from summit.flow.runtime import Runtime
 from summit.journal.definition_log import Definition
+from summit.journal.state_log import Content
 
 
 def plan(**members: Any) -> PatternPlan:
@@ -36,10 +38,14 @@ def test_rules_are_what_can_run_among_the_definitions() -> None:
             definition(five_failures("b", enabled=False)),
             definition({"id": "c"}),
             definition({"id": "d"}, kind="collector"),
+            definition({"id": "e", "topics": ["x"], "order": "eventTime"}, kind="stream"),
+            definition({"id": "f", "topics": ["x"], "enabled": False}, kind="stream"),
+            definition({"id": "g"}, kind="stream"),
         ]
     )
     assert [rule.id for rule in rules.plans] == ["a"]
-    assert list(rules.faulty) == ["c"]
+    assert list(rules.faulty) == ["c", "g"]
+    assert [(stream.id, stream.is_ordered) for stream in rules.streams] == [("e", True)]
     assert rules.filter.wanted == ["auth.*"]
 
 
@@ -63,21 +69,26 @@ def chunk(partition: int, offset: int, *events: dict[str, Any]) -> Chunk:
 
 def test_a_silent_input_lets_the_state_of_others_be_forgotten_and_comes_back() -> None:
     clock = ManualClock()
-    engine = Engine()
+    runtime = Runtime()
+    engine = runtime.engine
     engine.set_rules([plan()])
-    idle = IdleInputs(engine.matcher, clock, idle_ms=1_000)
+    runtime.hold(dict.fromkeys(range(KEY_GROUPS), 0), Content({}, {}, {}))
+    idle = IdleInputs(runtime, clock, lambda _topic: 1_000)
 
     def take(*chunks: Chunk) -> None:
-        idle.wake(chunks)
-        engine.apply(chunks)
+        runtime.take(chunks)
+        idle.spoke(chunks)
 
     take(chunk(0, 0, failure(0, "a")), chunk(1, 0, failure(0, "b")))
     take(chunk(0, 1, failure(1_000, "a")))
     assert engine.matcher.frontier_ms == T0
     clock.advance(1_001)
     take(chunk(0, 2, failure(1_000, "a")))
-    assert idle.rest({"t/0": 3, "t/1": 1}, {"t/0": 3, "t/1": 2}) == [], "one is not at its end"
-    assert idle.rest({"t/0": 3, "t/1": 1}, {"t/0": 3, "t/1": 1}) == ["t/1"]
+    assert not idle.rest(), "nobody has seen an end"
+    idle.ended({"t/0": 3, "t/1": 2})
+    assert not idle.rest(), "one is not at its end, the other spoke just now"
+    idle.ended({"t/1": 1})
+    assert idle.rest()
     assert engine.matcher.frontier_ms == T0 + 1_000_000
     # Silent, not dead: it goes on at its own time.
     take(chunk(1, 1, failure(1, "b")))

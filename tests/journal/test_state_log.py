@@ -13,10 +13,12 @@ from summit.base.errors import Corrupt
 from summit.cep.keygroups import KEY_GROUPS, key_group
 from summit.cep.keys import make_key
 from summit.cep.match import Remote, StateKey
+from summit.cep.waiting import WaitKey
 from summit.client.types import ConsumerRecord
 from summit.journal.exchange_log import (
     FRAME_BYTES_MAX,
     NO_TIME,
+    Told,
     decode_frame,
     encode_frames,
 )
@@ -24,9 +26,11 @@ from summit.journal.state_log import (
     STATE_PARTITIONS,
     KeyState,
     Restored,
+    moved_state,
     state_partition,
     state_record,
     time_record,
+    wait_record,
 )
 
 ALL = range(KEY_GROUPS)
@@ -51,11 +55,10 @@ def test_what_was_said_last_of_a_key_is_its_state(said: list[tuple[Any, bytes | 
             last.pop(name, None)
         else:
             last[name] = KeyState(1, data)
-    states, times = restored.content(ALL)
-    assert (states, times) == (last, {})
+    assert restored.content(ALL) == (last, {}, {})
     assert restored.records == len(said)
     group = key_group(said[0][0]) if said else 0
-    assert restored.content({group})[0] == {
+    assert restored.content({group}).states == {
         key: state for key, state in last.items() if key_group(key.key) == group
     }
 
@@ -64,13 +67,26 @@ def test_times_of_inputs_and_partitions_of_groups() -> None:
     restored = Restored()
     for time_ms in (7, -3, 1_700_000_000_000):
         restored.take([record(*time_record("a/b", 3, time_ms))])
-    assert restored.content(ALL) == ({}, {("a/b", 3): 1_700_000_000_000})
+    assert restored.content(ALL) == ({}, {("a/b", 3): 1_700_000_000_000}, {})
     assert {state_partition(group) for group in ALL} == set(range(STATE_PARTITIONS))
+
+
+def test_events_that_wait_belong_to_their_group() -> None:
+    restored = Restored()
+    name, other = WaitKey(3, "a/b", 1, 70), WaitKey(4, "a/b", 1, 70)
+    restored.take([record(*wait_record(each, b"x")) for each in (name, other)])
+    assert restored.content({3}).waits == {name: b"x"}
+    assert restored.content(ALL).waits == {name: b"x", other: b"x"}
+    restored.take([record(*wait_record(name, None))])
+    assert restored.content(ALL).waits == {other: b"x"}
+    moved = moved_state(*wait_record(name, None), lambda _t, _p, offset, _s: (offset - 60, None))
+    assert moved == wait_record(name._replace(offset=10), None)
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        (b'["wait",1,2]', b"x"), (b'["wait","g","t",0,0]', b"x"),
         (b"", b"x"), (b"[]", b"x"), (b'["run","r",["a"]]', b""), (b'["run","r",[[1]]]', b"\x01x"),
         (b'["time","t",0]', b"noon"), (b'["else","t",0]', b"1"), (b"\xff", b"1"),
     ],
@@ -91,7 +107,7 @@ def event(offset: int, topic: str = "t", size: int = 2, **members: Any) -> Remot
 def test_a_frame_comes_out_as_it_went_in() -> None:
     headers = [["summit.src", b"file:x"], ["none", None]]
     events = [event(1), event(4, headers=headers, key=None), event(9, "u"), event(10)]
-    told = {("t", 1): (11, 99), ("u", 1): (10, NO_TIME)}
+    told = {("t", 1): Told(11, 99, 140, is_idle=True), ("u", 1): Told(10, NO_TIME)}
     (value,) = encode_frames(events, told, 7)
     frame = decode_frame(value)
     assert (frame.definitions, frame.told) == (7, told)
@@ -104,7 +120,7 @@ def test_a_frame_comes_out_as_it_went_in() -> None:
 
 def test_a_frame_fits_into_a_record_and_what_is_told_comes_last() -> None:
     events = [event(n, size=150_000) for n in range(7)]
-    frames = [decode_frame(value) for value in encode_frames(events, {("t", 1): (7, 9)}, 0)]
+    frames = [decode_frame(value) for value in encode_frames(events, {("t", 1): Told(7, 9)}, 0)]
     assert [sum(len(c.offsets) for c, _ in frame.chunks) for frame in frames] == [3, 3, 1]
     assert [bool(frame.told) for frame in frames] == [False, False, True]
     assert FRAME_BYTES_MAX < 500_000

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.cep.plans import by_time
 from tests.flow.world import failure, five_failures
 
 from summit.alerts import Alert, Evidence, decode_alert, encode_alert, log_coordinate
 from summit.cep.chunks import Chunk, source_of
+from summit.cep.keygroups import KEY_GROUPS
 from summit.cep.match import Remote
+from summit.cep.matcher import Matcher
+from summit.cep.ruleset import compile_rules
+from summit.cep.waiting import load_wait
 from summit.client import ConsumerRecord, Headers, TopicPartition
 from summit.documents import validate_pattern
 from summit.flow.engine import Engine
-from summit.journal.exchange_log import decode_frame, encode_frames
-from summit.journal.state_log import state_record, time_record
+from summit.journal.exchange_log import Told, decode_frame, encode_frames
+from summit.journal.state_log import state_record, time_record, wait_record
 from summit.migration.offset_map import OffsetMap
 from summit.migration.records import (
     NO_DIGEST,
@@ -70,7 +75,7 @@ def test_frames_and_states_name_the_places_of_the_target() -> None:
         Remote(0, "t", 1, 13, 5, 6, None, b"{}", [("summit.src", b"file:x:1:0")]),
         Remote(0, "gone", 0, 3, 5, 6, None, b"{}", None),
     ]
-    (frame,) = encode_frames(events, {("t", 1): (14, 99), ("gone", 0): (4, 9)}, 7)
+    (frame,) = encode_frames(events, {("t", 1): Told(14, 99, 120), ("gone", 0): Told(4, 9)}, 7)
     change = with_places(maps, {"t": "id"}, frames=True)
     found = decode_frame(change(record(value=frame)).value or b"")
     (one, taken), (gone, _) = found.chunks
@@ -78,7 +83,7 @@ def test_frames_and_states_name_the_places_of_the_target() -> None:
     assert [source_of(headers) for headers in one.headers or ()] == [
         log_coordinate("id", 1, 12), "file:x:1:0",
     ]  # fmt: skip
-    assert found.told == {("t", 1): (4, 99), ("gone", 0): (4, 9)}
+    assert found.told == {("t", 1): Told(4, 99, 120), ("gone", 0): Told(4, 9)}
     assert found.definitions == 7
 
     engine = Engine()
@@ -101,6 +106,18 @@ def test_frames_and_states_name_the_places_of_the_target() -> None:
     name, value = time_record("t", 1, 5)
     assert change(record(key=name, value=value)).value == value
     assert change(record(key=b'["run","r",["a"]]', value=None)).value is None
+
+    first = [json.dumps(failure(0)).encode()]
+    matcher = Matcher(compile_rules([validate_pattern(five_failures()).plan], [by_time(1_000)]))
+    matcher.hold(range(KEY_GROUPS))
+    (wait,) = matcher.apply([Chunk("t", 1, [12], [-1], first)]).waits
+    name, value = wait_record(wait, matcher.dump_wait(wait))
+    moved_wait = change(record(key=name, value=value))
+    assert moved_wait.key == wait_record(wait._replace(offset=2), None)[0]
+    saved = load_wait(moved_wait.value or b"")
+    assert (saved.value, source_of(saved.headers)) == (first[0], log_coordinate("id", 1, 12))
+    gone = change(record(key=name, value=None))
+    assert (gone.key, gone.value) == (moved_wait.key, None)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ address lives in one place.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 from zlib import crc32
 
 from summit.cep.keys import Key, key_text
@@ -18,3 +19,22 @@ def key_group(key: Key) -> int:
     """The group of a key, 0 to 63."""
     text = key if type(key) is str else key_text(key)
     return crc32(text.encode("utf-8", "surrogatepass")) % KEY_GROUPS
+
+
+class RemoteChunk(NamedTuple):
+    """What is known of a chunk that another worker has sent, or that was saved while it waited.
+
+    Attributes:
+        taken_ms: The time at which each event is taken.
+        state_ids: The rules that are to get it; None = all.
+    """
+
+    group: int
+    taken_ms: Sequence[int]
+    state_ids: frozenset[str] | None = None
+
+    def leaves_out(self, key: Key, state_id: str) -> bool:
+        """Whether a rule is not to get the event for this key."""
+        if self.state_ids is not None and state_id not in self.state_ids:
+            return True
+        return key_group(key) != self.group

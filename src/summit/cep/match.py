@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from summit.cep.keys import Key
+from summit.cep.waiting import WaitKey
 
 
 class EventRef(msgspec.Struct, frozen=True, gc=False):
@@ -125,8 +126,10 @@ class Applied(NamedTuple):
         dirty: Keys whose state changed, so that `dump` may give something new (or None).
         next_timer_ms: The frontier at which something is due even without events: an absence
             to report, or state to forget; None = nothing.
+        waits: Names under which `dump_wait` may give something new (or None).
     """
 
     outputs: Outputs
     dirty: set[StateKey]
     next_timer_ms: int | None
+    waits: set[WaitKey]

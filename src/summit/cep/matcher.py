@@ -1,9 +1,10 @@
 """The matcher: batches of records in, matches out. Pure: no clock, no I/O, no chance.
 
-Two orders. In `arrival` order an event is taken at once, in log order; one that is older than what
-its partition has reached (its watermark W_p) is taken at W_p. In `eventTime` order an event waits
-until the frontier F = min W_p has passed it; events then come in the order (time, topic,
-partition, offset), and one that is older than its partition's W_p is late.
+Two orders, by topic (its stream says which). In `arrival` order an event is taken at once, in log
+order; one that is older than what its partition has reached (its watermark W_p) is taken at W_p. In
+`eventTime` order an event waits until the frontier F of its rule's topics has passed it; events
+then come in the order (time, topic, partition, offset), and one that is older than its partition's
+W_p is late.
 
 Timers due at t fire before the events of t. The batch boundaries change nothing but the moment at
 which state that is over is forgotten.
@@ -12,61 +13,39 @@ which state that is over is forgotten.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
-from typing import Any, Final, Literal, NamedTuple
+from itertools import chain
+from typing import Any, Final
 
-import msgspec
-
-from summit.base.errors import Invalid, SummitError
-from summit.base.limits import CAPTURED_BYTES_MAX
-from summit.cep.chunks import Chunk, header_texts, source_of
+from summit.base.errors import SummitError
+from summit.cep.chunks import Chunk
 from summit.cep.frontier import BEFORE_ALL_MS, Frontier
-from summit.cep.keygroups import KEY_GROUPS, key_group
-from summit.cep.keys import Key, key_values
+from summit.cep.keygroups import KEY_GROUPS, RemoteChunk, key_group
+from summit.cep.keys import Key
 from summit.cep.lane import Lane
+from summit.cep.making import capture, transport_of
 from summit.cep.match import (
     Applied,
-    EventRef,
     Late,
-    Match,
     Outputs,
     Rejected,
     Remote,
     StateKey,
 )
-from summit.cep.probes import Probe
+from summit.cep.probes import Probe, TypeIndex
 from summit.cep.ruleset import RuleSet
-from summit.cep.runs import Captured, Origin, Run
+from summit.cep.runs import Captured, Origin
+from summit.cep.scopes import Scope, emit, make_scopes
 from summit.cep.state import Origins
+from summit.cep.waiting import Interest, WaitingEvent, WaitKey, WaitLog, load_wait
+from summit.documents.stream import StreamPlan
 from summit.events.event import Transport, event_time, parse_event
 from summit.events.times import TIME_MS_MAX, TIME_MS_MIN
 
-Order = Literal["arrival", "eventTime"]
 _COUNTERS: Final = ("events", "unseen", "rejected", "clamped", "ahead", "late")
 _NEVER: Final = float("inf")
 _NO_ORIGIN: Final = Origin("", -1)
-_RELEASE_ORDER: Final = itemgetter(0, 1, 2, 3)
+_ARRIVAL: Final = StreamPlan()
 _EMPTY: Final = Chunk("", -1, (), (), ())
-
-
-class _Waiting(msgspec.Struct, gc=False):
-    """An event that waits for the frontier, for one rule."""
-
-    lane: Lane
-    key: Key
-    mask: int
-    event: Any
-    value: bytes
-    headers: Any
-    own_ms: int
-    origin: Origin
-
-
-class _RemoteChunk(NamedTuple):
-    """What is known of a chunk that another worker has sent."""
-
-    group: int
-    taken_ms: Sequence[int]
 
 
 class Matcher:
@@ -74,25 +53,23 @@ class Matcher:
 
     Args:
         rules: What `compile_rules` gave.
-        order: See the module.
-        delay_ms: How far W_p stays behind the largest time of its partition; 0 in arrival order.
     """
 
-    def __init__(self, rules: RuleSet, *, order: Order = "arrival", delay_ms: int = 0) -> None:
-        if order == "arrival" and delay_ms:
-            raise Invalid("pattern.steps", step="", reason="arrival order has no delay")
-        self._ordered = order == "eventTime"
-        self._delay_ms = delay_ms
-        self._frontier = Frontier(delay_ms)
+    def __init__(self, rules: RuleSet) -> None:
+        self._frontier = Frontier()
         self._origins = Origins()
-        self._waiting: list[tuple[int, tuple[str, int], int, int, _Waiting]] = []
+        self._wait_log = WaitLog()
+        self._scopes: list[Scope] = []
+        self._scope_of: list[Scope] = []  # by rule number
         self._counters = dict.fromkeys(_COUNTERS, 0)
         self._outputs = Outputs([], [], [], [])
         self._chunk = _EMPTY
         self._origin = _NO_ORIGIN
+        self._stream = _ARRIVAL
         self._others_ms = _NEVER
+        self._allowed: list[tuple[Scope, float]] = []  # how far others let F come, in this chunk
         self._held: frozenset[int] | None = None
-        self._remote: _RemoteChunk | None = None
+        self._remote: RemoteChunk | None = None
         self._catching_up = False
         self._lanes: list[Lane] = []
         self._rules = rules
@@ -125,11 +102,31 @@ class Matcher:
             else:
                 lane.replace(rule, rules.program(rule))
             self._lanes.append(lane)
-        self._exact = [lane for lane in self._lanes if lane.exact is not None]
-        alive = {id(lane) for lane in self._lanes}
-        self._waiting = [entry for entry in self._waiting if id(entry[-1].lane) in alive]
-        for entry in self._waiting:
-            entry[-1].event = rules.decode(entry[-1].value)
+        waiting = [item for scope in self._scopes for item in scope.waiting]
+        self._scope_of = make_scopes(self._lanes, self._frontier)
+        self._scopes = list(dict.fromkeys(self._scope_of))
+        self._exact = [scope for scope in self._scopes if scope.exact]
+        alive = {id(lane): scope for lane, scope in zip(self._lanes, self._scope_of, strict=True)}
+        for item in waiting:
+            scope = alive.get(id(item.lane))
+            if scope is None:
+                self._wait_log.remove(item)
+            else:
+                scope.waiting.append(item)
+        for event in {id(item.waiting): item.waiting for item in waiting}.values():
+            event.event = self._decode(event)
+        for place in self._frontier.partitions:
+            self._frontier.open(place, rules.stream(place[0]).delay_ms)
+
+    def _decode(self, waiting: WaitingEvent) -> Any:
+        event = self._rules.decode(waiting.value)
+        if self._rules.needs_record:
+            origin = waiting.origin
+            event.t = transport_of(
+                origin.topic, origin.partition, waiting.offset, waiting.key, waiting.stamp_ms,
+                waiting.headers,
+            )  # fmt: skip
+        return event
 
     # ---- key groups ----
 
@@ -137,10 +134,9 @@ class Matcher:
         """Keep the keys of these key groups only; the state of others is dropped.
 
         Events that keys of other groups need come out as `Outputs.remote`. Until the first call
-        every key is kept. Only in arrival order.
+        every key is kept, and `Applied.waits` stays empty.
         """
-        if self._ordered:
-            raise Invalid("pattern.steps", step="", reason="event-time order is not sharded")
+        self._wait_log.is_on = True
         held = frozenset(groups)
         before = frozenset(range(KEY_GROUPS)) if self._held is None else self._held
         self._held = None if len(held) == KEY_GROUPS else held
@@ -150,6 +146,11 @@ class Matcher:
                     if key_group(key) not in held:
                         lane.forget(key)
                 lane.dirty = {key for key in lane.dirty if key_group(key) in held}
+            for scope in self._scopes:
+                gone = [item for item in scope.waiting if item.group not in held]
+                scope.waiting = [item for item in scope.waiting if item.group in held]
+                for item in gone:
+                    self._wait_log.remove(item, changed=False)
 
     def catch_up(self, *, begins: bool) -> None:
         """While keys catch up with events that others have sent, nothing is due.
@@ -172,16 +173,26 @@ class Matcher:
         index = self._rules.index(chunk.topic)
         if index is not None:
             self._counters["events"] += len(chunk.values)
-            self._remote = _RemoteChunk(group, taken_ms)
-            self._chunk = chunk
             place = (chunk.topic, chunk.partition)
-            self._origin = self._origins.of(*place)
-            self._frontier.open(place)
+            self._frontier.open(place, self._rules.stream(chunk.topic).delay_ms)
             self._others_ms = self._frontier.others(place)
-            self._rules.scan(chunk.values, chunk.timestamps_ms, index, BEFORE_ALL_MS, _NEVER, self)
-            self._chunk = _EMPTY
-            self._remote = None
+            self._scan_remote(index, chunk, RemoteChunk(group, taken_ms))
         return self._finish(outputs)
+
+    def _scan_remote(self, index: TypeIndex, chunk: Chunk, remote: RemoteChunk) -> None:
+        self._remote = remote
+        self._begin_chunk(chunk)
+        self._rules.scan(
+            chunk.values, chunk.timestamps_ms, index, BEFORE_ALL_MS, _NEVER,
+            self._stream.max_future_ms, self,
+        )  # fmt: skip
+        self._chunk = _EMPTY
+        self._remote = None
+
+    def _begin_chunk(self, chunk: Chunk) -> None:
+        self._chunk = chunk
+        self._stream = self._rules.stream(chunk.topic)
+        self._origin = self._origins.of(chunk.topic, chunk.partition)
 
     # ---- batches ----
 
@@ -205,10 +216,10 @@ class Matcher:
 
     def _finish(self, outputs: Outputs) -> Applied:
         now = self._frontier.now
-        if self._ordered:
-            self._release(now)
-        if self._exact and not self._catching_up:
-            self._fire(now)
+        if not self._catching_up:
+            for scope in self._scopes:
+                if scope.waiting or scope.exact:
+                    self._pass(scope)
         for lane in self._lanes:
             if not self._catching_up:
                 lane.tidy(now)
@@ -216,7 +227,7 @@ class Matcher:
         dirty = {StateKey(lane.rule.state_id, key) for lane in self._lanes for key in lane.dirty}
         for lane in self._lanes:
             lane.dirty.clear()
-        return Applied(outputs, dirty, self._next_timer())
+        return Applied(outputs, dirty, self._next_timer(), self._wait_log.take_changed())
 
     def _take_chunk(self, chunk: Chunk) -> None:
         count = len(chunk.values)
@@ -225,17 +236,20 @@ class Matcher:
             self._counters["unseen"] += count
             return
         self._counters["events"] += count
-        self._chunk = chunk
+        self._begin_chunk(chunk)
         place = (chunk.topic, chunk.partition)
-        self._origin = self._origins.of(*place)
-        self._frontier.open(place)
+        self._frontier.open(place, self._stream.delay_ms)
+        if count:
+            self._frontier.wake(place)
         self._others_ms = self._frontier.others(place)
+        self._allowed = [(scope, scope.view.others(place)) for scope in self._exact]
         reached = self._rules.scan(
             chunk.values,
             chunk.timestamps_ms,
             index,
             self._frontier.reached(place),
             self._timer_ms(),
+            self._stream.max_future_ms,
             self,
         )
         self._frontier.reach(place, reached)
@@ -246,8 +260,10 @@ class Matcher:
         """Put an event to the rules that it may concern; gives the next exact timer."""
         if self._rules.needs_record:
             event.t = self._transport(n)
-        time = own_ms if own_ms > watermark_ms or self._ordered else watermark_ms
+        ordered = self._stream.is_ordered
+        time = own_ms if own_ms > watermark_ms or ordered else watermark_ms
         remote, held = self._remote, self._held
+        waiting: WaitingEvent | None = None
         if remote is not None:
             time = remote.taken_ms[n]
             watermark_ms = own_ms  # the other worker has counted what was out of order
@@ -268,14 +284,15 @@ class Matcher:
                 if mask:
                     lane.counters.without_key += 1
                     self._reject(n, "event.no_key", _no_key(lane), lane.rule.plan.id)
-            elif remote is not None and key_group(key) != remote.group:
+            elif remote is not None and remote.leaves_out(key, lane.rule.state_id):
                 continue
             elif held is not None and remote is None and (group := key_group(key)) not in held:
                 if elsewhere is None:
                     elsewhere = set()
                 elsewhere.add(group)
-            elif self._ordered:
-                self._wait(n, event, own_ms, rule, key, mask)
+            elif ordered:
+                waiting = waiting or self._waiting_event(n, event, own_ms)
+                self._wait(waiting, rule, lane, key, mask)
             else:
                 runs = lane.wants(key, mask, time)
                 if runs is not None:
@@ -283,7 +300,7 @@ class Matcher:
                     over = min(self._others_ms, time)
                     matches = lane.advance(key, runs, captured, mask, over)
                     if matches:
-                        self._emit(lane, key, matches)
+                        emit(self._outputs.matches, lane, key, matches)
         if elsewhere is not None:
             self._send(n, time, elsewhere)
         if not taken and not probe.typed:
@@ -322,7 +339,8 @@ class Matcher:
     def fire(self, watermark_ms: int) -> float:
         """Fire exact timers while a chunk is read."""
         self._frontier.reach((self._chunk.topic, self._chunk.partition), watermark_ms)
-        self._fire(self._frontier.now)
+        for scope in self._exact:
+            self._pass(scope)
         return self._timer_ms()
 
     # ---- state ----
@@ -350,6 +368,29 @@ class Matcher:
         if lane is not None:
             lane.forget(key.key)
 
+    def dump_wait(self, name: WaitKey) -> bytes | None:
+        """A waiting event, for one key group, as bytes; None = it waits no more."""
+        return self._wait_log.dump(name)
+
+    def load_wait(self, name: WaitKey, data: bytes) -> bool:
+        """Let an event wait that `dump_wait` has saved.
+
+        Returns: False when no active rule waits for it any more; then nothing happens.
+        Raises: Corrupt("pattern.state").
+        """
+        saved = load_wait(data)
+        index = self._rules.index(name.topic)
+        if index is None or not self._rules.stream(name.topic).is_ordered:
+            return False
+        chunk = Chunk(
+            name.topic, name.partition, (name.offset,), (saved.stamp_ms,), (saved.value,),
+            (saved.headers,), (saved.key,),
+        )  # fmt: skip
+        before = self.waiting
+        self._scan_remote(index, chunk, RemoteChunk(name.group, (0,), saved.state_ids))
+        self._wait_log.take_changed()
+        return self.waiting > before
+
     def state_keys(self) -> list[StateKey]:
         """Every key with state."""
         return [
@@ -363,16 +404,51 @@ class Matcher:
     def set_watermarks(self, reached: dict[tuple[str, int], int]) -> None:
         """Go on from saved watermarks."""
         for place, time in reached.items():
-            self._frontier.open(place)
+            self._frontier.open(place, self._rules.stream(place[0]).delay_ms)
             self._frontier.reach(place, time)
 
     def open_input(self, topic: str, partition: int) -> None:
         """The partition is read: it holds the frontier back until its first event."""
-        self._frontier.open((topic, partition))
+        self._frontier.open((topic, partition), self._rules.stream(topic).delay_ms)
 
     def forget_input(self, topic: str, partition: int) -> None:
         """The partition is no longer read: it holds the frontier back no more."""
         self._frontier.close((topic, partition))
+
+    def rest(self, topic: str, partition: int, clock_ms: int, *, idle: bool) -> None:
+        """The partition is read to its end and silent; it wakes by itself with its next event.
+
+        Args:
+            clock_ms: How far the clock says that event time has come there: timers go by it,
+                events do not.
+            idle: It is silent for so long that it holds nothing back.
+        """
+        self._frontier.rest((topic, partition), clock_ms, idle=idle)
+
+    def wake(self, topic: str, partition: int) -> None:
+        """The partition has spoken to another worker: what `rest` said is over."""
+        self._frontier.wake((topic, partition))
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait for the frontier, each counted for every rule that it concerns."""
+        return sum(len(scope.waiting) for scope in self._scopes)
+
+    @property
+    def waits_for_time(self) -> bool:
+        """Whether something would come of time alone: an absence, or a waiting event."""
+        return any(scope.waiting or scope.next_exact_ms != _NEVER for scope in self._scopes)
+
+    def allowed_ms(self, topic: str, partition: int) -> float:
+        """How far the other partitions let F come, for the rules that read this one.
+
+        A reader far past it only fills the memory. Infinite when nothing holds it back.
+        """
+        place = (topic, partition)
+        return max(
+            (s.view.others(place) for s in self._scopes if s.lanes[0].rule.sees_topic(topic)),
+            default=_NEVER,
+        )
 
     @property
     def frontier_ms(self) -> float:
@@ -389,7 +465,7 @@ class Matcher:
         totals = dict(self._counters)
         totals["live_runs"] = self.live_runs
         totals["keys"] = sum(map(len, self._lanes))
-        totals["waiting"] = len(self._waiting)
+        totals["waiting"] = self.waiting
         for lane in self._lanes:
             for name, count in lane.counts().items():
                 totals[name] = totals.get(name, 0) + count
@@ -407,10 +483,14 @@ class Matcher:
     # ---- inside ----
 
     def _timer_ms(self) -> float:
-        """The next exact timer that may fire while a chunk is read."""
-        if not self._exact or self._ordered or self._remote is not None:
+        """The watermark at which an exact timer may fire while the chunk is read.
+
+        None does that another partition holds back, whatever comes in this one.
+        """
+        if not self._exact or self._stream.is_ordered or self._remote is not None:
             return _NEVER
-        return min(lane.next_timer_ms for lane in self._exact)
+        timers = ((scope.next_exact_ms, others_ms) for scope, others_ms in self._allowed)
+        return min((at for at, others_ms in timers if others_ms >= at), default=_NEVER)
 
     def _lane(self, state_id: str) -> Lane | None:
         return next((lane for lane in self._lanes if lane.rule.state_id == state_id), None)
@@ -422,98 +502,42 @@ class Matcher:
         if own_ms < TIME_MS_MIN:
             self._reject_time(n, own_ms)
             return False
-        if not self._ordered:
+        if not self._stream.is_ordered:
             self._counters["clamped"] += 1
             return True
-        if own_ms >= watermark_ms - self._delay_ms:
+        allowed_ms = watermark_ms - self._stream.delay_ms
+        if own_ms >= allowed_ms:
             return True
-        self._late(n, own_ms, watermark_ms - self._delay_ms)
+        self._late(n, own_ms, allowed_ms)
         return False
 
     def _capture(self, n: int, event: Any, time_ms: int, own_ms: int) -> Captured:
         chunk = self._chunk
         headers = None if chunk.headers is None else chunk.headers[n]
-        return self._captured(
-            chunk.values[n], event, headers, (time_ms, own_ms), self._origin, chunk.offsets[n]
-        )
+        place = (self._origin, chunk.offsets[n])
+        times_ms = (time_ms, own_ms)
+        return capture(event, chunk.values[n], headers, times_ms, place, self._rules.project)
 
-    def _captured(
-        self,
-        value: Any,
-        event: Any,
-        headers: Any,
-        times: tuple[int, int],
-        origin: Origin,
-        offset: int,
-    ) -> Captured:
-        whole = len(value) <= CAPTURED_BYTES_MAX
-        kept = bytes(value) if whole else self._rules.project(event)
-        source = source_of(headers) if headers else None
-        return Captured(0, times[0], times[1], origin, offset, source, kept, whole, event)
+    def _pass(self, scope: Scope) -> None:
+        scope.pass_to(scope.view.now, self._wait_log, self._rules.project, self._outputs.matches)
 
-    def _wait(self, n: int, event: Any, own_ms: int, rule: int, key: Key, mask: int) -> None:
+    def _waiting_event(self, n: int, event: Any, own_ms: int) -> WaitingEvent:
         chunk = self._chunk
-        value = chunk.values[n]
-        headers = None if chunk.headers is None else chunk.headers[n]
-        lane = self._lanes[rule]
-        waiting = _Waiting(lane, key, mask, event, value or b"", headers, own_ms, self._origin)
-        place = (chunk.topic, chunk.partition)
-        self._waiting.append((own_ms, place, chunk.offsets[n], rule, waiting))
+        return WaitingEvent(
+            self._origin, chunk.offsets[n], own_ms, chunk.timestamps_ms[n],
+            chunk.values[n] or b"", None if chunk.keys is None else chunk.keys[n],
+            None if chunk.headers is None else chunk.headers[n], event,
+        )  # fmt: skip
 
-    def _release(self, now: float) -> None:
-        """Take the events that the frontier has passed, in order."""
-        waiting = self._waiting
-        waiting.sort(key=_RELEASE_ORDER)
-        count = 0
-        for time, _, offset, _, event in waiting:
-            if time >= now:
-                break
-            count += 1
-            if self._exact:
-                self._fire(time)
-            lane = event.lane
-            runs = lane.wants(event.key, event.mask, time)
-            if runs is not None:
-                captured = self._captured(
-                    event.value, event.event, event.headers, (time, event.own_ms),
-                    event.origin, offset,
-                )  # fmt: skip
-                matches = lane.advance(event.key, runs, captured, event.mask, time)
-                if matches:
-                    self._emit(lane, event.key, matches)
-        del waiting[:count]
-
-    def _fire(self, now: float) -> None:
-        """Fire the exact timers up to `now`, in order of time, then of rules, then of keys."""
-        while True:
-            lane = min(self._exact, key=lambda lane: lane.next_timer_ms)
-            deadline = lane.next_timer_ms
-            fired = lane.fire(now)
-            if fired is None:
-                return
-            key, matches = fired
-            if matches:
-                self._emit(lane, key, matches, at_ms=int(deadline))
-
-    def _emit(self, lane: Lane, key: Key, matches: list[Run], at_ms: int | None = None) -> None:
-        names = lane.rule.automaton.step_names
-        values = key_values(key)
-        for run in matches:
-            captures = run.captures
-            times = [event.time_ms for event in captures[1::2]]
-            self._outputs.matches.append(
-                Match(
-                    lane.rule.plan.id,
-                    values,
-                    [
-                        (names[captures[n]], _event_ref(captures[n + 1]))
-                        for n in range(0, len(captures), 2)
-                    ],
-                    min(times),
-                    max(times) if at_ms is None else at_ms,
-                    at_ms is not None,
-                )
-            )
+    def _wait(self, waiting: WaitingEvent, rule: int, lane: Lane, key: Key, mask: int) -> None:
+        place = (waiting.origin.topic, waiting.origin.partition)
+        group = key_group(key) if self._wait_log.is_on else 0
+        item = Interest(
+            waiting.own_ms, place, waiting.offset, lane.rule.plan.id, lane, key, mask, waiting,
+            group,
+        )  # fmt: skip
+        self._scope_of[rule].waiting.append(item)
+        self._wait_log.add(item)
 
     def _send(self, n: int, taken_ms: int, groups: set[int]) -> None:
         chunk = self._chunk
@@ -552,36 +576,17 @@ class Matcher:
         chunk = self._chunk
         headers = None if chunk.headers is None else chunk.headers[n]
         key = None if chunk.keys is None else chunk.keys[n]
-        return Transport(
-            topic=chunk.topic,
-            partition=chunk.partition,
-            offset=chunk.offsets[n],
-            key=key.decode(errors="replace") if isinstance(key, bytes) else key,
-            timestamp=chunk.timestamps_ms[n],
-            headers=header_texts(headers),
+        return transport_of(
+            chunk.topic, chunk.partition, chunk.offsets[n], key, chunk.timestamps_ms[n], headers
         )
 
     def _next_timer(self) -> int | None:
-        timers = [lane.next_timer_ms for lane in self._lanes]
-        if self._waiting:
-            timers.append(min(entry[0] for entry in self._waiting) + 1)
-        first = min(timers, default=_NEVER)
+        timers = (lane.next_timer_ms for lane in self._lanes)
+        released = (item.own_ms + 1 for scope in self._scopes for item in scope.waiting)
+        first = min(chain(timers, released), default=_NEVER)
         return None if first == _NEVER else int(first)
 
 
 def _no_key(lane: Lane) -> str:
     paths = ", ".join(".".join(path) for path in lane.rule.plan.group_by)
     return f"the event satisfies '{lane.rule.plan.id}' but lacks its groupBy: {paths}"
-
-
-def _event_ref(event: Captured) -> EventRef:
-    return EventRef(
-        event.origin.topic,
-        event.origin.partition,
-        event.offset,
-        event.src,
-        event.own_ms,
-        event.time_ms,
-        event.value if event.whole else None,
-        None if event.whole else event.value,
-    )

@@ -13,10 +13,12 @@ from summit.cep.program import Program
 from summit.cep.rules import EVENT_TYPE, Rule, prepare_rule
 from summit.cep.scan import Scan, compile_scan
 from summit.documents.plan import PatternPlan
+from summit.documents.stream import StreamPlan
 from summit.events.fields import candidates
 from summit.events.layouts import TypedLayout
 
 _TIMESTAMP = ("timestamp",)
+_AS_THEY_COME = StreamPlan()
 
 
 class RuleSet:
@@ -24,12 +26,15 @@ class RuleSet:
 
     Attributes:
         rules: In the order of their ids; their position is the rule number of the probes.
+        streams: How topics are read, in the order of their ids.
         layout: Decodes only what these rules read.
         needs_record: Whether some rule reads the record around the event.
     """
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], streams: Sequence[StreamPlan] = ()) -> None:
         self.rules = tuple(rules)
+        self.streams = tuple(streams)
+        self._stream_of: dict[str, StreamPlan] = {}
         fields = {path for rule in rules for path in rule.fields()}
         self.needs_record = any(
             place.place == "record" for path in fields for place in candidates(path)
@@ -54,6 +59,14 @@ class RuleSet:
             self._indexes[topic] = found
         return self._indexes[topic]
 
+    def stream(self, topic: str) -> StreamPlan:
+        """How the events of a topic are read: as the first stream says that has it."""
+        found = self._stream_of.get(topic)
+        if found is None:
+            found = next((stream for stream in self.streams if stream.has(topic)), _AS_THEY_COME)
+            self._stream_of[topic] = found
+        return found
+
     @property
     def scan(self) -> Scan:
         """The loop over the events of a chunk."""
@@ -77,8 +90,11 @@ class RuleSet:
         return rule.program(self.layout)
 
 
-def compile_rules(plans: Iterable[PatternPlan]) -> RuleSet:
+def compile_rules(plans: Iterable[PatternPlan], streams: Iterable[StreamPlan] = ()) -> RuleSet:
     """Compile all enabled plans.
+
+    Args:
+        streams: How topics are read; the others in arrival order.
 
     Raises: Invalid("pattern.steps") for a plan that cannot be matched, with its id; or for two
         plans with one id.
@@ -90,4 +106,5 @@ def compile_rules(plans: Iterable[PatternPlan]) -> RuleSet:
             raise Invalid("pattern.steps", step="", reason=f"two patterns have the id '{plan.id}'")
         if plan.enabled:
             rules[plan.id] = prepare_rule(plan)
-    return RuleSet([rules[name] for name in sorted(rules)])
+    in_order = sorted(streams, key=lambda stream: stream.id)
+    return RuleSet([rules[name] for name in sorted(rules)], in_order)

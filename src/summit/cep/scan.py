@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from summit.base.limits import EVENT_AHEAD_MS_MAX
 from summit.cep.probes import Probe, TypeIndex
 from summit.cep.rules import EVENT_TYPE
 from summit.events.event import DECODE_ERRORS
@@ -42,7 +41,11 @@ class Sink(Protocol):
 
 
 class Scan(Protocol):
-    """The loop. Gives the largest event time, where it began with `watermark_ms`."""
+    """The loop. Gives the largest event time, where it began with `watermark_ms`.
+
+    Args:
+        ahead_ms: How far an event's time may lie past its record's.
+    """
 
     def __call__(
         self,
@@ -51,12 +54,13 @@ class Scan(Protocol):
         index: TypeIndex,
         watermark_ms: int,
         timer_ms: float,
+        ahead_ms: int,
         sink: Sink,
     ) -> int: ...
 
 
 _SOURCE = """\
-def scan(values, stamps, index, watermark, timer, sink):
+def scan(values, stamps, index, watermark, timer, ahead, sink):
  concern = sink.concern
  n = -1
  for value, stamp in zip(values, stamps):
@@ -102,7 +106,6 @@ def compile_scan(layout: TypedLayout, decode: Callable[[Any], Any]) -> Scan:
         decode=decode,
         errors=(*DECODE_ERRORS, TypeError),  # TypeError: a record without value
         unhashable=TypeError,
-        ahead=EVENT_AHEAD_MS_MAX,
     )
     scan: Scan = names.define(source, "scan")
     return scan

@@ -27,13 +27,9 @@ PATTERN_FIELDS_LATER: Final = (
     "suppress",
 )  # fmt: skip
 STEP_FIELDS_LATER: Final = ("steps",)
-# An absence at the end comes true with time alone; whoever runs the matcher must then tell it the
-# time when no event comes.
-ABSENCE_AT_END: Final = False
 ACTIONS_LATER: Final = ("aggregate", "forward", "trigger", "custom")
 ALERT_FIELDS_LATER: Final = ("severityRules", "technique")
 FORMATS_LATER: Final = (
     "csv", "keyValue", "regex", "syslog", "sshd", "avro", "protobuf", "msgpack",
 )  # fmt: skip
-EVENT_TIME_LATER: Final = ("maxOutOfOrderness", "idleTimeout", "maxFuture")
 COLLECTOR_TYPES: Final = ("http", "websocket", "mqtt", "grpc", "file", "database")

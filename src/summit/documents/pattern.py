@@ -149,7 +149,10 @@ def _read_sequence(section: Section) -> tuple[Sequence, int | None]:
         steps = read_conditions(values["conditions"], section.at("conditions"), problems)
     else:
         problems.add("", "a pattern needs 'steps' (or 'conditions')")
-    return steps, within_ms if window_ms is None else window_ms
+    within_ms = within_ms if window_ms is None else window_ms
+    if steps.steps and steps.steps[-1].relation == "notFollowedBy" and within_ms is None:
+        section.note("within", "an absence needs 'within': for so long nothing may come")
+    return steps, within_ms
 
 
 def _refuse_later_values(section: Section) -> None:

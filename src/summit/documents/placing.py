@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from summit.documents.available import ABSENCE_AT_END
 from summit.documents.plan import Relation, StepPlan
 from summit.documents.problems import Problems, join_pointer
 
@@ -24,9 +23,6 @@ def check_placing(steps: Sequence[StepPlan], pointer: str, problems: Problems) -
     last, place = steps[-1], join_pointer(join_pointer(pointer, len(steps) - 1), "relation")
     if last.relation == "notNext":
         problems.add(place, "notNext cannot be the last step: nothing says when it has held")
-    elif last.relation == "notFollowedBy" and not ABSENCE_AT_END:
-        text = "notFollowedBy as the last step (absence) is not available yet"
-        problems.add(place, text, code="pattern.not_available")
 
 
 def _check_negative(

@@ -15,10 +15,12 @@ from summit.alerts import Alert, CapturedEvent, Found, make_alert
 from summit.cep.chunks import Chunk
 from summit.cep.keys import Key, many_key, one_key
 from summit.cep.match import Applied as Taken
-from summit.cep.match import EventRef, Match, Rejected, Remote, StateKey
+from summit.cep.match import EventRef, Late, Match, Rejected, Remote, StateKey
 from summit.cep.matcher import Matcher
 from summit.cep.ruleset import compile_rules
+from summit.cep.waiting import WaitKey
 from summit.documents.plan import PatternPlan
+from summit.documents.stream import StreamPlan
 
 _decode = msgspec.json.Decoder().decode
 
@@ -31,13 +33,14 @@ class Made(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What a batch gave, each list in order; `remote` and `dirty` as in `Matcher.apply`."""
+    """What a batch gave, each list in order; the others as in `Matcher.apply`."""
 
     made: list[Made]
     rejected: list[Rejected]
+    late: list[Late]
     remote: list[Remote]
     dirty: set[StateKey]
-    next_timer_ms: int | None
+    waits: set[WaitKey]
 
 
 class Engine:
@@ -57,12 +60,14 @@ class Engine:
         """The active rules, in the order of their ids."""
         return [rule.plan for rule in self.matcher.rules.rules]
 
-    def set_rules(self, plans: Iterable[PatternPlan]) -> None:
+    def set_rules(self, plans: Iterable[PatternPlan], streams: Iterable[StreamPlan] = ()) -> None:
         """Go on with these rules; state of rules that mean the same is kept.
 
+        Args:
+            streams: How topics are read; the others in arrival order.
         Raises: Invalid("pattern.steps"); then the rules from before stay.
         """
-        rules = compile_rules(plans)
+        rules = compile_rules(plans, streams)
         self.matcher.replace_rules(rules)
         self._plans = {rule.plan.id: rule.plan for rule in rules.rules}
 
@@ -75,9 +80,11 @@ class Engine:
         return self._applied(self.matcher.apply_remote(group, chunk, taken_ms))
 
     def _applied(self, taken: Taken) -> Applied:
-        outputs, dirty, next_timer_ms = taken
+        outputs = taken.outputs
         made = [Made(self._alert(match), match) for match in outputs.matches]
-        return Applied(made, outputs.rejected, outputs.remote, dirty, next_timer_ms)
+        return Applied(
+            made, outputs.rejected, outputs.late, outputs.remote, taken.dirty, taken.waits
+        )
 
     def forget(self, rule_id: str, key: Sequence[Any]) -> None:
         """Drop what a rule has begun for a key; unknown rules and keys are ignored."""

@@ -156,6 +156,14 @@ class Inputs:
         """The next records, at most `count`, after at most `timeout_ms`."""
         return await self._consumer.poll_batch(count, timeout_ms)
 
+    async def pause(self, names: Collection[str]) -> None:
+        """Bring no records of these partitions until `resume`."""
+        await self._consumer.pause([TopicPartition(*split_partition_name(n)) for n in names])
+
+    async def resume(self, names: Collection[str]) -> None:
+        """Bring records of these partitions again."""
+        await self._consumer.resume([TopicPartition(*split_partition_name(n)) for n in names])
+
     def wake(self) -> None:
         """Let the running `poll` return soon."""
         self._consumer.wake()

@@ -7,12 +7,11 @@ from summit.cep.keygroups import KEY_GROUPS
 from summit.flow.inputs import Inputs
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.runtime import Runtime
-from summit.journal.progress_record import Positions
 from summit.journal.topics import EXCHANGE_TOPIC
 
 
-async def look_at_lags(inputs: Inputs, runtime: Runtime, metrics: WorkerMetrics) -> Positions:
-    """Note the lags; where the inputs end is the answer. Brokers that are away change nothing."""
+async def look_at_lags(inputs: Inputs, runtime: Runtime, metrics: WorkerMetrics) -> None:
+    """Note the lags. Brokers that are away change nothing."""
     ends = await inputs.ends(runtime.positions)
     metrics.lags = {name: max(0, ends.get(name, 0) - at) for name, at in runtime.positions.items()}
     behind = 0
@@ -20,7 +19,6 @@ async def look_at_lags(inputs: Inputs, runtime: Runtime, metrics: WorkerMetrics)
         try:
             bounds = await inputs.admin.offsets(EXCHANGE_TOPIC)
         except (Invalid, Unavailable):
-            return ends
+            return
         behind = sum(max(0, bounds[group][1] - at) for group, at in runtime.exchange.items())
     metrics.exchange_lag = behind
-    return ends

@@ -37,6 +37,7 @@ class WorkerMetrics:
         skipped: Records counted only (no type, no key, deletions), by error code.
         lags: Records behind the end by input, as last looked at.
         exchange_lag: The same for what other workers have sent.
+        late: Events whose time was closed.
     """
 
     def __init__(self, clock: Clock, worker_id: str = "") -> None:
@@ -62,6 +63,7 @@ class WorkerMetrics:
         self.undeliverable = 0
         self.lags: dict[str, int] = {}
         self.exchange_lag = 0
+        self.late = 0
         self.rejected: dict[str, int] = {}
         self.skipped: dict[str, int] = {}
 
@@ -166,6 +168,7 @@ class WorkerMetrics:
             "stateBytesPerEvent": round(self.state_bytes / self.events, 1) if self.events else 0.0,
             "exchangeEvents": self.exchange_events,
             "exchangeLag": self.exchange_lag,
+            "late": self.late,
             "undeliverable": self.undeliverable,
             "lag": self.lag,
         }

@@ -17,8 +17,6 @@ from summit.journal.exchange_log import encode_frames
 from summit.journal.state_log import state_partition
 from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC
 
-# What is no fault of the event: a deletion, or an event that no rule can use. Counted only.
-COUNTED_ONLY: Final = frozenset({"event.empty", "event.no_type", "event.no_key"})
 _EVIDENCE_SHORT: Final = 50
 
 
@@ -90,11 +88,18 @@ def alert_record(alert: Alert) -> Outgoing:
     return Outgoing(ALERTS_TOPIC, alert.id.encode(), encode_alert(alert))
 
 
-def letter_record(record: ConsumerRecord, error: DeadLetterError, now_ms: int) -> Outgoing:
-    """A record put aside, with the reason."""
+def letter_record(
+    record: ConsumerRecord, error: DeadLetterError, now_ms: int, topic: str | None = None
+) -> Outgoing:
+    """A record put aside, with the reason.
+
+    Args:
+        topic: Where; by default the dead letters of its topic.
+    """
     value = DeadLetter.of(record, error, now_ms).encode()
     headers = list(record.headers.pairs)
-    return Outgoing(dead_letter_topic(record.topic), record.key, value, headers=headers or None)
+    where = topic or dead_letter_topic(record.topic)
+    return Outgoing(where, record.key, value, headers=headers or None)
 
 
 def _shorter(alert: Alert) -> Alert | None:

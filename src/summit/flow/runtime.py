@@ -15,11 +15,13 @@ from summit.cep.chunks import Chunk
 from summit.cep.keygroups import KEY_GROUPS, key_group
 from summit.cep.match import Remote, StateKey
 from summit.cep.state import STATE_VERSION
+from summit.cep.waiting import WaitKey
+from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Applied, Engine, Made
 from summit.flow.placement import carrier
 from summit.journal.exchange_log import NO_TIME, Frame, Told
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
-from summit.journal.state_log import KeyState, Record, state_record, time_record
+from summit.journal.state_log import Content, Record, state_record, time_record, wait_record
 
 Place = tuple[str, int]
 
@@ -73,12 +75,15 @@ class Runtime:
         self.positions: Positions = {}
         self.exchange: dict[int, int] = {}
         self._told: dict[int, dict[Place, Told]] = {}
+        self._silent: dict[str, tuple[int, bool]] = {}
+        self._saved_waits: set[WaitKey] = set()
         self._begin_cut()
 
     def _begin_cut(self) -> None:
         self._made: list[Made] = []
         self._remote: dict[int, list[Remote]] = {}
         self._dirty: set[StateKey] = set()
+        self._dirty_waits: set[WaitKey] = set()
         self._moved: set[str] = set()
         self._exchange_moved: set[int] = set()
         self.events = 0
@@ -96,18 +101,16 @@ class Runtime:
         self.positions.clear()
         self.exchange.clear()
         self._told.clear()
+        self._silent.clear()
+        self._saved_waits.clear()
         self._begin_cut()
 
-    def hold(
-        self,
-        groups: Mapping[int, int],
-        states: Mapping[StateKey, KeyState],
-    ) -> int:
+    def hold(self, groups: Mapping[int, int], content: Content) -> int:
         """Hold these key groups too.
 
         Args:
             groups: Next offset of each one's partition of the exchange.
-            states: What their keys had.
+            content: What is kept of them.
         Returns: How many keys have state that an active rule takes up.
         Raises: Corrupt("pattern.state") for a state of a version that this one cannot read.
         """
@@ -115,8 +118,12 @@ class Runtime:
         self.exchange.update(groups)
         self._told.update({group: {} for group in groups})
         self.engine.matcher.hold(self.held)
-        load = self.engine.matcher.load
-        return sum(load(key, state.data, state.version) for key, state in states.items())
+        matcher = self.engine.matcher
+        for name, data in content.waits.items():
+            matcher.load_wait(name, data)
+            self._saved_waits.add(name)
+        states = content.states.items()
+        return sum(matcher.load(key, state.data, state.version) for key, state in states)
 
     def catch_up(self, *, begins: bool) -> None:
         """Key groups that were just taken up get what was sent to them before.
@@ -136,10 +143,12 @@ class Runtime:
             self.exchange.pop(group, None)
             self._told.pop(group, None)
             self._exchange_moved.discard(group)
+        self._saved_waits = {name for name in self._saved_waits if name.group not in gone}
         for name in list(self.positions):
             if carrier(*split_partition_name(name)) in gone:
                 del self.positions[name]
                 self._moved.discard(name)
+                self._silent.pop(name, None)
 
     def begin(self, name: str, offset: int, time_ms: int = WATERMARK_UNKNOWN) -> None:
         """Read an input from an offset on.
@@ -150,15 +159,16 @@ class Runtime:
         self.positions[name] = offset
         self._moved.add(name)
         place = split_partition_name(name)
-        if time_ms == WATERMARK_UNKNOWN:
-            self.engine.matcher.forget_input(*place)
-        else:
+        self.engine.matcher.forget_input(*place)
+        self.engine.matcher.open_input(*place)  # it holds time back until it is known what it has
+        if time_ms != WATERMARK_UNKNOWN:
             self.engine.matcher.set_watermarks({place: time_ms})
 
     def end(self, name: str) -> None:
         """Read an input no more."""
         self.positions.pop(name, None)
         self._moved.discard(name)
+        self._silent.pop(name, None)
         self.engine.matcher.forget_input(*split_partition_name(name))
 
     def watch(self, elsewhere: Iterable[str]) -> None:
@@ -182,8 +192,14 @@ class Runtime:
             name = partition_name(chunk.topic, chunk.partition)
             self.positions[name] = chunk.offsets[-1] + 1
             self._moved.add(name)
+            self._silent.pop(name, None)
             self.events += len(chunk.offsets)
         return applied
+
+    def rest(self, name: str, clock_ms: int, *, idle: bool) -> None:
+        """An input is read to its end and silent; see `Matcher.rest`. `advance` lets it count."""
+        self._silent[name] = (clock_ms, idle)
+        self.engine.matcher.rest(*split_partition_name(name), clock_ms, idle=idle)
 
     def reach(self, ends: Mapping[str, int]) -> None:
         """Inputs were read to here; the last offsets may hold no record."""
@@ -196,6 +212,9 @@ class Runtime:
         """Process a record of a held group's partition of the exchange."""
         self.exchange[group] = offset + 1
         self._exchange_moved.add(group)
+        for place, row in frame.told.items():
+            if row.clock_ms is None and partition_name(*place) not in self.positions:
+                self.engine.matcher.wake(*place)
         for chunk, taken_ms in frame.chunks:
             self._note(self.engine.apply_remote(group, chunk, taken_ms))
         if frame.told:
@@ -214,21 +233,33 @@ class Runtime:
         for place in places:
             if partition_name(*place) in self.positions:
                 continue
-            times = [told[place][1] for told in self._told.values() if place in told]
-            if len(times) < len(self._told):
+            rows = [told[place] for told in self._told.values() if place in told]
+            if len(rows) < len(self._told):
                 continue
-            if min(times) == NO_TIME:
-                self.engine.matcher.forget_input(*place)
-            else:
-                self.engine.matcher.set_watermarks({place: min(times)})
+            self.engine.matcher.open_input(*place)
+            if all(row.time_ms != NO_TIME for row in rows):
+                self.engine.matcher.set_watermarks({place: min(row.time_ms for row in rows)})
+            clocks = [row.clock_ms for row in rows if row.clock_ms is not None]
+            if len(clocks) == len(rows):
+                idle = all(row.is_idle for row in rows)
+                self.engine.matcher.rest(*place, min(clocks), idle=idle)
 
-    def advance(self) -> None:
-        """Fire what is due by now."""
-        self._note(self.engine.apply([]))
+    def advance(self) -> int:
+        """Fire what is due by now; how many alerts that made."""
+        applied = self.engine.apply([])
+        self._note(applied)
+        return len(applied.made)
+
+    def end_time(self) -> int:
+        """Let event time run out; how many alerts that made."""
+        applied = self.engine.apply([], TIME_MS_MAX)
+        self._note(applied)
+        return len(applied.made)
 
     def _note(self, applied: Applied) -> None:
         self._made += applied.made
         self._dirty |= applied.dirty
+        self._dirty_waits |= applied.waits
 
     # ---- what is written ----
 
@@ -243,6 +274,8 @@ class Runtime:
         for key in self._dirty:
             data = self.engine.matcher.dump(key)
             state.setdefault(key_group(key.key), []).append(state_record(key, STATE_VERSION, data))
+        for wait in self._dirty_waits:
+            self._cut_wait(wait, state)
         positions = {name: self.positions[name] for name in sorted(self._moved)}
         for name in positions:
             place = split_partition_name(name)
@@ -253,7 +286,8 @@ class Runtime:
         if len(self.held) < KEY_GROUPS:
             for name in self.positions if tell_all else positions:
                 place = split_partition_name(name)
-                told[place] = (self.positions[name], times.get(place, NO_TIME))
+                silent = self._silent.get(name, (None, False))
+                told[place] = Told(self.positions[name], times.get(place, NO_TIME), *silent)
         cut = Cut(
             self._made, self._remote, told, state, positions,
             {group: self.exchange[group] for group in self._exchange_moved},
@@ -261,6 +295,16 @@ class Runtime:
         )  # fmt: skip
         self._begin_cut()
         return cut
+
+    def _cut_wait(self, name: WaitKey, state: dict[int, list[Record]]) -> None:
+        data = self.engine.matcher.dump_wait(name)
+        if data is not None:
+            self._saved_waits.add(name)
+        elif name in self._saved_waits:
+            self._saved_waits.discard(name)
+        else:
+            return  # it waited between two cuts only
+        state.setdefault(name.group, []).append(wait_record(name, data))
 
     def _seen(self) -> Positions:
         seen: Positions = dict(self.positions)
@@ -270,5 +314,5 @@ class Runtime:
         for place in first:
             name = partition_name(*place)
             if name not in seen and all(place in told for told in others):
-                seen[name] = min(told[place][0] for told in self._told.values())
+                seen[name] = min(told[place].offset for told in self._told.values())
         return seen

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
 from summit.base.limits import (
+    CLOCK_LOOK_MS,
     FIGURES_TOLD_MS,
     LAG_LOOK_MS,
     TELL_ALL_MS,
@@ -31,24 +32,24 @@ from summit.base.limits import (
 from summit.base.logs import get_logger
 from summit.cep.chunks import chunk_records
 from summit.cep.keygroups import KEY_GROUPS
-from summit.cep.match import Rejected
-from summit.client.dead_letters import DeadLetterError
 from summit.client.member import GroupMember
 from summit.client.settings import ConsumerConfig
-from summit.client.transactor import Outgoing
 from summit.client.types import ConsumerRecord, TopicPartition
+from summit.flow.alignment import Alignment
+from summit.flow.aside import Aside
 from summit.flow.committing import Commits
 from summit.flow.idle import IdleInputs
 from summit.flow.inputs import Inputs
 from summit.flow.lags import look_at_lags
 from summit.flow.metrics import WorkerMetrics
-from summit.flow.outputs import COUNTED_ONLY, Outputs, letter_record
+from summit.flow.outputs import Outputs
 from summit.flow.placement import carrier
 from summit.flow.restoring import restore
 from summit.flow.rules import Rules, rules_of
 from summit.flow.runtime import Runtime
 from summit.flow.settings import WorkerSettings
 from summit.flow.telling import Teller
+from summit.journal.definition_log import Definition, DefinitionLog
 from summit.journal.definitions import Definitions
 from summit.journal.exchange_log import decode_frame
 from summit.journal.inputs import TopicFilter
@@ -103,7 +104,8 @@ class Session:
         self._finishing = finishing
         self._inputs = Inputs(settings, clock)
         self.runtime = Runtime(self._inputs.topic_id)
-        self._idle = IdleInputs(self.runtime.engine.matcher, clock, settings.idle_ms)
+        self._idle = IdleInputs(self.runtime, clock, self._idle_ms)
+        self._alignment = Alignment(self.runtime, self._inputs)
         self._member = GroupMember(
             ConsumerConfig(
                 client_id=settings.name,
@@ -125,8 +127,8 @@ class Session:
         self._requests: deque[_Request] = deque()
         self._barrier: dict[int, int] = {}
         self._reading: set[str] = set()
-        self._letters: list[Outgoing] = []
-        self.rules = Rules([], {}, TopicFilter([]))
+        self._aside = Aside(clock, metrics)
+        self.rules = Rules([], {}, TopicFilter([]), [])
         self._acting = -1
         self._ends: Positions | None = None
         self._urgent = False
@@ -134,7 +136,7 @@ class Session:
         self._stale = False  # positions have moved since the last telling
         now_ms = clock.monotonic_ms()
         self._looked_ms = self._lag_ms = self._committed_ms = self._told_ms = now_ms
-        self._told_all_ms = now_ms
+        self._told_all_ms = self._rested_ms = now_ms
         self._leaving = False
         self.state = "joining"
 
@@ -163,6 +165,8 @@ class Session:
             if self._is_through():
                 break
         if self.runtime.held:
+            if self._ends is not None and self.settings.time_ends:
+                self.metrics.matches += self.runtime.end_time()
             try:
                 await self._commit(last=True)
             except (Closed, Unavailable, Conflict) as error:
@@ -192,8 +196,27 @@ class Session:
             records = await self._inputs.poll(self.settings.batch_records, wait_ms)
             if records:
                 self._process(records)
-            self.runtime.reach(self._inputs.read_to())
+            ends = self._inputs.read_to()
+            self.runtime.reach(ends)
+            self._idle.ended(ends)
+            await self._alignment.keep()
+            self._let_time_pass()
         await self._commit_if_due()
+
+    def _let_time_pass(self) -> None:
+        """Where inputs are silent the clock goes on; what that makes of it is committed at once."""
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._rested_ms < CLOCK_LOOK_MS:
+            return
+        self._rested_ms = now_ms
+        if self._idle.rest() and self.runtime.engine.matcher.waits_for_time:
+            made = self.runtime.advance()
+            self.metrics.matches += made
+            self._urgent = self._urgent or made > 0
+
+    def _idle_ms(self, topic: str) -> int:
+        given = self.runtime.engine.matcher.rules.stream(topic).idle_ms
+        return self.settings.idle_ms if given is None else given
 
     # ---- the group (`client.member.Owner`) ----
 
@@ -276,18 +299,18 @@ class Session:
         restored = await self._while_telling(
             restore(admin, settings.servers, groups, self._clock, self.metrics.restoring)
         )
-        states, times = restored.content(groups)
+        content = restored.content(groups)
         starts = {
             group: max(committed.get(TopicPartition(EXCHANGE_TOPIC, group), 0), bounds[group][0])
             for group in groups
         }
-        keys = self.runtime.hold(starts, states)
+        keys = self.runtime.hold(starts, content)
         self._commits.holds(self.runtime.exchange, await admin.offsets(ALERTS_TOPIC))
         # Frames that others have sent before: first those, then the inputs that come along.
         ends = await admin.offsets(EXCHANGE_TOPIC)
         self._barrier = {group: ends[group][1] for group in self.runtime.held}
         self.runtime.catch_up(begins=True)
-        await self._watch(times)
+        await self._watch(content.times)
         self._untold = True
         self.metrics.count_restore(restored.records, self._clock.monotonic_ms() - since_ms)
         get_logger(__name__).info(
@@ -324,7 +347,7 @@ class Session:
             await self._commits.settle()
         held = set(self.runtime.held) - set(without) - self._lost()
         self.metrics.restarts += 1
-        self._letters.clear()
+        self._aside.take()
 
         async def act() -> None:
             self.runtime.clear()
@@ -340,30 +363,18 @@ class Session:
 
     def _process(self, records: list[ConsumerRecord]) -> None:
         chunks = chunk_records(records)
-        self._idle.wake(chunks)
         applied = self.runtime.take(chunks)
+        self._idle.spoke(chunks)
         if applied.made:
             self._urgent = True
-        if applied.rejected:
-            self._put_aside(applied.rejected, records)
+        if applied.rejected or applied.late:
+            self._aside.put(applied.rejected, records)
+            self._aside.put_late(applied.late, records, self.runtime.engine.matcher.rules.stream)
         self.metrics.matches += len(applied.made)
         self.metrics.count_events(
             (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks
         )
         self._urgent = self._urgent or any(map(_is_waited_for, records))
-
-    def _put_aside(self, rejected: list[Rejected], records: list[ConsumerRecord]) -> None:
-        by_place = {(r.topic, r.partition, r.offset): r for r in records}
-        for reject in rejected:
-            counted = self.metrics.skipped if reject.code in COUNTED_ONLY else self.metrics.rejected
-            counted[reject.code] = counted.get(reject.code, 0) + 1
-            if reject.code in COUNTED_ONLY:
-                continue
-            record = by_place[reject.topic, reject.partition, reject.offset]
-            error = DeadLetterError(
-                code=reject.code, message=reject.message, stage="parse", rule=reject.rule
-            )
-            self._letters.append(letter_record(record, error, self._clock.now_ms()))
 
     def _take_frames(self) -> bool:
         """Take what other workers have sent; whether there was any."""
@@ -396,18 +407,18 @@ class Session:
     def _follow_definitions(self) -> bool:
         """Go by the definitions read so far; whether that changes the rules."""
         offset = self._definitions.next_offset
-        patterns = self._definitions.log.until(offset).current("pattern")
-        before = self._definitions.log.until(self._acting).current("pattern")
+        wanted = _acting_ones(self._definitions.log.until(offset))
+        before = _acting_ones(self._definitions.log.until(self._acting))
         first = self._acting < 0
         self._acting = offset
         self._untold = True
-        if patterns == before and not first:
+        if wanted == before and not first:
             return False
-        rules = rules_of(patterns)
+        rules = rules_of(wanted)
         for rule_id, reason in rules.faulty.items():
             if self.rules.faulty.get(rule_id) != reason:
                 get_logger(__name__).error("rule.faulty", rule=rule_id, reason=reason)
-        self.runtime.engine.set_rules(rules.plans)
+        self.runtime.engine.set_rules(rules.plans, rules.streams)
         self.rules = rules
         return True
 
@@ -426,9 +437,7 @@ class Session:
             await self._insist(self._note_ends)
         elif now_ms - self._lag_ms >= LAG_LOOK_MS:
             self._lag_ms = now_ms
-            ends = await look_at_lags(self._inputs, self.runtime, self.metrics)
-            if self._idle.rest(self.runtime.positions, ends):
-                self.runtime.advance()
+            await look_at_lags(self._inputs, self.runtime, self.metrics)
 
     async def _look(self) -> None:
         """Notice new topics and partitions, and those that are gone."""
@@ -478,6 +487,7 @@ class Session:
             self.runtime.begin(name, offset, known)
         self.runtime.watch(wanted - mine)
         if self._reading != set(self.runtime.positions) or new:
+            await self._alignment.end()
             await self._inputs.assign(self.runtime.positions)
             self._reading = set(self.runtime.positions)
 
@@ -522,7 +532,7 @@ class Session:
         if tell_all:
             self._told_all_ms = now_ms
         cut = self.runtime.cut(tell_all=tell_all)
-        letters, self._letters = self._letters, []
+        letters = self._aside.take()
         due = now_ms - self._told_ms >= self.settings.progress_interval_ms
         told = self._untold or tell_all or self._teller.is_due
         if cut.is_empty and not (letters or told or (self._stale and due)):
@@ -562,6 +572,11 @@ def _exchange_places(runtime: Runtime, groups: set[int]) -> dict[TopicPartition,
         for group in groups
         if group in runtime.exchange
     }
+
+
+def _acting_ones(log: DefinitionLog) -> list[Definition]:
+    """The definitions that a worker goes by."""
+    return [*log.current("stream"), *log.current("pattern")]
 
 
 def _is_waited_for(record: ConsumerRecord) -> bool:

@@ -26,8 +26,8 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
             raised an alert is committed at once.
         progress_interval_ms: Longest time until progress is told while records come in.
         topics_refresh_ms: How soon new topics and partitions are noticed.
-        idle_ms: After so long a silence a partition no longer keeps unfinished matches of others
-            from being forgotten.
+        idle_ms: After so long a silence a partition holds back no timer and no waiting event of
+            others, unless its stream says another time.
         session_timeout_ms: When a killed worker's work goes to another one; Kafka's least is 6 s.
         retry_backoff_max_ms: Longest pause between attempts while the brokers are away.
         transaction_timeout_ms: When the brokers abort what a killed worker left open; until then
@@ -35,6 +35,8 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
         instance_id: A name of its own for this worker, kept over restarts: a worker that comes
             back under it goes on at once where it was. Two of the same name end the older one.
         stop_at_end: Process what is there at the start, then stop by itself.
+        time_ends: Then let event time run out, for input that has an end: what is awaited in vain
+            comes true, and nothing waits for its time any more.
     """
 
     bootstrap_servers: list[str] | str = "localhost:9092"
@@ -45,12 +47,13 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
     commit_interval_ms: int = 100
     progress_interval_ms: int = 250
     topics_refresh_ms: int = 1_000
-    idle_ms: int = 300_000
+    idle_ms: int = 30_000
     session_timeout_ms: int = 6_000
     retry_backoff_max_ms: int = 5_000
     transaction_timeout_ms: int = 10_000
     instance_id: str | None = None
     stop_at_end: bool = False
+    time_ends: bool = False
 
     @property
     def servers(self) -> list[str]:

@@ -18,6 +18,7 @@ from summit.documents import (
     validate_pattern,
 )
 from summit.documents.plan import PatternPlan
+from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Engine
 
 TRIED_TOPIC = "test"
@@ -56,6 +57,8 @@ class RuleTestResult(msgspec.Struct, frozen=True, kw_only=True):
 def try_pattern(plan: PatternPlan, events: Iterable[Mapping[str, Any] | bytes]) -> Tried:
     """Run one pattern over events in the given order; its `topics` do not matter here.
 
+    Behind the last event time goes on without end, so that what is awaited in vain comes true.
+
     Raises: Invalid("pattern.steps").
     """
     engine = Engine()
@@ -63,11 +66,13 @@ def try_pattern(plan: PatternPlan, events: Iterable[Mapping[str, Any] | bytes]) 
     values = [event if isinstance(event, bytes) else _encode(event) for event in events]
     chunk = Chunk(TRIED_TOPIC, 0, range(len(values)), [-1] * len(values), values)
     applied = engine.apply([chunk])
+    unfinished = engine.matcher.live_runs
+    made = applied.made + engine.apply([], TIME_MS_MAX).made
     return Tried(
-        matches=[made.match for made in applied.made],
-        alerts=[made.alert for made in applied.made],
+        matches=[each.match for each in made],
+        alerts=[each.alert for each in made],
         rejected=applied.rejected,
-        unfinished=engine.matcher.live_runs,
+        unfinished=unfinished,
     )
 
 

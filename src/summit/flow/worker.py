@@ -134,7 +134,10 @@ class Worker:
             status["faultyRules"] = dict(session.rules.faulty)
             status["partitions"] = len(runtime.positions)
             status["liveRuns"] = matcher.live_runs
-            status["keys"] = matcher.stats()["keys"]
+            stats = matcher.stats()
+            status["keys"] = stats["keys"]
+            status["waitingEvents"] = stats["waiting"]
+            status["outOfOrder"] = stats["clamped"]
             status["byRule"] = matcher.rule_stats()
         return status
 

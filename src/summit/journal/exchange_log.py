@@ -5,11 +5,13 @@ A record stands in the partition of its key group and holds a frame (MessagePack
     [1, sender's definitions offset,
      [[topic, partition, [offset, ...], [record time, ...], [time taken, ...], [value, ...],
        [key, ...], [[[header, value], ...], ...]], ...],
-     [[topic, partition, offset, time], ...]]
+     [[topic, partition, offset, time], ...],
+     [[topic, partition, clock time, idle], ...]]
 
-The last list tells how far the sender has read its inputs: every event below that offset that the
-group needs has been sent, in this frame or before it, and event time has come so far (`NO_TIME` =
-that input is idle and holds nothing back). Inputs that moved are told, now and then all of them.
+The two last lists tell how far the sender has read its inputs: every event below that offset that
+the group needs has been sent, in this frame or before it, and event time has come so far (`NO_TIME`
+= none is known of that input); and which of them are silent, as `Matcher.rest` takes it. Inputs
+that moved are told, now and then all of them.
 """
 
 from __future__ import annotations
@@ -28,7 +30,21 @@ FRAME_VERSION: Final = 1
 NO_TIME: Final = 1 << 62
 FRAME_BYTES_MAX: Final = 400_000  # of values; a record of default size holds a frame
 
-Told = tuple[int, int]  # offset reached, time reached
+
+class Told(NamedTuple):
+    """How far one input is.
+
+    Attributes:
+        time_ms: Its largest event time, or `NO_TIME`.
+        clock_ms: How far time has come there by the clock; None = it is not silent.
+        is_idle: It is silent for so long that it holds nothing back.
+    """
+
+    offset: int
+    time_ms: int
+    clock_ms: int | None = None
+    is_idle: bool = False
+
 
 _Stretch = tuple[
     str, int, list[int], list[int], list[int], list[bytes], list[bytes | None], list[Any]
@@ -40,6 +56,7 @@ class _Wire(msgspec.Struct, array_like=True, gc=False):
     definitions: int
     stretches: list[_Stretch]
     told: list[tuple[str, int, int, int]]
+    silent: list[tuple[str, int, int, bool]] = []
 
 
 class Frame(NamedTuple):
@@ -47,7 +64,7 @@ class Frame(NamedTuple):
 
     Attributes:
         chunks: Events with the times at which they are taken, in order.
-        told: Offset and time reached, by input partition.
+        told: How far the inputs are.
     """
 
     definitions: int
@@ -90,9 +107,14 @@ def encode_frames(
         if limit and size >= FRAME_BYTES_MAX:
             frames.append(_ENCODER.encode(_Wire(FRAME_VERSION, definitions, stretches, [])))
             stretches, size = [], 0
-    rows = [(topic, partition, at, time) for (topic, partition), (at, time) in told.items()]
+    rows = [(*place, row.offset, row.time_ms) for place, row in told.items()]
+    silent = [
+        (*place, row.clock_ms, row.is_idle)
+        for place, row in told.items()
+        if row.clock_ms is not None
+    ]
     if stretches or rows or not limit:
-        frames.append(_ENCODER.encode(_Wire(FRAME_VERSION, definitions, stretches, rows)))
+        frames.append(_ENCODER.encode(_Wire(FRAME_VERSION, definitions, stretches, rows, silent)))
     return frames
 
 
@@ -109,7 +131,11 @@ def decode_frame(value: bytes) -> Frame:
         (Chunk(topic, partition, offsets, stamps, values, headers, keys), taken)
         for topic, partition, offsets, stamps, taken, values, keys, headers in wire.stretches
     ]
-    told = {(topic, partition): (at, time) for topic, partition, at, time in wire.told}
+    silent = {(topic, partition): rest for topic, partition, *rest in wire.silent}
+    told = {
+        (topic, partition): Told(at, time, *silent.get((topic, partition), ()))
+        for topic, partition, at, time in wire.told
+    }
     return Frame(wire.definitions, chunks, told)
 
 
@@ -127,8 +153,8 @@ def moved_frame(value: bytes, move: Move) -> bytes:
         for n, (stamp, taken) in enumerate(zip(chunk.timestamps_ms, times, strict=True))
     ]  # fmt: skip
     told = {
-        (topic, partition): (move(topic, partition, at, "")[0], time)
-        for (topic, partition), (at, time) in frame.told.items()
+        (topic, partition): row._replace(offset=move(topic, partition, row.offset, "")[0])
+        for (topic, partition), row in frame.told.items()
     }
     frames = encode_frames(events, told, frame.definitions, limit=False)
     return frames[0]

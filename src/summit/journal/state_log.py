@@ -8,6 +8,9 @@ Compacted, so that it holds the last word about each key; a record without value
     key ["run", state id, key as a list]    value: one byte, the state's version; then the state
     key ["time", topic, partition]          value: how far event time has come in that input
                                             partition, milliseconds, as text
+    key ["wait", group, topic, partition, offset]
+                                            value: an event that waits for its time, and the rules
+                                            that it waits for (`cep/waiting.py`)
 
 State ids say what a rule means, so the state of a rule that means something else now is not taken
 up by it. What a key's state is, only its engine knows.
@@ -25,9 +28,11 @@ from summit.cep.keygroups import key_group
 from summit.cep.keys import key_values, make_key
 from summit.cep.match import StateKey
 from summit.cep.state import Move, move_key
+from summit.cep.waiting import WaitKey, moved_wait
 from summit.client.types import ConsumerRecord
 
 _RUN: Final = b'["run"'
+_WAIT: Final = b'["wait"'
 STATE_PARTITIONS: Final = 8
 Record = tuple[bytes, bytes | None]
 
@@ -75,14 +80,43 @@ def run_key(name: bytes) -> StateKey | None:
     return StateKey(rule, key)
 
 
-def moved_state(name: bytes, value: bytes | None, move: Move) -> bytes | None:
-    """The value of a record whose events stand at other places in another cluster.
+def wait_record(name: WaitKey, data: bytes | None) -> Record:
+    """What says that an event waits; without data that it waits no more."""
+    return _encode(("wait", *name)), data
 
-    Raises: Corrupt("pattern.state").
+
+def moved_state(name: bytes, value: bytes | None, move: Move) -> Record:
+    """A record whose events stand at other places in another cluster.
+
+    Raises: Corrupt("pattern.state" or "journal.state").
     """
+    if name.startswith(_WAIT):
+        wait = _wait_key(name)
+        if value is not None:
+            return wait_record(*moved_wait(wait, value, move))
+        offset, _ = move(wait.topic, wait.partition, wait.offset, None)
+        return wait_record(wait._replace(offset=offset), None)
     if value is None or not name.startswith(_RUN):
-        return value
-    return value[:1] + move_key(value[1:], value[0], move)
+        return name, value
+    return name, value[:1] + move_key(value[1:], value[0], move)
+
+
+def _wait_key(name: bytes) -> WaitKey:
+    try:
+        return WaitKey(*msgspec.json.decode(name, type=_WaitName)[1:])
+    except msgspec.MsgspecError as error:
+        raise Corrupt("journal.state", reason=f"{_shown(name)}: {error}") from error
+
+
+_WaitName = tuple[str, int, str, int, int]
+
+
+class Content(NamedTuple):
+    """What is kept of some key groups, and how far time has come in the inputs they carry."""
+
+    states: dict[StateKey, KeyState]
+    times: dict[tuple[str, int], int]
+    waits: dict[WaitKey, bytes]
 
 
 class Restored:
@@ -103,16 +137,20 @@ class Restored:
             else:
                 self._last[record.key or b""] = record.value
 
-    def content(
-        self, groups: Container[int]
-    ) -> tuple[dict[StateKey, KeyState], dict[tuple[str, int], int]]:
-        """States of these key groups by key; times by input partition.
+    def content(self, groups: Container[int]) -> Content:
+        """What is kept of these key groups.
 
         Raises: Corrupt("journal.state") for a record that is none of ours.
         """
         states: dict[StateKey, KeyState] = {}
         times: dict[tuple[str, int], int] = {}
+        waits: dict[WaitKey, bytes] = {}
         for name, value in self._last.items():
+            if name.startswith(_WAIT):
+                wait = _wait_key(name)
+                if wait.group in groups:
+                    waits[wait] = value
+                continue
             try:
                 kind, first, second = _decode(name)
                 if kind == "run":
@@ -127,7 +165,7 @@ class Restored:
                     raise ValueError(f"kind {kind}")
             except (msgspec.MsgspecError, ValueError, TypeError, IndexError) as error:
                 raise Corrupt("journal.state", reason=f"{_shown(name)}: {error}") from error
-        return states, times
+        return Content(states, times, waits)
 
 
 def _shown(name: bytes) -> Any:

@@ -16,6 +16,7 @@ ALERTS_TOPIC: Final = "alerts"
 EVENTS_TOPIC: Final = "events"
 EXCHANGE_TOPIC: Final = "_summit.exchange"
 STATE_TOPIC: Final = "_summit.state"
+LATE_TOPIC: Final = "_summit.late"
 # A record with this header is waited for: the worker tells its progress right behind it.
 WAIT_HEADER: Final = "summit.wait"
 

@@ -110,7 +110,8 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], *, frames: bool) -> Ch
         moved = as_it_is(record)
         if frames:
             return moved._replace(value=moved_frame(record.value or b"", move))
-        return moved._replace(value=moved_state(record.key or b"", record.value, move))
+        key, value = moved_state(record.key or b"", record.value, move)
+        return moved._replace(key=key, value=value)
 
     return change
 

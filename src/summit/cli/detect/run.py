@@ -125,7 +125,9 @@ class Detection:
 
     async def _match(self) -> None:
         follower = AlertFollower(self._servers, name=_CLIENT)
-        worker = Worker(WorkerSettings(bootstrap_servers=self._servers, stop_at_end=True))
+        worker = Worker(
+            WorkerSettings(bootstrap_servers=self._servers, stop_at_end=True, time_ends=True)
+        )
         await follower.start()
         try:
             follower.on("alert", self._alerts.append)

@@ -1,0 +1,148 @@
+"""Events that wait for the frontier, in event-time order; and how they are saved.
+
+A waiting event is saved once for each key group that it concerns, under its place. The saved form
+(version 1, MessagePack behind the version's byte) is the record itself and the rules that it waits
+for, so that whoever takes over the key group goes on as if it had read the record:
+
+    [record time, value, record key, [[header, value], ...], [state id, ...]]
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from summit.base.errors import Corrupt
+from summit.cep.chunks import SOURCE_HEADER, source_of
+from summit.cep.keys import Key
+from summit.cep.lane import Lane
+from summit.cep.runs import Origin
+from summit.cep.state import Move
+
+WAIT_VERSION: Final = 1
+
+
+class WaitKey(NamedTuple):
+    """Names what is saved of a waiting event for one key group."""
+
+    group: int
+    topic: str
+    partition: int
+    offset: int
+
+
+class WaitingEvent(msgspec.Struct, gc=False):
+    """A record that waits. `event` is what the layout of the active rules decoded of it."""
+
+    origin: Origin
+    offset: int
+    own_ms: int
+    stamp_ms: int
+    value: bytes
+    key: bytes | None
+    headers: Any
+    event: Any
+
+
+class Interest(NamedTuple):
+    """One rule that waits for an event; the first four members are the order of release."""
+
+    own_ms: int
+    place: tuple[str, int]
+    offset: int
+    rule_id: str
+    lane: Lane
+    key: Key
+    mask: int
+    waiting: WaitingEvent
+    group: int
+
+
+class SavedWait(NamedTuple):
+    """What `dump` made, read again."""
+
+    stamp_ms: int
+    value: bytes
+    key: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    state_ids: frozenset[str]
+
+
+class WaitLog:
+    """Which waiting events must be saved, and how; only for who asks for it (`is_on`)."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self._events: dict[WaitKey, tuple[WaitingEvent, list[str]]] = {}
+        self._changed: set[WaitKey] = set()
+
+    def add(self, item: Interest, *, changed: bool = True) -> None:
+        """A rule waits for an event."""
+        if not self.is_on:
+            return
+        name = WaitKey(item.group, *item.place, item.offset)
+        known = self._events.get(name)
+        if known is None:
+            self._events[name] = (item.waiting, [item.lane.rule.state_id])
+        else:
+            known[1].append(item.lane.rule.state_id)
+        if changed:
+            self._changed.add(name)
+
+    def remove(self, item: Interest, *, changed: bool = True) -> None:
+        """A rule waits no more."""
+        if not self.is_on:
+            return
+        name = WaitKey(item.group, *item.place, item.offset)
+        state_ids = self._events[name][1]
+        state_ids.remove(item.lane.rule.state_id)
+        if not state_ids:
+            del self._events[name]
+        if changed:
+            self._changed.add(name)
+        else:
+            self._changed.discard(name)
+
+    def take_changed(self) -> set[WaitKey]:
+        """What must be saved anew since the last call."""
+        changed, self._changed = self._changed, set()
+        return changed
+
+    def dump(self, name: WaitKey) -> bytes | None:
+        """What is to be saved under a name; None = nothing any more."""
+        found = self._events.get(name)
+        if found is None:
+            return None
+        event, state_ids = found
+        headers = [list(pair) for pair in getattr(event.headers, "pairs", event.headers or ())]
+        row = (event.stamp_ms, event.value, event.key, headers, state_ids)
+        return bytes((WAIT_VERSION,)) + _encode(row)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_Row = tuple[int, bytes, bytes | None, list[tuple[str, bytes | None]], frozenset[str]]
+_decoder: Final = msgspec.msgpack.Decoder(_Row)
+
+
+def load_wait(data: bytes) -> SavedWait:
+    """What `WaitLog.dump` made. Raises: Corrupt("pattern.state")."""
+    if data[:1] != bytes((WAIT_VERSION,)):
+        reason = f"waiting event of version {data[:1].hex() or 'none'}, not {WAIT_VERSION}"
+        raise Corrupt("pattern.state", reason=reason)
+    try:
+        return SavedWait(*_decoder.decode(data[1:]))
+    except msgspec.MsgspecError as error:
+        raise Corrupt("pattern.state", reason=f"waiting event: {error}") from error
+
+
+def moved_wait(name: WaitKey, data: bytes, move: Move) -> tuple[WaitKey, bytes]:
+    """The same event at the place where another cluster has it. Raises: as `load_wait`."""
+    saved = load_wait(data)
+    known = source_of(saved.headers)
+    offset, source = move(name.topic, name.partition, name.offset, known)
+    headers = list(saved.headers)
+    if known is None and source is not None:
+        headers.append((SOURCE_HEADER, source.encode()))
+    row = (saved.stamp_ms, saved.value, saved.key, headers, sorted(saved.state_ids))
+    return name._replace(offset=offset), bytes((WAIT_VERSION,)) + _encode(row)

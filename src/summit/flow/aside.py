@@ -1,0 +1,70 @@
+"""Records that are put aside: what cannot be processed, and what comes too late. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from summit.base.clock import Clock
+from summit.cep.match import Late, Rejected
+from summit.client.dead_letters import DeadLetterError
+from summit.client.transactor import Outgoing
+from summit.client.types import ConsumerRecord
+from summit.documents.stream import StreamPlan
+from summit.flow.metrics import WorkerMetrics
+from summit.flow.outputs import letter_record
+from summit.journal.topics import LATE_TOPIC
+
+# What is no fault of the event: a deletion, or an event that no rule can use. Counted only.
+COUNTED_ONLY: Final = frozenset({"event.empty", "event.no_type", "event.no_key"})
+
+
+class Aside:
+    """Counts such records and gathers their letters until the next commit."""
+
+    def __init__(self, clock: Clock, metrics: WorkerMetrics) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._letters: list[Outgoing] = []
+
+    def take(self) -> list[Outgoing]:
+        """The letters since the last call."""
+        letters, self._letters = self._letters, []
+        return letters
+
+    def put(self, rejected: Iterable[Rejected], records: Sequence[ConsumerRecord]) -> None:
+        """Put records aside that cannot be processed, those that are to be counted only not."""
+        by_place = _by_place(records)
+        for each in rejected:
+            is_counted_only = each.code in COUNTED_ONLY
+            counted = self._metrics.skipped if is_counted_only else self._metrics.rejected
+            counted[each.code] = counted.get(each.code, 0) + 1
+            if not is_counted_only:
+                error = DeadLetterError(
+                    code=each.code, message=each.message, stage="parse", rule=each.rule
+                )
+                self._add(by_place[each.topic, each.partition, each.offset], error)
+
+    def put_late(
+        self,
+        late: Iterable[Late],
+        records: Sequence[ConsumerRecord],
+        stream: Callable[[str], StreamPlan],
+    ) -> None:
+        """Put events aside whose time was closed, unless their stream drops them."""
+        by_place = _by_place(records)
+        for each in late:
+            self._metrics.late += 1
+            if not stream(each.topic).drops_late:
+                text = f"its time {each.timestamp_ms} is before {each.watermark_ms}, reached before"
+                error = DeadLetterError(code="event.late", message=text, stage="order")
+                self._add(by_place[each.topic, each.partition, each.offset], error, LATE_TOPIC)
+
+    def _add(
+        self, record: ConsumerRecord, error: DeadLetterError, topic: str | None = None
+    ) -> None:
+        self._letters.append(letter_record(record, error, self._clock.now_ms(), topic))
+
+
+def _by_place(records: Sequence[ConsumerRecord]) -> dict[tuple[str, int, int], ConsumerRecord]:
+    return {(r.topic, r.partition, r.offset): r for r in records}
