@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EVERYWHERE = {"msgspec"}
 # distribution -> module, where the names differ
-MODULES = {"google-re2": "re2", "pyyaml": "yaml"}
+MODULES = {"google-re2": "re2", "protobuf": "google", "pyyaml": "yaml"}
 # uvicorn finds it by itself
 IMPORTED_BY_OTHERS = {"httptools"}
 # what a plugin of it imports: nobody loads the plugin but the library itself
@@ -39,9 +39,13 @@ def _module(requirement: str) -> str:
 
 def _declared() -> set[str]:
     project = PROJECT["project"]
-    return {
-        _module(r) for r in (*project["dependencies"], *project["optional-dependencies"]["fast"])
-    }
+    extras = [
+        requirement
+        for extra, requirements in project["optional-dependencies"].items()
+        if extra != "dev"
+        for requirement in requirements
+    ]
+    return {_module(requirement) for requirement in (*project["dependencies"], *extras)}
 
 
 def test_imports_are_the_declared_dependencies() -> None:

@@ -31,6 +31,13 @@ FETCH_SESSIONS_MAX: Final = 1_000  # fetch sessions remembered, as in Kafka; the
 FETCH_SESSION_PARTS_MAX: Final = 200_000  # partitions in all of them, 400 bytes each
 FETCH_MEMORY_PARTS_MAX: Final = 50_000  # remembered for fetches without one, 900 bytes each
 
+# ---- http_out ----
+HTTP_CONNECTIONS_MAX: Final = 20  # connections to one service; further requests wait for one
+
+# ---- serde ----
+SCHEMA_REFERENCES_MAX: Final = 256  # schemas that one schema may use; stops circles and floods
+MESSAGE_INDEXES_MAX: Final = 64  # how deep a Protobuf message may be nested in its file
+
 # ---- client ----
 CLIENT_QUEUE_KIB: Final = 16_384  # KiB a consumer reads ahead; more only costs memory
 TOPIC_UNKNOWN_AFTER_MS: Final = 1_000  # ms a record waits for its topic to come into being

@@ -494,6 +494,8 @@ class StreamConsumer(Emitter):
         await self._tasks.cancel_all()
         if self._box is not None:
             await self._box.close()
+        if self._deserializing is not None:
+            await self._deserializing.close()
         link.intake.close()
         link.calls.close()
 

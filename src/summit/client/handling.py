@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, Final
 
-from summit.base.errors import Internal, SummitError, Unavailable
+from summit.base.errors import Internal, SummitError
 from summit.client.deserializing import Deserializing
 from summit.client.giving_up import GivingUp
 from summit.client.positions import Positions
@@ -123,7 +123,7 @@ class Handling:
                 try:
                     given = await self._deserializing.record(record)
                 except SummitError as fault:
-                    if isinstance(fault, Unavailable) and attempt < attempts:
+                    if fault.retriable and attempt < attempts:
                         if await self._paused(pause_ms):
                             return False
                         pause_ms = min(2 * pause_ms, _BACKOFF_MAX_MS)

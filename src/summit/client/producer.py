@@ -223,6 +223,8 @@ class StreamProducer(Emitter):
         if self._closed:
             return
         self._closed = True
+        if self._serializing is not None:
+            await self._serializing.close()
         calls, deliveries = self._calls, self._deliveries
         if calls is None:
             return

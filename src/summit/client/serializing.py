@@ -18,15 +18,25 @@ from summit.base.errors import Conflict, Invalid, SummitError
 from summit.client.outgoing import plain_bytes
 from summit.client.settings import ProducerConfig
 from summit.client.types import NO_HEADERS, Headers, ProducerRecord, header_pairs
-from summit.serde import Part, Serializer, serializer_of, unserializable
+from summit.serde import Part, SchemaRegistry, Serializer, serializer_of, unserializable
 
 _AT_ONCE: Final = 256  # records serialized before the loop may run
 
 
 class Serializing:
-    """Serializes keys and values; None for either means that it is bytes or text already."""
+    """Serializes keys and values; None for either means that it is bytes or text already.
 
-    def __init__(self, key: Serializer | None, value: Serializer | None) -> None:
+    Args:
+        registry: The registry that is this producer's own, closed with it.
+    """
+
+    def __init__(
+        self,
+        key: Serializer | None,
+        value: Serializer | None,
+        registry: SchemaRegistry | None = None,
+    ) -> None:
+        self._registry = registry
         self._serializers: dict[Part, Serializer | None] = {"key": key, "value": value}
         self._turns: dict[str, _Turns] = {}  # of topics whose records wait for a schema
 
@@ -37,10 +47,19 @@ class Serializing:
         value = config.value_serializer if value is None else value
         if key is None and value is None:
             return None
+        registry = None
+        if config.schema_registry is not None:
+            registry = SchemaRegistry(config.schema_registry)
         return cls(
-            None if key is None else serializer_of(key, "key"),
-            None if value is None else serializer_of(value, "value"),
+            None if key is None else serializer_of(key, "key", registry),
+            None if value is None else serializer_of(value, "value", registry),
+            registry,
         )
+
+    async def close(self) -> None:
+        """Let go of the registry, if it is this producer's own."""
+        if self._registry is not None:
+            await self._registry.close()
 
     async def record(self, given: ProducerRecord | Mapping[str, Any]) -> ProducerRecord:
         """The record in bytes. Raises Invalid, or what a serializer that waits raises."""

@@ -13,7 +13,7 @@ import msgspec
 from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.client.addresses import parse_address
-from summit.serde import Part, check_name
+from summit.serde import PARTS, REGISTRY_FORMATS, SchemaRegistryConfig, check_name
 
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 _ACKS: Final[dict[object, str]] = {"all": "all", "-1": "all", "1": "1", "0": "0"}
@@ -76,9 +76,12 @@ class ProducerConfig(ClientConfig, frozen=True, kw_only=True):
             transactions for their answer.
         retry_backoff_ms: + the first pause before a retry; it doubles up to one second.
         max_request_size: + bytes of the largest record (with its batch).
-        key_serializer: + the name of what makes bytes of keys: bytes, string, json or msgpack.
-            None = keys are bytes or text already. What the producer itself is given goes first.
+        key_serializer: + the name of what makes bytes of keys: bytes, string, json, msgpack, and
+            with a registry avro (by the newest schema of the subject) and protobuf. None = keys
+            are bytes or text already. What the producer itself is given goes first.
         value_serializer: + the same for values.
+        schema_registry: + the registry for avro and protobuf: its address, or a
+            `SchemaRegistryConfig`.
     """
 
     acks: str | int = "all"
@@ -97,6 +100,7 @@ class ProducerConfig(ClientConfig, frozen=True, kw_only=True):
     max_request_size: int = 1_048_576
     key_serializer: str | None = None
     value_serializer: str | None = None
+    schema_registry: SchemaRegistryConfig | str | None = None
 
     @property
     def required_acks(self) -> str:
@@ -122,8 +126,7 @@ class ProducerConfig(ClientConfig, frozen=True, kw_only=True):
         _within(self, "max_block_ms", 0, _INT_MAX)
         _within(self, "retry_backoff_ms", 1, 300_000)
         _within(self, "max_request_size", 1_000, 1_000_000_000)
-        _serde_name(self, "key_serializer", "key")
-        _serde_name(self, "value_serializer", "value")
+        _serdes(self, "key_serializer", "value_serializer")
         if self.linger_ms >= self.delivery_timeout_ms:
             raise _refused(self, "linger_ms", "a batch would wait longer than deliveryTimeoutMs")
         if self.batch_size > self.buffer_memory:
@@ -174,9 +177,12 @@ class ConsumerConfig(ClientConfig, frozen=True, kw_only=True):
         max_concurrency: + how many partitions are handled side by side.
         group_instance_id: + a name of this member that outlives its process: when it is back
             within the session time-out, the group is not shared out anew.
-        key_deserializer: + the name of what makes values of a key's bytes: bytes, string, json or
-            msgpack. None = bytes. What the consumer itself is given goes first.
+        key_deserializer: + the name of what makes values of a key's bytes: bytes, string, json,
+            msgpack, and with a registry avro and protobuf. None = bytes. What the consumer itself
+            is given goes first.
         value_deserializer: + the same for values.
+        schema_registry: + the registry for avro and protobuf: its address, or a
+            `SchemaRegistryConfig`.
     """
 
     group_id: str
@@ -197,6 +203,7 @@ class ConsumerConfig(ClientConfig, frozen=True, kw_only=True):
     group_instance_id: str | None = None
     key_deserializer: str | None = None
     value_deserializer: str | None = None
+    schema_registry: SchemaRegistryConfig | str | None = None
 
     def check(self) -> None:
         super().check()
@@ -216,8 +223,7 @@ class ConsumerConfig(ClientConfig, frozen=True, kw_only=True):
         _within(self, "fetch_max_wait_ms", 0, 300_000)
         _within(self, "handler_retries", 0, 1_000)
         _within(self, "handler_backoff_ms", 0, 3_600_000)
-        _serde_name(self, "key_deserializer", "key")
-        _serde_name(self, "value_deserializer", "value")
+        _serdes(self, "key_deserializer", "value_deserializer")
         if self.heartbeat_interval_ms >= self.session_timeout_ms:
             raise _refused(self, "heartbeat_interval_ms", "it must be below sessionTimeoutMs")
         if self.max_poll_interval_ms < self.session_timeout_ms:
@@ -238,10 +244,22 @@ def _text(config: Config, field: str) -> None:
         raise _refused(config, field, "it is empty")
 
 
-def _serde_name(config: Config, field: str, part: Part) -> None:
-    name: str | None = getattr(config, field)
-    if name is not None:
-        check_name(name, part)
+def _serdes(config: ProducerConfig | ConsumerConfig, *fields: str) -> None:
+    named: dict[str, str] = {}
+    for part, field in zip(PARTS, fields, strict=True):
+        name: str | None = getattr(config, field)
+        if name is not None:
+            check_name(name, part)
+            named[field] = name
+    with_registry = [field for field, name in named.items() if name in REGISTRY_FORMATS]
+    if with_registry and config.schema_registry is None:
+        reason = f"'{named[with_registry[0]]}' by its name needs a schemaRegistry"
+        raise _refused(config, with_registry[0], reason)
+    if config.schema_registry is not None and not with_registry:
+        reason = f"only the formats {' and '.join(REGISTRY_FORMATS)} by their names use it"
+        raise _refused(config, "schema_registry", reason)
+    if isinstance(config.schema_registry, str):
+        SchemaRegistryConfig(url=config.schema_registry)  # refuses what is no address
 
 
 def _one_of(config: Config, field: str, allowed: tuple[str, ...]) -> None:

@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from summit.base.config import suggestion
 from summit.base.errors import Invalid
+from summit.serde.avro import AvroSerde
 from summit.serde.plain import BytesSerde, JsonSerde, MsgpackSerde, StringSerde
+from summit.serde.protobuf import ProtobufSerde
 from summit.serde.protocol import (
     DeserializeFunction,
     Deserializer,
@@ -18,6 +20,7 @@ from summit.serde.protocol import (
     SerializeFunction,
     Serializer,
 )
+from summit.serde.registry import SchemaRegistry
 
 
 class SerializationFormat(StrEnum):
@@ -27,31 +30,39 @@ class SerializationFormat(StrEnum):
     STRING = "string"
     JSON = "json"
     MSGPACK = "msgpack"
+    AVRO = "avro"
+    PROTOBUF = "protobuf"
 
 
-_MAKERS: Final[dict[SerializationFormat, Callable[[], Any]]] = {
+_PLAIN: Final[dict[str, Callable[[], Any]]] = {
     SerializationFormat.BYTES: BytesSerde,
     SerializationFormat.STRING: StringSerde,
     SerializationFormat.JSON: JsonSerde,
     SerializationFormat.MSGPACK: MsgpackSerde,
 }
+_WITH_REGISTRY: Final[dict[SerializationFormat, Callable[[SchemaRegistry], Any]]] = {
+    SerializationFormat.AVRO: lambda registry: AvroSerde(registry=registry),
+    SerializationFormat.PROTOBUF: lambda registry: ProtobufSerde(registry=registry),
+}
+
+REGISTRY_FORMATS: Final = tuple(str(name) for name in _WITH_REGISTRY)
 
 
-def serializer_of(given: Any, part: Part) -> Serializer:
+def serializer_of(given: Any, part: Part, registry: SchemaRegistry | None = None) -> Serializer:
     """What a user gave as a serializer: a name, an object with `serialize`, or a function.
 
-    Raises: Invalid("serde.unknown").
+    Raises: Invalid("serde.unknown"), ("serde.no_registry"), ("extra.missing").
     """
-    found: Any = _resolved(given, part, "serialize")
+    found: Any = _resolved(given, part, "serialize", registry)
     return _SerializeCall(found) if not isinstance(found, Serializer) else found
 
 
-def deserializer_of(given: Any, part: Part) -> Deserializer:
+def deserializer_of(given: Any, part: Part, registry: SchemaRegistry | None = None) -> Deserializer:
     """What a user gave as a deserializer: a name, an object with `deserialize`, or a function.
 
-    Raises: Invalid("serde.unknown").
+    Raises: Invalid("serde.unknown"), ("serde.no_registry"), ("extra.missing").
     """
-    found: Any = _resolved(given, part, "deserialize")
+    found: Any = _resolved(given, part, "deserialize", registry)
     return _DeserializeCall(found) if not isinstance(found, Deserializer) else found
 
 
@@ -65,10 +76,16 @@ def check_name(name: str, part: Part) -> None:
         )  # fmt: skip
 
 
-def _resolved(given: Any, part: Part, method: str) -> Any:
+def _resolved(given: Any, part: Part, method: str, registry: SchemaRegistry | None) -> Any:
     if isinstance(given, str):
         check_name(given, part)
-        given = _MAKERS[SerializationFormat(given)]()
+        make = _PLAIN.get(given)
+        if make is not None:
+            given = make()
+        elif registry is not None:
+            given = _WITH_REGISTRY[SerializationFormat(given)](registry)
+        else:
+            raise Invalid("serde.no_registry", format=given, part=part)
     is_class = isinstance(given, type) and hasattr(given, method)
     if is_class or not (hasattr(given, method) or callable(given)):
         hint = ": make an instance of it" if is_class else f": it has no method '{method}'"
