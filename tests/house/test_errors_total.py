@@ -7,13 +7,13 @@ from pathlib import Path
 from summit.base.catalogue import CATALOGUE
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "summit"
-CATALOGUE_FILE = SOURCE / "base" / "catalogue.py"
+CATALOGUE_FILES = {SOURCE / "base" / f"{name}.py" for name in ("catalogue", "catalogue_formats")}
 KINDS = {spec.kind for spec in CATALOGUE.values()}
 
 
 def _trees() -> Iterator[tuple[str, ast.AST]]:
     for path in sorted(SOURCE.rglob("*.py")):
-        if path != CATALOGUE_FILE:
+        if path not in CATALOGUE_FILES:
             name = path.relative_to(SOURCE).as_posix()
             yield name, ast.parse(path.read_text(encoding="utf-8"))
 

@@ -1,25 +1,13 @@
 """The catalogue of errors: one row per code, grouped by room.
 
-A row: code, kind, HTTP status, Kafka error name (or None), retriable, template, what to do.
-Templates are `str.format` texts over the error's details.
+A row is an `ErrorSpec`. The rows of formats, registries and outgoing HTTP stand in
+`catalogue_formats.py`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class ErrorSpec(NamedTuple):
-    """One row of the catalogue."""
-
-    code: str
-    kind: str
-    http_status: int
-    kafka_code: str | None
-    retriable: bool
-    template: str
-    advice: str
-
+from summit.base.catalogue_formats import FORMAT_ROWS
+from summit.base.error_spec import ErrorSpec
 
 _ROWS = (
     # ---- base ----
@@ -33,14 +21,6 @@ _ROWS = (
               "'{text}' is not a size", "Use bytes or a text such as 64KiB, 1MiB, 1GiB."),
     ErrorSpec("internal", "Internal", 500, "UNKNOWN_SERVER_ERROR", False,
               "internal error: {reason}", "This is a bug; please report it with the log."),
-    ErrorSpec("extra.missing", "Invalid", 400, None, False,
-              "{what} needs packages that are not installed: pip install 'summit-streams[{extra}]'",
-              "Install them: pip install 'summit-streams[{extra}]'."),
-    ErrorSpec("http.unavailable", "Unavailable", 503, None, True,
-              "{what} does not answer: {reason}", "Try again; look at that service."),
-    ErrorSpec("http.too_large", "Corrupt", 502, None, False,
-              "an answer of {what} is larger than {limit_bytes} bytes",
-              "Look at that service, or raise responseBytesMax."),
     # ---- disk ----
     ErrorSpec("disk.full", "Unavailable", 503, "KAFKA_STORAGE_ERROR", True,
               "no space left under {path}", "Free space; writing goes on by itself."),
@@ -258,40 +238,6 @@ _ROWS = (
               "Topic {topic} has no partition {partition}", "Correct the number; it starts at 0."),
     ErrorSpec("record.invalid", "Invalid", 400, "INVALID_RECORD", False,
               "invalid record: {reason}", "Correct the record."),
-    ErrorSpec("record.unserializable", "Invalid", 400, None, False,
-              "the {part} of a record for topic {topic} cannot be serialized: {reason}",
-              "Correct the {part}, or give the producer a serializer that takes it; nothing was sent."),
-    ErrorSpec("record.undeserializable", "Corrupt", 500, None, False,
-              "the {part} of {topic}, partition {partition}, offset {offset} cannot be deserialized: "
-              "{reason}",
-              "Find out who wrote it; seek() behind it, or set onHandlerFailure to 'skip' or "
-              "'dead-letter'."),
-    ErrorSpec("serde.unknown", "Invalid", 400, None, False,
-              "{given} is no serializer for a {part}{hint}",
-              "Give one of the names {known}, an object with serialize or deserialize, or a function."),
-    ErrorSpec("serde.no_registry", "Invalid", 400, None, False,
-              "'{format}' for a {part} needs a schema",
-              "Name a registry (schemaRegistry), or give an object with the schema: AvroSerde(schema), "
-              "ProtobufSerde(message)."),
-    ErrorSpec("serde.not_ready", "Conflict", 409, None, True,
-              "the {part} for topic {topic} cannot be serialized without waiting",
-              "Send the first record of its kind by send(), which waits for the schema."),
-    ErrorSpec("registry.not_found", "Invalid", 404, None, False,
-              "the schema registry does not have {what}: {reason}",
-              "Register it, or correct the name."),
-    ErrorSpec("registry.incompatible", "Invalid", 409, None, False,
-              "the schema does not fit those of subject {subject} before it: {reason}",
-              "Change the schema, or the compatibility of the subject."),
-    ErrorSpec("registry.refused", "Invalid", 422, None, False,
-              "the schema registry refuses it ({what}): {reason}", "Correct the schema or the request."),
-    ErrorSpec("registry.denied", "Invalid", 403, None, False,
-              "the schema registry does not allow it: {reason}",
-              "Correct username, password or bearerToken, or ask for the right."),
-    ErrorSpec("registry.answer", "Corrupt", 502, None, False,
-              "the schema registry's answer cannot be used: {reason}",
-              "See whether the address is that of a registry with Confluent's interface."),
-    ErrorSpec("schema.invalid", "Invalid", 400, None, False,
-              "not a schema for {what}: {reason}", "Correct the schema."),
     ErrorSpec("record.refused", "Invalid", 400, "INVALID_RECORD", False,
               "the broker refused the record: {reason}", "Correct the record."),
     ErrorSpec("record.too_large", "Invalid", 413, "MESSAGE_TOO_LARGE", False,
@@ -620,6 +566,7 @@ _ROWS = (
               "Name the right --format."),
     ErrorSpec("file.unreadable", "Invalid", 400, None, False,
               "cannot read {path}: {reason}", "Check the name and its permissions."),
+    *FORMAT_ROWS,
 )  # fmt: skip
 
 CATALOGUE: dict[str, ErrorSpec] = {row.code: row for row in _ROWS}

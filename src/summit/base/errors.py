@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from summit.base.catalogue import CATALOGUE, ErrorSpec
+from summit.base.catalogue import CATALOGUE
+from summit.base.error_spec import ErrorSpec
 
 
 class SummitError(Exception):
