@@ -14,6 +14,7 @@ class Sample(Config, frozen=True, kw_only=True):
     client_id: str
     batch_size: int = 10
     inner: Inner = Inner()
+    other: Inner | str | None = None
 
     def check(self) -> None:
         if self.batch_size <= 0:
@@ -25,8 +26,19 @@ class Sample(Config, frozen=True, kw_only=True):
 def test_both_spellings_and_back() -> None:
     sample = Sample.from_dict({"clientId": "a", "batch_size": 3, "inner": {"sizeMs": 5}})
     assert sample == Sample(client_id="a", batch_size=3, inner=Inner(size_ms=5))
-    assert sample.to_dict() == {"clientId": "a", "batchSize": 3, "inner": {"sizeMs": 5}}
+    assert sample.to_dict() == {
+        "clientId": "a", "batchSize": 3, "inner": {"sizeMs": 5}, "other": None,
+    }  # fmt: skip
     assert Sample.from_dict(sample.to_dict()) == sample
+    assert (
+        Sample.from_dict(
+            {"client_id": "a", "batch_size": 3, "inner": {"size_ms": 5}, "other": None}
+        )
+        == sample
+    )
+    within = Sample.from_dict({"clientId": "a", "other": {"size_ms": 7}})
+    assert within.other == Inner(size_ms=7)
+    assert Sample.from_dict({"clientId": "a", "other": "text"}).other == "text"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +47,8 @@ def test_both_spellings_and_back() -> None:
         ({"clientId": "a", "batchSiez": 1}, "config.unknown_key", "batchSize"),
         ({"clientId": "a", "batchSize": "many"}, "config.invalid", "batchSize"),
         ({"clientId": "a", "batchSize": 0}, "config.invalid", "above 0"),
+        ({"clientId": "a", "inner": {"sizeMz": 1}}, "config.unknown_key", "sizeMs"),
+        ({"clientId": "a", "other": {"size": 1}}, "config.unknown_key", "size"),
         ({"clientId": "a", "inner": {"sizeMs": None}}, "config.invalid", "inner.sizeMs"),
         ({}, "config.invalid", "clientId"),
     ],

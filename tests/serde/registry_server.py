@@ -54,6 +54,7 @@ class RegistryServer:
     levels: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
+    descriptors: dict[str, str] = field(default_factory=dict)  # of .proto texts, in base64
     url: str = ""
 
     def __enter__(self) -> Self:
@@ -202,7 +203,8 @@ class RegistryServer:
         if number not in versions:
             raise Refused(404, 40402, f"Version {number} not found.")
         id_ = versions[number]
-        return {"subject": subject, "version": number, "id": id_} | self._plain(id_)
+        plain = self._formatted(request, self._plain(id_))
+        return {"subject": subject, "version": number, "id": id_} | plain
 
     async def _lookup(self, request: web.Request) -> dict[str, Any]:
         subject, wanted = request.match_info["subject"], await self._given(request)
@@ -217,7 +219,14 @@ class RegistryServer:
         return versions
 
     async def _schema(self, request: web.Request) -> dict[str, Any]:
-        return self._plain(int(request.match_info["id"]))
+        return self._formatted(request, self._plain(int(request.match_info["id"])))
+
+    def _formatted(self, request: web.Request, plain: dict[str, Any]) -> dict[str, Any]:
+        if request.query.get("format") == "serialized" and plain["schema"].startswith("syntax"):
+            if plain["schema"] not in self.descriptors:
+                raise Refused(500, 50001, "cannot make a descriptor")
+            plain["schema"] = self.descriptors[plain["schema"]]
+        return plain
 
     async def _level(self, request: web.Request) -> dict[str, str]:
         subject = request.match_info.get("subject", "")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
 from summit.base.errors import Invalid
-from summit.serde import JsonSerde, SerializationFormat, deserializer_of, serializer_of
+from summit.serde import (
+    JsonSerde,
+    SchemaRegistry,
+    SerializationFormat,
+    deserializer_of,
+    serializer_of,
+)
 
 
 @pytest.mark.parametrize("name", ["string", "json", "msgpack"])
@@ -49,3 +56,24 @@ def test_keys_and_values_may_be_treated_apart() -> None:
             return self.part.encode()
 
     assert serializer_of(Apart(), "key").serialize("t", 1, {}) == b"key"
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("avro", "fastavro"), ("protobuf", "google.protobuf")]
+)
+def test_a_format_whose_library_is_not_there_says_what_to_install(
+    name: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = SchemaRegistry("http://127.0.0.1:1")
+    assert serializer_of(name, "key", registry) is not deserializer_of(name, "key", registry)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(Invalid) as caught:
+        serializer_of(name, "key", registry)
+    assert f"pip install 'summit-streams[{name}]'" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["avro", "protobuf"])
+def test_a_format_with_a_schema_needs_a_registry(name: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        deserializer_of(name, "value")
+    assert caught.value.code == "serde.no_registry"

@@ -12,7 +12,8 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from types import UnionType
+from typing import Any, Self, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -37,17 +38,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
         Raises: Invalid("config.unknown_key") naming the nearest key; Invalid("config.invalid").
         """
-        names = key_names(cls)
-        wire: dict[str, Any] = {}
-        for key, value in values.items():
-            if key not in names:
-                raise Invalid(
-                    "config.unknown_key", key=key, where=cls.__name__,
-                    hint=suggestion(key, names), pointer=f"/{key}",
-                )  # fmt: skip
-            wire[names[key]] = value
         try:
-            return msgspec.convert(wire, cls, strict=False)
+            return msgspec.convert(_on_the_wire(cls, values), cls, strict=False)
         except msgspec.ValidationError as error:
             raise _invalid(cls, error) from error
 
@@ -73,6 +65,33 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
             except msgspec.ValidationError as error:
                 raise _invalid(type(self), error, field.encode_name) from error
         self.check()
+
+
+def _on_the_wire(cls: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values under their camelCase keys, also within. Raises Invalid for an unknown key."""
+    names = key_names(cls)
+    wire: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in names:
+            raise Invalid(
+                "config.unknown_key", key=key, where=cls.__name__,
+                hint=suggestion(key, names), pointer=f"/{key}",
+            )  # fmt: skip
+        wire[names[key]] = value
+    for field in msgspec.structs.fields(cls):
+        inner, given = _inner(field.type), wire.get(field.encode_name)
+        if inner is not None and isinstance(given, Mapping):
+            wire[field.encode_name] = _on_the_wire(inner, given)
+    return wire
+
+
+def _inner(kind: Any) -> type[Config] | None:
+    """The configuration class that stands in a field, if one does."""
+    is_union = get_origin(kind) in (Union, UnionType)
+    for each in get_args(kind) if is_union else (kind,):
+        if isinstance(each, type) and issubclass(each, Config):
+            return each
+    return None
 
 
 def _as_is(value: Any) -> Any:

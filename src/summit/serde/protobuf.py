@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from summit.base.errors import Invalid
+from summit.base.errors import Invalid, SummitError
 from summit.serde.protobuf_schemas import (
     file_of,
     find_message,
     indexes_of,
+    is_descriptor,
     is_with_protobuf,
     load,
     message_of,
@@ -21,7 +22,8 @@ from summit.serde.subjects import SubjectStrategy
 from summit.serde.wire_format import decode_indexes, encode_indexes
 from summit.serde.with_registry import RegistrySerde
 
-_SERIALIZED = "serialized"
+_SERIALIZED: Final = "serialized"
+_NO_DESCRIPTOR: Final = ("schema.invalid", "registry.refused", "http.unavailable")
 
 
 class _Reader(NamedTuple):
@@ -108,12 +110,17 @@ class ProtobufSerde(RegistrySerde[Any, bytes, "_Reader | None"]):
         return None
 
     async def _reader(self, registry: SchemaRegistry, id_: int) -> _Reader | None:
-        schema = await registry.schema(id_, format=_SERIALIZED)
+        schema = await registry.schema(id_)
         try:
-            used = await registry.references_of(schema, format=_SERIALIZED)
+            used = await registry.references_of(schema)
+            if not all(map(is_descriptor, (schema, *used.values()))):
+                schema = await registry.schema(id_, format=_SERIALIZED)
+                used = await registry.references_of(schema, format=_SERIALIZED)
             return _Reader(file_of(schema, used), {})
-        except Invalid as error:
-            if self._message is None or schema.type != "PROTOBUF" or error.code != "schema.invalid":
+        except SummitError as error:
+            # Not every registry makes a descriptor of a text; some answer with status 500 then.
+            is_text = schema.type == "PROTOBUF" and error.code in _NO_DESCRIPTOR
+            if self._message is None or not is_text:
                 raise
             return _Reader(None, {})
 

@@ -54,6 +54,17 @@ def text_of(file: Any) -> str:
     return b64encode(file.serialized_pb).decode()
 
 
+def is_descriptor(schema: Schema) -> bool:
+    """Whether the schema's text is a descriptor, not a .proto file."""
+    from google.protobuf import descriptor_pb2
+
+    try:
+        _proto(descriptor_pb2, schema)
+    except Invalid:
+        return False
+    return True
+
+
 def file_of(schema: Schema, references: Mapping[str, Schema]) -> Any:
     """The descriptor of a registered file, in a pool of its own.
 
