@@ -396,6 +396,6 @@ def test_a_batch_that_is_cancelled_leaves_nothing_behind(world: World) -> None:
             await producer.flush()
             assert producer._buffer.used_bytes == 0
             assert producer._deliveries is not None
-            assert not producer._deliveries._batches
+            assert not producer._deliveries.open_lanes
 
     asyncio.run(go())

@@ -1,260 +1,312 @@
-"""Sending many records as one: no future and no wake-up per record.
+"""Sending many records as one: no future, no ticket and no wake-up per record.
 
-Runs of records of one topic go to librdkafka in one call; their reports come back through the same
-bursts as all others (`delivery.py`) and only fill places in a list. That call takes neither headers
-nor timestamps nor a chosen partition: runs with these are given record by record. Records of a
-topic that was missed lately are sent alone, with all care, in their place in the order.
+Records go to librdkafka one by one with positional arguments, which costs less than its
+`produce_batch` (a dictionary per record and six look-ups in each), and takes headers, timestamps
+and chosen partitions too. A chunk of records shares a lane (`lanes.py`), whose answers are read
+together. Records whose topic was missing are given once more after it was asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
-from summit.base.errors import SummitError
+from summit.base.errors import SummitError, Unavailable
 from summit.base.limits import RECORD_OVERHEAD_BYTES
 from summit.client import librdkafka
+from summit.client.buffer import Buffer
 from summit.client.delivery import Deliveries
+from summit.client.faults import translate
+from summit.client.lanes import Lane
 from summit.client.outgoing import bytes_of, checked_partition, checked_timestamp, plain_bytes
 from summit.client.settings import ProducerConfig
 from summit.client.types import ProducerRecord, ProducerResult, header_pairs
 
-_RUN_RECORDS: Final = 512  # given to librdkafka at once; the loop runs in between
-_RUN_BYTES: Final = 262_144
+_CHUNK_RECORDS: Final = 1024  # given to librdkafka at once; the loop runs in between
+_CHUNK_BYTES: Final = 262_144
+_ANY_PARTITION: Final = -1  # librdkafka's words for: by its partitioner, now, no headers
+_NOW: Final = 0
+
+Given = ProducerRecord | Mapping[str, Any]
 
 
 class Batch:
-    """The answers of one `send_batch`, by the record's place in it."""
+    """The answers of one `send_batch`, by the record's place in it. Belongs to the loop."""
 
-    __slots__ = (
-        "_done",
-        "_is_left",
-        "deliveries",
-        "errors",
-        "failures",
-        "first",
-        "given",
-        "results",
-        "sizes",
-    )
+    __slots__ = ("_done", "failures", "results", "waited_for")
 
     def __init__(self) -> None:
         self.results: list[ProducerResult | None] = []
-        self.sizes: list[int] = []  # bytes of `bufferMemory`, 0 for what was not given away
         self.failures: dict[int, SummitError] = {}
-        self.given = 0  # to librdkafka, and not answered
-        self.errors: dict[int, tuple[Any, Any]] = {}  # librdkafka's, until the loop sees them
-        self.deliveries: Deliveries | None = None  # which open it, with the first ticket
-        self.first = 0
+        self.waited_for = 0  # lanes without all their answers
         self._done: asyncio.Future[None] | None = None
-        self._is_left = False  # nobody waits for it any more
 
-    def take(self, index: int, error: Any, message: Any) -> None:
-        """librdkafka's report of one record. On whatever thread polls."""
-        if error is None:
-            self.results[index] = result_of(message)
-        else:
-            self.errors[index] = error, message
-
-    def tickets_of(self, deliveries: Deliveries) -> int:
-        """The first of its tickets."""
-        if self.deliveries is not deliveries:
-            self.close()
-            self.deliveries = deliveries
-            self.first = deliveries.open(self)
-        return self.first
-
-    def close(self) -> None:
-        """No answer is to come any more."""
-        deliveries, self.deliveries = self.deliveries, None
-        if deliveries is not None:
-            deliveries.close(self.first)
-
-    def leave(self) -> None:
-        """Nobody waits any more: it closes with its last answer."""
-        self._is_left = True
-        self.answered(0)
-
-    def answered(self, count: int = 1) -> None:
-        """So many records have their answers."""
-        self.given -= count
-        if self.given:
-            return
-        if self._done is not None and not self._done.done():
+    def answered(self) -> None:
+        """One lane has its answers."""
+        self.waited_for -= 1
+        if not self.waited_for and self._done is not None and not self._done.done():
             self._done.set_result(None)
-        if self._is_left:
-            self.close()
 
     async def wait(self) -> None:
         """Wait until every record that was given away is answered."""
-        while self.given:
+        while self.waited_for:
             self._done = asyncio.get_running_loop().create_future()
             await self._done
 
+    def fail(self, indexes: Iterable[int], fault: SummitError) -> None:
+        """These records failed for one reason."""
+        self.failures |= dict.fromkeys(indexes, fault)
+
     def outcome(self) -> list[ProducerResult]:
         """The results in order. Raises the error of the first record that failed."""
-        for index in sorted(self.failures)[:1]:
-            failure = self.failures[index]
-            failure.details |= {"index": index, "failed": len(self.failures)}
+        if self.failures:
+            first = min(self.failures)
+            failure = self.failures[first]
+            failure.details |= {"index": first, "failed": len(self.failures)}
             raise failure
-        return [result for result in self.results if result is not None]
+        return self.results  # type: ignore[return-value]  # without failures there is no gap
 
 
-class Run(NamedTuple):
-    """Records of one topic that are given away at once.
+class Load(NamedTuple):
+    """What a lane carries: records of a batch, and where in it they stand."""
 
-    Args:
-        items: Place in the batch, and the arguments of librdkafka's calls.
-        is_plain: None of them has headers, a timestamp or a chosen partition.
-    """
+    batch: Batch
+    indexes: Sequence[int]
+    size_bytes: int
 
-    topic: str
-    items: list[tuple[int, dict[str, Any]]]
-    is_plain: bool
+
+class Lot(NamedTuple):
+    """What became of records: how many had their turn, their bytes, places of unknown topics."""
+
+    number: int
+    size_bytes: int
+    missed: list[int]
 
 
 class Giver(Protocol):
     """What a batch needs of the producer."""
 
     config: ProducerConfig
+    missing: set[str]  # topics that did not exist when they were last written to
 
-    async def give_run(self, batch: Batch, run: Run) -> None:
-        """Give a run to librdkafka when the buffer has room; failures go into the batch."""
-
-    async def accept(self, record: ProducerRecord) -> asyncio.Future[ProducerResult]:
-        """Give one record away, with all care."""
+    def outlet(self) -> tuple[Any, Deliveries]:
+        """librdkafka's producer and its deliveries. Raises what keeps records back now."""
         ...
 
-    def is_missed(self, topic: str) -> bool:
-        """Whether the topic did not exist when it was last written to."""
-        ...
+    async def ask_for(self, topic: str) -> None:
+        """Let librdkafka look whether a topic is there by now. Raises SummitError."""
 
     def check_size(self, topic: str, size: int) -> None:
         """Raises Invalid for a record that the buffer can never hold."""
 
 
-async def send_all(
-    giver: Giver, records: Iterable[ProducerRecord | Mapping[str, Any]]
-) -> list[ProducerResult]:
+async def send_all(giver: Giver, buffer: Buffer, records: Iterable[Given]) -> list[ProducerResult]:
     """Send records in order; the meaning and the errors are `StreamProducer.send_batch`'s."""
-    batch = Batch()
-    alone: dict[int, asyncio.Future[ProducerResult]] = {}
-    try:
-        await _give_all(giver, records, batch, alone)
-        await batch.wait()
-    finally:
-        batch.leave()
-    for index, answer in alone.items():
-        try:
-            batch.results[index] = await answer
-        except SummitError as error:
-            batch.failures[index] = error
+    batch, source = Batch(), iter(records)
+    while chunk := list(islice(source, _CHUNK_RECORDS)):
+        start = len(batch.results)
+        if start:
+            await asyncio.sleep(0)  # answers are fetched meanwhile, and others have their turn
+        batch.results += [None] * len(chunk)
+        missed = giver.missing and giver.missing.intersection(map(_topic_of, chunk))
+        if missed:
+            await _ask_for(giver, missed)
+        indexes = range(start, start + len(chunk))
+        await _give_all(giver, buffer, batch, indexes, chunk, is_asked=bool(missed))
+    await batch.wait()
     return batch.outcome()
 
 
 async def _give_all(
     giver: Giver,
-    records: Iterable[ProducerRecord | Mapping[str, Any]],
+    buffer: Buffer,
     batch: Batch,
-    alone: dict[int, asyncio.Future[ProducerResult]],
+    indexes: Sequence[int],
+    records: Sequence[Given],
+    *,
+    is_asked: bool,
 ) -> None:
-    results, sizes = batch.results, batch.sizes
-    run, run_bytes = Run("", [], True), 0
-    bytes_max = min(_RUN_BYTES, giver.config.buffer_memory // 2)
-    for index, given in enumerate(records):
-        results.append(None)
-        sizes.append(0)
+    """Give records away as the buffer has room for them; failures go into the batch."""
+    most = min(_CHUNK_BYTES, buffer.capacity_bytes // 2)
+    while records:
         try:
-            record = given if isinstance(given, ProducerRecord) else ProducerRecord.from_dict(given)
-            topic = record.topic
-            is_new = topic != run.topic
-            if is_new and giver.is_missed(topic):
-                await giver.give_run(batch, run)
-                run, run_bytes = Run("", [], True), 0
-                alone[index] = await giver.accept(record)
-                continue
-            message, size, is_plain = _message(record)
-            if size > bytes_max:
-                giver.check_size(topic, size)
-        except SummitError as error:
-            batch.failures[index] = error
-            continue
-        is_full = len(run.items) >= _RUN_RECORDS or run_bytes + size > bytes_max
-        if is_full or is_new or is_plain != run.is_plain:
-            await giver.give_run(batch, run)
-            run, run_bytes = Run(topic, [], is_plain), 0
-        sizes[index] = size
-        run.items.append((index, message))
-        run_bytes += size
-    await giver.give_run(batch, run)
+            lot = _give(giver, batch, indexes, records, min(most, buffer.free_bytes))
+            if lot.number:
+                buffer.take_now(lot.size_bytes)
+            else:
+                lot = await _give_later(giver, buffer, batch, indexes, records, most)
+        except SummitError as fault:
+            batch.fail(indexes, fault)
+            return
+        if lot.missed and not is_asked:
+            again = [records[place] for place in lot.missed]
+            places = [indexes[place] for place in lot.missed]
+            # The topic may have been made anew since it was missed.
+            if await _ask_for(giver, {_topic_of(record) for record in again}):
+                for index in places:
+                    del batch.failures[index]
+                await _give_all(giver, buffer, batch, places, again, is_asked=True)
+        indexes, records = indexes[lot.number :], records[lot.number :]
 
 
-def _message(record: ProducerRecord) -> tuple[dict[str, Any], int, bool]:
-    """The arguments of librdkafka's calls, the record's bytes, and whether it is plain.
+async def _give_later(
+    giver: Giver,
+    buffer: Buffer,
+    batch: Batch,
+    indexes: Sequence[int],
+    records: Sequence[Given],
+    most: int,
+) -> Lot:
+    """Wait until the buffer has room for the next records, then give those."""
+    room, count = _room_for(records, most)
+    try:
+        await buffer.take(room, giver.config.max_block_ms)
+    except Unavailable as full:
+        batch.fail(indexes[:count], full)
+        return Lot(count, 0, [])
+    taken = 0
+    try:
+        lot = _give(giver, batch, indexes, records, room)
+        taken = lot.size_bytes
+    finally:
+        buffer.give_back(room - taken)
+    return lot
 
-    Raises: Invalid.
-    """
-    key, value = record.key, record.value
-    is_plain = record.partition is None and record.timestamp is None and not record.headers
-    if key is None and type(value) is bytes and is_plain:  # most records there are
-        return {"value": value}, RECORD_OVERHEAD_BYTES + len(value), True
-    if not (key is None or type(key) is bytes):
-        key = plain_bytes(key, "key")
-    if not (value is None or type(value) is bytes):
-        value = plain_bytes(value, "value")
-    message: dict[str, Any] = {"value": value, "key": key}
-    if is_plain:
-        return message, bytes_of(key, value, None), True
+
+def _give(
+    giver: Giver, batch: Batch, indexes: Sequence[int], records: Sequence[Given], room: int
+) -> Lot:
+    """Give as many records to librdkafka as `room` bytes hold. Raises what refuses them all."""
+    handle, deliveries = giver.outlet()
+    produce, refusals, overhead = handle.produce, _refusals(), RECORD_OVERHEAD_BYTES
+    topic: Any = _topic_of(records[0])
+    first, value, key, partition = topic, None, None, None
+    lane = deliveries.open(len(records), first)
+    refused: list[int] = []
+    missed: list[int] = []
+    size_bytes, number = 0, len(records)
+    for record, callback in zip(records, lane.callbacks, strict=False):
+        try:
+            is_plain = (  # most records there are
+                type(record) is ProducerRecord
+                and record.partition is None
+                and record.timestamp is None
+                and record.headers is None
+                and type(value := record.value) is bytes
+                and ((key := record.key) is None or type(key) is bytes)
+            )
+            if is_plain:
+                topic = record.topic  # type: ignore[union-attr]
+                size = overhead + len(value) + (len(key) if key else 0)  # type: ignore[arg-type]
+            else:
+                topic, value, key, partition, timestamp, headers, size = _message(record)
+            if topic is not first and topic != first:
+                lane.topic = None
+            if size_bytes + size > room:
+                if size > room:
+                    giver.check_size(topic, size)
+                number = lane.callbacks.index(callback)
+                break
+            if is_plain:
+                produce(topic, value, key, _ANY_PARTITION, callback)
+            else:
+                produce(topic, value, key, partition, callback, None, timestamp, headers)
+            size_bytes += size
+        except refusals as error:
+            place = lane.callbacks.index(callback)
+            is_ours = isinstance(error, SummitError)
+            fault = error if is_ours else translate(error, topic=topic, partition=partition)
+            refused.append(place)
+            if fault.code == "topic.unknown":
+                missed.append(place)
+            batch.failures[indexes[place]] = fault
+    given = number - len(refused)
+    batch.waited_for += bool(given)
+    load = Load(batch, indexes[:number], size_bytes)
+    deliveries.seal(lane, unused=len(records) - given, given=given, load=load)
+    return Lot(number, size_bytes, missed)
+
+
+def _refusals() -> tuple[type[Any], ...]:
+    """How a record is refused, by us or by librdkafka."""
+    of_library = librdkafka.load().KafkaException
+    complaints = (BufferError, TypeError, ValueError, OverflowError, AttributeError)
+    return (SummitError, of_library, *complaints)
+
+
+def _room_for(records: Sequence[Given], most: int) -> tuple[int, int]:
+    """Bytes of the first records, at most `most` where these are several; and their number."""
+    room = count = 0
+    for record in records:
+        try:
+            size = _message(record)[-1]
+        except (SummitError, TypeError, ValueError, AttributeError):
+            size = 0  # refused when it is given
+        if count and room + size > most:
+            break
+        room += size
+        count += 1
+    return room, count
+
+
+async def _ask_for(giver: Giver, topics: Iterable[str]) -> bool:
+    """Whether librdkafka could look for all of these topics."""
+    try:
+        for topic in topics:
+            await giver.ask_for(topic)
+    except SummitError:
+        return False
+    return True
+
+
+def _topic_of(record: Given) -> Any:
+    return record.get("topic") if isinstance(record, Mapping) else getattr(record, "topic", None)
+
+
+_Message = tuple[str, bytes | None, bytes | None, int, int, Any, int]
+
+
+def _message(record: Given) -> _Message:
+    """Topic, value, key, partition, timestamp, headers for librdkafka; bytes. Raises Invalid."""
+    if not isinstance(record, ProducerRecord):
+        record = ProducerRecord.from_dict(record)
+    value, key = plain_bytes(record.value, "value"), plain_bytes(record.key, "key")
     headers = header_pairs(record.headers)
-    if headers:
-        message["headers"] = headers
+    partition, timestamp = _ANY_PARTITION, _NOW
     if record.partition is not None:
-        message["partition"] = checked_partition(record.partition)
+        partition = checked_partition(record.partition)
     if record.timestamp is not None:
-        message["timestamp"] = checked_timestamp(record.timestamp)
-    return message, bytes_of(key, value, headers), False
+        timestamp = checked_timestamp(record.timestamp)
+    size = bytes_of(key, value, headers)
+    return record.topic, value, key, partition, timestamp, headers, size
 
 
-Refused = list[tuple[int, int | None, Any]]  # place, chosen partition, what librdkafka says
+def read_lane(lane: Lane, fault_of: Callable[[Any, Any], SummitError]) -> list[ProducerResult]:
+    """Put the answers of a full lane into its batch; the results of what was written.
 
-
-def give_together(handle: Any, deliveries: Deliveries, batch: Batch, run: Run) -> Refused:
-    """Give a plain run to librdkafka in one call."""
-    messages = []
-    first, ticket = batch.tickets_of(deliveries), deliveries.ticket
-    for index, message in run.items:
-        message["callback"] = ticket(first + index)
-        messages.append(message)
-    if not messages or handle.produce_batch(run.topic, messages) == len(messages):
-        return []
-    return [
-        (index, None, message.pop("_error"))
-        for index, message in run.items
-        if message.get("_error") is not None
-    ]
-
-
-def give_singly(handle: Any, deliveries: Deliveries, batch: Batch, run: Run) -> Refused:
-    """Give a run to librdkafka record by record."""
-    refused: Refused = []
-    failures = librdkafka.load().KafkaException
-    first, ticket = batch.tickets_of(deliveries), deliveries.ticket
-    for index, message in run.items:
-        message["on_delivery"] = ticket(first + index)
-        try:
-            handle.produce(run.topic, **message)
-        except (failures, BufferError, TypeError, ValueError, OverflowError) as error:
-            refused.append((index, message.get("partition"), error))
-    return refused
+    Args:
+        fault_of: What librdkafka's error means, with its message.
+    """
+    load: Load = lane.load
+    batch, indexes = load.batch, load.indexes
+    results = lane.results[: len(indexes)]
+    if isinstance(indexes, range):
+        batch.results[indexes.start : indexes.stop] = results
+    else:
+        for index, result in zip(indexes, results, strict=True):
+            batch.results[index] = result
+    for place, (error, message) in lane.errors.items():
+        batch.failures[indexes[place]] = fault_of(error, message)
+    batch.answered()
+    return [result for result in results if result is not None]
 
 
 def result_of(message: Any) -> ProducerResult:
     """Where librdkafka's message came to stand."""
     offset = message.offset()
     return ProducerResult(
-        message.topic(),
-        message.partition(),
-        -1 if offset is None or offset < 0 else offset,
+        message.topic(), message.partition(), -1 if offset is None else offset,
         message.timestamp()[1],
-    )
+    )  # fmt: skip

@@ -27,6 +27,11 @@ class Buffer:
         self.used_bytes += size_bytes
         return True
 
+    @property
+    def free_bytes(self) -> int:
+        """What may be taken now; nothing while somebody waits."""
+        return 0 if self._waiting else self.capacity_bytes - self.used_bytes
+
     async def take(self, size_bytes: int, timeout_ms: int) -> None:
         """Take room, waiting for it at most `timeout_ms`.
 

@@ -4,7 +4,8 @@ librdkafka calls back once per record and takes the interpreter's lock each time
 on their way a thread of our own waits inside `poll`, and the first report of a burst wakes the
 loop once: lowest latency. With many, that thread and a busy loop would fight for the lock at
 every record (measured: 5.4 CPU-seconds per million records against 2.3), so beyond a mark the
-thread rests and the loop polls each millisecond, without waiting, until few are left.
+thread rests and the loop polls each millisecond, without waiting, until few are left. With none
+the thread is outside `poll` as well: inside, it would take the first reports of a large batch.
 """
 
 from __future__ import annotations
@@ -14,47 +15,19 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from summit.base.limits import CLIENT_SLICE_MS
 from summit.client import librdkafka
+from summit.client.lanes import Lane
 
 MANY: Final = 512
 FEW: Final = 64
 _TICK_S: Final = 0.001
-INDEX_BITS: Final = 32  # of a ticket: the record's place in its batch; above them the batch
-INDEX_MASK: Final = 2**INDEX_BITS - 1
+_SPARE_LANES: Final = 64  # kept for later batches; one of a thousand places takes 0.1 MB
 
-# Of a record sent alone: its future, bytes taken, KafkaError or None, message. Of one of many: the
-# ticket, whose batch has the answer already.
-Report = tuple[Any, int, Any, Any] | int
-
-
-class AnswerTaker(Protocol):
-    """A batch of records, as whoever polls fills it."""
-
-    def take(self, index: int, error: Any, message: Any) -> None:
-        """One record is answered. On whatever thread polls."""
-
-
-def _ticket_type(
-    batches: dict[int, AnswerTaker], queue: Callable[[Report], None]
-) -> Callable[[int], Callable[..., None]]:
-    """The type of one producer's tickets: numbers that librdkafka can call.
-
-    A number has no references, so Python's collector does not look at it; a `partial` or a
-    closure per record it would visit again and again while tens of thousands are on their way
-    (measured: half of the time of a send).
-    """
-
-    class Ticket(int):
-        __slots__ = ()
-
-        def __call__(self, error: Any, message: Any) -> None:
-            batches[self >> INDEX_BITS].take(self & INDEX_MASK, error, message)
-            queue(self)
-
-    return Ticket
+# Of a record sent alone: its future, bytes taken, KafkaError or None, message.
+Report = tuple[Any, int, Any, Any]
 
 
 class Deliveries:
@@ -62,18 +35,21 @@ class Deliveries:
 
     Args:
         handle: The confluent_kafka producer.
-        on_reports: Called on the loop with every burst.
+        on_reports: Called on the loop with every burst of records that were sent alone.
+        on_lane: Called on the loop with every lane whose answers are complete.
         on_error: Told of an error that ended librdkafka's producer; on whatever thread polls.
     """
 
     def __init__(
         self,
         handle: Any,
-        on_reports: Callable[[Deliveries, deque[Report]], None],
+        on_reports: Callable[[deque[Report]], None],
+        on_lane: Callable[[Lane], None],
         on_error: Callable[[Any], None],
     ) -> None:
         self._handle = handle
         self._on_reports = on_reports
+        self._on_lane = on_lane
         self._on_error = on_error
         self._failures = librdkafka.load().KafkaException
         self._loop = asyncio.get_running_loop()
@@ -81,13 +57,12 @@ class Deliveries:
         self._wake_is_due = False
         self._ended = False
         self._timer: asyncio.TimerHandle | None = None
-        self._by_thread = threading.Event()
-        self._by_thread.set()
+        self._by_thread = threading.Event()  # records are on their way, and few
         self._idle: asyncio.Future[None] | None = None
         self.outstanding = 0
-        self._batches: dict[int, AnswerTaker] = {}
-        self._batch_serial = 0
-        self.ticket = _ticket_type(self._batches, self._queue)
+        self.open_lanes = 0
+        self._full: deque[Lane] = deque()
+        self._spare: list[Lane] = []
         self._thread = threading.Thread(target=self._serve, name="summit-deliveries", daemon=True)
         self._thread.start()
 
@@ -95,26 +70,33 @@ class Deliveries:
         """The callback to give to librdkafka with one record."""
         return partial(self._reported, future, size_bytes)
 
-    def open(self, batch: AnswerTaker) -> int:
-        """The first ticket of a batch; that of record n is n more, made by `self.ticket`."""
-        self._batch_serial += 1
-        self._batches[self._batch_serial] = batch
-        return self._batch_serial << INDEX_BITS
+    def open(self, count: int, topic: str | None) -> Lane:
+        """A lane for at most `count` records of a topic; `seal` it before the loop runs on."""
+        lane = self._spare.pop() if self._spare else Lane(self._filled)
+        lane.open(count, topic)
+        self.open_lanes += 1
+        return lane
 
-    def close(self, first_ticket: int) -> None:
-        """All records of that batch are answered."""
-        del self._batches[first_ticket >> INDEX_BITS]
-
-    def batch_of(self, ticket: int) -> Any:
-        """The batch of a ticket."""
-        return self._batches[ticket >> INDEX_BITS]
+    def seal(self, lane: Lane, *, unused: int, given: int, load: Any) -> None:
+        """`given` records of a lane were given to librdkafka, and `unused` places are not used."""
+        lane.seal(unused, given, load)
+        if not given:
+            self._put_back(lane)
+            return
+        if lane.is_full:  # the thread had all answers before the last place was known
+            self._filled(lane)
+        self.sent(given)
 
     def sent(self, count: int = 1) -> None:
         """So many records were given to librdkafka."""
         self.outstanding += count
-        if self.outstanding > MANY and self._timer is None and not self._ended:
-            self._by_thread.clear()
-            self._timer = self._loop.call_later(_TICK_S, self._tick)
+        if self._timer is not None:
+            return
+        if self.outstanding <= MANY or self._ended:
+            self._by_thread.set()
+            return
+        self._by_thread.clear()
+        self._timer = self._loop.call_later(_TICK_S, self._tick)
 
     async def idle(self) -> None:
         """Wait until every record has its report."""
@@ -142,27 +124,42 @@ class Deliveries:
 
     def _reported(self, future: Any, size_bytes: int, error: Any, message: Any) -> None:
         # On the thread or on the loop, whichever polls.
-        self._queue((future, size_bytes, error, message))
+        self._reports.append((future, size_bytes, error, message))
+        self._wake()
 
-    def _queue(self, report: Report) -> None:
-        self._reports.append(report)
+    def _filled(self, lane: Lane) -> None:
+        self._full.append(lane)
+        self._wake()
+
+    def _wake(self) -> None:
         if not self._wake_is_due:
             self._wake_is_due = True
             self._loop.call_soon_threadsafe(self._hand_out)
 
     def _hand_out(self) -> None:
         self._wake_is_due = False
-        reports = self._reports
-        if not reports:
-            return
+        reports, lanes = self._reports, self._full
         burst: deque[Report] = deque()
         while reports:
             burst.append(reports.popleft())
-        self.outstanding -= len(burst)
-        self._on_reports(self, burst)
+        if burst:
+            self.outstanding -= len(burst)
+            self._on_reports(burst)
+        while lanes:
+            lane = lanes.popleft()
+            if lane.is_full:
+                self.outstanding -= lane.given
+                self._on_lane(lane)
+                self._put_back(lane)
         if not self.outstanding and self._idle is not None:
             self._idle.set_result(None)
             self._idle = None
+
+    def _put_back(self, lane: Lane) -> None:
+        lane.free()
+        self.open_lanes -= 1
+        if len(self._spare) < _SPARE_LANES:
+            self._spare.append(lane)
 
     def _tick(self) -> None:
         self._wake_is_due = True  # handed out right below: no wake-up is needed
@@ -172,15 +169,22 @@ class Deliveries:
             self._hand_out()
         if self.outstanding > FEW and not self._ended:
             self._timer = self._loop.call_later(_TICK_S, self._tick)
-        else:
-            self._timer = None
+            return
+        self._timer = None
+        if self.outstanding:
             self._by_thread.set()
 
     def _serve(self) -> None:
+        by_thread, slice_s = self._by_thread, CLIENT_SLICE_MS / 1000
         while not self._ended:
-            self._by_thread.wait()
             try:
-                self._poll(CLIENT_SLICE_MS / 1000)
+                if by_thread.wait(slice_s):
+                    self._poll(slice_s)
+                    by_thread.clear()
+                    if len(self._handle) and self._timer is None:  # looked at after `clear`
+                        by_thread.set()
+                elif self._timer is None:
+                    self._poll(0)  # errors and log lines come this way too
             except RuntimeError:  # the loop is closed, or the handle: nobody is left to tell
                 return
 

@@ -19,18 +19,12 @@ from summit.base.limits import PRODUCER_CLOSE_MS
 from summit.base.logs import get_logger
 from summit.client import librdkafka
 from summit.client.addresses import resolve_addresses
-from summit.client.batching import (
-    Batch,
-    Run,
-    give_singly,
-    give_together,
-    result_of,
-    send_all,
-)
+from summit.client.batching import read_lane, result_of, send_all
 from summit.client.buffer import Buffer
-from summit.client.delivery import INDEX_BITS, INDEX_MASK, Deliveries, Report
+from summit.client.delivery import Deliveries, Report
 from summit.client.ending import drop, end, flush, settle
 from summit.client.faults import translate
+from summit.client.lanes import Lane
 from summit.client.outgoing import (
     Pairs,
     bytes_of,
@@ -78,7 +72,7 @@ class StreamProducer(Emitter):
         self._calls: CallThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._buffer = Buffer(self.config.buffer_memory)
-        self._missing: set[str] = set()
+        self.missing: set[str] = set()
         self._asking: set[str] = set()
         self._closed = False
         self._transactions: Transactions | None = None
@@ -114,7 +108,10 @@ class StreamProducer(Emitter):
             raise
         self.addresses = addresses
         self._handle = handle
-        self._deliveries = Deliveries(handle, self._take_reports, self._library_told)
+        self._deliveries = self._deliver(handle)
+
+    def _deliver(self, handle: Any) -> Deliveries:
+        return Deliveries(handle, self._take_reports, self._take_lane, self._library_told)
 
     def _dial(self, addresses: list[str]) -> Any:
         library = librdkafka.load()
@@ -158,7 +155,7 @@ class StreamProducer(Emitter):
         self._require_connected()
         if self._serializing is not None:
             records = await self._serializing.batch(records)
-        return await send_all(self, records)
+        return await send_all(self, self._buffer, records)
 
     def send_nowait(
         self,
@@ -343,7 +340,7 @@ class StreamProducer(Emitter):
         calls.close()
         self._calls = calls = CallThread("summit-producer")
         self._handle = handle = await calls.run(lambda: self._dial(self.addresses))
-        self._deliveries = Deliveries(handle, self._take_reports, self._library_told)
+        self._deliveries = self._deliver(handle)
 
     async def __aenter__(self) -> Self:
         if self._calls is None:
@@ -360,9 +357,12 @@ class StreamProducer(Emitter):
 
     # ---- for this room only: what `batching.py` and `transactions.py` call ----
 
-    def is_missed(self, topic: str) -> bool:
-        """Whether the topic did not exist when it was last written to."""
-        return topic in self._missing
+    def outlet(self) -> tuple[Any, Deliveries]:
+        """librdkafka's producer and its deliveries. Raises what keeps records back now."""
+        if self._transactions is not None and not self._closed:
+            self._transactions.check_may_send()
+        deliveries, _ = self._require_connected()
+        return self._handle, deliveries
 
     def check_size(self, topic: str, size: int) -> None:
         """Raises Invalid for a record that the buffer can never hold."""
@@ -372,54 +372,6 @@ class StreamProducer(Emitter):
                 topic=topic,
                 reason=f"{size} bytes are more than bufferMemory, {self._buffer.capacity_bytes}",
             )
-
-    async def give_run(self, batch: Batch, run: Run) -> None:
-        """Give a run to librdkafka when the buffer has room; failures go into the batch."""
-        for is_asked in (False, True):
-            size = sum(batch.sizes[index] for index, _ in run.items)
-            try:
-                await self._buffer.take(size, self.config.max_block_ms)
-            except Unavailable:
-                batch.failures |= {index: self._buffer.full() for index, _ in run.items}
-                return
-            run = run._replace(items=self._give_run(batch, run))
-            if not run.items or is_asked:
-                return
-            try:  # it may have been made anew since it was missed
-                await self._ask_for(run.topic)
-            except SummitError:
-                return
-            for index, _ in run.items:
-                del batch.failures[index]
-
-    def _give_run(self, batch: Batch, run: Run) -> list[tuple[int, dict[str, Any]]]:
-        """Give a run whose room is taken; the records whose topic is unknown come back."""
-        failed: dict[int, SummitError] = {}
-        try:
-            if self._transactions is not None and not self._closed:
-                self._transactions.check_may_send()
-            deliveries, _ = self._require_connected()
-        except SummitError as fault:
-            failed = {index: fault for index, _ in run.items}
-        else:
-            # Counted before: the thread that polls may bring the first reports meanwhile.
-            batch.given += len(run.items)
-            give = give_together if run.is_plain else give_singly
-            failed = {
-                index: translate(error, topic=run.topic, partition=partition)
-                for index, partition, error in give(self._handle, deliveries, batch, run)
-            }
-            batch.given -= len(failed)
-            deliveries.sent(len(run.items) - len(failed))
-        self._buffer.give_back(sum(batch.sizes[index] for index in failed))
-        batch.failures |= failed
-        if not failed:
-            return []
-        return [
-            item
-            for item in run.items
-            if item[0] in failed and failed[item[0]].code == "topic.unknown"
-        ]
 
     async def accept(
         self, record: ProducerRecord | Mapping[str, Any]
@@ -432,16 +384,16 @@ class StreamProducer(Emitter):
         size = bytes_of(key, value, pairs)
         self.check_size(record.topic, size)
         rest = (pairs, record.partition, record.timestamp)
-        is_asked = record.topic in self._missing
+        is_asked = record.topic in self.missing
         if is_asked:
-            await self._ask_for(record.topic)
+            await self.ask_for(record.topic)
         await self._buffer.take(size, self.config.max_block_ms)
         try:
             return self._give(record.topic, value, key, rest, size)
         except Invalid as fault:
             if is_asked or fault.code != "topic.unknown":
                 raise
-        await self._ask_for(record.topic)  # it may have been made anew since it was missed
+        await self.ask_for(record.topic)  # it may have been made anew since it was missed
         await self._buffer.take(size, self.config.max_block_ms)
         return self._give(record.topic, value, key, rest, size)
 
@@ -487,15 +439,15 @@ class StreamProducer(Emitter):
     # librdkafka remembers for minutes that a topic does not exist. A topic made meanwhile must be
     # usable at once: so a missing topic is asked for again, before a `send` and after a failure.
 
-    async def _ask_for(self, topic: str) -> None:
-        self._missing.discard(topic)
+    async def ask_for(self, topic: str) -> None:
+        self.missing.discard(topic)
         try:
             await self._ask(topic)
         except self._failures as error:
             raise translate(error, topic=topic) from error
 
     def _missed(self, topic: str) -> None:
-        self._missing.add(topic)
+        self.missing.add(topic)
         if topic not in self._asking and not self._closed:
             self._asking.add(topic)
             self._ask(topic).add_done_callback(partial(self._asked, topic))
@@ -510,44 +462,37 @@ class StreamProducer(Emitter):
         if not answer.cancelled():
             answer.exception()  # the next record tells what is wrong
 
-    def _take_reports(self, deliveries: Deliveries, reports: deque[Report]) -> None:
-        tell = self.has_listeners("message:sent")
-        transactions = self._transactions
+    def _take_reports(self, reports: deque[Report]) -> None:
         freed = 0
-        serial, batch, answered = -1, None, 0
-        for report in reports:
-            if not isinstance(report, tuple):
-                if report >> INDEX_BITS != serial:
-                    if batch is not None:
-                        batch.answered(answered)
-                    serial, answered = report >> INDEX_BITS, 0
-                    batch = deliveries.batch_of(report)
-                assert batch is not None
-                answered += 1
-                index = report & INDEX_MASK
-                freed += batch.sizes[index]
-                result = batch.results[index]
-                if result is None:
-                    batch.failures[index] = self._fault_of(*batch.errors.pop(index))
-            else:
-                future, size, error, message = report
-                freed += size
-                result = None if error is not None else result_of(message)
-                fault = None if result is not None else self._fault_of(error, message)
+        results = []
+        for future, size, error, message in reports:
+            freed += size
+            if error is None:
+                result = result_of(message)
+                results.append(result)
                 if not future.done():
-                    if fault is None:
-                        future.set_result(result)
-                    else:
-                        future.set_exception(fault)
-            if result is None:
-                continue
-            if transactions is not None:
-                transactions.wrote(result.topic, result.partition, result.offset)
-            if tell:
-                self.emit("message:sent", Payload(**result.to_dict()))
-        if batch is not None:
-            batch.answered(answered)
+                    future.set_result(result)
+            else:
+                fault = self._fault_of(error, message)
+                if not future.done():
+                    future.set_exception(fault)
+        self._wrote(results)
         self._buffer.give_back(freed)
+
+    def _take_lane(self, lane: Lane) -> None:
+        freed = lane.load.size_bytes
+        self._wrote(read_lane(lane, self._fault_of))
+        self._buffer.give_back(freed)
+
+    def _wrote(self, results: list[ProducerResult]) -> None:
+        if self._transactions is not None:
+            # Of each partition the last one counts.
+            ends = {(result.topic, result.partition): result.offset for result in results}
+            for (topic, partition), offset in ends.items():
+                self._transactions.wrote(topic, partition, offset)
+        if self.has_listeners("message:sent"):
+            for result in results:
+                self.emit("message:sent", Payload(**result.to_dict()))
 
     def _fault_of(self, error: Any, message: Any) -> SummitError:
         topic = message.topic()
