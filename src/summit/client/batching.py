@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -35,11 +36,12 @@ Given = ProducerRecord | Mapping[str, Any]
 class Batch:
     """The answers of one `send_batch`, by the record's place in it. Belongs to the loop."""
 
-    __slots__ = ("_done", "failures", "results", "waited_for")
+    __slots__ = ("_done", "failures", "results", "size_bytes", "waited_for")
 
     def __init__(self) -> None:
         self.results: list[ProducerResult | None] = []
         self.failures: dict[int, SummitError] = {}
+        self.size_bytes = 0  # given away
         self.waited_for = 0  # lanes without all their answers
         self._done: asyncio.Future[None] | None = None
 
@@ -115,6 +117,10 @@ async def send_all(giver: Giver, buffer: Buffer, records: Iterable[Given]) -> li
             await _ask_for(giver, missed)
         indexes = range(start, start + len(chunk))
         await _give_all(giver, buffer, batch, indexes, chunk, is_asked=bool(missed))
+    # What filled several of librdkafka's batches need not wait for company for its last one.
+    if batch.waited_for and batch.size_bytes > giver.config.batch_size:
+        with suppress(SummitError):
+            giver.outlet()[1].hurry()
     await batch.wait()
     return batch.outcome()
 
@@ -201,6 +207,7 @@ def _give(
                 topic = record.topic  # type: ignore[union-attr]
                 size = overhead + len(value) + (len(key) if key else 0)  # type: ignore[arg-type]
             else:
+                partition = None
                 topic, value, key, partition, timestamp, headers, size = _message(record)
             if topic is not first and topic != first:
                 lane.topic = None
@@ -217,13 +224,15 @@ def _give(
         except refusals as error:
             place = lane.callbacks.index(callback)
             is_ours = isinstance(error, SummitError)
-            fault = error if is_ours else translate(error, topic=topic, partition=partition)
+            chosen = None if is_plain else partition
+            fault = error if is_ours else translate(error, topic=topic, partition=chosen)
             refused.append(place)
             if fault.code == "topic.unknown":
                 missed.append(place)
             batch.failures[indexes[place]] = fault
     given = number - len(refused)
     batch.waited_for += bool(given)
+    batch.size_bytes += size_bytes
     load = Load(batch, indexes[:number], size_bytes)
     deliveries.seal(lane, unused=len(records) - given, given=given, load=load)
     return Lot(number, size_bytes, missed)

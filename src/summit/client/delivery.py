@@ -98,6 +98,14 @@ class Deliveries:
         self._by_thread.clear()
         self._timer = self._loop.call_later(_TICK_S, self._tick)
 
+    def hurry(self) -> None:
+        """Let nothing linger that was given to librdkafka so far. Takes a millisecond at most.
+
+        It looks at the wish while somebody is inside `flush`, so this stays there for a moment;
+        where that was too short, what lingers goes when its time is over.
+        """
+        self._take_turn(self._handle.flush, _TICK_S)
+
     async def idle(self) -> None:
         """Wait until every record has its report."""
         while self.outstanding:
@@ -161,12 +169,16 @@ class Deliveries:
         if len(self._spare) < _SPARE_LANES:
             self._spare.append(lane)
 
-    def _tick(self) -> None:
+    def _take_turn(self, ask: Callable[[float], Any], timeout_s: float) -> None:
+        """Take reports on the loop itself."""
         self._wake_is_due = True  # handed out right below: no wake-up is needed
         try:
-            self._poll(0)
+            self._ask(ask, timeout_s)
         finally:
             self._hand_out()
+
+    def _tick(self) -> None:
+        self._take_turn(self._handle.poll, 0)
         if self.outstanding > FEW and not self._ended:
             self._timer = self._loop.call_later(_TICK_S, self._tick)
             return
@@ -179,17 +191,17 @@ class Deliveries:
         while not self._ended:
             try:
                 if by_thread.wait(slice_s):
-                    self._poll(slice_s)
+                    self._ask(self._handle.poll, slice_s)
                     by_thread.clear()
                     if len(self._handle) and self._timer is None:  # looked at after `clear`
                         by_thread.set()
                 elif self._timer is None:
-                    self._poll(0)  # errors and log lines come this way too
+                    self._ask(self._handle.poll, 0)  # errors and log lines come this way too
             except RuntimeError:  # the loop is closed, or the handle: nobody is left to tell
                 return
 
-    def _poll(self, timeout_s: float) -> None:
+    def _ask(self, ask: Callable[[float], Any], timeout_s: float) -> None:
         try:
-            self._handle.poll(timeout_s)
+            ask(timeout_s)
         except self._failures as error:  # fatal: it was fenced
             self._on_error(error.args[0])
