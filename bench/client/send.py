@@ -1,145 +1,151 @@
 """`StreamProducer.send_batch` against raw confluent-kafka and aiokafka, to one embedded broker.
 
-    python -m bench.client.send [--records 200000] [--rounds 3]
+    python -m bench.client.send [--records 200000] [--rounds 5]
 
-100-byte records, acks=all, idempotent, batches of at most 1 MB, one partition; each way sends the
-same records and ends when the last one is answered. `raw` is confluent-kafka's `produce` with a
-callback that keeps the offset, from one thread, which is what a caller who wants to know where his
-records are has to write; `raw_together` its `produce_batch` with one callback for all that only
-counts. Rounds take turns; a line per way: the median of CPU-seconds per million records of this
-process (all threads; the broker is another process), of records a second, and ours to raw.
+100-byte records, acks=all, idempotent, batches of at most 1 MB, one partition; ten thousand records
+are sent and their answers awaited before the next. The peer, `raw`, is what a caller writes who
+wants to know where his records are: confluent-kafka's `produce(topic, value, on_delivery=report)`
+for each, `report` keeping the offset, then `flush`, all in one thread. `raw_positional` is the same
+with the arguments by position and `produce` held in a variable, the least that Python can do for a
+record: the floor of any client over it. `raw_together` is its `produce_batch`.
+Each way is connected and warm before it is measured; ways take turns, a line per way: CPU-seconds
+per million records of this process (all threads; the broker is another process) and records a
+second, and both as shares of the peer's (`harness.Rounds`).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import statistics
-import tempfile
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import confluent_kafka
-from bench.broker.harness import broker, show
+from bench.broker.harness import show
+from bench.client.harness import (
+    BATCH_BYTES,
+    LINGER_MS,
+    TOPIC,
+    VALUE,
+    Meter,
+    Rounds,
+    our_settings,
+    raw_settings,
+    topic_at_broker,
+)
 
-from summit.client import Admin, ProducerRecord, StreamProducer, TopicConfig
+from summit.client import ProducerRecord, StreamProducer
 
-VALUE = b"x" * 100
 SLICE = 10_000
-Way = Callable[[str, str, int], Awaitable[None]]
+WARM_SLICES = 2
+Way = Callable[[str, int, Meter], Awaitable[None]]
 
 
-def raw_settings(address: str) -> dict[str, Any]:
-    """As near to ours as it goes."""
-    return {
-        "bootstrap.servers": address, "acks": "all", "enable.idempotence": True, "linger.ms": 10,
-        "batch.size": 1_000_000, "batch.num.messages": 1_000_000,
-        "queue.buffering.max.messages": 0,
-    }  # fmt: skip
+async def send_batch(address: str, slices: int, meter: Meter) -> None:
+    """Ours: records are made, given and come back as results."""
+
+    async def send() -> None:
+        records = [ProducerRecord(topic=TOPIC, value=VALUE) for _ in range(SLICE)]
+        results = await producer.send_batch(records)
+        assert results[-1].offset - results[0].offset == SLICE - 1
+
+    async with StreamProducer(our_settings(address)) as producer:
+        for _ in range(WARM_SLICES):
+            await send()
+        with meter:
+            for _ in range(slices):
+                await send()
 
 
-async def ours(address: str, topic: str, count: int) -> None:
-    """`send_batch`, ten thousand records a call."""
-    config = {"bootstrapServers": address, "batchSize": 1_000_000, "idempotence": True}
-    async with StreamProducer(config) as producer:
-        for _ in range(count // SLICE):
-            records = [ProducerRecord(topic=topic, value=VALUE) for _ in range(SLICE)]
-            results = await producer.send_batch(records)
-            assert len(results) == SLICE
+def _raw(give: Callable[[Any, Callable[[Any, Any], None]], None]) -> Way:
+    """A way that gives ten thousand records to librdkafka's producer and keeps their offsets."""
 
-
-async def raw(address: str, topic: str, count: int) -> None:
-    """`produce` record by record; offsets are kept."""
-    producer = confluent_kafka.Producer(raw_settings(address))
-    for _ in range(count // SLICE):
+    def send(producer: Any) -> None:
         offsets: list[int] = []
 
-        def report(error: Any, message: Any, offsets: list[int] = offsets) -> None:
+        def report(error: Any, message: Any) -> None:
             assert error is None
             offsets.append(message.offset())
 
-        for _ in range(SLICE):
-            producer.produce(topic, VALUE, on_delivery=report)
+        give(producer, report)
         producer.flush()
-        assert len(offsets) == SLICE
+        assert offsets[-1] - offsets[0] == SLICE - 1
+
+    async def way(address: str, slices: int, meter: Meter) -> None:
+        producer = confluent_kafka.Producer(raw_settings(address))
+        for _ in range(WARM_SLICES):
+            send(producer)
+        with meter:
+            for _ in range(slices):
+                send(producer)
+
+    return way
 
 
-async def raw_together(address: str, topic: str, count: int) -> None:
-    """`produce_batch`; answers are counted."""
-    producer = confluent_kafka.Producer(raw_settings(address))
-    answered = 0
-
-    def report(error: Any, message: Any) -> None:
-        nonlocal answered
-        assert error is None
-        answered += 1
-
-    for _ in range(count // SLICE):
-        messages = [{"value": VALUE} for _ in range(SLICE)]
-        producer.produce_batch(topic, messages, on_delivery=report)
-        producer.flush()
-    assert answered == count
+def _each(producer: Any, report: Callable[[Any, Any], None]) -> None:
+    for _ in range(SLICE):
+        producer.produce(TOPIC, VALUE, on_delivery=report)
 
 
-async def aiokafka(address: str, topic: str, count: int) -> None:
+def _each_positional(producer: Any, report: Callable[[Any, Any], None]) -> None:
+    produce = producer.produce
+    for _ in range(SLICE):
+        produce(TOPIC, VALUE, None, -1, report)
+
+
+def _together(producer: Any, report: Callable[[Any, Any], None]) -> None:
+    messages = [{"value": VALUE} for _ in range(SLICE)]
+    producer.produce_batch(TOPIC, messages, on_delivery=report)
+
+
+async def aiokafka(address: str, slices: int, meter: Meter) -> None:
     """aiokafka's `send`, a future per record."""
     from aiokafka import AIOKafkaProducer
 
+    async def send() -> None:
+        sent = [await producer.send(TOPIC, VALUE) for _ in range(SLICE)]
+        results = await asyncio.gather(*sent)
+        assert results[-1].offset - results[0].offset == SLICE - 1
+
     producer = AIOKafkaProducer(
-        bootstrap_servers=address, acks="all", enable_idempotence=True, linger_ms=10,
-        max_batch_size=1_000_000,
+        bootstrap_servers=address, acks="all", enable_idempotence=True, linger_ms=LINGER_MS,
+        max_batch_size=BATCH_BYTES,
     )  # fmt: skip
     await producer.start()
     try:
-        for _ in range(count // SLICE):
-            await asyncio.gather(*[await producer.send(topic, VALUE) for _ in range(SLICE)])
+        for _ in range(WARM_SLICES):
+            await send()
+        with meter:
+            for _ in range(slices):
+                await send()
     finally:
         await producer.stop()
 
 
 WAYS: dict[str, Way] = {
-    "ours": ours, "raw": raw, "raw_together": raw_together, "aiokafka": aiokafka,
+    "raw": _raw(_each), "send_batch": send_batch, "raw_positional": _raw(_each_positional),
+    "raw_together": _raw(_together), "aiokafka": aiokafka,
 }  # fmt: skip
 
 
 def main() -> None:
     """Run the rounds and print a line per way."""
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--records", type=int, default=200_000)
-    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--rounds", type=int, default=5)
     args = arguments.parse_args()
-    cpu: dict[str, list[float]] = {name: [] for name in WAYS}
-    rate: dict[str, list[float]] = {name: [] for name in WAYS}
-    with tempfile.TemporaryDirectory() as data_dir, broker(data_dir, durability="os") as (_, port):
-        address = f"127.0.0.1:{port}"
-        asyncio.run(_create(address))
+    slices = max(1, args.records // SLICE)
+    rounds = Rounds("raw")
+    with topic_at_broker() as (address, _):
         for _ in range(args.rounds):
             for name, way in WAYS.items():
                 # aiokafka is slow: a quarter of the records tells as much.
-                count = args.records // 4 if name == "aiokafka" else args.records
-                used, began = time.process_time(), time.perf_counter()
-                asyncio.run(_run(way, address, count))
-                cpu[name].append((time.process_time() - used) / count * 1e6)
-                rate[name].append(count / (time.perf_counter() - began))
+                count = max(1, slices // 4) if name == "aiokafka" else slices
+                meter = Meter()
+                asyncio.run(way(address, count, meter))
+                rounds.add(name, count * SLICE, meter)
     for name in WAYS:
-        show(
-            name,
-            cpu_s_per_million=round(statistics.median(cpu[name]), 3),
-            records_per_s=round(statistics.median(rate[name])),
-            throughput_to_raw=round(
-                statistics.median(rate[name]) / statistics.median(rate["raw"]), 2
-            ),
-        )
-
-
-async def _run(way: Way, address: str, count: int) -> None:
-    await way(address, "bench", count)
-
-
-async def _create(address: str) -> None:
-    async with Admin({"bootstrapServers": address}) as admin:
-        await admin.create_topic(TopicConfig(name="bench", partitions=1))
+        show("client.send", way=name, **rounds.figures(name))
 
 
 if __name__ == "__main__":
