@@ -110,6 +110,14 @@ class Lane:
         deadline, key = due
         return key, self._expire(key, int(deadline))
 
+    def forget_over(self, now_ms: float) -> None:
+        """Let what is over by now end without a match: its rule rested when it was due."""
+        before = self.counters.matches
+        while self.exact is not None and self.fire(now_ms) is not None:
+            pass
+        self.counters.timeouts += self.counters.matches - before
+        self.counters.matches = before
+
     def tidy(self, frontier_ms: float) -> None:
         """Forget the runs whose time is over at the frontier, as far as they are due."""
         if self._tidy is None:

@@ -93,6 +93,9 @@ class Matcher:
 
     def _set_rules(self, rules: RuleSet) -> None:
         kept = {lane.rule.state_id: lane for lane in self._lanes}
+        for rested, scope in zip(self._lanes, self._scope_of, strict=True):
+            if rested.rule.plan.id in self._rules.paused - rules.paused:
+                rested.forget_over(scope.view.now)
         self._rules = rules
         self._lanes = []
         for rule in rules.rules:
@@ -103,16 +106,16 @@ class Matcher:
                 lane.replace(rule, rules.program(rule))
             self._lanes.append(lane)
         waiting = [item for scope in self._scopes for item in scope.waiting]
-        self._scope_of = make_scopes(self._lanes, self._frontier)
+        self._scope_of = make_scopes(self._lanes, self._frontier, rules.paused)
         self._scopes = list(dict.fromkeys(self._scope_of))
         self._exact = [scope for scope in self._scopes if scope.exact]
         alive = {id(lane): scope for lane, scope in zip(self._lanes, self._scope_of, strict=True)}
         for item in waiting:
-            scope = alive.get(id(item.lane))
-            if scope is None:
+            kept_by = alive.get(id(item.lane))
+            if kept_by is None:
                 self._wait_log.remove(item)
             else:
-                scope.waiting.append(item)
+                kept_by.waiting.append(item)
         for event in {id(item.waiting): item.waiting for item in waiting}.values():
             event.event = self._decode(event)
         for place in self._frontier.partitions:
@@ -379,7 +382,7 @@ class Matcher:
         Raises: Corrupt("pattern.state").
         """
         saved = load_wait(data)
-        index = self._rules.index(name.topic)
+        index = self._rules.whole_index(name.topic)
         if index is None or not self._rules.stream(name.topic).is_ordered:
             return False
         chunk = Chunk(
@@ -581,9 +584,10 @@ class Matcher:
         )
 
     def _next_timer(self) -> int | None:
-        timers = (lane.next_timer_ms for lane in self._lanes)
+        timers = (lane.next_timer_ms for lane in self._lanes if lane.exact is None)
+        exact = (scope.next_exact_ms for scope in self._exact)
         released = (item.own_ms + 1 for scope in self._scopes for item in scope.waiting)
-        first = min(chain(timers, released), default=_NEVER)
+        first = min(chain(timers, exact, released), default=_NEVER)
         return None if first == _NEVER else int(first)
 
 

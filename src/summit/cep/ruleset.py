@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -29,11 +29,18 @@ class RuleSet:
         streams: How topics are read, in the order of their ids.
         layout: Decodes only what these rules read.
         needs_record: Whether some rule reads the record around the event.
+        paused: Ids of rules that see no events and raise nothing; their state is kept.
     """
 
-    def __init__(self, rules: Sequence[Rule], streams: Sequence[StreamPlan] = ()) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        streams: Sequence[StreamPlan] = (),
+        paused: Collection[str] = (),
+    ) -> None:
         self.rules = tuple(rules)
         self.streams = tuple(streams)
+        self.paused = frozenset(paused)
         self._stream_of: dict[str, StreamPlan] = {}
         fields = {path for rule in rules for path in rule.fields()}
         self.needs_record = any(
@@ -51,13 +58,26 @@ class RuleSet:
     def index(self, topic: str) -> TypeIndex | None:
         """What the events of a topic concern; None = nothing, they need not be decoded."""
         if topic not in self._indexes:
-            numbers = tuple(n for n, rule in enumerate(self.rules) if rule.sees_topic(topic))
-            found = self._shared.get(numbers)
-            if found is None and numbers:
-                rules = [(number, self.rules[number]) for number in numbers]
-                found = self._shared[numbers] = TypeIndex(rules, self._compiler)
-            self._indexes[topic] = found
+            seeing = self._seeing(topic)
+            # Where all of them are paused, time is kept all the same.
+            acting = tuple(n for n in seeing if self.rules[n].plan.id not in self.paused)
+            self._indexes[topic] = self._index_of(acting) if seeing else None
         return self._indexes[topic]
+
+    def whole_index(self, topic: str) -> TypeIndex | None:
+        """The same with the paused rules: for events that they have seen before."""
+        seeing = self._seeing(topic)
+        return self._index_of(seeing) if seeing else None
+
+    def _seeing(self, topic: str) -> tuple[int, ...]:
+        return tuple(n for n, rule in enumerate(self.rules) if rule.sees_topic(topic))
+
+    def _index_of(self, numbers: tuple[int, ...]) -> TypeIndex:
+        found = self._shared.get(numbers)
+        if found is None:
+            rules = [(number, self.rules[number]) for number in numbers]
+            found = self._shared[numbers] = TypeIndex(rules, self._compiler)
+        return found
 
     def stream(self, topic: str) -> StreamPlan:
         """How the events of a topic are read: as the first stream says that has it."""
@@ -90,12 +110,16 @@ class RuleSet:
         return rule.program(self.layout)
 
 
-def compile_rules(plans: Iterable[PatternPlan], streams: Iterable[StreamPlan] = ()) -> RuleSet:
+def compile_rules(
+    plans: Iterable[PatternPlan],
+    streams: Iterable[StreamPlan] = (),
+    paused: Collection[str] = (),
+) -> RuleSet:
     """Compile all enabled plans.
 
     Args:
         streams: How topics are read; the others in arrival order.
-
+        paused: Ids of rules that are to rest.
     Raises: Invalid("pattern.steps") for a plan that cannot be matched, with its id; or for two
         plans with one id.
     Cost: linear in the plans; predicates are compiled when the first event needs them.
@@ -107,4 +131,4 @@ def compile_rules(plans: Iterable[PatternPlan], streams: Iterable[StreamPlan] = 
         if plan.enabled:
             rules[plan.id] = prepare_rule(plan)
     in_order = sorted(streams, key=lambda stream: stream.id)
-    return RuleSet([rules[name] for name in sorted(rules)], in_order)
+    return RuleSet([rules[name] for name in sorted(rules)], in_order, paused)

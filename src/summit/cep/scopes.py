@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -25,7 +25,7 @@ class Scope:
         view: The frontier of their topics.
 
     Attributes:
-        exact: Those of the lanes that report an absence.
+        exact: Those of the lanes that report an absence, and are not paused.
         waiting: Events that wait for the frontier.
     """
 
@@ -92,8 +92,14 @@ class Scope:
                 emit(found, lane, key, matches, at_ms=int(deadline))
 
 
-def make_scopes(lanes: Sequence[Lane], frontier: Frontier) -> list[Scope]:
-    """The scope of each lane; rules that read the same topics share one."""
+def make_scopes(
+    lanes: Sequence[Lane], frontier: Frontier, paused: Container[str] = ()
+) -> list[Scope]:
+    """The scope of each lane; rules that read the same topics share one.
+
+    Args:
+        paused: Ids of rules that raise nothing for now.
+    """
     scopes: dict[tuple[str, ...], Scope] = {}
     found = []
     for lane in lanes:
@@ -102,7 +108,7 @@ def make_scopes(lanes: Sequence[Lane], frontier: Frontier) -> list[Scope]:
             scopes[topics] = Scope(View(frontier, lane.rule.sees_topic))
         scope = scopes[topics]
         scope.lanes.append(lane)
-        if lane.exact is not None:
+        if lane.exact is not None and lane.rule.plan.id not in paused:
             scope.exact.append(lane)
         found.append(scope)
     return found

@@ -31,20 +31,26 @@ async def wait_acting(servers: list[str], offset: int, timeout_ms: int = ACTING_
     from summit.base.clock import SystemClock
     from summit.base.errors import Unavailable
     from summit.client import ClusterAdmin
-    from summit.flow.settings import WORKERS_GROUP
     from summit.journal.progress import wait_acting as wait
 
     async with ClusterAdmin({"bootstrapServers": servers}) as admin:
-        group = await admin.describe_group(WORKERS_GROUP)
-    if not group.members:
+        running = await workers_run(admin)
+    if not running:
         talk("no worker runs; they act when one does")
         return False
     try:
-        await wait(servers, offset, SystemClock(), timeout_ms)
+        await wait(servers, offset, SystemClock(), ACTING_TIMEOUT_MS)
     except Unavailable as error:
         talk(f"warning: they are stored, but the worker does not go by them yet: {error}")
         return False
     return True
+
+
+async def workers_run(admin: Any) -> bool:
+    """Whether any worker runs; `admin` is connected."""
+    from summit.flow.settings import WORKERS_GROUP
+
+    return bool((await admin.describe_group(WORKERS_GROUP)).members)
 
 
 async def pattern(servers: list[str], rule: str) -> Any:

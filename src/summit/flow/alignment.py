@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from summit.base.limits import WAITING_EVENTS_MAX
 from summit.flow.inputs import Inputs
 from summit.flow.runtime import Runtime
@@ -25,15 +27,19 @@ class Alignment:
             await self._inputs.resume(self._paused)
             self._paused = set()
 
-    async def keep(self) -> None:
-        """Pause and resume as it is needed now."""
+    async def keep(self, reading: Container[str]) -> None:
+        """Pause and resume as it is needed now.
+
+        Args:
+            reading: The inputs that are assigned.
+        """
         matcher = self._runtime.engine.matcher
         waiting = matcher.waiting
         ahead: set[str] = set()
         if waiting > WAITING_EVENTS_MAX or (self._paused and waiting > WAITING_EVENTS_MAX // 2):
             for place, time_ms in matcher.watermarks().items():
                 name = partition_name(*place)
-                if name in self._runtime.positions and time_ms > matcher.allowed_ms(*place):
+                if name in reading and time_ms > matcher.allowed_ms(*place):
                     ahead.add(name)
         if ahead != self._paused:
             if ahead - self._paused:

@@ -6,7 +6,7 @@ and for `CEPEngine`, so that live, replayed and tried-out rules run through the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -60,14 +60,20 @@ class Engine:
         """The active rules, in the order of their ids."""
         return [rule.plan for rule in self.matcher.rules.rules]
 
-    def set_rules(self, plans: Iterable[PatternPlan], streams: Iterable[StreamPlan] = ()) -> None:
+    def set_rules(
+        self,
+        plans: Iterable[PatternPlan],
+        streams: Iterable[StreamPlan] = (),
+        paused: Collection[str] = (),
+    ) -> None:
         """Go on with these rules; state of rules that mean the same is kept.
 
         Args:
             streams: How topics are read; the others in arrival order.
+            paused: Ids of rules that see no events and raise nothing for now.
         Raises: Invalid("pattern.steps"); then the rules from before stay.
         """
-        rules = compile_rules(plans, streams)
+        rules = compile_rules(plans, streams, paused)
         self.matcher.replace_rules(rules)
         self._plans = {rule.plan.id: rule.plan for rule in rules.rules}
 

@@ -42,6 +42,12 @@ class IdleInputs:
         for chunk in chunks:
             self._read_at_ms[partition_name(chunk.topic, chunk.partition)] = now_ms
 
+    def hold(self, names: Iterable[str]) -> None:
+        """These are not read for now: time stands still there, they hold others back again."""
+        for name in names:
+            self.forget(name)
+            self._runtime.wake(name)
+
     def ended(self, ends: Mapping[str, int]) -> None:
         """Inputs were read to these ends."""
         self._ends.update(ends)

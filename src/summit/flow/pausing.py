@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from summit.base.errors import Invalid
+from summit.base.logs import get_logger
 from summit.documents import FLOW_ID, validate_flow
 from summit.journal.definition_log import Definition
 from summit.journal.inputs import TopicFilter
@@ -61,13 +62,14 @@ class Pauses(NamedTuple):
         )
 
 
-def pauses_of(definitions: Iterable[Definition]) -> Pauses:
-    """What some definitions pause.
-
-    Raises: Invalid for a flow that nobody checked.
-    """
+def pauses_in_force(definitions: Iterable[Definition]) -> Pauses:
+    """What some definitions pause; nothing by a flow that somebody wrote who did not check it."""
     for definition in definitions:
         if definition.kind == "flow" and definition.id == FLOW_ID:
-            flow = validate_flow(definition.document)
+            try:
+                flow = validate_flow(definition.document)
+            except Invalid as error:
+                get_logger(__name__).error("flow.invalid", error=str(error))
+                return Pauses()
             return Pauses(flow.paused_topics, flow.paused_rules)
     return Pauses()

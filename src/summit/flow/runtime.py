@@ -201,6 +201,11 @@ class Runtime:
         self._silent[name] = (clock_ms, idle)
         self.engine.matcher.rest(*split_partition_name(name), clock_ms, idle=idle)
 
+    def wake(self, name: str) -> None:
+        """An input holds time back again, as if it had just spoken."""
+        self._silent.pop(name, None)
+        self.engine.matcher.wake(*split_partition_name(name))
+
     def reach(self, ends: Mapping[str, int]) -> None:
         """Inputs were read to here; the last offsets may hold no record."""
         for name, end in ends.items():

@@ -43,6 +43,7 @@ from summit.flow.inputs import Inputs
 from summit.flow.lags import look_at_lags
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import Outputs
+from summit.flow.pausing import pauses_in_force
 from summit.flow.placement import carrier
 from summit.flow.restoring import restore
 from summit.flow.rules import Rules, rules_of
@@ -129,6 +130,7 @@ class Session:
         self._reading: set[str] = set()
         self._aside = Aside(clock, metrics)
         self.rules = Rules([], {}, TopicFilter([]), [])
+        self.paused = TopicFilter([])
         self._acting = -1
         self._ends: Positions | None = None
         self._urgent = False
@@ -199,7 +201,7 @@ class Session:
             ends = self._inputs.read_to()
             self.runtime.reach(ends)
             self._idle.ended(ends)
-            await self._alignment.keep()
+            await self._alignment.keep(self._reading)
             self._let_time_pass()
         await self._commit_if_due()
 
@@ -405,7 +407,7 @@ class Session:
     # ---- rules and topics ----
 
     def _follow_definitions(self) -> bool:
-        """Go by the definitions read so far; whether that changes the rules."""
+        """Go by the definitions read so far; whether that changes the rules or what rests."""
         offset = self._definitions.next_offset
         wanted = _acting_ones(self._definitions.log.until(offset))
         before = _acting_ones(self._definitions.log.until(self._acting))
@@ -418,9 +420,18 @@ class Session:
         for rule_id, reason in rules.faulty.items():
             if self.rules.faulty.get(rule_id) != reason:
                 get_logger(__name__).error("rule.faulty", rule=rule_id, reason=reason)
-        self.runtime.engine.set_rules(rules.plans, rules.streams)
+        pauses = pauses_in_force(wanted)
+        self.runtime.engine.set_rules(rules.plans, rules.streams, pauses.rules)
         self.rules = rules
+        self.paused = pauses.holds()
         return True
+
+    def _read_here(self) -> Positions:
+        """The inputs that are read here and do not rest, and how far they are."""
+        return {
+            name: at for name, at in self.runtime.positions.items()
+            if not self.paused.reads(split_partition_name(name)[0])
+        }  # fmt: skip
 
     async def _keep_up(self) -> None:
         now_ms = self._clock.monotonic_ms()
@@ -486,13 +497,15 @@ class Session:
             known = (times or {}).get(split_partition_name(name), WATERMARK_UNKNOWN)
             self.runtime.begin(name, offset, known)
         self.runtime.watch(wanted - mine)
-        if self._reading != set(self.runtime.positions) or new:
+        reading = self._read_here()
+        self._idle.hold(self.runtime.positions.keys() - reading.keys())
+        if self._reading != reading.keys() or new:
             await self._alignment.end()
-            await self._inputs.assign(self.runtime.positions)
-            self._reading = set(self.runtime.positions)
+            await self._inputs.assign(reading)
+            self._reading = set(reading)
 
     async def _note_ends(self) -> None:
-        self._ends = await self._inputs.ends(self.runtime.positions, insist=True)
+        self._ends = await self._inputs.ends(self._read_here(), insist=True)
 
     def _is_through(self) -> bool:
         if self._ends is None or self._requests:
@@ -576,7 +589,7 @@ def _exchange_places(runtime: Runtime, groups: set[int]) -> dict[TopicPartition,
 
 def _acting_ones(log: DefinitionLog) -> list[Definition]:
     """The definitions that a worker goes by."""
-    return [*log.current("stream"), *log.current("pattern")]
+    return [*log.current("stream"), *log.current("pattern"), *log.current("flow")]
 
 
 def _is_waited_for(record: ConsumerRecord) -> bool:

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from summit.base.clock import Clock, SystemClock
-from summit.base.errors import Invalid
 from summit.base.limits import FOLLOWER_READY_MS
-from summit.base.logs import get_logger
 from summit.client import ClusterAdmin
 from summit.flow.describing import describe
 from summit.flow.describing_rules import wanted_topics
-from summit.flow.pausing import Pauses, pauses_of
+from summit.flow.pausing import pauses_in_force
 from summit.flow.seeing import look
 from summit.journal.definitions import Definitions
 from summit.journal.progress import Progress, ProgressFollower
@@ -30,13 +28,8 @@ async def describe_flow(
     Raises: Unavailable.
     """
     current = definitions.current()
-    try:
-        pauses = pauses_of(current)
-    except Invalid as error:  # written by somebody who did not check it; no worker obeys
-        get_logger(__name__).warning("flow.invalid", error=str(error))
-        pauses = Pauses()
     seen = await look(admin, wanted_topics(current).reads)
-    return describe(current, pauses, progress, seen, clock.now_ms())
+    return describe(current, pauses_in_force(current), progress, seen, clock.now_ms())
 
 
 class FlowWatch:
