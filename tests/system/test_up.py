@@ -127,6 +127,10 @@ def test_streaming_routes(up: Running) -> None:
     status, text = call("GET", f"{base}/metrics")
     assert status == 200
     assert "kafka_consumergroup_lag" in text
+    deadline = time.monotonic() + 60
+    while "summit_worker_events_total{worker=" not in call("GET", f"{base}/metrics")[1]:
+        assert time.monotonic() < deadline, "no worker has told its figures"
+        time.sleep(0.5)
     status, problem = call("GET", f"{base}/api/nothing")
     assert (status, problem["status"]) == (404, 404)
     assert problem["error"]

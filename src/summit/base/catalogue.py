@@ -375,7 +375,7 @@ _ROWS = (
               "step '{step}': {reason}", "Correct the step; the pattern page shows what goes together."),
     ErrorSpec("pattern.state", "Corrupt", 500, None, False,
               "the saved state of a pattern cannot be read: {reason}",
-              "Rebuild it: start the worker from the events instead of its saved state."),
+              "Run the version that wrote it; or rebuild it from the events instead of its saved state."),
     # ---- alerts, journal, flow ----
     ErrorSpec("journal.state", "Corrupt", 500, None, False,
               "a record of _summit.state cannot be read: {reason}",

@@ -104,8 +104,7 @@ def load_key(data: bytes, version: int, origins: Origins) -> KeyRuns:
 
     Raises: Corrupt("pattern.state") for another version or bytes that are none of ours.
     """
-    if version != STATE_VERSION:
-        raise Corrupt("pattern.state", reason=f"version {version} is not {STATE_VERSION}")
+    _check_version(version)
     try:
         sequence, base, places, rows, states, held = _decode(data)
         known = [origins.of(topic, partition) for topic, partition in places]
@@ -138,8 +137,7 @@ def move_key(data: bytes, version: int, move: Move) -> bytes:
 
     Raises: Corrupt("pattern.state").
     """
-    if version != STATE_VERSION:
-        raise Corrupt("pattern.state", reason=f"version {version} is not {STATE_VERSION}")
+    _check_version(version)
     try:
         sequence, base, places, rows, states, held = _decode(data)
         moved: list[_EventRow] = []
@@ -150,6 +148,12 @@ def move_key(data: bytes, version: int, move: Move) -> bytes:
     except (msgspec.MsgspecError, IndexError, ValueError) as error:
         raise Corrupt("pattern.state", reason=str(error)) from error
     return _ENCODER.encode((sequence, base, places, moved, states, held))
+
+
+def _check_version(version: int) -> None:
+    if version != STATE_VERSION:
+        reason = f"it was written in version {version}, and version {STATE_VERSION} is known here"
+        raise Corrupt("pattern.state", reason=reason)
 
 
 def _run_row(run: Run, base: int, numbers: dict[int, int]) -> _RunRow:

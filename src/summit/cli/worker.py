@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from summit.cli.output import bootstrap_option
-from summit.cli.serving import serve, serving_options
+from summit.cli.serving import PORT, serve, serving_options
 
 
 @click.command()
@@ -14,9 +14,19 @@ from summit.cli.serving import serve, serving_options
     "--instance-id",
     help="A name of its own, kept over restarts: a worker that was killed goes on at once.",
 )
+@click.option(
+    "--metrics-port", type=PORT, default=None,
+    help="Listen there for /metrics (Prometheus), /readyz and /livez; 0 takes a free port.",
+)  # fmt: skip
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="The address for it.")
 @serving_options
 def worker(
-    bootstrap_servers: str, instance_id: str | None, log_level: str, output: str | None
+    bootstrap_servers: str,
+    instance_id: str | None,
+    metrics_port: int | None,
+    metrics_host: str,
+    log_level: str,
+    output: str | None,
 ) -> None:
     """Run a worker, which matches events against the rules.
 
@@ -26,4 +36,7 @@ def worker(
     from summit.services.worker_process import WorkerProcess
 
     addresses = dialled(bootstrap_servers, default="localhost:9092")
-    serve(WorkerProcess(addresses, instance_id), log_level=log_level, output=output)
+    process = WorkerProcess(
+        addresses, instance_id, metrics_port=metrics_port, metrics_host=metrics_host
+    )
+    serve(process, log_level=log_level, output=output)

@@ -124,7 +124,7 @@ class Session:
         self._commits = Commits(
             settings, clock, self._member, self._inputs, metrics, lambda: bool(self._lost())
         )
-        self._teller = Teller(settings, clock, metrics, self._member, self.runtime)
+        self.teller = Teller(settings, clock, metrics, self._member, self.runtime)
         self._requests: deque[_Request] = deque()
         self._barrier: dict[int, int] = {}
         self._reading: set[str] = set()
@@ -326,7 +326,7 @@ class Session:
         try:
             while not (await asyncio.wait([task], timeout=FIGURES_TOLD_MS / 1000))[0]:
                 try:
-                    await self._commits.tell(self._teller.restoring(self.rules, self._acting))
+                    await self._commits.tell(self.teller.restoring(self.rules, self._acting))
                 except (Closed, Unavailable, Conflict) as error:  # the next commit says so too
                     get_logger(__name__).warning("session.not_told", error=str(error))
             return task.result()
@@ -547,7 +547,7 @@ class Session:
         cut = self.runtime.cut(tell_all=tell_all)
         letters = self._aside.take()
         due = now_ms - self._told_ms >= self.settings.progress_interval_ms
-        told = self._untold or tell_all or self._teller.is_due
+        told = self._untold or tell_all or self.teller.is_due
         if cut.is_empty and not (letters or told or (self._stale and due)):
             return
         telling = telling or told or due
@@ -556,7 +556,7 @@ class Session:
             self._told_ms = now_ms
             self._untold = False
         outputs = Outputs(cut, self.runtime.held, letters, self._acting)
-        progress = self._teller.progress(cut, self.rules, self._acting) if telling else None
+        progress = self.teller.progress(cut, self.rules, self._acting) if telling else None
         await self._commits.begin(outputs, cut, progress)
 
     async def _insist(self, act: Callable[[], Awaitable[Any]]) -> None:

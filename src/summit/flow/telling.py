@@ -86,7 +86,7 @@ class Teller:
             reads=rules.filter.wanted,
             runs=self._runtime.engine.matcher.live_runs,
             at=self._clock.now_ms(),
-            figures=self.figures() if self._is_time else None,
+            figures=self._figures_told() if self._is_time else None,
         )
 
     def restoring(self, rules: Rules, definitions: int) -> ProgressRecord:
@@ -96,14 +96,17 @@ class Teller:
             definitions=definitions,
             reads=rules.filter.wanted,
             at=self._clock.now_ms(),
-            figures=self.figures(),
+            figures=self._figures_told(),
         )
 
-    def figures(self) -> WorkerFigures:
-        """The figures as they are now; the next ones are told some time after these."""
-        metrics, matcher = self._metrics, self._runtime.engine.matcher
+    def _figures_told(self) -> WorkerFigures:
         self._figures_ms = self._clock.monotonic_ms()
         self._told = self._signs()
+        return self.figures()
+
+    def figures(self) -> WorkerFigures:
+        """The figures as they are now."""
+        metrics, matcher = self._metrics, self._runtime.engine.matcher
         frontier_ms = matcher.frontier_ms
         rules = {
             rule: RuleFigures(**{told: counts[name] for name, told in _RULE_FIGURES.items()})

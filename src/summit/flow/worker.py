@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from summit.base.clock import Clock, SystemClock
-from summit.base.errors import Closed, Conflict, SummitError
+from summit.base.errors import Closed, Conflict, Corrupt, SummitError
 from summit.base.limits import WORKER_RETRY_MS, WORKER_STOP_MS
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
@@ -17,6 +17,7 @@ from summit.flow.settings import WorkerSettings
 from summit.flow.telling import worker_id
 from summit.journal.definitions import Definitions
 from summit.journal.progress_record import GUARANTEE
+from summit.journal.worker_figures import WorkerFigures
 
 
 class Worker:
@@ -141,6 +142,15 @@ class Worker:
             status["byRule"] = matcher.rule_stats()
         return status
 
+    def figures(self) -> WorkerFigures | None:
+        """What this worker would tell of itself now; None while it has no session."""
+        return None if self._session is None else self._session.teller.figures()
+
+    @property
+    def key_groups(self) -> int:
+        """How many key groups it holds."""
+        return 0 if self._session is None else len(self._session.runtime.held)
+
     async def _run(self) -> None:
         pause_ms = WORKER_RETRY_MS
         while not self._is_stopping():
@@ -157,7 +167,7 @@ class Worker:
                     self._finished.set()
                     return
                 pause_ms = WORKER_RETRY_MS
-            except Closed:
+            except (Closed, Corrupt):  # Corrupt: nothing that waiting mends
                 if self._is_stopping():
                     return
                 raise

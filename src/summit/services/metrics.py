@@ -6,20 +6,24 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from summit.base.errors import Invalid
+from summit.base.errors import Invalid, SummitError
+from summit.client import TopicPartition
+from summit.flow.placement import carrier
 from summit.flow.settings import WORKERS_GROUP
 from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import partition_name
+from summit.journal.topics import EXCHANGE_TOPIC
 from summit.services import kafka_names
 from summit.services.cluster_watch import ClusterWatch
 from summit.services.kafka_figures import KafkaFigures, KafkaLooker
 from summit.services.metrics_feed import MetricsReader
 from summit.services.node import Node
+from summit.services.prometheus_text import prometheus_response
+from summit.services.worker_families import WorkerSample, of_workers
+from summit.web import Response
 
-MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 _RATES = {
     "messagesInPerSec": "messages_in_per_s",
     "messagesOutPerSec": "messages_out_per_s",
@@ -76,12 +80,13 @@ class ServiceMetrics:
             "groups": None if figures is None else figures.get("groups"),
         }  # fmt: skip
 
-    async def prometheus(self) -> tuple[str, str]:
-        """The same as Prometheus text, and its media type."""
+    async def prometheus(self) -> Response:
+        """The same as Prometheus text."""
         figures = await self.read()
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Families(figures, self._broker.figures(), await self._looker.figures()))
-        return generate_latest(registry).decode(), MEDIA
+        seen = await self._looker.figures()
+        return prometheus_response(
+            _Families(figures, self._broker.figures(), seen, await self._workers(seen))
+        )
 
     async def _of_broker(self, figures: Mapping[str, Any]) -> dict[str, Any]:
         """StreamMetrics of an embedded broker, which tells them itself."""
@@ -139,6 +144,32 @@ class ServiceMetrics:
             "lagRecords": sum(lags.values()), "topics": lags,
         }  # fmt: skip
 
+    async def _workers(self, seen: KafkaFigures | None) -> list[WorkerSample]:
+        """What the workers that live have told last, and how far each is behind."""
+        try:
+            members = (await self._node.admin.describe_group(WORKERS_GROUP)).members
+        except SummitError:
+            return []
+        alive = {member.member_id for member in members}
+        commits = {} if seen is None else seen.commits.get(WORKERS_GROUP, {})
+        offsets = {} if seen is None else seen.offsets
+        lags = {
+            where: max(0, offsets[where][1] - max(at, offsets[where][0]))
+            for where, at in commits.items() if where in offsets
+        }  # fmt: skip
+        samples = []
+        for told in self._node.alerts.progress.told.values():
+            if told.figures is None or told.figures.member not in alive:
+                continue
+            held = set(told.groups)
+            inputs = {
+                partition_name(*where): lag for where, lag in lags.items()
+                if where.topic != EXCHANGE_TOPIC and carrier(*where) in held
+            }  # fmt: skip
+            sent = [lags.get(TopicPartition(EXCHANGE_TOPIC, group), 0) for group in held]
+            samples.append(WorkerSample(told.figures, len(held), inputs, sum(sent)))
+        return samples
+
     async def _members(self) -> int | None:
         """How many workers there are, those that stand by included; None when nobody says."""
         try:
@@ -166,10 +197,12 @@ class _Families:
         figures: dict[str, Any],
         of_broker: Mapping[str, Any] | None,
         seen: KafkaFigures | None,
+        workers: list[WorkerSample],
     ) -> None:
         self._figures = figures
         self._of_broker = of_broker
         self._seen = seen
+        self._workers = workers
 
     def collect(self) -> Any:
         for name in (*_RATES, "replicationBytesInPerSec"):
@@ -192,6 +225,7 @@ class _Families:
         for topic, records in self._figures["worker"]["topics"].items():
             lag.add_metric([topic], records)
         yield lag
+        yield from of_workers(self._workers)
         for member in ("accepted", "rejected", "bytes"):
             counter = CounterMetricFamily(
                 f"summit_collector_{member}", f"{member} by collectors", labels=["collector"]

@@ -20,7 +20,7 @@ from summit.services.parameters import refuse_unknown
 from summit.services.patterns import add_patterns
 from summit.services.reading import read_records
 from summit.services.topics import add_topics
-from summit.web import Request, Response, Routes, int_parameter, json_response, text_response
+from summit.web import Request, Response, Routes, int_parameter, json_response
 
 
 class ProduceRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,8 +107,7 @@ class StreamingService:
         return json_response(await self._metrics.read())
 
     async def _scrape(self, _: Request) -> Response:
-        text, media = await self._metrics.prometheus()
-        return text_response(text, headers={"Content-Type": media})
+        return await self._metrics.prometheus()
 
 
 def _timestamp(given: int | str | None) -> int | None:

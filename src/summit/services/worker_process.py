@@ -1,4 +1,4 @@
-"""A worker as a process of its own."""
+"""A worker as a process of its own; on request with a port for Prometheus and for health checks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,26 @@ from summit.flow.worker import Worker
 
 
 class WorkerProcess:
-    """Runs one worker on the process's event loop."""
+    """Runs one worker on the process's event loop.
 
-    def __init__(self, servers: Sequence[str], instance_id: str | None = None) -> None:
+    Args:
+        metrics_port: Listen there (0 = a free one) for `/metrics`, `/livez` and `/readyz`; None =
+            do not listen.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[str],
+        instance_id: str | None = None,
+        *,
+        metrics_port: int | None = None,
+        metrics_host: str = "127.0.0.1",
+    ) -> None:
         self._servers = list(servers)
         self._instance_id = instance_id
+        self._listens = metrics_port is not None
+        self._place = (metrics_host, metrics_port or 0)
+        self._web: Any = None
         self._worker: Worker | None = None
         self._failure: asyncio.Future[BaseException] | None = None
 
@@ -24,12 +39,19 @@ class WorkerProcess:
         self._failure = asyncio.get_running_loop().create_future()
         settings = WorkerSettings(bootstrap_servers=self._servers, instance_id=self._instance_id)
         self._worker = Worker(settings, on_failed=self._fail)
+        if self._listens:
+            from summit.services.worker_port import worker_port
+
+            self._web = worker_port(self._worker, *self._place)
+            await self._web.start()
         await self._worker.start()
 
     async def stop(self) -> None:
         """Finish the batch, commit, leave."""
         if self._worker is not None:
             await self._worker.stop()
+        if self._web is not None:
+            await self._web.stop()
 
     async def failed(self) -> BaseException:
         """Return when the worker cannot go on."""
@@ -37,8 +59,11 @@ class WorkerProcess:
         return await asyncio.shield(self._failure)
 
     def addresses(self) -> Mapping[str, Any]:
-        """`broker`: whom it dials."""
-        return {"broker": ",".join(self._servers)}
+        """`broker`: whom it dials; `metrics`: where it listens, if it does."""
+        addresses = {"broker": ",".join(self._servers)}
+        if self._web is not None:
+            addresses["metrics"] = f"http://{self._web.address}"
+        return addresses
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is not None and not self._failure.done():

@@ -1,0 +1,47 @@
+"""The port of a worker process: Prometheus and health checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.core import Metric
+
+from summit.flow.worker import Worker
+from summit.services.prometheus_text import prometheus_response
+from summit.services.worker_families import WorkerSample, of_workers
+from summit.web import Request, Response, Routes, WebServer, json_response, make_app
+
+_WORKS = ("active", "standby", "restoring")
+
+
+def worker_port(worker: Worker, host: str, port: int) -> WebServer:
+    """A server for one worker, not started."""
+    routes = Routes()
+
+    async def scrape(_: Request) -> Response:
+        return prometheus_response(_Families(worker))
+
+    async def ready(_: Request) -> Response:
+        return json_response(worker.status(), status=200 if worker.state in _WORKS else 503)
+
+    async def alive(_: Request) -> dict[str, str]:
+        return {"status": "alive"}
+
+    routes.get("/metrics", scrape)
+    routes.get("/readyz", ready)
+    routes.get("/livez", alive)
+    return WebServer(make_app(routes), host, port)
+
+
+class _Families:
+    """A worker's figures at the moment of a scrape."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def collect(self) -> Iterator[Metric]:
+        found = self._worker.figures()
+        if found is None:
+            return
+        metrics, groups = self._worker.metrics, self._worker.key_groups
+        yield from of_workers([WorkerSample(found, groups, metrics.lags, metrics.exchange_lag)])

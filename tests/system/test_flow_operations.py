@@ -1,0 +1,132 @@
+"""Operating two workers from outside, by commands, REST and Prometheus; one of them is killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.system.running import Running, call, run
+
+pytestmark = pytest.mark.slow
+
+T0 = 1_700_000_000_000
+RULE = {
+    "kind": "pattern", "id": "brute", "name": "Brute force", "groupBy": ["ip"],
+    "steps": [{"name": "failed", "where": 'eventType == "failed"', "times": 5}], "within": "60s",
+    "action": {"type": "alert", "config": {"severity": "high", "title": "From ${ip}"}},
+}  # fmt: skip
+KEYS = 40
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    data = tmp_path_factory.mktemp("flow") / "data"
+    with Running("broker", "--port", "0", "--data-dir", str(data)) as running:
+        yield str(running.ready["broker"])
+
+
+def summit(broker: str, *arguments: str, stdin: bytes = b"") -> Any:
+    """The JSON that a command prints."""
+    options = ("-b", broker, "-o", "json")
+    done = run(*arguments, *options, stdin=stdin)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def produce(broker: str, seconds: range) -> None:
+    """A failure of each key in each of these seconds."""
+    lines = [
+        json.dumps({"eventType": "failed", "timestamp": T0 + 1000 * second, "ip": f"k{key}"})
+        for second in seconds
+        for key in range(KEYS)
+    ]
+    done = run("produce", "auth", "-b", broker, stdin="\n".join(lines).encode())
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def until(look: Callable[[], Any], timeout_s: float = 60) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.2)
+
+
+def scraped(worker: Running) -> dict[str, float]:
+    """A worker's samples by name, those of its rules and inputs summed up."""
+    with urllib.request.urlopen(f"{worker.ready['metrics']}/metrics", timeout=20) as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        lines = answer.read().decode().splitlines()
+    found: dict[str, float] = {}
+    for line in lines:
+        if not line.startswith("#"):
+            name, _, value = line.rpartition(" ")
+            name = name.partition("{")[0]
+            found[name] = found.get(name, 0.0) + float(value)
+    return found
+
+
+def test_two_workers_operated_from_outside(broker: str, tmp_path: Path) -> None:
+    rule = tmp_path / "rule.json"
+    rule.write_text(json.dumps(RULE))
+    assert run("topic", "create", "auth", "-p", "4", "-b", broker).returncode == 0
+    summit(broker, "rules", "apply", str(rule))
+    options = ("worker", "-b", broker, "--metrics-port", "0")
+    with (
+        Running(*options) as first,
+        Running(*options) as second,
+        Running("correlation", "--port", "0", "--workers", "0", "-b", broker) as service,
+    ):
+
+        def flow() -> dict[str, Any]:
+            found: dict[str, Any] = summit(broker, "flow", "describe")
+            return found
+
+        def shared() -> Any:
+            found = flow()
+            counts = [row["keyGroupCount"] for row in found["workers"]]
+            return found if counts == [32, 32] else None
+
+        until(shared)
+        produce(broker, range(3))
+        told = until(lambda: (f := flow())["totals"]["runs"] == 3 * KEYS and f)
+        assert told["totals"] | {"eventsPerSec": 0} == {
+            "lag": 0, "eventsPerSec": 0, "runs": 3 * KEYS, "keys": KEYS, "alerts": 0,
+        }  # fmt: skip
+        assert {row["worker"] for row in told["inputs"]} <= {row["id"] for row in told["workers"]}
+        status, served = call("GET", f"{service.ready['correlation']}/api/flow")
+        assert (status, served["keyGroups"]) == (200, told["keyGroups"])
+        one, two = scraped(first), scraped(second)
+        assert one["summit_worker_events_total"] + two["summit_worker_events_total"] == 3 * KEYS
+        assert one["summit_rule_runs"] + two["summit_rule_runs"] == 3 * KEYS
+        assert one["summit_worker_key_groups"] == 32
+
+        # Paused: what comes waits. One worker is killed; the other takes over and obeys.
+        assert summit(broker, "flow", "pause", "-t", "auth")["acting"] is True
+        produce(broker, range(3, 4))
+        first.end(signal.SIGKILL)
+        until(lambda: [row["keyGroupCount"] for row in flow()["workers"]] == [64])
+        waiting = flow()
+        assert (waiting["totals"]["lag"], waiting["totals"]["runs"]) == (KEYS, 3 * KEYS)
+        assert waiting["paused"]["topics"] == ["auth"]
+        assert scraped(second)["summit_worker_restored_records_total"] > 0
+        (key,) = summit(broker, "state", "get", "--rule", "brute", "--key", "k7")
+        assert [len(each["events"]) for each in key["runs"]] == [3, 2, 1]
+
+        assert summit(broker, "flow", "resume")["paused"]["topics"] == []
+        produce(broker, range(4, 5))
+        until(lambda: len(summit(broker, "alerts", "list")) == KEYS)
+        assert summit(broker, "flow", "drain", "--timeout", "30s")["acting"] is True
+        done = flow()
+        assert (done["totals"]["lag"], done["totals"]["runs"]) == (0, 0)
+        gone = run("state", "get", "--rule", "brute", "--key", "k7", "-b", broker)
+        assert gone.returncode == 3
+        assert b"nothing unfinished" in gone.stderr
