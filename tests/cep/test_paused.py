@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.cep.plans import (
+    by_time,
     chunk,
     event,
     failures_then_success,
@@ -13,6 +14,7 @@ from tests.cep.plans import (
     run,
 )
 
+from summit.cep.keygroups import KEY_GROUPS
 from summit.cep.matcher import Matcher
 from summit.cep.ruleset import compile_rules
 from summit.documents.plan import StepPlan
@@ -26,7 +28,7 @@ ABSENCE = pattern(
 
 
 def pause(matcher: Matcher, *ids: str) -> None:
-    matcher.replace_rules(compile_rules([LOOP, ABSENCE], ids))
+    matcher.replace_rules(compile_rules([LOOP, ABSENCE], paused=ids))
 
 
 def failed(time: int, user: str = "u") -> bytes:
@@ -76,9 +78,30 @@ def test_the_state_of_a_paused_rule_can_be_given_away_and_taken_up() -> None:
     (key,) = matcher.state_keys()
     data = matcher.dump(key)
     assert data is not None
-    other = Matcher(compile_rules([LOOP, ABSENCE], ["loop"]))
+    other = Matcher(compile_rules([LOOP, ABSENCE], paused=["loop"]))
     assert other.load(key, data, 1)
     assert other.dump(key) == data
     pause(other)
     (found,) = run(other, failed(3), event("success", 4, user="u"), first=2)
     assert offsets([found]) == [[0, 1, 2, 3]]
+
+
+def test_what_waited_for_its_time_before_the_pause_is_taken_up_by_others_too() -> None:
+    plans, ordered = [LOOP, ABSENCE], [by_time(50)]
+    matcher = Matcher(compile_rules(plans, ordered))
+    matcher.hold(range(KEY_GROUPS))
+    applied = matcher.apply([chunk(failed(1), failed(2))])
+    (waits, states) = applied.waits, applied.dirty
+    assert (len(waits), states) == (2, set())
+    matcher.replace_rules(compile_rules(plans, ordered, ["loop"]))
+    other = Matcher(compile_rules(plans, ordered, ["loop"]))
+    other.hold(range(KEY_GROUPS))
+    for name in waits:
+        data = matcher.dump_wait(name)
+        assert data is not None
+        assert other.load_wait(name, data)
+    for each in (matcher, other):
+        # An event of the pause is nobody's; those that were read before it count.
+        each.apply([chunk(failed(3), first=2)])
+        each.apply([chunk(event("other", 60, user="x"), first=3)])
+        assert each.rule_stats()["loop"]["live_runs"] == 2

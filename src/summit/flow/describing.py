@@ -23,7 +23,7 @@ from summit.journal.definition_log import Definition
 from summit.journal.inputs import TopicFilter
 from summit.journal.progress import Progress
 from summit.journal.progress_record import GUARANTEE, ProgressRecord, partition_name
-from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC
+from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, LATE_TOPIC, STATE_TOPIC
 from summit.journal.worker_figures import WorkerFigures
 
 _COMPONENTS: Final = (
@@ -138,7 +138,7 @@ def _worker_row(worker: _Worker, inputs: list[dict[str, Any]]) -> dict[str, Any]
         "events": figures.events, "eventsPerSec": figures.events_per_sec,
         "matches": figures.matches, "alerts": figures.alerts,
         "rejected": figures.rejected, "skipped": figures.skipped,
-        "undeliverable": figures.undeliverable,
+        "undeliverable": figures.undeliverable, "late": figures.late,
         "commits": figures.commits, "aborts": figures.aborts, "restarts": figures.restarts,
         "commitWaitShare": figures.commit_wait_share,
         "runs": 0 if worker.told is None else worker.told.runs,
@@ -233,7 +233,7 @@ def _outputs(seen: Seen) -> dict[str, Any]:
     letters = [
         {"topic": topic, "offsets": _count(bounds)}
         for topic, bounds in sorted(seen.bounds.items())
-        if topic.endswith(SUFFIX)
+        if topic.endswith(SUFFIX) or topic == LATE_TOPIC
     ]
     return {
         "guarantee": GUARANTEE,

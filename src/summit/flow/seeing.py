@@ -10,10 +10,10 @@ from summit.base.logs import get_logger
 from summit.client import ClusterAdmin, TopicPartition, ask_each
 from summit.client.dead_letters import SUFFIX
 from summit.flow.settings import WORKERS_GROUP
-from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC
+from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, LATE_TOPIC, STATE_TOPIC
 
 Bounds = dict[int, tuple[int, int]]
-_OWN = (ALERTS_TOPIC, EXCHANGE_TOPIC)
+_OWN = (ALERTS_TOPIC, EXCHANGE_TOPIC, LATE_TOPIC)
 
 
 class Member(NamedTuple):

@@ -128,6 +128,7 @@ class Teller:
             rejected=sum(metrics.rejected.values()),
             skipped=sum(metrics.skipped.values()),
             undeliverable=metrics.undeliverable,
+            late=metrics.late,
             commits=metrics.commits,
             aborts=metrics.aborts,
             restarts=metrics.restarts,

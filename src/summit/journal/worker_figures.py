@@ -46,6 +46,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
 
     Attributes:
         rejected, skipped: Records put into dead letters; counted only.
+        late: Events whose time was closed.
         commits, aborts: Transactions that were committed; that the brokers refused cleanly.
         restarts: How often everything was begun anew from what was committed.
         commit_wait_ms: Time in which nothing was processed because a commit was waited for.
@@ -72,6 +73,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     rejected: int = 0
     skipped: int = 0
     undeliverable: int = 0
+    late: int = 0
     commits: int = 0
     aborts: int = 0
     restarts: int = 0

@@ -35,6 +35,7 @@ _COUNTERS: Final = (
     ("alerts", "alerts", "Alerts committed"),
     ("rejected", "rejected", "Records put into dead letters"),
     ("skipped", "skipped", "Records that no rule can use, counted only"),
+    ("late", "late", "Events whose time was closed"),
     ("undeliverable", "undeliverable", "Outputs that their topic refused for good"),
     ("commits", "commits", "Transactions committed"),
     ("aborts", "aborts", "Transactions that the brokers refused cleanly"),
