@@ -198,7 +198,7 @@ class TestRulesThatChange:
         other = pattern(StepPlan("z", predicate=Compare(">", Field(("a.b",)), Field(("c",)))),
                         pattern_id="a-new-one")  # fmt: skip
         dropped = matcher.replace_rules(compile_rules([plan, other]))
-        assert dropped == ["loop/l/pastLast"]
+        assert dropped == {StateKey("loop/l/pastLast", "u")}
         found = run(matcher, event("b", 2, user="u", ip="1.1.1.1"), first=2)
         assert offsets(found) == [[0, 2]]
 
@@ -213,7 +213,7 @@ class TestRulesThatChange:
         matcher = matcher_of(failures_then_success(semantic_hash="one"))
         run(matcher, *[event("failed", n, user="u") for n in range(3)])
         renamed = failures_then_success(semantic_hash="one", description="New", tags=("x",))
-        assert matcher.replace_rules(compile_rules([renamed])) == []
+        assert matcher.replace_rules(compile_rules([renamed])) == set()
         assert len(run(matcher, event("success", 5, user="u"), first=3)) == 1
 
     def test_a_disabled_rule_is_no_rule(self) -> None:

@@ -76,7 +76,7 @@ def test_frames_and_states_name_the_places_of_the_target() -> None:
         Remote(0, "gone", 0, 3, 5, 6, None, b"{}", None),
     ]
     (frame,) = encode_frames(events, {("t", 1): Told(14, 99, 120), ("gone", 0): Told(4, 9)}, 7)
-    change = with_places(maps, {"t": "id"}, frames=True)
+    change = with_places(maps, {"t": "id"}, "_summit.exchange")
     found = decode_frame(change(record(value=frame)).value or b"")
     (one, taken), (gone, _) = found.chunks
     assert (one.offsets, taken, gone.offsets) == ([2, 3], [6, 6], [3])
@@ -92,7 +92,7 @@ def test_frames_and_states_name_the_places_of_the_target() -> None:
     applied = engine.apply([Chunk("t", 1, [12, 13], [-1, -1], values)])
     (key,) = applied.dirty
     name, state = state_record(key, 1, engine.matcher.dump(key))
-    change = with_places(maps, {"t": "id"}, frames=False)
+    change = with_places(maps, {"t": "id"}, "_summit.state")
     moved = change(record(key=name, value=state)).value or b""
     other = Engine()
     other.set_rules([validate_pattern(five_failures()).plan])

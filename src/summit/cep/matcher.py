@@ -82,14 +82,16 @@ class Matcher:
         """The active rules."""
         return self._rules
 
-    def replace_rules(self, rules: RuleSet) -> list[str]:
+    def replace_rules(self, rules: RuleSet) -> set[StateKey]:
         """Go on with other rules; the state of rules that mean the same stays.
 
-        Returns: The state ids whose state was dropped.
+        Returns: The keys whose state was dropped.
         """
-        before = {lane.rule.state_id: lane for lane in self._lanes}
+        before = self._lanes
         self._set_rules(rules)
-        return sorted(before.keys() - {lane.rule.state_id for lane in self._lanes})
+        kept = {lane.rule.state_id for lane in self._lanes}
+        gone = (lane for lane in before if lane.rule.state_id not in kept)
+        return {StateKey(lane.rule.state_id, key) for lane in gone for key in lane.all_keys()}
 
     def _set_rules(self, rules: RuleSet) -> None:
         kept = {lane.rule.state_id: lane for lane in self._lanes}

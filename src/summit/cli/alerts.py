@@ -46,7 +46,7 @@ def list_alerts(
         follower = _follower(bootstrap_servers)
         try:
             await follower.start()
-            return [_row(alert) for alert in follower.view.query(query).alerts]
+            return [alert_row(alert) for alert in follower.view.query(query).alerts]
         finally:
             await follower.stop()
 
@@ -72,7 +72,7 @@ def tail(bootstrap_servers: str, count: int | None, output: str | None) -> None:
             talk("waiting for alerts; Ctrl-C ends it")
             seen = 0
             while seen != count and (alert := await waiting.get()) is not None:
-                show_alert(_row(alert), output)
+                show_alert(alert_row(alert), output)
                 seen += 1
         finally:
             await follower.stop()
@@ -93,7 +93,8 @@ def show_alert(row: dict[str, Any], output: str | None) -> None:
 _COLOURS = {"critical": "red", "high": "red", "medium": "yellow", "low": "cyan"}
 
 
-def _row(alert: Any) -> dict[str, Any]:
+def alert_row(alert: Any) -> dict[str, Any]:
+    """An alert as it is shown, with its time in words."""
     from summit.alerts.alert import alert_dict
 
     row = alert_dict(alert)

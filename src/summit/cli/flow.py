@@ -13,11 +13,15 @@ import click
 from summit.cli.definitions import following, wait_acting, workers_run
 from summit.cli.flow_view import print_flow
 from summit.cli.output import bootstrap_option, output_option, print_json, talk
+from summit.cli.replay import replay
 
 
 @click.group()
 def flow() -> None:
     """Show what flows from topics through rules to alerts; pause, resume and drain it."""
+
+
+flow.add_command(replay)
 
 
 @flow.command("describe")

@@ -65,17 +65,19 @@ class Engine:
         plans: Iterable[PatternPlan],
         streams: Iterable[StreamPlan] = (),
         paused: Collection[str] = (),
-    ) -> None:
+    ) -> set[StateKey]:
         """Go on with these rules; state of rules that mean the same is kept.
 
         Args:
             streams: How topics are read; the others in arrival order.
             paused: Ids of rules that see no events and raise nothing for now.
+        Returns: The keys whose state was dropped.
         Raises: Invalid("pattern.steps"); then the rules from before stay.
         """
         rules = compile_rules(plans, streams, paused)
-        self.matcher.replace_rules(rules)
+        dropped = self.matcher.replace_rules(rules)
         self._plans = {rule.plan.id: rule.plan for rule in rules.rules}
+        return dropped
 
     def apply(self, batch: Sequence[Chunk], frontier_ms: int | None = None) -> Applied:
         """Take a batch; see `Matcher.apply`."""

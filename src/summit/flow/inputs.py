@@ -121,7 +121,7 @@ class Inputs:
         """Where the group goes on in these partitions, once no transaction may move that.
 
         Args:
-            at_end: Begin what the group has never read behind its last record.
+            at_end: Begin behind the last record, wherever the group has left it.
             anew: Topics that were made anew: what is committed for them does not count.
         Raises: Unavailable; Invalid("topic.unknown").
         """
@@ -137,7 +137,7 @@ class Inputs:
             if name not in bounds:
                 continue  # deleted between two questions
             first, end = bounds[name]
-            at = None if place.topic in anew else committed.get(place)
+            at = None if at_end or place.topic in anew else committed.get(place)
             if at is None:
                 starts[name] = end if to_end else first
             elif at > end:  # the topic was deleted and made anew meanwhile

@@ -13,9 +13,11 @@ from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_
 from summit.client.transactor import Outgoing, Written
 from summit.client.types import ConsumerRecord
 from summit.flow.runtime import Cut
+from summit.journal.activation_log import Activation, encode_activation
 from summit.journal.exchange_log import encode_frames
+from summit.journal.progress_record import Positions
 from summit.journal.state_log import state_partition
-from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC
+from summit.journal.topics import ACTIVATIONS_TOPIC, ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC
 
 _EVIDENCE_SHORT: Final = 50
 
@@ -31,9 +33,17 @@ class Outputs:
     Args:
         letters: Dead letters; their topics must exist.
         definitions: Everything below this offset of the definitions has acted.
+        acts: From which offsets of the inputs on they act, where that is to be said.
     """
 
-    def __init__(self, cut: Cut, held: frozenset[int], letters: list[Outgoing], definitions: int):
+    def __init__(
+        self,
+        cut: Cut,
+        held: frozenset[int],
+        letters: list[Outgoing],
+        definitions: int,
+        acts: Positions | None = None,
+    ) -> None:
         self._items = [_Item(alert_record(made.alert), made.alert) for made in cut.made]
         self._items += [_Item(record, None) for record in letters]
         self.letter_topics = {record.topic for record in letters}
@@ -50,6 +60,9 @@ class Outputs:
             for key, value in records:
                 others.append(Outgoing(STATE_TOPIC, key, value, state_partition(group)))
                 self.state_bytes += len(key) + len(value or b"")
+        if acts:
+            value = encode_activation(Activation(definitions, acts))
+            others.append(Outgoing(ACTIVATIONS_TOPIC, None, value, 0))
         self._others = others
         self.undeliverable = 0
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Collection
+from typing import Final, NamedTuple
 
 from summit.base.errors import SummitError
 from summit.cep.rules import prepare_rule
 from summit.documents import validate_pattern, validate_stream
 from summit.documents.plan import PatternPlan
 from summit.documents.stream import StreamPlan
-from summit.journal.definition_log import Definition
+from summit.flow.pausing import pauses_in_force
+from summit.journal.definition_log import Definition, DefinitionLog
 from summit.journal.inputs import TopicFilter, rule_topics
+
+_NONE: Final = TopicFilter([])
 
 
 class Rules(NamedTuple):
@@ -22,15 +25,24 @@ class Rules(NamedTuple):
         faulty: Why the others cannot, by id: written by somebody who did not check them.
         filter: The topics that the plans read.
         streams: How topics are read.
+        paused: Ids of rules that rest.
+        paused_topics: Topics that are not read for now.
     """
 
     plans: list[PatternPlan]
     faulty: dict[str, str]
     filter: TopicFilter
     streams: list[StreamPlan]
+    paused: tuple[str, ...] = ()
+    paused_topics: TopicFilter = _NONE
 
 
-def rules_of(definitions: Iterable[Definition]) -> Rules:
+def acting_ones(log: DefinitionLog) -> list[Definition]:
+    """The definitions that rules are made of."""
+    return [*log.current("stream"), *log.current("pattern"), *log.current("flow")]
+
+
+def rules_of(definitions: Collection[Definition]) -> Rules:
     """The rules among some definitions."""
     plans: list[PatternPlan] = []
     streams: list[StreamPlan] = []
@@ -49,4 +61,5 @@ def rules_of(definitions: Iterable[Definition]) -> Rules:
         except SummitError as error:
             faulty[definition.id] = str(error)
     wanted = [topic for plan in plans for topic in rule_topics(plan.topics)]
-    return Rules(plans, faulty, TopicFilter(wanted), streams)
+    pauses = pauses_in_force(definitions)
+    return Rules(plans, faulty, TopicFilter(wanted), streams, pauses.rules, pauses.holds())

@@ -7,7 +7,7 @@ held here and, as a `Remote`, to those that are not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from summit.base.limits import WATERMARK_UNKNOWN
@@ -16,6 +16,8 @@ from summit.cep.keygroups import KEY_GROUPS, key_group
 from summit.cep.match import Remote, StateKey
 from summit.cep.state import STATE_VERSION
 from summit.cep.waiting import WaitKey
+from summit.documents.plan import PatternPlan
+from summit.documents.stream import StreamPlan
 from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Applied, Engine, Made
 from summit.flow.placement import carrier
@@ -87,6 +89,18 @@ class Runtime:
         self._moved: set[str] = set()
         self._exchange_moved: set[int] = set()
         self.events = 0
+
+    def set_rules(
+        self,
+        plans: Iterable[PatternPlan],
+        streams: Iterable[StreamPlan],
+        paused: Collection[str] = (),
+    ) -> None:
+        """Go by other rules; what those that go have begun is deleted with the next cut.
+
+        Raises: as `Engine.set_rules`.
+        """
+        self._dirty |= self.engine.set_rules(plans, streams, paused)
 
     # ---- what is held ----
 

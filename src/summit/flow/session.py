@@ -43,22 +43,22 @@ from summit.flow.inputs import Inputs
 from summit.flow.lags import look_at_lags
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import Outputs
-from summit.flow.pausing import pauses_in_force
 from summit.flow.placement import carrier
 from summit.flow.restoring import restore
-from summit.flow.rules import Rules, rules_of
+from summit.flow.rules import Rules, acting_ones, rules_of
 from summit.flow.runtime import Runtime
 from summit.flow.settings import WorkerSettings
 from summit.flow.telling import Teller
-from summit.journal.definition_log import Definition, DefinitionLog
 from summit.journal.definitions import Definitions
 from summit.journal.exchange_log import decode_frame
 from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
 from summit.journal.state_log import Restored
 from summit.journal.topics import (
+    ACTIVATIONS,
     ALERTS,
     ALERTS_TOPIC,
+    DEFINITIONS_TOPIC,
     EXCHANGE,
     EXCHANGE_TOPIC,
     PROGRESS,
@@ -130,11 +130,11 @@ class Session:
         self._reading: set[str] = set()
         self._aside = Aside(clock, metrics)
         self.rules = Rules([], {}, TopicFilter([]), [])
-        self.paused = TopicFilter([])
         self._acting = -1
         self._ends: Positions | None = None
         self._urgent = False
         self._untold = True  # something that must be told at once
+        self._acts: Positions | None = None  # where other rules, or other inputs, began
         self._stale = False  # positions have moved since the last telling
         now_ms = clock.monotonic_ms()
         self._looked_ms = self._lag_ms = self._committed_ms = self._told_ms = now_ms
@@ -149,7 +149,7 @@ class Session:
         Raises: what waiting does not mend; Unavailable where no broker answers at the start.
         """
         await self._inputs.start()
-        await ensure_topics(self._inputs.admin, [PROGRESS, ALERTS, STATE, EXCHANGE])
+        await ensure_topics(self._inputs.admin, [PROGRESS, ALERTS, STATE, EXCHANGE, ACTIVATIONS])
         await self._inputs.look()
         await self._commits.start()
         self._follow_definitions()
@@ -294,6 +294,11 @@ class Session:
         """
         self.state = "restoring"
         admin, settings = self._inputs.admin, self.settings
+        # Whoever held them may have gone by rules that were not read here yet.
+        end = (await admin.offsets(DEFINITIONS_TOPIC))[0][1]
+        await self._definitions.wait_all(end)
+        if self._definitions.next_offset > self._acting and self._follow_definitions():
+            await self._watch(at_end=True)
         places = [TopicPartition(EXCHANGE_TOPIC, group) for group in sorted(groups)]
         committed = await admin.stable_offsets(settings.group_id, places)
         bounds = await admin.offsets(EXCHANGE_TOPIC)
@@ -409,28 +414,28 @@ class Session:
     def _follow_definitions(self) -> bool:
         """Go by the definitions read so far; whether that changes the rules or what rests."""
         offset = self._definitions.next_offset
-        wanted = _acting_ones(self._definitions.log.until(offset))
-        before = _acting_ones(self._definitions.log.until(self._acting))
+        wanted = acting_ones(self._definitions.log.until(offset))
+        before = acting_ones(self._definitions.log.until(self._acting))
         first = self._acting < 0
         self._acting = offset
         self._untold = True
         if wanted == before and not first:
             return False
+        # Also of inputs that no rule reads any more: until here the rules before acted.
+        self._acts = dict(self.runtime.positions)
         rules = rules_of(wanted)
         for rule_id, reason in rules.faulty.items():
             if self.rules.faulty.get(rule_id) != reason:
                 get_logger(__name__).error("rule.faulty", rule=rule_id, reason=reason)
-        pauses = pauses_in_force(wanted)
-        self.runtime.engine.set_rules(rules.plans, rules.streams, pauses.rules)
+        self.runtime.set_rules(rules.plans, rules.streams, rules.paused)
         self.rules = rules
-        self.paused = pauses.holds()
         return True
 
     def _read_here(self) -> Positions:
         """The inputs that are read here and do not rest, and how far they are."""
         return {
             name: at for name, at in self.runtime.positions.items()
-            if not self.paused.reads(split_partition_name(name)[0])
+            if not self.rules.paused_topics.reads(split_partition_name(name)[0])
         }  # fmt: skip
 
     async def _keep_up(self) -> None:
@@ -476,8 +481,8 @@ class Session:
 
         Args:
             times: How far event time had come in inputs, as far as it is known.
-            at_end: Begin inputs that nobody has read behind their last record: a new rule sees
-                what comes after it. Otherwise at their first.
+            at_end: Begin inputs that are not read behind their last record: a new rule sees what
+                comes after it. Otherwise where the group left them, or at their first.
             anew: Topics that were made anew: what is committed for them does not count.
         """
         wanted = {
@@ -493,6 +498,7 @@ class Session:
         for name in read - mine:
             self.runtime.end(name)
         for name, offset in starts.items():
+            self._acts = self._acts or {}
             self._idle.forget(name)
             known = (times or {}).get(split_partition_name(name), WATERMARK_UNKNOWN)
             self.runtime.begin(name, offset, known)
@@ -547,7 +553,7 @@ class Session:
         cut = self.runtime.cut(tell_all=tell_all)
         letters = self._aside.take()
         due = now_ms - self._told_ms >= self.settings.progress_interval_ms
-        told = self._untold or tell_all or self.teller.is_due
+        told = self._untold or tell_all or self.teller.is_due or self._acts is not None
         if cut.is_empty and not (letters or told or (self._stale and due)):
             return
         telling = telling or told or due
@@ -555,7 +561,10 @@ class Session:
         if telling:
             self._told_ms = now_ms
             self._untold = False
-        outputs = Outputs(cut, self.runtime.held, letters, self._acting)
+        acts, self._acts = self._acts, None
+        if acts is not None:
+            acts = {**acts, **self.runtime.positions}
+        outputs = Outputs(cut, self.runtime.held, letters, self._acting, acts)
         progress = self.teller.progress(cut, self.rules, self._acting) if telling else None
         await self._commits.begin(outputs, cut, progress)
 
@@ -585,11 +594,6 @@ def _exchange_places(runtime: Runtime, groups: set[int]) -> dict[TopicPartition,
         for group in groups
         if group in runtime.exchange
     }
-
-
-def _acting_ones(log: DefinitionLog) -> list[Definition]:
-    """The definitions that a worker goes by."""
-    return [*log.current("stream"), *log.current("pattern"), *log.current("flow")]
 
 
 def _is_waited_for(record: ConsumerRecord) -> bool:

@@ -9,6 +9,7 @@ from summit.base.errors import Invalid
 from summit.client.addresses import parse_address
 
 WORKERS_GROUP = "summit-workers"
+WORKERS_IDLE_MS = 30_000
 
 
 class WorkerSettings(Config, frozen=True, kw_only=True):
@@ -47,7 +48,7 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
     commit_interval_ms: int = 100
     progress_interval_ms: int = 250
     topics_refresh_ms: int = 1_000
-    idle_ms: int = 30_000
+    idle_ms: int = WORKERS_IDLE_MS
     session_timeout_ms: int = 6_000
     retry_backoff_max_ms: int = 5_000
     transaction_timeout_ms: int = 10_000

@@ -163,6 +163,10 @@ class Definitions(Emitter):
         """Wait until the record at `offset` is read. Raises Unavailable."""
         await self._follower.wait_read({_PLACE: offset + 1}, timeout_ms)
 
+    async def wait_all(self, end: int, timeout_ms: int = DEFINITION_PUBLISH_MS) -> None:
+        """Wait until everything below this offset is read. Raises: Unavailable; Closed."""
+        await self._follower.wait_read({_PLACE: end}, timeout_ms)
+
     async def _write(self, key: str, value: bytes | None, expected_offset: int | None) -> Change:
         producer = await self._connected()
         headers: dict[str, str | bytes | None] = {}

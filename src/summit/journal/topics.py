@@ -16,6 +16,7 @@ ALERTS_TOPIC: Final = "alerts"
 EVENTS_TOPIC: Final = "events"
 EXCHANGE_TOPIC: Final = "_summit.exchange"
 STATE_TOPIC: Final = "_summit.state"
+ACTIVATIONS_TOPIC: Final = "_summit.activations"
 LATE_TOPIC: Final = "_summit.late"
 # A record with this header is waited for: the worker tells its progress right behind it.
 WAIT_HEADER: Final = "summit.wait"
@@ -31,6 +32,7 @@ PROGRESS: Final = TopicConfig(
 EXCHANGE: Final = TopicConfig(
     name=EXCHANGE_TOPIC, partitions=KEY_GROUPS, retention_ms=7 * 86_400_000, segment_bytes=16 << 20
 )
+ACTIVATIONS: Final = TopicConfig(name=ACTIVATIONS_TOPIC, partitions=1, retention_ms=-1)
 STATE: Final = TopicConfig(
     name=STATE_TOPIC, partitions=STATE_PARTITIONS, cleanup_policy="compact", segment_bytes=8 << 20
 )

@@ -9,7 +9,13 @@ import msgspec
 
 from summit.base.errors import Invalid
 from summit.client import ClusterAdmin, Commit, TopicPartition
-from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, PROGRESS_TOPIC, STATE_TOPIC
+from summit.journal.topics import (
+    ACTIVATIONS_TOPIC,
+    ALERTS_TOPIC,
+    EXCHANGE_TOPIC,
+    PROGRESS_TOPIC,
+    STATE_TOPIC,
+)
 from summit.migration.ledger import LEDGER_TOPIC
 
 COPIES: Final = 3  # where so many brokers live and the source had only one
@@ -102,7 +108,7 @@ async def make_plan(
             )
         )
     # These name places in the other topics, so they come when those are known.
-    last = (ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC)
+    last = (ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC, ACTIVATIONS_TOPIC)
     topics.sort(key=lambda topic: (topic.name in last, topic.name))
     groups = await _groups(source, {topic.name for topic in topics})
     warnings += [

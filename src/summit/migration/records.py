@@ -16,9 +16,11 @@ from summit.alerts import decode_alert, encode_alert, log_coordinate
 from summit.base.errors import Invalid
 from summit.cep.chunks import SOURCE_HEADER
 from summit.client import ConsumerRecord, TopicPartition
+from summit.journal.activation_log import moved_activation
 from summit.journal.exchange_log import moved_frame
 from summit.journal.progress_record import partition_name
 from summit.journal.state_log import moved_state
+from summit.journal.topics import ACTIVATIONS_TOPIC, DEFINITIONS_TOPIC, EXCHANGE_TOPIC
 from summit.migration.offset_map import OffsetMap
 
 Maps = Mapping[TopicPartition, OffsetMap]
@@ -92,11 +94,11 @@ def with_evidence(maps: Maps, topic_ids: Mapping[str, str]) -> Change:
     return change
 
 
-def with_places(maps: Maps, topic_ids: Mapping[str, str], *, frames: bool) -> Change:
+def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
     """The workers' own records, whose events stand at the places that they have now.
 
     Args:
-        frames: Records of the exchange; else of the state.
+        topic: Whose records: those of the exchange, of the state or of the activations.
     """
 
     def move(topic: str, partition: int, offset: int, src: str | None) -> tuple[int, str | None]:
@@ -108,7 +110,10 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], *, frames: bool) -> Ch
 
     def change(record: ConsumerRecord) -> Moved:
         moved = as_it_is(record)
-        if frames:
+        if topic == ACTIVATIONS_TOPIC:
+            definitions = (DEFINITIONS_TOPIC, 0)
+            return moved._replace(value=moved_activation(record.value or b"", move, definitions))
+        if topic == EXCHANGE_TOPIC:
             return moved._replace(value=moved_frame(record.value or b"", move))
         key, value = moved_state(record.key or b"", record.value, move)
         return moved._replace(key=key, value=value)

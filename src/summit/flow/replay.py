@@ -1,0 +1,279 @@
+"""Replay: the past read again by rules, those of its day or those of now, and what they find.
+
+The inputs are read as one sequence in the order of the records' times, so a replay gives the same
+alerts whenever it is run, byte for byte, and those that workers found, however many there were (in
+arrival order where each key lives in one partition). The clock is that of the records: where an
+input has none for a while, its time goes on as it did in the workers. Nothing else is touched: no
+group, no state, no dead letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
+from typing import Final, Literal
+
+import msgspec
+
+from summit.alerts import Alert
+from summit.base.clock import Clock, SystemClock
+from summit.base.errors import Invalid
+from summit.base.limits import CLOCK_SILENT_MS
+from summit.cep.chunks import chunk_records
+from summit.client.admin import Admin
+from summit.client.log_reader import LogReader
+from summit.client.merged_reading import read_merged
+from summit.client.types import ConsumerRecord, TopicPartition
+from summit.documents.plan import PatternPlan
+from summit.flow.engine import Engine, Made
+from summit.flow.outputs import alert_record
+from summit.flow.replay_output import AlertTopic
+from summit.flow.rules import Rules, acting_ones, rules_of
+from summit.flow.settings import WORKERS_IDLE_MS
+from summit.journal.activation_log import Activation, Phase, decode_activation, phases_of
+from summit.journal.definitions import Definitions
+from summit.journal.inputs import TopicFilter, is_user_topic
+from summit.journal.progress_record import Positions, partition_name
+from summit.journal.topics import ACTIVATIONS_TOPIC
+
+WhichRules = Literal["recorded", "current"]
+_TICK_MS: Final = 1_000  # of record time: how often the clock is looked at
+_ALL: Final = TopicFilter(["*"])
+
+
+class ReplaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is replayed.
+
+    Attributes:
+        topics: Names and globs; none = all that the rules read.
+        rules: `recorded`: the rules that acted when a record was processed. `current`: those in
+            force now, for the whole range.
+        rule_ids: Only these; none = all.
+        since_ms: Begin at the first record of this time or later; None = at the first kept.
+        until_ms: End before the first record of this time or later; None = at the end of now.
+    """
+
+    servers: Sequence[str]
+    topics: Sequence[str] = ()
+    rules: WhichRules = "recorded"
+    rule_ids: Sequence[str] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+
+class Replayed(msgspec.Struct, kw_only=True, rename="camel"):
+    """What became of it, so far.
+
+    Attributes:
+        records: Read.
+        total: To be read; offsets, so that it may be more than the records.
+        alerts: Found.
+        rejected, late: Records that could not be processed; whose time was closed.
+        phases: Sets of rules that acted one after the other.
+    """
+
+    records: int = 0
+    total: int = 0
+    alerts: int = 0
+    rejected: int = 0
+    late: int = 0
+    phases: int = 0
+
+
+class Replay:
+    """One replay; one loop's, used once.
+
+    Args:
+        found: Takes the alerts, in order.
+        progress: Told now and then.
+    """
+
+    def __init__(
+        self,
+        settings: ReplaySettings,
+        found: Callable[[Sequence[Alert]], None],
+        progress: Callable[[Replayed], None] = lambda _: None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.result = Replayed()
+        self._found = found
+        self._progress = progress
+        self._clock = clock or SystemClock()
+        self._config = {"clientId": "summit-replay", "bootstrapServers": list(settings.servers)}
+        self._topic_ids: dict[str, str] = {}
+        self._engine = Engine(lambda topic: self._topic_ids.get(topic, topic))
+        self._last_ms: dict[str, tuple[TopicPartition, int]] = {}
+        self._tick_ms: int | None = None
+
+    async def run(self, output: AlertTopic | None = None) -> Replayed:
+        """Read the range; returns when everything found is written.
+
+        Args:
+            output: Where alerts are written to, those only that are not there yet.
+        Raises: Invalid for rules, topics or a range that do not exist; Unavailable.
+        """
+        definitions = Definitions(self.settings.servers)
+        await definitions.start()
+        await definitions.stop()
+        end_ms = self._clock.now_ms() if self.settings.until_ms is None else self.settings.until_ms
+        async with Admin(self._config) as admin, LogReader(self._config, committed=True) as reader:
+            spans = await self._spans(admin)
+            phases = await self._phases(definitions, spans, reader)
+            spans = {
+                place: span
+                for place, span in spans.items()
+                if any(rules.filter.reads(place.topic) for _, rules in phases)
+            }
+            self.result.phases = len(phases)
+            self.result.total = sum(stop - first for first, stop in spans.values())
+            for place in spans:
+                self._engine.matcher.open_input(*place)
+            for phase, rules in phases:
+                self._engine.set_rules(self._chosen(rules), rules.streams, rules.paused)
+                part = _take_until(spans, phase.until)
+                async for records in read_merged(reader, part):
+                    await self._write(self._process(records), output)
+                    self._progress(self.result)
+            await self._write(self._let_time_pass(end_ms, spans), output)
+        self._progress(self.result)
+        return self.result
+
+    # ---- what is read ----
+
+    async def _spans(self, admin: Admin) -> dict[TopicPartition, tuple[int, int]]:
+        settings = self.settings
+        wanted = TopicFilter(settings.topics) if settings.topics else _ALL
+        known = [name for name in await admin.list_topics() if is_user_topic(name)]
+        topics = await admin.describe_topics([name for name in known if wanted.reads(name)])
+        for name in settings.topics:
+            if not set(name) & set("*?[") and name not in known:
+                raise Invalid("topic.unknown", topic=name)
+        self._topic_ids = {topic.name: topic.topic_id or topic.name for topic in topics}
+        spans: dict[TopicPartition, tuple[int, int]] = {}
+        for topic in topics:
+            bounds = await admin.offsets(topic.name, committed=True)
+            firsts = await self._by_time(admin, topic.name, settings.since_ms)
+            stops = await self._by_time(admin, topic.name, settings.until_ms)
+            for partition, (first, end) in bounds.items():
+                begin = first if settings.since_ms is None else firsts.get(partition, end)
+                stop = min(end, stops.get(partition, end))
+                spans[TopicPartition(topic.name, partition)] = (max(first, begin), stop)
+        return {place: (first, max(first, stop)) for place, (first, stop) in spans.items()}
+
+    async def _by_time(self, admin: Admin, topic: str, time_ms: int | None) -> dict[int, int]:
+        if time_ms is None:
+            return {}
+        found = await admin.offsets_for_time(topic, time_ms)
+        return {partition: at for partition, at in found.items() if at is not None}
+
+    async def _phases(
+        self,
+        definitions: Definitions,
+        spans: dict[TopicPartition, tuple[int, int]],
+        reader: LogReader,
+    ) -> list[tuple[Phase, Rules]]:
+        log = definitions.log
+        if self.settings.rules == "current":
+            phases = [Phase(log.next_offset, {})]
+        else:
+            starts = {partition_name(*place): first for place, (first, _) in spans.items()}
+            phases = phases_of(await _activations(reader), starts)
+            if not phases:
+                raise Invalid("replay.no_activations")
+        found = [(phase, rules_of(acting_ones(log.until(phase.definitions)))) for phase in phases]
+        known = {plan.id for _, rules in found for plan in rules.plans}
+        for rule_id in self.settings.rule_ids:
+            if rule_id not in known:
+                raise Invalid("replay.unknown_rule", rule=rule_id, known=", ".join(sorted(known)))
+        return found
+
+    def _chosen(self, rules: Rules) -> Iterable[PatternPlan]:
+        wanted = self.settings.rule_ids
+        return [plan for plan in rules.plans if not wanted or plan.id in wanted]
+
+    # ---- what comes of it ----
+
+    def _process(self, records: list[ConsumerRecord]) -> list[Made]:
+        self.result.records += len(records)
+        made: list[Made] = []
+        begin = 0
+        for number, record in enumerate(records):
+            if self._tick_ms is None:
+                self._tick_ms = record.timestamp
+            elif record.timestamp - self._tick_ms >= _TICK_MS:
+                made += self._apply(records[begin:number])
+                made += self._tick(record.timestamp)
+                begin = number
+        return made + self._apply(records[begin:])
+
+    def _apply(self, records: list[ConsumerRecord]) -> list[Made]:
+        if not records:
+            return []
+        for record in records:
+            place = TopicPartition(record.topic, record.partition)
+            self._last_ms[partition_name(*place)] = (place, record.timestamp)
+        applied = self._engine.apply(chunk_records(records))
+        self.result.rejected += len(applied.rejected)
+        self.result.late += len(applied.late)
+        return applied.made
+
+    def _tick(self, now_ms: int) -> list[Made]:
+        """The clock of the records has come to `now_ms`."""
+        self._tick_ms = now_ms
+        matcher = self._engine.matcher
+        if not matcher.waits_for_time:
+            return []
+        times = matcher.watermarks()
+        for place, last_ms in self._last_ms.values():
+            silent_ms = now_ms - last_ms
+            if silent_ms >= CLOCK_SILENT_MS and place in times:
+                given = matcher.rules.stream(place.topic).idle_ms
+                idle_ms = WORKERS_IDLE_MS if given is None else given
+                matcher.rest(*place, times[place] + silent_ms, idle=silent_ms >= idle_ms)
+        return self._engine.apply([]).made
+
+    def _let_time_pass(
+        self, end_ms: int, spans: dict[TopicPartition, tuple[int, int]]
+    ) -> list[Made]:
+        """Everything is read: the clock goes on to the end of the range."""
+        times = self._engine.matcher.watermarks()
+        for place in spans:
+            if place not in times:
+                self._engine.matcher.forget_input(*place)
+        return self._tick(max(end_ms, self._tick_ms or end_ms))
+
+    async def _write(self, made: list[Made], output: AlertTopic | None) -> None:
+        if not made:
+            return
+        self.result.alerts += len(made)
+        alerts = [each.alert for each in made]
+        self._found(alerts)
+        if output is not None:
+            await output.write([alert_record(alert) for alert in alerts])
+
+
+def _take_until(
+    spans: dict[TopicPartition, tuple[int, int]], until: Positions
+) -> dict[TopicPartition, tuple[int, int]]:
+    """Cut off the beginnings of the ranges, up to where the next phase begins."""
+    part = {}
+    for place, (first, stop) in spans.items():
+        end = max(first, min(stop, until.get(partition_name(*place), stop)))
+        part[place] = (first, end)
+        spans[place] = (end, stop)
+    return part
+
+
+async def _activations(reader: LogReader) -> list[Activation]:
+    try:
+        first, end = await reader.span(ACTIVATIONS_TOPIC, 0)
+    except Invalid as error:
+        if error.code != "topic.unknown":
+            raise
+        return []
+    found: list[Activation] = []
+    async with aclosing(reader.read(ACTIVATIONS_TOPIC, 0, first, end)) as bursts:
+        async for records in bursts:
+            found += [decode_activation(record.value or b"") for record in records]
+    return found

@@ -1,0 +1,69 @@
+"""Where a replay writes alerts: the topic that workers write to, or one beside it; each once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Self
+
+from summit.base.errors import Invalid
+from summit.client.admin import Admin
+from summit.client.log_reader import LogReader
+from summit.client.producer import StreamProducer
+from summit.client.topics import TopicConfig
+from summit.client.transactor import Outgoing
+from summit.journal.inputs import is_user_topic
+
+_CLIENT = "summit-replay"
+
+
+class AlertTopic:
+    """A topic of alerts; `async with`. What is there already is not written again.
+
+    A replay that was killed is run again, and adds what is missing.
+
+    Args:
+        topic: `alerts`, or a name that no rule reads: one that begins with `_`.
+
+    Attributes:
+        written, known: Alerts written, and found to be there.
+    """
+
+    def __init__(self, servers: Sequence[str], topic: str) -> None:
+        if is_user_topic(topic):
+            raise Invalid("replay.output", topic=topic)
+        self.topic = topic
+        self.written = 0
+        self.known = 0
+        self._config = {"clientId": _CLIENT, "bootstrapServers": list(servers)}
+        self._producer = StreamProducer({**self._config, "idempotence": True})
+        self._ids: set[bytes] = set()
+
+    async def __aenter__(self) -> Self:
+        async with Admin(self._config) as admin:
+            await admin.create_if_missing(
+                TopicConfig(name=self.topic, partitions=1, retention_ms=-1)
+            )
+        async with LogReader(self._config, committed=True) as reader:
+            async with Admin(self._config) as admin:
+                bounds = await admin.offsets(self.topic, committed=True)
+            for partition, (first, end) in bounds.items():
+                async with aclosing(reader.read(self.topic, partition, first, end)) as bursts:
+                    async for records in bursts:
+                        self._ids.update(record.key for record in records if record.key)
+        await self._producer.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.close()
+
+    async def write(self, records: Sequence[Outgoing]) -> None:
+        """Write alerts that are not there; returns when they are durable."""
+        new = [record for record in records if record.key not in self._ids]
+        self.known += len(records) - len(new)
+        if new:
+            await self._producer.send_batch(
+                [{"topic": self.topic, "key": record.key, "value": record.value} for record in new]
+            )
+            self._ids.update(record.key for record in new if record.key)
+            self.written += len(new)
