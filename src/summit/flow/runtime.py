@@ -77,6 +77,7 @@ class Runtime:
         self.positions: Positions = {}
         self.exchange: dict[int, int] = {}
         self._told: dict[int, dict[Place, Told]] = {}
+        self._ended: dict[Place, int] = {}  # how far time had come in inputs that were ended
         self._silent: dict[str, tuple[int, bool]] = {}
         self._saved_waits: set[WaitKey] = set()
         self._begin_cut()
@@ -115,6 +116,7 @@ class Runtime:
         self.positions.clear()
         self.exchange.clear()
         self._told.clear()
+        self._ended.clear()
         self._silent.clear()
         self._saved_waits.clear()
         self._begin_cut()
@@ -175,11 +177,23 @@ class Runtime:
         place = split_partition_name(name)
         self.engine.matcher.forget_input(*place)
         self.engine.matcher.open_input(*place)  # it holds time back until it is known what it has
+        if time_ms == WATERMARK_UNKNOWN:
+            time_ms = self._ended.pop(place, WATERMARK_UNKNOWN)
         if time_ms != WATERMARK_UNKNOWN:
             self.engine.matcher.set_watermarks({place: time_ms})
 
-    def end(self, name: str) -> None:
-        """Read an input no more."""
+    def end(self, name: str, *, anew: bool = False) -> None:
+        """Read an input no more.
+
+        Args:
+            anew: It was deleted and made anew: how far its time had come does not count either.
+        """
+        place = split_partition_name(name)
+        time_ms = self.engine.matcher.watermarks().get(place)
+        if anew:
+            self._ended.pop(place, None)
+        elif time_ms is not None:
+            self._ended[place] = time_ms
         self.positions.pop(name, None)
         self._moved.discard(name)
         self._silent.pop(name, None)

@@ -465,7 +465,7 @@ class Session:
             get_logger(__name__).warning("topics.look_failed", error=str(error))
             return
         for name in [n for n in self.runtime.positions if split_partition_name(n)[0] in anew]:
-            self.runtime.end(name)
+            self.runtime.end(name, anew=True)
             self._commits.forget(name)
         if anew or known != self._inputs.partitions:
             await self._watch(anew=anew)
