@@ -43,7 +43,7 @@ class AvroSerde(RegistrySerde["str", AvroSchema, _Reader]):
         references: What the schema uses of other subjects.
         type: A struct or dataclass that values are made of and into.
         validate: Check values before they are written: fastavro itself writes 1.5 into an `int`
-            as 1, and a number that is too large as it is. It costs more than the writing.
+            as 1, and a number that is too large as it is.
         registry, subject, auto_register, use_latest: See `RegistrySerde`.
     Raises: Invalid("schema.invalid"), ("extra.missing"), ("config.invalid").
     """
@@ -122,7 +122,7 @@ class AvroSerde(RegistrySerde["str", AvroSchema, _Reader]):
             value = _plain(topic, value)
         out = io.BytesIO()
         try:
-            if self._validate:
+            if self._validate and not writer.fits(value):
                 writer.validate(value, writer.parsed)
             writer.write(out, writer.parsed, value, strict_allow_default=True)
         except _refusals() as error:

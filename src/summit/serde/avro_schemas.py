@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from summit.base.errors import Invalid
+from summit.serde.avro_checks import Check, quick_check
 
 _PRIMITIVES: Final = frozenset(
     ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
@@ -25,11 +26,13 @@ class AvroSchema(NamedTuple):
 
     Args:
         name: Of its record, with the namespace; empty where it has none.
+        fits: Whether a value surely fits; `validate` has the last word, and raises.
     """
 
     text: str
     name: str
     parsed: Any
+    fits: Check
     validate: Callable[..., bool]
     write: Callable[..., None]
     read: Callable[..., Any]
@@ -60,7 +63,7 @@ def parse(given: Any, references: Mapping[str, str] | None = None) -> AvroSchema
         raise Invalid("schema.invalid", what=_WHAT, reason=_said(error)) from error
     text = given if isinstance(given, str) else json.dumps(plain, separators=(",", ":"))
     name = parsed.get("name", "") if isinstance(parsed, dict) else ""
-    return AvroSchema(text, name, parsed, *_code(uses_itself))
+    return AvroSchema(text, name, parsed, quick_check(parsed), *_code(uses_itself))
 
 
 def load() -> Any:
