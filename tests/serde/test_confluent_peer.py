@@ -16,12 +16,13 @@ from tests.serde.registry_server import RegistryServer
 from tests.serde.test_avro import read, write
 from tests.serde.test_protobuf import ORDER
 
-from summit.serde import AvroSerde, ProtobufSerde, SchemaRegistry
+from summit.serde import AvroSerde, JsonSchemaSerde, ProtobufSerde, SchemaRegistry
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what they import warns of what will be
     from confluent_kafka.schema_registry import SchemaRegistryClient
     from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+    from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
     from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, ProtobufSerializer
     from confluent_kafka.serialization import MessageField, SerializationContext
 
@@ -101,5 +102,28 @@ def test_they_read_our_order_with_its_parts(server: RegistryServer, theirs: Any)
         data = await write(ProtobufSerde(Order, registry=registry), ORDER)
         order = ProtobufDeserializer(Order, {}, theirs)(data, CONTEXT)
         assert (order.id, order.lines[0].count, order.price.units) == ("o-1", -2, 5)
+
+    both(server, use)
+
+
+def test_json_schema_both_ways(server: RegistryServer, theirs: Any) -> None:
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Order",
+        "type": "object",
+        "properties": {"id": {"type": "integer"}, "tags": {"items": {"type": "string"}}},
+        "required": ["id"],
+    }
+    text = json.dumps(schema, separators=(",", ":"))
+    value = {"id": 1, "tags": ["ü"]}
+
+    async def use(registry: SchemaRegistry) -> None:
+        ours, bare = JsonSchemaSerde(text, registry=registry), JsonSchemaSerde(registry=registry)
+        mine = await write(ours, value)
+        their = JSONSerializer(text, theirs)(value, CONTEXT)
+        assert mine[:5] == their[:5]
+        for data in (mine, their):
+            assert JSONDeserializer(text, None, theirs)(data, CONTEXT) == value
+            assert await read(ours, data) == await read(bare, data) == value
 
     both(server, use)

@@ -59,7 +59,8 @@ def test_keys_and_values_may_be_treated_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "module"), [("avro", "fastavro"), ("protobuf", "google.protobuf")]
+    ("name", "module"),
+    [("avro", "fastavro"), ("protobuf", "google.protobuf"), ("json-schema", "jsonschema_rs")],
 )
 def test_a_format_whose_library_is_not_there_says_what_to_install(
     name: str, module: str, monkeypatch: pytest.MonkeyPatch
@@ -69,10 +70,10 @@ def test_a_format_whose_library_is_not_there_says_what_to_install(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(Invalid) as caught:
         serializer_of(name, "key", registry)
-    assert f"pip install 'summit-streams[{name}]'" in str(caught.value)
+    assert f"pip install 'summit-streams[{name.replace('-', '')}]'" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["avro", "protobuf"])
+@pytest.mark.parametrize("name", ["avro", "protobuf", "json-schema"])
 def test_a_format_with_a_schema_needs_a_registry(name: str) -> None:
     with pytest.raises(Invalid) as caught:
         deserializer_of(name, "value")

@@ -31,7 +31,7 @@ FORMAT_ROWS: Final = (
     ErrorSpec("serde.no_registry", "Invalid", 400, None, False,
               "'{format}' for a {part} needs a schema",
               "Name a registry (schemaRegistry), or give an object with the schema: AvroSerde(schema), "
-              "ProtobufSerde(message)."),
+              "ProtobufSerde(message), JsonSchemaSerde(schema)."),
     ErrorSpec("serde.not_ready", "Conflict", 409, None, True,
               "the {part} for topic {topic} cannot be serialized without waiting",
               "Send the first record of its kind by send(), which waits for the schema."),

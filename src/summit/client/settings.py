@@ -77,10 +77,11 @@ class ProducerConfig(ClientConfig, frozen=True, kw_only=True):
         retry_backoff_ms: + the first pause before a retry; it doubles up to one second.
         max_request_size: + bytes of the largest record (with its batch).
         key_serializer: + the name of what makes bytes of keys: bytes, string, json, msgpack, and
-            with a registry avro (by the newest schema of the subject) and protobuf. None = keys
-            are bytes or text already. What the producer itself is given goes first.
+            with a registry protobuf, avro and json-schema (both by the newest schema of the
+            subject). None = keys are bytes or text already. What the producer itself is given
+            goes first.
         value_serializer: + the same for values.
-        schema_registry: + the registry for avro and protobuf: its address, or a
+        schema_registry: + the registry for those formats: its address, or a
             `SchemaRegistryConfig`.
     """
 
@@ -178,10 +179,10 @@ class ConsumerConfig(ClientConfig, frozen=True, kw_only=True):
         group_instance_id: + a name of this member that outlives its process: when it is back
             within the session time-out, the group is not shared out anew.
         key_deserializer: + the name of what makes values of a key's bytes: bytes, string, json,
-            msgpack, and with a registry avro and protobuf. None = bytes. What the consumer itself
-            is given goes first.
+            msgpack, and with a registry avro, protobuf and json-schema. None = bytes. What the
+            consumer itself is given goes first.
         value_deserializer: + the same for values.
-        schema_registry: + the registry for avro and protobuf: its address, or a
+        schema_registry: + the registry for those formats: its address, or a
             `SchemaRegistryConfig`.
     """
 
@@ -256,7 +257,7 @@ def _serdes(config: ProducerConfig | ConsumerConfig, *fields: str) -> None:
         reason = f"'{named[with_registry[0]]}' by its name needs a schemaRegistry"
         raise _refused(config, with_registry[0], reason)
     if config.schema_registry is not None and not with_registry:
-        reason = f"only the formats {' and '.join(REGISTRY_FORMATS)} by their names use it"
+        reason = f"only the formats {', '.join(REGISTRY_FORMATS)} by their names use it"
         raise _refused(config, "schema_registry", reason)
     if isinstance(config.schema_registry, str):
         SchemaRegistryConfig(url=config.schema_registry)  # refuses what is no address

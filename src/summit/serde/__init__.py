@@ -1,6 +1,7 @@
 """Serializers and deserializers of keys and values: plain formats, and those that have a schema."""
 
 from summit.serde.avro import AvroSerde
+from summit.serde.json_schema import JsonSchemaSerde
 from summit.serde.named import (
     REGISTRY_FORMATS,
     SerializationFormat,
@@ -38,6 +39,7 @@ __all__ = [
     "BytesSerde",
     "Deserializer",
     "HeaderMap",
+    "JsonSchemaSerde",
     "JsonSerde",
     "MsgpackSerde",
     "PARTS",

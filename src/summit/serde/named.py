@@ -9,6 +9,7 @@ from typing import Any, Final
 from summit.base.config import suggestion
 from summit.base.errors import Invalid
 from summit.serde.avro import AvroSerde
+from summit.serde.json_schema import JsonSchemaSerde
 from summit.serde.plain import BytesSerde, JsonSerde, MsgpackSerde, StringSerde
 from summit.serde.protobuf import ProtobufSerde
 from summit.serde.protocol import (
@@ -32,6 +33,7 @@ class SerializationFormat(StrEnum):
     MSGPACK = "msgpack"
     AVRO = "avro"
     PROTOBUF = "protobuf"
+    JSON_SCHEMA = "json-schema"
 
 
 _PLAIN: Final[dict[str, Callable[[], Any]]] = {
@@ -43,6 +45,7 @@ _PLAIN: Final[dict[str, Callable[[], Any]]] = {
 _WITH_REGISTRY: Final[dict[SerializationFormat, Callable[[SchemaRegistry], Any]]] = {
     SerializationFormat.AVRO: lambda registry: AvroSerde(registry=registry),
     SerializationFormat.PROTOBUF: lambda registry: ProtobufSerde(registry=registry),
+    SerializationFormat.JSON_SCHEMA: lambda registry: JsonSchemaSerde(registry=registry),
 }
 
 REGISTRY_FORMATS: Final = tuple(str(name) for name in _WITH_REGISTRY)

@@ -1,0 +1,171 @@
+"""`JsonSchemaSerde`: JSON that fits a JSON Schema, checked by jsonschema-rs.
+
+What a schema refers to comes from the registry; nothing is fetched from elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from summit.base.errors import Invalid
+from summit.serde.plain import JsonSerde
+from summit.serde.protocol import undeserializable, unserializable
+from summit.serde.registry import SchemaRegistry
+from summit.serde.schemas import Schema, SchemaReference
+from summit.serde.subjects import SubjectStrategy
+from summit.serde.with_registry import RegistrySerde
+
+_WHAT: Final = "JSON Schema"
+_HERE: Final = "json-schema:///"  # what the library puts before a name that is no address
+
+
+class _JsonSchema(NamedTuple):
+    text: str
+    title: str
+    validator: Any
+
+
+class JsonSchemaSerde(RegistrySerde[str, _JsonSchema, _JsonSchema]):
+    """JSON values of one schema, both ways.
+
+    Args:
+        schema: JSON text or what that stands for. None = the newest schema of the subject when
+            writing, the writer's when reading; that needs a registry.
+        references: What the schema refers to in other subjects, by the names it uses.
+        type: A struct or dataclass that values are made into.
+        registry, subject, auto_register, use_latest: See `RegistrySerde`; the record's name is the
+            schema's `title`.
+    Raises: Invalid("schema.invalid"), ("extra.missing"), ("config.invalid").
+    """
+
+    def __init__(
+        self,
+        schema: str | Mapping[str, Any] | None = None,
+        *,
+        registry: SchemaRegistry | None = None,
+        references: Iterable[SchemaReference] = (),
+        type: Any = Any,
+        subject: str | SubjectStrategy = "topic",
+        auto_register: bool = True,
+        use_latest: bool = False,
+    ) -> None:
+        super().__init__(
+            registry,
+            subject=subject,
+            auto_register=auto_register,
+            use_latest=use_latest or (schema is None and registry is not None),
+        )
+        _load()
+        self._references = tuple(references)
+        if schema is None and registry is None:
+            raise Invalid(
+                "config.invalid", reason=f"{_WHAT} needs a schema or a registry", pointer=""
+            )
+        if self._references and registry is None:
+            raise Invalid("config.invalid", reason="references need a registry", pointer="")
+        self._given = schema
+        self._own = None if schema is None or self._references else _parse(schema, {})
+        self._plain = JsonSerde()
+        self._typed = JsonSerde(type)
+
+    # ---- the schema ----
+
+    def _kind(self, topic: str, value: Any) -> str:
+        return ""  # there is only one
+
+    def _name(self, kind: str) -> str:
+        if self._own is None or not self._own.title:
+            raise Invalid(
+                "config.invalid",
+                reason="this subject strategy needs a schema with a title",
+                pointer="/subject",
+            )
+        return self._own.title
+
+    async def _prepare(self, registry: SchemaRegistry) -> None:
+        if self._own is None and self._given is not None:
+            used = await registry.references_of(Schema("", "JSON", self._references))
+            self._own = _parse(self._given, used)
+
+    async def _schema(self, registry: SchemaRegistry, kind: str) -> Schema:
+        return Schema(self._own_writer(kind).text, "JSON", self._references)
+
+    def _own_writer(self, kind: str) -> _JsonSchema:
+        assert self._own is not None
+        return self._own
+
+    async def _writer(
+        self, registry: SchemaRegistry, kind: str, id_: int, schema: Schema
+    ) -> _JsonSchema:
+        return await _registered(registry, schema) if self._use_latest else self._own_writer(kind)
+
+    def _own_reader(self) -> _JsonSchema:
+        return self._own_writer("")
+
+    async def _reader(self, registry: SchemaRegistry, id_: int) -> _JsonSchema:
+        written_by = await _registered(registry, await registry.schema(id_))
+        return written_by if self._own is None else self._own
+
+    # ---- values ----
+
+    def _write(self, writer: _JsonSchema, topic: str, value: Any) -> bytes:
+        data = self._plain.serialize(topic, value, {})
+        fault = _fault(writer, msgspec.json.decode(data))
+        if fault is not None:
+            raise unserializable(topic, value, fault[0], path=fault[1])
+        return data
+
+    def _read(self, reader: _JsonSchema, topic: str, data: bytes, position: int) -> Any:
+        body = data[position:]
+        value = self._plain.deserialize(topic, body, {})
+        fault = _fault(reader, value)
+        if fault is not None:
+            raise undeserializable(topic, f"{fault[0]} (at {fault[1] or '/'})")
+        return self._typed.deserialize(topic, body, {})
+
+
+def _load() -> Any:
+    try:
+        import jsonschema_rs
+    except ImportError as error:
+        raise Invalid("extra.missing", what=_WHAT, extra="jsonschema") from error
+    return jsonschema_rs
+
+
+async def _registered(registry: SchemaRegistry, schema: Schema) -> _JsonSchema:
+    if schema.type != "JSON":
+        raise Invalid("schema.invalid", what=_WHAT, reason=f"it is of type {schema.type}")
+    return _parse(schema.text, await registry.references_of(schema))
+
+
+def _parse(given: Any, references: Mapping[str, Schema]) -> _JsonSchema:
+    library = _load()
+
+    def retrieve(uri: str) -> Any:
+        used = references.get(uri) or references.get(uri.removeprefix(_HERE))
+        if used is None:
+            raise LookupError("it is not among the schema's references")
+        return json.loads(used.text)
+
+    try:
+        plain = json.loads(given) if isinstance(given, str) else given
+        validator = library.validator_for(plain, retriever=retrieve)
+    except (library.ValidationError, library.ReferencingError, ValueError, TypeError) as error:
+        reason = getattr(error, "message", None) or str(error)
+        raise Invalid("schema.invalid", what=_WHAT, reason=reason) from error
+    text = given if isinstance(given, str) else json.dumps(plain, separators=(",", ":"))
+    title = plain.get("title", "") if isinstance(plain, Mapping) else ""
+    return _JsonSchema(text, str(title), validator)
+
+
+def _fault(schema: _JsonSchema, value: Any) -> tuple[str, str] | None:
+    """Why the value does not fit, and where."""
+    if schema.validator.is_valid(value):
+        return None
+    for error in schema.validator.iter_errors(value):
+        return error.message, "".join(f"/{each}" for each in error.instance_path)
+    return "it does not fit the schema", ""
