@@ -80,6 +80,18 @@ def test_whom_it_trusts_and_who_it_is(tmp_path: Path) -> None:
         ask(HttpConfig(url="https://127.0.0.1:1", ca_file=str(tmp_path / "none.pem")))
 
 
+def test_internal_addresses_may_be_out_of_bounds() -> None:
+    """By number or by name; told at once, as it would not pass."""
+    with RegistryServer() as server:
+        for host in ("127.0.0.1", "localhost"):
+            url = server.url.replace("127.0.0.1", host)
+            assert ask(HttpConfig(url=url)) == 200
+            with pytest.raises(Invalid, match="internal") as caught:
+                ask(HttpConfig(url=url, allow_internal_addresses=False))
+            assert caught.value.code == "http.internal"
+        assert len(server.requests) == 2
+
+
 def test_without_its_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     with pytest.raises(Invalid) as caught:

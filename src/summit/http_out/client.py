@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from summit.base.errors import Closed, Corrupt, Invalid, Unavailable
 from summit.base.limits import HTTP_CONNECTIONS_MAX
 from summit.base.rand import Rand
+from summit.http_out.guard import IS_INTERNAL, guarded_socket
 from summit.http_out.settings import HttpConfig
 
 _LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -57,7 +58,7 @@ class HttpClient:
             path: Behind the base address, with its slash in front, quoted; may have a query.
 
         Raises: Unavailable("http.unavailable") when all rounds are used up;
-            Corrupt("http.too_large"); Closed; Invalid("extra.missing").
+            Corrupt("http.too_large"); Closed; Invalid("http.internal"), ("extra.missing").
         """
         session = self._opened()
         headers = {"Content-Type": content_type} if body is not None and content_type else {}
@@ -101,6 +102,8 @@ class HttpClient:
         except aiohttp.InvalidURL as error:
             raise Invalid("config.invalid", reason=f"address {error}", pointer="/url") from error
         except (aiohttp.ClientError, OSError) as error:
+            if IS_INTERNAL in str(error):
+                raise Invalid("http.internal", what=self._what, reason=str(error)) from error
             return str(error) or type(error).__name__
 
     async def _read(self, response: Any) -> bytes:
@@ -128,7 +131,9 @@ class HttpClient:
                 headers["Authorization"] = config.authorization
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=HTTP_CONNECTIONS_MAX, ssl=config.tls() or True
+                    limit=HTTP_CONNECTIONS_MAX,
+                    ssl=config.tls() or True,
+                    socket_factory=None if config.allow_internal_addresses else guarded_socket,
                 ),
                 timeout=aiohttp.ClientTimeout(
                     total=config.request_timeout_ms / 1000,

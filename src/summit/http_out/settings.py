@@ -29,6 +29,8 @@ class HttpConfig(Config, frozen=True, kw_only=True):
         retries: Rounds over all addresses after the first one.
         retry_backoff_ms: The first pause between two rounds; it doubles up to five seconds.
         response_bytes_max: Largest body that is read.
+        allow_internal_addresses: Whether hosts of this machine and of private networks may be
+            asked.
     """
 
     url: list[str] | str
@@ -43,6 +45,7 @@ class HttpConfig(Config, frozen=True, kw_only=True):
     retries: int = 3
     retry_backoff_ms: int = 100
     response_bytes_max: int = 16 << 20
+    allow_internal_addresses: bool = True
 
     def check(self) -> None:
         if not self.addresses:
