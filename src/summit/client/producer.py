@@ -136,8 +136,8 @@ class StreamProducer(Emitter):
             Unavailable("producer.buffer_full") after `maxBlockMs`;
             Unavailable("producer.delivery_timeout") when retries and time are used up; Closed.
         """
-        self._require_connected()
         if self._serializing is not None:
+            self._require_connected()
             record = await self._serializing.record(record)
         return await (await self.accept(record))
 
