@@ -150,7 +150,8 @@ class StreamProducer(Emitter):
         Serializers make bytes of all of them before the first is sent.
 
         Raises: the error of the first record that failed, when all have their answer; its
-            `details` hold `index` and the number of failed records, `failed`.
+            `details` hold `index` and the number of failed records, `failed`. Where a record
+            cannot be serialized: at once, with its `index`; nothing was sent.
         """
         self._require_connected()
         if self._serializing is not None:
