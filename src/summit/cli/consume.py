@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from summit.cli.formats import READABLE, format_config, format_options
 from summit.cli.output import bootstrap_option, counted, print_json, talk
 
 _SILENCE_S = 10.0
@@ -47,6 +48,7 @@ _SILENCE_S = 10.0
     show_default=True,
     help="One JSON object a line, or the values alone.",
 )
+@format_options(READABLE)
 def consume(
     topics: Sequence[str],
     bootstrap_servers: str,
@@ -56,17 +58,25 @@ def consume(
     exit_at_end: bool,
     form: str | None,
     output: str,
+    key_format: str | None,
+    value_format: str | None,
+    schema_registry: str | None,
 ) -> None:
-    """Print the records of TOPICS."""
+    """Print the records of TOPICS.
+
+    A record that is not in its format is passed over, logged and counted.
+    """
     if group is not None and exit_at_end:
         raise click.UsageError("--exit goes without --group: a group has no end of its own")
     printer = _Printer(form, output)
-    reader = _Reader(bootstrap_servers.split(","), list(topics), count, printer)
+    formats = format_config("Deserializer", key_format, value_format, schema_registry)
+    reader = _Reader(bootstrap_servers.split(","), list(topics), count, printer, formats)
     if group is None:
         asyncio.run(reader.read(from_beginning=from_beginning, exit_at_end=exit_at_end))
     else:
         asyncio.run(reader.read_as(group, from_beginning=from_beginning))
-    talk(counted(printer.count, "record"))
+    passed_over = f", {reader.passed_over} passed over" if reader.passed_over else ""
+    talk(counted(printer.count, "record") + passed_over)
 
 
 class _Printer:
@@ -82,6 +92,8 @@ class _Printer:
 
     def print(self, record: Any) -> None:
         self.count += 1
+        quoted = self._form is None and self._output == "json"
+        record = _in_bytes(record, quoted=quoted)
         if self._form is not None:
             sys.stdout.write(self._formatted(record))
         elif self._output == "value":
@@ -120,8 +132,15 @@ class _Reader:
     """Reads until the count, the end or a signal."""
 
     def __init__(
-        self, servers: list[str], topics: list[str], count: int | None, printer: _Printer
+        self,
+        servers: list[str],
+        topics: list[str],
+        count: int | None,
+        printer: _Printer,
+        formats: dict[str, str],
     ) -> None:
+        self._formats = formats
+        self.passed_over = 0
         self._servers = servers
         self._topics = topics
         self._count = count
@@ -148,15 +167,25 @@ class _Reader:
             return
         config = self._config(None, from_beginning=from_beginning)
         async with StreamConsumer(config) as consumer:
-            await consumer.assign({place: begin[place] for place in partitions})
-            async for record in self._records(consumer):
+
+            def passed(record: Any) -> bool:
+                """Whether that was the last one to be read."""
                 place = (record.topic, record.partition)
-                if exit_at_end and record.offset >= ends[place]:
-                    continue
-                self._printer.print(record)
                 if record.offset >= ends[place] - 1:
                     left.discard(place)
-                if self._enough() or (exit_at_end and not left):
+                return exit_at_end and not left
+
+            def refused(payload: Any) -> None:
+                if self._passed_over(payload) and passed(payload.record):
+                    self._stopping.set()
+
+            consumer.on("error", refused)
+            await consumer.assign({place: begin[place] for place in partitions})
+            async for record in self._records(consumer):
+                if exit_at_end and record.offset >= ends[record.topic, record.partition]:
+                    continue
+                self._printer.print(record)
+                if passed(record) or self._enough():
                     break
         self._printer.flush()
 
@@ -167,6 +196,7 @@ class _Reader:
         self._catch_signals()
         config = self._config(group, from_beginning=from_beginning)
         async with StreamConsumer(config) as consumer:
+            consumer.on("error", self._passed_over)
             await consumer.subscribe(self._topics)
             async for record in self._records(consumer):
                 self._printer.print(record)
@@ -190,6 +220,13 @@ class _Reader:
                     "reading starts at the end, use --from-beginning for what is there"
                 )
 
+    def _passed_over(self, payload: Any) -> bool:
+        """Count a record that is passed over (the log tells it); whether it is about one."""
+        if payload.error.code != "record.undeserializable":
+            return False
+        self.passed_over += 1
+        return True
+
     def _enough(self) -> bool:
         return self._count is not None and self._printer.count >= self._count
 
@@ -198,6 +235,7 @@ class _Reader:
             "clientId": "summit-consume", "bootstrapServers": self._servers,
             "groupId": group or "summit-consume", "enableAutoCommit": False,
             "autoOffsetReset": "earliest" if from_beginning else "latest",
+            "onHandlerFailure": "skip", **self._formats,
         }  # fmt: skip
 
     def _catch_signals(self) -> None:
@@ -214,6 +252,24 @@ def _plain(record: Any, record_dict: Callable[[Any], dict[str, Any]]) -> dict[st
     if not record.headers:
         del plain["headers"]
     return plain
+
+
+def _in_bytes(record: Any, *, quoted: bool) -> Any:
+    """The record with what its deserializers made as text again: as JSON.
+
+    Args:
+        quoted: Values that are text are JSON too, in quotes.
+    """
+    import msgspec
+
+    from summit.serde import to_json
+
+    key, value = record.key, record.value
+    if not (key is None or isinstance(key, bytes)):
+        key = key.encode() if isinstance(key, str) else to_json(key)
+    if not (value is None or isinstance(value, bytes)):
+        value = value.encode() if isinstance(value, str) and not quoted else to_json(value)
+    return msgspec.structs.replace(record, key=key, value=value)
 
 
 def _value(value: bytes | None) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from summit.cli.formats import WRITABLE, format_config, format_options, value_of_line
 from summit.cli.output import bootstrap_option, counted, output_option, print_json, talk
 
 _BATCH = 500
@@ -42,6 +43,7 @@ _BATCH = 500
     type=click.Choice(["none", "gzip", "snappy", "lz4", "zstd"]),
 )
 @click.option("-q", "--quiet", is_flag=True, help="Do not print where each record went.")
+@format_options(WRITABLE)
 @output_option
 def produce(
     topic: str,
@@ -53,9 +55,15 @@ def produce(
     acks: str,
     compression: str,
     quiet: bool,
+    key_format: str | None,
+    value_format: str | None,
+    schema_registry: str | None,
     output: str | None,
 ) -> None:
     """Send each line of standard input as one record to TOPIC.
+
+    With a format other than string a line is JSON; avro and json-schema are written by the newest
+    schema of the topic in the registry.
 
     Prints partition and offset of each record after the broker has acknowledged it.
     """
@@ -65,6 +73,7 @@ def produce(
     config = {
         "clientId": "summit-produce", "bootstrapServers": bootstrap_servers.split(","),
         "acks": acks if acks == "all" else int(acks), "compressionType": compression,
+        **format_config("Serializer", key_format, value_format, schema_registry),
     }  # fmt: skip
     count = asyncio.run(_run(config, record, key_field, None if quiet else output or "table"))
     talk(f"{counted(count, 'record')} to {topic}")
@@ -76,12 +85,17 @@ async def _run(
     from summit.client.producer import StreamProducer
 
     key_of = _key_reader(key_field)
+    form = config.get("valueSerializer")
     count = 0
     async with StreamProducer(config) as producer:
         lines = _lines()
         while batch := await asyncio.to_thread(lambda: list(islice(lines, _BATCH))):
             records = [
-                {**record, "value": line, **({"key": key_of(line)} if key_of else {})}
+                {
+                    **record,
+                    "value": value_of_line(line, form),
+                    **({"key": key_of(line)} if key_of else {}),
+                }
                 for line in batch
             ]
             for result in await producer.send_batch(records):

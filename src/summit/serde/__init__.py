@@ -1,5 +1,6 @@
 """Serializers and deserializers of keys and values: plain formats, and those that have a schema."""
 
+from summit.serde.as_json import to_json
 from summit.serde.avro import AvroSerde
 from summit.serde.json_schema import JsonSchemaSerde
 from summit.serde.named import (
@@ -50,6 +51,7 @@ __all__ = [
     "check_name",
     "deserializer_of",
     "serializer_of",
+    "to_json",
     "undeserializable",
     "unserializable",
 ]
