@@ -50,6 +50,10 @@ class Topics:
         self.topics = topics
         self.written: list[object] = []
 
+    async def span(self, topic: str, partition: int) -> tuple[int, int]:
+        assert partition == 0
+        return 0, len(self.topics[topic])
+
     async def consume(
         self, topic: str, partition: int, offset: int, max_messages: int
     ) -> list[ConsumerRecord]:

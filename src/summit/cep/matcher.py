@@ -117,7 +117,7 @@ class Matcher:
             if kept_by is None:
                 self._wait_log.remove(item)
             else:
-                kept_by.waiting.append(item)
+                kept_by.wait(item)
         for event in {id(item.waiting): item.waiting for item in waiting}.values():
             event.event = self._decode(event)
         for place in self._frontier.partitions:
@@ -153,7 +153,7 @@ class Matcher:
                 lane.dirty = {key for key in lane.dirty if key_group(key) in held}
             for scope in self._scopes:
                 gone = [item for item in scope.waiting if item.group not in held]
-                scope.waiting = [item for item in scope.waiting if item.group in held]
+                scope.keep([item for item in scope.waiting if item.group in held])
                 for item in gone:
                     self._wait_log.remove(item, changed=False)
 
@@ -541,7 +541,7 @@ class Matcher:
             waiting.own_ms, place, waiting.offset, lane.rule.plan.id, lane, key, mask, waiting,
             group,
         )  # fmt: skip
-        self._scope_of[rule].waiting.append(item)
+        self._scope_of[rule].wait(item)
         self._wait_log.add(item)
 
     def _send(self, n: int, taken_ms: int, groups: set[int]) -> None:
@@ -588,7 +588,7 @@ class Matcher:
     def _next_timer(self) -> int | None:
         timers = (lane.next_timer_ms for lane in self._lanes if lane.exact is None)
         exact = (scope.next_exact_ms for scope in self._exact)
-        released = (item.own_ms + 1 for scope in self._scopes for item in scope.waiting)
+        released = (scope.next_release_ms for scope in self._scopes)
         first = min(chain(timers, exact, released), default=_NEVER)
         return None if first == _NEVER else int(first)
 

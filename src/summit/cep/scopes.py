@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Container, Iterable, Sequence
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from summit.cep.frontier import Frontier, View
@@ -15,7 +15,6 @@ from summit.cep.runs import Run
 from summit.cep.waiting import Interest, WaitLog
 
 _NEVER: Final = float("inf")
-_RELEASE_ORDER: Final = itemgetter(0, 1, 2, 3)  # of `Interest`
 
 
 class Scope:
@@ -26,7 +25,7 @@ class Scope:
 
     Attributes:
         exact: Those of the lanes that report an absence, and are not paused.
-        waiting: Events that wait for the frontier.
+        waiting: Events that wait for the frontier; a heap.
     """
 
     def __init__(self, view: View) -> None:
@@ -39,6 +38,20 @@ class Scope:
     def next_exact_ms(self) -> float:
         """The next exact timer."""
         return min((lane.next_timer_ms for lane in self.exact), default=_NEVER)
+
+    def wait(self, item: Interest) -> None:
+        """An event more waits."""
+        heappush(self.waiting, item)
+
+    def keep(self, items: Iterable[Interest]) -> None:
+        """Only these wait."""
+        self.waiting = list(items)
+        heapify(self.waiting)
+
+    @property
+    def next_release_ms(self) -> float:
+        """The frontier at which the next waiting event is taken."""
+        return self.waiting[0].own_ms + 1 if self.waiting else _NEVER
 
     def pass_to(
         self,
@@ -54,28 +67,22 @@ class Scope:
             found: Takes the matches.
         """
         waiting = self.waiting
-        if waiting:
-            waiting.sort(key=_RELEASE_ORDER)
-            count = 0
-            for item in waiting:
-                time = item.own_ms
-                if time >= now:
-                    break
-                count += 1
-                if self.exact:
-                    self._fire(time, found)
-                log.remove(item)
-                runs = item.lane.wants(item.key, item.mask, time)
-                if runs is not None:
-                    event = item.waiting
-                    captured = capture(
-                        event.event, event.value, event.headers, (time, time),
-                        (event.origin, event.offset), project,
-                    )  # fmt: skip
-                    matches = item.lane.advance(item.key, runs, captured, item.mask, time)
-                    if matches:
-                        emit(found, item.lane, item.key, matches)
-            del waiting[:count]
+        while waiting and waiting[0].own_ms < now:
+            item = heappop(waiting)
+            time = item.own_ms
+            if self.exact:
+                self._fire(time, found)
+            log.remove(item)
+            runs = item.lane.wants(item.key, item.mask, time)
+            if runs is not None:
+                event = item.waiting
+                captured = capture(
+                    event.event, event.value, event.headers, (time, time),
+                    (event.origin, event.offset), project,
+                )  # fmt: skip
+                matches = item.lane.advance(item.key, runs, captured, item.mask, time)
+                if matches:
+                    emit(found, item.lane, item.key, matches)
         if self.exact:
             self._fire(now, found)
 

@@ -34,11 +34,11 @@ async def read_merged(
     """The records of some ranges (first offset, offset behind the last), in bursts.
 
     Args:
-        time_of: What they are ordered by, milliseconds; equal ones by topic and partition.
+        time_of: What they are ordered by, milliseconds; equal ones in the order of `spans`.
     Raises: as `LogReader.read`.
     """
     block = max(1, min(_BLOCK_RECORDS_MAX, _HELD_RECORDS // max(1, len(spans))))
-    lanes = [_Lane(reader, place, *spans[place], block, time_of) for place in sorted(spans)]
+    lanes = [_Lane(reader, place, *spans[place], block, time_of) for place in spans]
     waiting: list[tuple[int, int]] = []
     for number, lane in enumerate(lanes):
         if await lane.fill():

@@ -159,7 +159,7 @@ class Replay:
                 begin = first if settings.since_ms is None else firsts.get(partition, end)
                 stop = min(end, stops.get(partition, end))
                 spans[TopicPartition(topic.name, partition)] = (max(first, begin), stop)
-        return {place: (first, max(first, stop)) for place, (first, stop) in spans.items()}
+        return {place: (first, max(first, stop)) for place, (first, stop) in sorted(spans.items())}
 
     async def _by_time(self, admin: Admin, topic: str, time_ms: int | None) -> dict[int, int]:
         if time_ms is None:
