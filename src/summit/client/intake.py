@@ -46,6 +46,7 @@ class Intake:
         self._polls = CallThread("summit-polls")
         self._pending: asyncio.Future[Fetched] | None = None
         self._ready: deque[ConsumerRecord] = deque()
+        self._next_offsets: Offsets | None = None  # behind all that is ready, if nothing was moved
         self._ends: Offsets = {}
         self._faults: deque[SummitError] = deque()
         self._cut_short = False
@@ -87,9 +88,7 @@ class Intake:
                     return found
                 continue
             if self._ready:
-                taken = [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
-                self._positions.hand_out(taken)
-                return taken
+                return self._take(count)
             left_ms = deadline_ms - self._clock.monotonic_ms()
             if self._pending is None:
                 if left_ms < 0:
@@ -104,6 +103,20 @@ class Intake:
             await asyncio.wait([self._pending])
             if left_ms <= 0 and not self._ready and not self._faults:
                 return []
+
+    def _take(self, count: int) -> list[ConsumerRecord]:
+        next_offsets, self._next_offsets = self._next_offsets, None
+        if count < len(self._ready):
+            taken = [self._ready.popleft() for _ in range(count)]
+            next_offsets = None
+        else:
+            taken = list(self._ready)
+            self._ready.clear()
+        if next_offsets is None:
+            self._positions.hand_out(taken)
+        else:
+            self._positions.move_on(next_offsets)
+        return taken
 
     async def _take_values(self, count: int, values: Deserializing) -> list[ConsumerRecord]:
         """Up to `count` ready records with their values; none where one was given up.
@@ -123,6 +136,7 @@ class Intake:
                 break  # else it is told when its turn comes
         if self._moves != moves:
             return []  # some of them may be gone: look again
+        self._next_offsets = None
         taken = [self._ready.popleft() for _ in range(len(found) or given_up)]
         self._positions.hand_out(taken)
         return found
@@ -133,6 +147,7 @@ class Intake:
         Whoever was cut short has ended by now.
         """
         self._cut_short = False
+        self._next_offsets = None
         self._ready.extendleft(reversed(records))
         self._positions.hand_back(records)
 
@@ -153,6 +168,7 @@ class Intake:
     def drop(self, partitions: Iterable[TopicPartition]) -> Offsets:
         """Drop fetched records of these partitions; the first dropped offset of each."""
         self._moves += 1
+        self._next_offsets = None
         keys = set(partitions)
         first: Offsets = {}
         kept: deque[ConsumerRecord] = deque()
@@ -193,6 +209,7 @@ class Intake:
             self._faults.append(Closed("client.closed", what="consumer"))
             return
         fetched = pending.result()
+        self._next_offsets = None if self._ready else fetched.next_offsets
         self._ready.extend(fetched.records)
         self._ends.update(fetched.ends)
         self._faults.extend(fetched.faults)

@@ -32,6 +32,10 @@ class Positions:
         for record in records:
             handed[TopicPartition(record.topic, record.partition)] = record.offset + 1
 
+    def move_on(self, next_offsets: Offsets) -> None:
+        """Records leave the consumer whose last ones are known: the offsets behind them."""
+        self._handed.update(next_offsets)
+
     def hand_back(self, records: list[ConsumerRecord]) -> None:
         """These records were handed out and will be again."""
         for record in reversed(records):

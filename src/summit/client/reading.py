@@ -12,23 +12,31 @@ from typing import Any, Final, NamedTuple
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError
 from summit.client import librdkafka
+from summit.client.converting import piece_of
 from summit.client.faults import translate
 from summit.client.positions import Offsets
 from summit.client.settings import ConsumerConfig
 from summit.client.threads import RightOfWay
-from summit.client.types import NO_HEADERS, ConsumerRecord, Headers, TopicPartition
+from summit.client.types import ConsumerRecord, TopicPartition
 
 _SEEK_TRIES: Final = 200  # of 10 ms: right after an assignment librdkafka refuses to seek
+_PIECE_RECORDS: Final = 250  # asked of librdkafka at once: more are slower, by Python's collector
 BEGINNING: Final = -2  # librdkafka's own numbers, as in Kafka's ListOffsets
 END: Final = -1
 
 
 class Fetched(NamedTuple):
-    """What one wait brought. `ends`: partitions read to their end, and that end."""
+    """What one wait brought.
+
+    Args:
+        ends: Partitions read to their end, and that end.
+        next_offsets: Per partition the offset behind its last record.
+    """
 
     records: list[ConsumerRecord]
     faults: list[SummitError]
     ends: Offsets
+    next_offsets: Offsets
 
 
 class Committed(NamedTuple):
@@ -104,39 +112,40 @@ class Reader:
             slice_s = self._way.give(self._config.request_timeout_ms / 1000)
             left_ms = max(0.0, deadline_ms - self._clock.monotonic_ms())
             messages = consume(1, min(left_ms / 1000, slice_s))
-            if messages and count > 1:
-                # Asked for many at once, librdkafka would wait until all of them are there.
-                messages += consume(count - 1, 0)
             if messages or self._interrupted.is_set() or left_ms == 0:
+                fetched = Fetched([], [], {}, {})
+                asked = 1
+                while messages:
+                    self._sort(messages, fetched)
+                    count -= len(messages)
+                    if not count or len(messages) < asked:
+                        break
+                    # Asked for many at once, librdkafka would wait until all of them are there.
+                    asked = min(count, _PIECE_RECORDS)
+                    messages = consume(asked, 0)
                 self._interrupted.clear()
-                return self._convert(messages)
+                return fetched
 
-    def _convert(self, messages: list[Any]) -> Fetched:
-        records: list[ConsumerRecord] = []
-        faults: list[SummitError] = []
-        ends: Offsets = {}
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                topic, partition = message.topic(), message.partition()
-                if error.name() == "_PARTITION_EOF":
-                    ends[TopicPartition(topic, partition)] = message.offset()
-                elif not _is_empty_pattern(error, topic):
-                    faults.append(translate(error, topic=topic, partition=partition))
-                continue
-            headers = message.headers()
-            records.append(
-                ConsumerRecord(
-                    message.topic(),
-                    message.partition(),
-                    message.offset(),
-                    message.timestamp()[1],
-                    message.key(),
-                    message.value(),
-                    Headers(headers) if headers else NO_HEADERS,
-                )
-            )
-        return Fetched(records, faults, ends)
+    def _sort(self, messages: list[Any], into: Fetched) -> None:
+        """Records, faults and ends out of messages, in their order."""
+        if any(map(type(messages[0]).error, messages)):
+            messages = [message for message in messages if not self._takes_error(message, into)]
+        if messages:
+            piece = piece_of(messages)
+            into.records.extend(piece.records)
+            into.next_offsets.update(piece.next_offsets)
+
+    def _takes_error(self, message: Any, into: Fetched) -> bool:
+        """Whether it is an error, or the word that a partition was read to its end."""
+        error = message.error()
+        if error is None:
+            return False
+        topic, partition = message.topic(), message.partition()
+        if error.name() == "_PARTITION_EOF":
+            into.ends[TopicPartition(topic, partition)] = message.offset()
+        elif not _is_empty_pattern(error, topic):
+            into.faults.append(translate(error, topic=topic, partition=partition))
+        return True
 
     def subscribe(self, topics: list[str]) -> None:
         """Replace the subscription; an empty list ends it. Raises Invalid."""
