@@ -29,6 +29,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 BUDGET_S = 300.0  # no bench begins after this; the longest takes about ten seconds
 BENCH_TIMEOUT_S = 50.0
+FULL_TIMEOUT_S = 200.0
 WALL_CLOCK = ("s", "ms", "µs")
 
 Line = dict[str, Any]
@@ -43,9 +44,16 @@ BENCHES = (
     ("bench.cep.w1",),
     ("bench.cep.many_rules",),
     ("bench.cep.key_memory",),
+    ("bench.client.send", "--records", "100000", "--rounds", "3"),
+    ("bench.client.consume", "--rounds", "3"),
+    ("bench.client.lone_send", "--rounds", "3"),
+    ("bench.client.memory", "--records", "2000000"),
     ("bench.cli",),
 )
-FULL = ("bench.cep.w1", "--events", "5000000", "--check-data")
+FULL = {  # what `--full` runs instead
+    "bench.cep.w1": ("bench.cep.w1", "--events", "5000000", "--check-data"),
+    "bench.client.memory": ("bench.client.memory", "--records", "10000000"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +79,25 @@ def _acks(in_flight: int) -> Figure:
     )  # fmt: skip
 
 
+def _share(what: str, line: Line, by: str) -> Figure:
+    """A client's row against the raw one: by CPU-seconds (`efficiency`) or by the clock."""
+    unit = "of raw's per CPU-s" if by == "efficiency" else "of raw's per s"
+    return Figure(
+        what=f"client: {what}", line=line, key=f"{by}_to_raw", unit=unit, least=0.8,
+        cpu=("cpu_s_per_million", "s per million"),
+    )  # fmt: skip
+
+
+def _flat(half: str) -> Figure:
+    return Figure(
+        what=f"client: memory, growth while millions of records are {half}d",
+        line={"bench": "client.memory", "half": half}, key="growth_mb", unit="MB", most=16,
+        cpu=("cpu_s_per_million", "s per million"),
+    )  # fmt: skip
+
+
+_SENT = {"bench": "client.send", "way": "send_batch"}
+_READ = {"bench": "client.consume", "way": "batches", "records_at_once": 10_000}
 FIGURES = (
     Figure(what="broker: produce 100-byte records, 1 MB batches, os",
            line={"bench": "bulk", "durability": "os"}, key="cpu_s_per_million_in",
@@ -104,6 +131,15 @@ FIGURES = (
     Figure(what="matcher: memory per key at rest, without its event",
            line={"bench": "cep.key_memory"}, key="bytes_per_key_without_event", unit="bytes",
            most=300),
+    _share("send_batch of 10,000", _SENT, "efficiency"),
+    _share("send_batch of 10,000", _SENT, "throughput"),
+    _share("batches of 10,000", _READ, "efficiency"),
+    _share("batches of 10,000", _READ, "throughput"),
+    _share("batches of 500", {**_READ, "records_at_once": 500}, "efficiency"),
+    Figure(what="client: one send at a time, lingerMs 0, os: p50",
+           line={"bench": "client.lone_send", "way": "send"}, key="p50_ms", unit="ms",
+           cpu=("us_cpu_per_record", "µs each"), ratio="p50_to_raw", most=1.5),
+    _flat("produce"), _flat("consume"),
     Figure(what="cli: summit --help (ratio: to importing click)",
            line={"bench": "cli.help"}, key="wall_s", unit="s", cpu=("cpu_s", "s"),
            ratio="ratio_to_bare", most=0.3),
@@ -114,15 +150,20 @@ def missing() -> dict[str, str]:
     """Benches that cannot run here, and why; also what runs slower than it should."""
     found = {}
     if not Path("/proc/self/stat").exists():
-        found["bench.broker"] = "not run: CPU-seconds of a process are read from /proc (Linux)"
+        for room in ("bench.broker", "bench.client"):
+            found[room] = "not run: CPU-seconds of a process are read from /proc (Linux)"
     if importlib.util.find_spec("numpy") is None:
         found["bench.cep"] = "not run: numpy is not installed (extra [dev])"
+    if importlib.util.find_spec("aiokafka") is None:
+        found["bench.client"] = "not run: aiokafka is not installed (extra [dev])"
     if importlib.util.find_spec("uvloop") is None:
         found["uvloop"] = "not installed (extra [fast]): broker and reference use asyncio's loop"
     return found
 
 
-def run_one(arguments: tuple[str, ...], scratch: str) -> tuple[list[Line], str]:
+def run_one(
+    arguments: tuple[str, ...], scratch: str, timeout_s: float = BENCH_TIMEOUT_S
+) -> tuple[list[Line], str]:
     """The lines that a bench prints, and why it failed (empty: it did not)."""
     child = subprocess.Popen(
         [sys.executable, "-m", *arguments], cwd=scratch, text=True, start_new_session=True,
@@ -130,12 +171,12 @@ def run_one(arguments: tuple[str, ...], scratch: str) -> tuple[list[Line], str]:
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": scratch},
     )  # fmt: skip
     try:
-        out, err = child.communicate(timeout=BENCH_TIMEOUT_S)
+        out, err = child.communicate(timeout=timeout_s)
     except BaseException as error:
         os.killpg(child.pid, signal.SIGKILL)  # with the broker it has started
         child.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
-            return [], f"took longer than {BENCH_TIMEOUT_S:.0f} s"
+            return [], f"took longer than {timeout_s:.0f} s"
         raise
     lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     if lines and child.returncode in (0, 1) and "Traceback" not in err:
@@ -146,7 +187,8 @@ def run_one(arguments: tuple[str, ...], scratch: str) -> tuple[list[Line], str]:
 def run_all(runs: int, full: bool) -> tuple[list[Line], dict[str, str]]:
     """All lines of all runs; and the benches that did not end well, with the reason."""
     absent, lines, failed = missing(), [], {}
-    benches = [FULL if full and b[0] == FULL[0] else b for b in BENCHES]
+    benches = [FULL.get(b[0], b) if full else b for b in BENCHES]
+    timeout_s = FULL_TIMEOUT_S if full else BENCH_TIMEOUT_S
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=ROOT) as scratch:
         for turn in range(runs):
@@ -156,7 +198,9 @@ def run_all(runs: int, full: bool) -> tuple[list[Line], dict[str, str]]:
                 if bench[0].rpartition(".")[0] in absent or name in failed or (late and turn):
                     continue
                 print(f"{turn + 1}/{runs} {name}", file=sys.stderr, flush=True)
-                found, reason = run_one(bench, scratch) if not late else ([], "out of time")
+                found, reason = (
+                    run_one(bench, scratch, timeout_s) if not late else ([], "out of time")
+                )
                 lines += found
                 if reason:
                     failed[name] = reason
