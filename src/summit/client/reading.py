@@ -80,6 +80,7 @@ class Reader:
         self._tell = tell
         self._handle: Any = None
         self._library: Any = None
+        self._fetched: Fetched | None = None  # by the running fetch so far
         self._interrupted = threading.Event()
         self._way = RightOfWay()
 
@@ -113,8 +114,8 @@ class Reader:
             left_ms = max(0.0, deadline_ms - self._clock.monotonic_ms())
             messages = consume(1, min(left_ms / 1000, slice_s))
             if messages or self._interrupted.is_set() or left_ms == 0:
-                fetched = Fetched([], [], {}, {})
-                asked = 1
+                fetched, asked = Fetched([], [], {}, {}), 1
+                self._fetched = fetched
                 while messages:
                     self._sort(messages, fetched)
                     count -= len(messages)
@@ -123,6 +124,7 @@ class Reader:
                     # Asked for many at once, librdkafka would wait until all of them are there.
                     asked = min(count, _PIECE_RECORDS)
                     messages = consume(asked, 0)
+                self._fetched = None
                 self._interrupted.clear()
                 return fetched
 
@@ -324,12 +326,26 @@ class Reader:
         due = {key: at for key, at in self._due().items() if key in gone}
         done = self.commit(due) if due and self._config.enable_auto_commit else Committed({}, None)
         handle.unassign()
+        self._forget(keys)
         self._tell(Told("revoked", keys, done.offsets, done.fault))
 
     def _lost(self, handle: Any, parts: list[Any]) -> None:
         # Somebody else may have these partitions already: a commit would only be refused.
         handle.unassign()
+        self._forget(_keys(parts))
         self._tell(Told("lost", _keys(parts), {}))
+
+    def _forget(self, keys: list[TopicPartition]) -> None:
+        """Drop what the running fetch has of partitions that it loses on its way."""
+        fetched, gone = self._fetched, set(keys)
+        if fetched is None:
+            return
+        fetched.records[:] = [
+            record for record in fetched.records if (record.topic, record.partition) not in gone
+        ]
+        for key in keys:
+            fetched.next_offsets.pop(key, None)
+            fetched.ends.pop(key, None)
 
     def _library_told(self, error: Any) -> None:
         if error.name() != "_TRANSPORT":  # one connection; all of them lost is told on its own
