@@ -83,6 +83,7 @@ def test_failures_of_every_kind_stand_among_what_was_written(world: World) -> No
             1_501: {"value": "x"},
             1_502: {"topic": topic, "colour": "red"},
             1_503: "no record",
+            1_504: {"topic": ["a", "list"], "value": "x"},
             2_999: {"topic": topic, "timestamp": 0},
         }
         for index, record in wrong.items():

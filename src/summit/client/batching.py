@@ -112,7 +112,9 @@ async def send_all(giver: Giver, buffer: Buffer, records: Iterable[Given]) -> li
         if start:
             await asyncio.sleep(0)  # answers are fetched meanwhile, and others have their turn
         batch.results += [None] * len(chunk)
-        missed = giver.missing and giver.missing.intersection(map(_topic_of, chunk))
+        missed = giver.missing and giver.missing.intersection(
+            _of(record, "topic") for record in chunk
+        )
         if missed:
             await _ask_for(giver, missed)
         indexes = range(start, start + len(chunk))
@@ -150,7 +152,7 @@ async def _give_all(
             again = [records[place] for place in lot.missed]
             places = [indexes[place] for place in lot.missed]
             # The topic may have been made anew since it was missed.
-            if await _ask_for(giver, {_topic_of(record) for record in again}):
+            if await _ask_for(giver, {_of(record, "topic") for record in again}):
                 for index in places:
                     del batch.failures[index]
                 await _give_all(giver, buffer, batch, places, again, is_asked=True)
@@ -187,45 +189,42 @@ def _give(
     """Give as many records to librdkafka as `room` bytes hold. Raises what refuses them all."""
     handle, deliveries = giver.outlet()
     produce, refusals, overhead = handle.produce, _refusals(), RECORD_OVERHEAD_BYTES
-    topic: Any = _topic_of(records[0])
-    first, value, key, partition = topic, None, None, None
+    first: Any = _of(records[0], "topic")
     lane = deliveries.open(len(records), first)
     refused: list[int] = []
     missed: list[int] = []
     size_bytes, number = 0, len(records)
     for record, callback in zip(records, lane.callbacks, strict=False):
         try:
-            is_plain = (  # most records there are
+            if (  # most records there are
                 type(record) is ProducerRecord
-                and record.partition is None
-                and record.timestamp is None
+                and ((topic := record.topic) is first or topic == first)
+                and record.partition is None is record.timestamp
                 and record.headers is None
                 and type(value := record.value) is bytes
                 and ((key := record.key) is None or type(key) is bytes)
-            )
-            if is_plain:
-                topic = record.topic  # type: ignore[union-attr]
-                size = overhead + len(value) + (len(key) if key else 0)  # type: ignore[arg-type]
-            else:
-                partition = None
-                topic, value, key, partition, timestamp, headers, size = _message(record)
-            if topic is not first and topic != first:
+            ):
+                size = overhead + len(value) if key is None else overhead + len(value) + len(key)
+                if size_bytes + size <= room:
+                    produce(first, value, key, _ANY_PARTITION, callback)
+                    size_bytes += size
+                    continue
+            topic, value, key, partition, timestamp, headers, size = _message(record)
+            if topic != first:
                 lane.topic = None
             if size_bytes + size > room:
                 if size > room:
                     giver.check_size(topic, size)
                 number = lane.callbacks.index(callback)
                 break
-            if is_plain:
-                produce(topic, value, key, _ANY_PARTITION, callback)
-            else:
-                produce(topic, value, key, partition, callback, None, timestamp, headers)
+            produce(topic, value, key, partition, callback, None, timestamp, headers)
             size_bytes += size
         except refusals as error:
             place = lane.callbacks.index(callback)
-            is_ours = isinstance(error, SummitError)
-            chosen = None if is_plain else partition
-            fault = error if is_ours else translate(error, topic=topic, partition=chosen)
+            fault = error
+            if not isinstance(error, SummitError):
+                where = {name: _of(record, name) for name in ("topic", "partition")}
+                fault = translate(error, **where)
             refused.append(place)
             if fault.code == "topic.unknown":
                 missed.append(place)
@@ -270,8 +269,8 @@ async def _ask_for(giver: Giver, topics: Iterable[str]) -> bool:
     return True
 
 
-def _topic_of(record: Given) -> Any:
-    return record.get("topic") if isinstance(record, Mapping) else getattr(record, "topic", None)
+def _of(record: Given, name: str) -> Any:
+    return record.get(name) if isinstance(record, Mapping) else getattr(record, name, None)
 
 
 _Message = tuple[str, bytes | None, bytes | None, int, int, Any, int]
@@ -309,6 +308,8 @@ def read_lane(lane: Lane, fault_of: Callable[[Any, Any], SummitError]) -> list[P
     for place, (error, message) in lane.errors.items():
         batch.failures[indexes[place]] = fault_of(error, message)
     batch.answered()
+    if lane.given == len(indexes) and not lane.errors:
+        return results  # type: ignore[return-value]  # there is no gap
     return [result for result in results if result is not None]
 
 
