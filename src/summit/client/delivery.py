@@ -24,6 +24,7 @@ from summit.client.lanes import Lane
 MANY: Final = 512
 FEW: Final = 64
 _TICK_S: Final = 0.001
+_HURRIES: Final = 4
 _SPARE_LANES: Final = 64  # kept for later batches; one of a thousand places takes 0.1 MB
 
 # Of a record sent alone: its future, bytes taken, KafkaError or None, message.
@@ -58,6 +59,7 @@ class Deliveries:
         self._ended = False
         self._timer: asyncio.TimerHandle | None = None
         self._by_thread = threading.Event()  # records are on their way, and few
+        self._hurries = 0  # ticks to come that hurry
         self._idle: asyncio.Future[None] | None = None
         self.outstanding = 0
         self.open_lanes = 0
@@ -99,12 +101,16 @@ class Deliveries:
         self._timer = self._loop.call_later(_TICK_S, self._tick)
 
     def hurry(self) -> None:
-        """Let nothing linger that was given to librdkafka so far. Takes a millisecond at most.
+        """Let nothing linger that was given to librdkafka so far. Takes the loop for a millisecond.
 
-        It looks at the wish while somebody is inside `flush`, so this stays there for a moment;
-        where that was too short, what lingers goes when its time is over.
+        librdkafka looks at the wish only while somebody is inside `flush`. So this stays there for
+        a moment, and a few ticks after it; where that was too short, what lingers goes in its time.
         """
+        self._hurries = _HURRIES
         self._take_turn(self._handle.flush, _TICK_S)
+        if self.outstanding and self._timer is None and not self._ended:
+            self._by_thread.clear()
+            self._timer = self._loop.call_later(_TICK_S, self._tick)
 
     async def idle(self) -> None:
         """Wait until every record has its report."""
@@ -178,8 +184,14 @@ class Deliveries:
             self._hand_out()
 
     def _tick(self) -> None:
-        self._take_turn(self._handle.poll, 0)
-        if self.outstanding > FEW and not self._ended:
+        if self._hurries:
+            self._hurries -= 1
+            self._take_turn(self._handle.flush, _TICK_S)
+        else:
+            self._take_turn(self._handle.poll, 0)
+        if not self.outstanding:
+            self._hurries = 0
+        if (self.outstanding > FEW or self._hurries) and not self._ended:
             self._timer = self._loop.call_later(_TICK_S, self._tick)
             return
         self._timer = None
