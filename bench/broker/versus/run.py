@@ -23,17 +23,15 @@ from bench.broker.harness import (
     rss_mb,
     show,
 )
-from bench.broker.versus import peers
+from bench.broker.versus import peers, single
 from bench.broker.versus.peers import Peer
+from bench.broker.versus.topics import PATIENCE_S, create, wait_led
 
 from summit.protocol import frames
-from summit.protocol.create_topics import CREATE_TOPICS, CreatableTopic, CreateTopicsRequest
 from summit.protocol.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
-from summit.protocol.metadata import METADATA, MetadataRequest, MetadataRequestTopic
 
 SIZES = ((100, 1_000_000), (1_000, 200_000))  # bytes of a record, records
 BATCHES = (16_384, 1_000_000)
-PATIENCE_S = 120.0
 
 
 # ---- the parts, each of one broker ----
@@ -62,28 +60,6 @@ def in_bulk(peer: Peer, _: argparse.Namespace) -> None:
                  cpu_s_per_million_in=cpu_in / millions, cpu_s_per_million_out=cpu_out / millions,
                  records_per_s_in=count / wall_in, records_per_s_out=count / wall_out,
                  rss_mb=rss_mb(peer.pid))  # fmt: skip
-
-
-def one_by_one(peer: Peer, _: argparse.Namespace) -> None:
-    """Single acknowledged sends by librdkafka."""
-    from confluent_kafka import Producer
-
-    create(peer, "single", 1)
-    producer = Producer({"bootstrap.servers": f"127.0.0.1:{peer.port}", "linger.ms": 0,
-                         "acks": "all"})  # fmt: skip
-    found = []
-    for n in range(7_000):
-        if n == 2_000:
-            cpu = cpu_s(peer.pid)
-        begun = time.perf_counter()
-        producer.produce("single", b"x" * 100, partition=0)
-        producer.flush(PATIENCE_S)
-        found.append((time.perf_counter() - begun) * 1e6)
-    cpu = cpu_s(peer.pid) - cpu
-    kept = sorted(found[2_000:])
-    show("single sends", broker=peer.name, p50_us=percentile(kept, 0.5),
-         p99_us=percentile(kept, 0.99), p999_us=percentile(kept, 0.999),
-         us_cpu_per_send=1e6 * cpu / len(kept))  # fmt: skip
 
 
 def small_requests(peer: Peer, _: argparse.Namespace) -> None:
@@ -231,37 +207,6 @@ def many_partitions(start: Callable[..., Any], path: str, count: int) -> dict[st
 # ---- small parts ----
 
 
-def create(peer: Peer, topic: str, partitions: int) -> None:
-    """Make a topic and wait until it serves."""
-    wanted = CreatableTopic(name=topic, num_partitions=partitions, replication_factor=1)
-    request = CreateTopicsRequest(topics=[wanted], timeout_ms=60_000)
-    frame = frames.encode_request_frame(CREATE_TOPICS, 5, 1, request, "bench")
-    with small.connect(peer.port) as connection:
-        connection.settimeout(PATIENCE_S)
-        connection.sendall(frame)
-        small.read_frame(connection)
-    wait_led(peer, topic, partitions)
-
-
-def wait_led(peer: Peer, topic: str, partitions: int) -> None:
-    """Wait until every partition of a topic has a leader."""
-    request = MetadataRequest(topics=[MetadataRequestTopic(name=topic)])
-    frame = frames.encode_request_frame(METADATA, 8, 1, request, "bench")
-    deadline = time.monotonic() + PATIENCE_S
-    with small.connect(peer.port) as connection:
-        connection.settimeout(PATIENCE_S)
-        while True:
-            connection.sendall(frame)
-            answer = small.read_frame(connection)[8:]
-            found = METADATA.decode_response(8, answer)[0].topics[0]
-            if len(found.partitions) == partitions and not any(
-                part.error_code for part in found.partitions
-            ):
-                return
-            assert time.monotonic() < deadline, f"{peer.name}: {topic} is not led"
-            time.sleep(0.01)
-
-
 def starters(path: str, *, durable: bool = False) -> Iterator[Any]:
     """A context manager for each broker; durable: each acknowledgement after its fsync."""
     if durable:
@@ -275,18 +220,18 @@ def starters(path: str, *, durable: bool = False) -> Iterator[Any]:
 
 
 PARTS = {
-    "bulk": in_bulk, "single": one_by_one, "small": small_requests, "wide": wide_fetches,
-    "transactions": transactions,
+    "bulk": in_bulk, "small": small_requests, "wide": wide_fetches, "transactions": transactions,
 }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-versus", description=__doc__)
-    parser.add_argument("--only", default="", help=f"of {', '.join(PARTS)}, fsync, many")
+    parser.add_argument("--only", default="", help=f"of {', '.join(PARTS)}, single, fsync, many")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each row of fsync")
+    parser.add_argument("--rounds", type=int, default=8, help="of 1,000 single sends")
     parser.add_argument("--partitions", type=int, default=10_000)
     options = parser.parse_args()
-    only = options.only.split(",") if options.only else [*PARTS, "fsync", "many"]
+    only = options.only.split(",") if options.only else [*PARTS, "single", "fsync", "many"]
     show("conditions", processors=os.cpu_count(), load=os.getloadavg()[0],
          tansu=peers.has_tansu())  # fmt: skip
     with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as path:
@@ -296,6 +241,11 @@ def main() -> None:
                 for name, part in PARTS.items():
                     if name in only:
                         attempt(peer, name, part, options)
+    if "single" in only:
+        with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as path, ExitStack() as stack:
+            single.sends(
+                [stack.enter_context(starter) for starter in starters(path)], options.rounds
+            )
     if "fsync" in only:
         with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as path:
             for starter in starters(path, durable=True):
