@@ -1,6 +1,7 @@
 """The real disk and the one in memory keep the promises of `Files`."""
 
 import errno
+import functools
 import os
 import subprocess
 import sys
@@ -261,4 +262,17 @@ def flat(found: dict[str, Any]) -> list[bytes]:
         data
         for value in found.values()
         for data in (flat(value) if isinstance(value, dict) else [value])
+    ]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 200])
+def test_jobs_side_by_side(disk: Disk, count: int) -> None:
+    def job(number: int) -> int:
+        disk.files.write_atomic(disk.path(str(number)), b"%d" % number)
+        return number
+
+    jobs = [functools.partial(job, number) for number in range(count)]
+    assert disk.files.side_by_side(jobs) == list(range(count))
+    assert [disk.files.read_bytes(disk.path(str(n))) for n in range(count)] == [
+        b"%d" % n for n in range(count)
     ]

@@ -162,6 +162,20 @@ def test_a_log_is_cut_at_the_first_bad_batch(damage: object) -> None:
     assert write(store, log, "next") == len(found)
 
 
+def test_a_batch_whose_first_sector_never_came_hides_nothing_before_it() -> None:
+    files = FaultyFiles()
+    store, log = a_log(files)
+    write(store, log, "a", "b")
+    store.close()  # a snapshot at the end: recovery goes from there
+    store, log = reopened(files)
+    write(store, log, "c")
+    path = log.segments[-1].path(".log")
+    patch(files, path, log.segments[-1].size - len(a_batch("c")), bytes(8))
+    again, log = reopened(files.crash("all"))
+    assert again.report.gaps == {}
+    assert values(log) == ["a", "b", "c"]
+
+
 def test_damage_in_the_middle_ends_the_log_there() -> None:
     files = FaultyFiles()
     store, log = a_log(files, durability="os", config=SMALL)

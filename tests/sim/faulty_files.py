@@ -11,11 +11,11 @@ from __future__ import annotations
 import errno
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from summit.base.errors import Conflict
-from summit.base.files import Buffer
+from summit.base.files import Buffer, T
 
 SECTOR = 512
 
@@ -358,6 +358,13 @@ class FaultyFiles:
         file.datasync()
         self.rename(f"{path}.tmp", path)
         self.sync_dir(path.rpartition("/")[0])
+
+    def side_by_side(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
+        """One after the other, in an order of the seed's."""
+        found: dict[int, T] = {}
+        for number in self.chance.sample(range(len(jobs)), len(jobs)):
+            found[number] = jobs[number]()
+        return [found[number] for number in range(len(jobs))]
 
     def free_bytes(self, path: str) -> int:
         if self.capacity_bytes is None:

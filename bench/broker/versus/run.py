@@ -23,9 +23,9 @@ from bench.broker.harness import (
     rss_mb,
     show,
 )
-from bench.broker.versus import peers, single
+from bench.broker.versus import many, peers, single
 from bench.broker.versus.peers import Peer
-from bench.broker.versus.topics import PATIENCE_S, create, wait_led
+from bench.broker.versus.topics import PATIENCE_S, create
 
 from summit.protocol import frames
 from summit.protocol.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
@@ -181,29 +181,6 @@ def drive_spread(
     return sorted(found), now - begun
 
 
-# ---- 10,000 partitions: a part with starts of its own ----
-
-
-def many_partitions(start: Callable[..., Any], path: str, count: int) -> dict[str, float | str]:
-    """Make them, look at the memory, start again; seconds until a partition of the last serves."""
-    topics = max(1, count // 100)
-    with start(path) as peer:
-        begun, cpu = time.perf_counter(), cpu_s(peer.pid)
-        for n in range(topics):
-            create(peer, f"many{n}", 100)
-        made_s, made_cpu_s = time.perf_counter() - begun, cpu_s(peer.pid) - cpu
-        memory = rss_mb(peer.pid)
-        ending = time.perf_counter()
-    begun = time.perf_counter()
-    stop_s = begun - ending
-    with start(path) as peer:
-        wait_led(peer, f"many{topics - 1}", 100)
-        again_s, again_cpu_s = time.perf_counter() - begun, cpu_s(peer.pid)
-    return {"broker": peer.name, "partitions": count, "made_s": made_s, "made_cpu_s": made_cpu_s,
-            "rss_mb": memory, "stop_s": stop_s, "start_again_s": again_s,
-            "start_again_cpu_s": again_cpu_s}  # fmt: skip
-
-
 # ---- small parts ----
 
 
@@ -257,7 +234,7 @@ def main() -> None:
         for start in (peers.summit, peers.kafka):
             with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as path:
                 try:
-                    show("many partitions", **many_partitions(start, path, options.partitions))
+                    many.measure(start, path, options.partitions)
                 except (AssertionError, OSError) as error:
                     show("many partitions", broker=start.__name__, failed=str(error)[:200])
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from summit.base.errors import Conflict
-from summit.base.files import Buffer
+from summit.base.files import Buffer, T
 from summit.base.limits import MEMORY_FILES_BYTES_MAX
 
 
@@ -219,6 +219,9 @@ class MemoryFiles:
             finally:
                 file.close()
             self.rename(draft, path)
+
+    def side_by_side(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
+        return [job() for job in jobs]
 
     def free_bytes(self, path: str) -> int:
         return self.volume_bytes(path)[1]

@@ -15,6 +15,9 @@ It is keyed by topic id, so a topic deleted and made again starts at 0.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
@@ -22,7 +25,7 @@ import crc32c
 
 from summit.base.errors import Corrupt, Unavailable
 from summit.base.files import Files
-from summit.log.faults import disk_error, sync, sync_dir
+from summit.log.faults import disk_error, do_all, sync, sync_dir
 from summit.log.index import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES
 from summit.log.layout import (
     CHECKPOINT,
@@ -33,7 +36,6 @@ from summit.log.layout import (
     SNAPSHOT,
     TIME_INDEX,
     TRANSACTION_INDEX,
-    encode_partition_metadata,
     join,
     offset_name,
 )
@@ -45,8 +47,8 @@ if TYPE_CHECKING:
     from summit.log.segment import Segment
     from summit.log.store import StoreCore
 
-# Below it a checkpoint leaves indexes and producer state to recovery: a scan of this many bytes is
-# cheaper than two or three more synced files per partition and checkpoint.
+# Below it a checkpoint leaves indexes, epochs and producer state to recovery: a scan of this many
+# bytes is cheaper than three or four more synced files per partition and checkpoint.
 DEEP_BYTES = 4 << 20
 
 PartitionKey = tuple[UUID, int]
@@ -107,15 +109,12 @@ def read_checkpoint(files: Files, data_dir: str) -> CheckpointFile:
 
 
 class _IndexPart(NamedTuple):
-    """Index entries of a segment that are to be written."""
+    """Index entries of a segment that are to be written at the end of a file."""
 
     segment: Segment
-    offset_position: int
-    offset_bytes: bytes
-    time_position: int
-    time_bytes: bytes
-    aborted_position: int  # -1: none has changed
-    aborted_bytes: bytes
+    suffix: str
+    position: int
+    data: bytes
 
 
 class Checkpoint:
@@ -129,7 +128,8 @@ class Checkpoint:
     def __init__(self, core: StoreCore, *, deep: bool = False) -> None:
         self._core = core
         self._segments: list[Segment] = []
-        self._directories: dict[str, None] = {}  # with new segments
+        self._directories: dict[str, None] = {}  # with new segments or partitions
+        self._new: list[PartitionLog] = []
         self._indexes: list[_IndexPart] = []
         self._small_files: list[tuple[PartitionLog, str, bytes]] = []
         self._old_snapshots: list[tuple[PartitionLog, int]] = []
@@ -178,8 +178,7 @@ class Checkpoint:
         with core.maintaining:
             core.check_usable(persisting=False)
             try:
-                self._sync_segments()
-                self._write_small_files()
+                self._write_all()
                 if self._content != core.saved_checkpoint:
                     core.files.write_atomic(join(core.data_dir, CHECKPOINT), self._content)
                     core.saved_checkpoint = self._content
@@ -205,6 +204,7 @@ class Checkpoint:
         """Add the work of one that met a full disk; doing part of it again does no harm."""
         self._segments += other._segments
         self._directories |= other._directories
+        self._new += other._new
         self._indexes += other._indexes
         self._small_files += other._small_files
         self._old_snapshots += other._old_snapshots
@@ -218,14 +218,13 @@ class Checkpoint:
             segment.is_dirty = False
         if log.is_new:
             log.is_new = False
-            metadata = encode_partition_metadata(log.topic_id)
-            self._small_files.append((log, join(log.directory, PARTITION_METADATA), metadata))
-            self._directories[log.log_dir] = None
+            self._new.append(log)
+            self._directories[log.directory] = self._directories[log.log_dir] = None
+        if not (deep or log.has_rolled or log.unsnapshot_bytes >= DEEP_BYTES):
+            return
         if log.epochs.is_dirty:
             log.epochs.is_dirty = False
             self._small_files.append((log, join(log.directory, EPOCHS), log.epochs.encode()))
-        if not (deep or log.has_rolled or log.unsnapshot_bytes >= DEEP_BYTES):
-            return
         if log.has_rolled:
             log.has_rolled = False
             self._directories[log.directory] = None
@@ -248,63 +247,38 @@ class Checkpoint:
         """Copy the published entries that the index files do not have."""
         offsets, times = segment.offset_index, segment.time_index
         stop = log.high_watermark - segment.base_offset
-        offset_stop = offsets.count_below(stop)
-        time_stop = times.count_below(stop)
-        first, time_first = offsets.flushed_count, times.flushed_count
-        aborted_first = max(segment.aborted_flushed_count, 0)
-        has_aborted = segment.aborted_flushed_count != len(segment.aborted)
-        self._indexes.append(
-            _IndexPart(
-                segment,
-                first * OFFSET_ENTRY_BYTES,
-                offsets.encode(first, offset_stop),
-                time_first * TIME_ENTRY_BYTES,
-                times.encode(time_first, time_stop),
-                aborted_first * ABORTED_ENTRY_BYTES if has_aborted else -1,
-                encode_aborted(segment.aborted[aborted_first:]),
-            )
-        )
-        offsets.flushed_count, times.flushed_count = offset_stop, time_stop
-        segment.aborted_flushed_count = len(segment.aborted)
+        if offsets.is_unflushed:
+            first, count = offsets.flushed_count, offsets.count_below(stop)
+            data = offsets.encode(first, count)
+            self._indexes.append(_IndexPart(segment, INDEX, first * OFFSET_ENTRY_BYTES, data))
+            offsets.flushed_count, offsets.is_file_true = count, True
+        if times.is_unflushed:
+            first, count = times.flushed_count, times.count_below(stop)
+            data = times.encode(first, count)
+            self._indexes.append(_IndexPart(segment, TIME_INDEX, first * TIME_ENTRY_BYTES, data))
+            times.flushed_count, times.is_file_true = count, True
+        if segment.aborted_flushed_count != len(segment.aborted):
+            first = max(segment.aborted_flushed_count, 0)
+            data = encode_aborted(segment.aborted[first:])
+            position = first * ABORTED_ENTRY_BYTES
+            self._indexes.append(_IndexPart(segment, TRANSACTION_INDEX, position, data))
+            segment.aborted_flushed_count = len(segment.aborted)
 
-    def _sync_segments(self) -> None:
-        for segment in self._segments:
-            try:
-                sync(segment.file)
-            except FileNotFoundError:  # deleted meanwhile
-                continue
-        for part in self._indexes:
-            for suffix, position, data in (
-                (INDEX, part.offset_position, part.offset_bytes),
-                (TIME_INDEX, part.time_position, part.time_bytes),
-            ):
-                self._write_index(part.segment, suffix, position, data)
-            if part.aborted_position >= 0:
-                self._write_index(
-                    part.segment, TRANSACTION_INDEX, part.aborted_position, part.aborted_bytes
-                )
-        for directory in self._directories:
-            sync_dir(self._core.files, directory)
-
-    def _write_index(self, segment: Segment, suffix: str, position: int, data: bytes) -> None:
-        try:
-            file = self._core.files.open(segment.path(suffix), create=True)
-        except FileNotFoundError:  # deleted meanwhile
-            return
-        try:
-            file.truncate(position)
-            file.pwrite(data, position)
-            sync(file)
-        finally:
-            file.close()
-
-    def _write_small_files(self) -> None:
-        for log, path, data in self._small_files:
-            try:
-                self._core.files.write_atomic(path, data)
-            except FileNotFoundError:
-                if not log.is_deleted:
-                    raise
+    def _write_all(self) -> None:
+        """Write and sync everything. A small file is replaced when the segments are durable."""
+        files = self._core.files
+        do_all(files, [
+            *(partial(_sync_metadata, files, log) for log in self._new),
+            *(partial(_sync_segment, segment) for segment in self._segments),
+            *(partial(_write_index, files, part) for part in self._indexes),
+            *(partial(_write_draft, files, *small) for small in self._small_files),
+        ])  # fmt: skip
+        directories = dict(self._directories)
+        for log, path, _ in self._small_files:
+            with _unless_deleted(log):
+                files.rename(f"{path}.tmp", path)
+                directories[log.directory] = None
+        do_all(files, [partial(sync_dir, files, directory) for directory in directories])
 
     def _remove_old(self) -> None:
         files = self._core.files
@@ -325,3 +299,52 @@ class Checkpoint:
         for path in self._doomed_trees:
             if files.is_dir(path):
                 files.remove_tree(path)
+
+
+def _sync_metadata(files: Files, log: PartitionLog) -> None:
+    with _unless_deleted(log):
+        file = files.open(join(log.directory, PARTITION_METADATA))
+        try:
+            sync(file)
+        finally:
+            file.close()
+
+
+def _sync_segment(segment: Segment) -> None:
+    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+        sync(segment.file)
+
+
+def _write_index(files: Files, part: _IndexPart) -> None:
+    try:
+        file = files.open(part.segment.path(part.suffix), create=True)
+    except FileNotFoundError:  # deleted meanwhile
+        return
+    try:
+        file.truncate(part.position)
+        file.pwrite(part.data, part.position)
+        sync(file)
+    finally:
+        file.close()
+
+
+def _write_draft(files: Files, log: PartitionLog, path: str, data: bytes) -> None:
+    """Write what becomes the file at `path` when it is renamed."""
+    with _unless_deleted(log):
+        file = files.open(f"{path}.tmp", create=True)
+        try:
+            file.truncate(0)
+            file.pwrite(data, 0)
+            sync(file)
+        finally:
+            file.close()
+
+
+@contextlib.contextmanager
+def _unless_deleted(log: PartitionLog) -> Iterator[None]:
+    """Pass over a file that is not there because its topic was deleted."""
+    try:
+        yield
+    except FileNotFoundError:
+        if not log.is_deleted:
+            raise

@@ -342,6 +342,7 @@ class _Writer:
         if segment.aborted:
             self._write_index(TRANSACTION_INDEX, encode_aborted(segment.aborted))
         offsets.flushed_count, times.flushed_count = len(offsets), len(times)
+        offsets.is_file_true = times.is_file_true = True
         segment.aborted_flushed_count = len(segment.aborted)
 
     def _write_index(self, suffix: str, data: bytes) -> None:

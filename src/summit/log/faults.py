@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from summit.base.errors import Corrupt, SummitError, Unavailable
 from summit.base.files import File, Files
@@ -27,6 +28,27 @@ def sync_dir(files: Files, path: str) -> None:
         return  # deleted meanwhile: nothing in it has to last
     except OSError as error:
         raise Corrupt("disk.sync_failed", path=path, reason=reason(error)) from error
+
+
+def do_all(files: Files, jobs: Sequence[Callable[[], None]]) -> None:
+    """Do disk jobs side by side.
+
+    Raises: The worst error of any of them, after all have ended: Corrupt before OSError, so that a
+        failed sync is never taken for a full disk, after which the work is tried again.
+    """
+
+    def tried(job: Callable[[], None]) -> Corrupt | OSError | None:
+        try:
+            job()
+        except (Corrupt, OSError) as error:
+            return error
+        return None
+
+    errors = files.side_by_side([partial(tried, job) for job in jobs])
+    for kind in (Corrupt, OSError):
+        for error in errors:
+            if isinstance(error, kind):
+                raise error
 
 
 def make_durable_dirs(files: Files, path: str) -> None:

@@ -26,12 +26,18 @@ RELATIVE_MAX = 2**31 - 1  # Kafka's readers take both numbers as signed
 class OffsetIndex:
     """Last offsets of some batches and where those batches start."""
 
-    __slots__ = ("flushed_count", "offsets", "positions")
+    __slots__ = ("flushed_count", "is_file_true", "offsets", "positions")
 
     def __init__(self) -> None:
         self.offsets = array("I")  # relative to the segment's base offset
         self.positions = array("I")
         self.flushed_count = 0  # entries that the file holds
+        self.is_file_true = False  # it is there and holds nothing behind them
+
+    @property
+    def is_unflushed(self) -> bool:
+        """Whether the file has to be written, where one of a segment's has."""
+        return not self.is_file_true or len(self) > self.flushed_count
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -58,6 +64,7 @@ class OffsetIndex:
         """Keep the first `count` entries."""
         del self.offsets[count:]
         del self.positions[count:]
+        self.is_file_true = self.is_file_true and count >= self.flushed_count
         self.flushed_count = min(self.flushed_count, count)
 
     def encode(self, first: int, stop: int) -> bytes:
@@ -83,17 +90,24 @@ class OffsetIndex:
             self.append(relative, position)
             last_relative, last_position = relative, position
         self.flushed_count = len(self)
+        self.is_file_true = len(data) == len(self) * OFFSET_ENTRY_BYTES
 
 
 class TimeIndex:
     """The largest timestamps so far and the offsets of the batches that hold them."""
 
-    __slots__ = ("flushed_count", "offsets", "timestamps")
+    __slots__ = ("flushed_count", "is_file_true", "offsets", "timestamps")
 
     def __init__(self) -> None:
         self.timestamps = array("q")
         self.offsets = array("I")
         self.flushed_count = 0
+        self.is_file_true = False
+
+    @property
+    def is_unflushed(self) -> bool:
+        """Whether the file has to be written, where one of a segment's has."""
+        return not self.is_file_true or len(self) > self.flushed_count
 
     def __len__(self) -> int:
         return len(self.timestamps)
@@ -117,6 +131,7 @@ class TimeIndex:
         """Keep the first `count` entries."""
         del self.timestamps[count:]
         del self.offsets[count:]
+        self.is_file_true = self.is_file_true and count >= self.flushed_count
         self.flushed_count = min(self.flushed_count, count)
 
     def encode(self, first: int, stop: int) -> bytes:
@@ -136,3 +151,4 @@ class TimeIndex:
             self.append(timestamp, relative)
             last_timestamp, last_relative = timestamp, relative
         self.flushed_count = len(self)
+        self.is_file_true = len(data) == len(self) * TIME_ENTRY_BYTES

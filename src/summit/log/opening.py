@@ -229,7 +229,9 @@ class PartitionOpener:
         position = end = segment.offset_index.floor(2**32 - 1)
         self._end_offset = segment.base_offset
         for place in segment.places(position, segment.size):
-            if place.base_offset >= stop_offset or place.position + place.size > segment.size:
+            if not self._end_offset <= place.base_offset < stop_offset:
+                break  # behind it, or a sector of it never came
+            if place.position + place.size > segment.size:
                 break
             end = place.position + place.size
             self._end_offset = place.last_offset + 1

@@ -223,6 +223,8 @@ class Segment:
 
     def create_empty(self) -> None:
         """Make the three files, so that the directory looks as Kafka's does."""
-        for suffix in (INDEX, TIME_INDEX):
-            self._files.open(self.path(suffix), create=True).close()
+        for suffix, index in ((INDEX, self.offset_index), (TIME_INDEX, self.time_index)):
+            file = self._files.open(self.path(suffix), create=True)
+            index.is_file_true = not file.size()
+            file.close()
         _ = self.file

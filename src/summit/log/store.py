@@ -12,6 +12,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 from uuid import UUID
 
 from summit.base.clock import Clock
@@ -23,7 +24,7 @@ from summit.log.checkpoint import Checkpoint
 from summit.log.choosing import choose
 from summit.log.cleaning import Cleaning
 from summit.log.cutting import Cut
-from summit.log.faults import disk_errors, make_durable_dirs, sync, sync_dir
+from summit.log.faults import disk_errors, do_all, make_durable_dirs, sync, sync_dir
 from summit.log.group import Group
 from summit.log.layout import (
     CLEAN_SHUTDOWN,
@@ -219,8 +220,7 @@ class LogStore:
                 parents[log_dir] = None
                 made.append(self._make_partition(log_dir, (topic, index, topic_id), config))
             if core.settings.durability == "fsync":
-                for log in made:
-                    _sync_partition(core.files, log)
+                do_all(core.files, [partial(_sync_partition, core.files, log) for log in made])
                 for parent in parents:
                     sync_dir(core.files, parent)
         partitions = core.topics.setdefault(topic, {})
