@@ -48,6 +48,7 @@ from summit.serde import (
     Serializer,
     StringSerde,
 )
+from summit.stream_processing.back_end import BackupMade
 from summit.stream_processing.broker import MessageBroker
 from summit.stream_processing.embedded import EmbeddedBroker
 from summit.stream_processing.followers import Follower
@@ -64,6 +65,7 @@ __all__ = [
     "Admin",
     "AdminConfig",
     "AvroSerde",
+    "BackupMade",
     "BrokerConfig",
     "BytesSerde",
     "ConsumerConfig",

@@ -8,10 +8,19 @@ what the wire does not tell is asked of the back end, so a back end is small: th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from summit.base.errors import SummitError
 from summit.stream_processing.metrics import StreamMetrics
+
+
+class BackupMade(NamedTuple):
+    """A backup that is whole and on the disk; `taken_ms` is the moment it is of."""
+
+    directory: str
+    taken_ms: int
+    files: int
+    size_bytes: int
 
 
 class BackEnd(Protocol):
@@ -57,4 +66,12 @@ class BackEnd(Protocol):
 
     def metrics(self) -> StreamMetrics:
         """The figures of this moment; blocks shortly. While it is down they are 0, or None."""
+        ...
+
+    def backup(self, directory: str) -> BackupMade:
+        """Copy all that the broker holds to a directory that is empty or absent; blocks.
+
+        Raises: Invalid("backup.of_a_cluster"); Conflict("backup.refused" |
+            "backup.target_in_use"); Unavailable("disk.full"); Closed("broker.not_running").
+        """
         ...

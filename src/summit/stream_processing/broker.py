@@ -7,6 +7,7 @@ does for its caller goes over Kafka's protocol, through the client room.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, NamedTuple, Self
@@ -30,7 +31,7 @@ from summit.client import (
     TopicCreated,
     TopicMetadata,
 )
-from summit.stream_processing.back_end import BackEnd
+from summit.stream_processing.back_end import BackEnd, BackupMade
 from summit.stream_processing.cluster import ClusterBackEnd
 from summit.stream_processing.connection import BrokerConnection
 from summit.stream_processing.dialled import partition_metadata
@@ -140,6 +141,19 @@ class MessageBroker(Emitter):
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    async def backup(self, directory: str | os.PathLike[str]) -> BackupMade:
+        """Copy all that an embedded broker holds to `directory`, empty or not there yet.
+
+        It serves on. The copy is of one moment: whole transactions, and no group's offset ahead of
+        the records. `summit broker verify` checks it, `summit broker restore` makes a data
+        directory of it. A call that is cancelled leaves the backup to be finished.
+
+        Raises: Invalid("backup.of_a_cluster") with `bootstrap_servers`; Conflict("backup.refused")
+            in memory, or while another is made; Conflict("backup.target_in_use");
+            Unavailable("disk.full"); Closed("broker.not_running"), also when it stops meanwhile.
+        """
+        return await asyncio.to_thread(self._back_end.backup, os.path.abspath(directory))
 
     @property
     def address(self) -> str:

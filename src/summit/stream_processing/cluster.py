@@ -11,10 +11,11 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from summit.base.errors import Closed, Conflict, SummitError
+from summit.base.errors import Closed, Conflict, Invalid, SummitError
 from summit.base.limits import METRICS_INTERVAL_MS
 from summit.base.logs import get_logger
 from summit.client import AdminConfig, ClusterAdmin, ClusterFigures, ClusterObserver
+from summit.stream_processing.back_end import BackupMade
 from summit.stream_processing.metrics import UNKNOWN_METRICS, StreamMetrics
 
 log = get_logger(__name__)
@@ -112,6 +113,10 @@ class ClusterBackEnd:
             leader_election_rate=figures.leader_elections_per_s,
             unclean_leader_elections_per_sec=None,
         )
+
+    def backup(self, directory: str) -> BackupMade:
+        """Raise Invalid("backup.of_a_cluster"): no client can copy a cluster at one moment."""
+        raise Invalid("backup.of_a_cluster", servers=",".join(self._servers))
 
     async def _watch(self, begun: Future[None]) -> None:
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()

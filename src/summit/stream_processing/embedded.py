@@ -16,6 +16,7 @@ from summit.base.files import Files
 from summit.base.memory_files import MemoryFiles
 from summit.broker import BrokerThread
 from summit.client import format_address
+from summit.stream_processing.back_end import BackupMade
 from summit.stream_processing.metrics import StreamMetrics, stream_metrics
 from summit.stream_processing.settings import BrokerConfig
 
@@ -111,6 +112,23 @@ class EmbeddedBroker:
             return stream_metrics(thread.metrics())
         except Closed:  # it was stopped meanwhile
             return StreamMetrics()
+
+    def backup(self, directory: str) -> BackupMade:
+        """Copy all that the broker holds to a directory that is empty or absent; it serves on.
+
+        The copy is of one moment: whole transactions, and no group's offset ahead of the records.
+
+        Raises: Conflict("backup.refused" | "backup.target_in_use"); Unavailable("disk.full");
+            Closed("broker.not_running") while it is stopped, or when it is meanwhile.
+        """
+        if self.config.in_memory:
+            reason = "the broker is in memory, and what it holds is meant to be gone with it"
+            raise Conflict("backup.refused", reason=reason)
+        thread = self._thread
+        if thread is None:
+            raise Closed("broker.not_running")
+        made = thread.backup(directory)
+        return BackupMade(directory, made.taken_ms, len(made.files), made.size_bytes)
 
     # ---- beyond that ----
 
