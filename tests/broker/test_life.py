@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import os
+import signal
 import socket
 import threading
 import time
@@ -21,6 +23,7 @@ from tests.sim.faulty_files import FaultyFiles
 
 from summit.base.errors import Closed, Conflict, Invalid, SummitError
 from summit.broker import Broker, BrokerSettings, BrokerThread
+from summit.broker.main import run
 from summit.protocol import codes
 from summit.protocol.delete_topics import DELETE_TOPICS, DeleteTopicsRequest
 from summit.protocol.fetch import FETCH
@@ -471,3 +474,18 @@ def test_a_taken_port_fails_the_start_and_leaves_the_directory_usable(tmp_path: 
         await again.stop()
 
     asyncio.run(scenario())
+
+
+def test_a_process_never_looks_again_through_what_its_start_has_made(tmp_path: Path) -> None:
+    frozen: list[int] = []
+
+    def on_ready(broker: Broker) -> None:
+        frozen.append(gc.get_freeze_count())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = gc.get_freeze_count()
+    try:
+        assert run(BrokerSettings(port=0, data_dir=str(tmp_path), durability="os"), on_ready) == 0
+    finally:
+        gc.unfreeze()
+    assert frozen[0] > before + 1_000

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import threading
@@ -88,6 +89,7 @@ async def _run(component: Component, ready: Callable[[Mapping[str, Any]], None])
         log.error("start.failed", error=str(error))
         await _drain(component, drain_timeout_s)
         return 1
+    gc.freeze()  # what the start has made lives as long as the process: no look through it holds up
     ready({"ready": True, "pid": os.getpid(), **component.addresses()})
     failed = asyncio.ensure_future(component.failed())
     await asyncio.wait({failed, wait_stop}, return_when=asyncio.FIRST_COMPLETED)
