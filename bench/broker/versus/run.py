@@ -27,6 +27,7 @@ from bench.broker.versus import many, peers, single
 from bench.broker.versus.peers import Peer
 from bench.broker.versus.topics import PATIENCE_S, create
 
+from summit.base.errors import SummitError
 from summit.protocol import frames
 from summit.protocol.fetch import FETCH, FetchPartition, FetchRequest, FetchTopic
 
@@ -235,7 +236,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as path:
                 try:
                     many.measure(start, path, options.partitions)
-                except (AssertionError, OSError) as error:
+                except (AssertionError, OSError, SummitError) as error:
                     show("many partitions", broker=start.__name__, failed=str(error)[:200])
 
 
