@@ -63,8 +63,8 @@ from summit.journal.topics import (
     EXCHANGE_TOPIC,
     PROGRESS,
     STATE,
-    WAIT_HEADER,
     ensure_topics,
+    is_waited_for,
 )
 
 _BATCHES_AHEAD: Final = 5  # batches that may wait for the transaction before them
@@ -297,8 +297,7 @@ class Session:
         # Whoever held them may have gone by rules that were not read here yet.
         end = (await admin.offsets(DEFINITIONS_TOPIC))[0][1]
         await self._definitions.wait_all(end)
-        if self._definitions.next_offset > self._acting and self._follow_definitions():
-            await self._watch(at_end=True)
+        await self._follow()
         places = [TopicPartition(EXCHANGE_TOPIC, group) for group in sorted(groups)]
         committed = await admin.stable_offsets(settings.group_id, places)
         bounds = await admin.offsets(EXCHANGE_TOPIC)
@@ -381,7 +380,7 @@ class Session:
         self.metrics.count_events(
             (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks
         )
-        self._urgent = self._urgent or any(map(_is_waited_for, records))
+        self._urgent = self._urgent or any(map(is_waited_for, records))
 
     def _take_frames(self) -> bool:
         """Take what other workers have sent; whether there was any."""
@@ -410,6 +409,12 @@ class Session:
         return bool(self._barrier)
 
     # ---- rules and topics ----
+
+    async def _follow(self) -> None:
+        """Go by the definitions read so far, with the topics of now; all before is processed."""
+        await self._insist(self._look)
+        if self._definitions.next_offset > self._acting and self._follow_definitions():
+            await self._insist(lambda: self._watch(at_end=True))
 
     def _follow_definitions(self) -> bool:
         """Go by the definitions read so far; whether that changes the rules or what rests."""
@@ -442,9 +447,7 @@ class Session:
         now_ms = self._clock.monotonic_ms()
         if self._definitions.next_offset > self._acting:
             await self._commit(last=False)  # the rules before have seen everything before
-            await self._insist(self._look)
-            if self._follow_definitions():
-                await self._insist(lambda: self._watch(at_end=True))
+            await self._follow()
             await self._commit(last=True)
         elif now_ms - self._looked_ms >= self.settings.topics_refresh_ms:
             await self._look()
@@ -594,7 +597,3 @@ def _exchange_places(runtime: Runtime, groups: set[int]) -> dict[TopicPartition,
         for group in groups
         if group in runtime.exchange
     }
-
-
-def _is_waited_for(record: ConsumerRecord) -> bool:
-    return any(name == WAIT_HEADER for name, _ in record.headers.pairs)

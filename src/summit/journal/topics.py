@@ -8,6 +8,7 @@ from typing import Final
 from summit.cep.keygroups import KEY_GROUPS
 from summit.client.admin import Admin
 from summit.client.topics import TopicConfig
+from summit.client.types import ConsumerRecord
 from summit.journal.state_log import STATE_PARTITIONS
 
 DEFINITIONS_TOPIC: Final = "_summit.definitions"
@@ -36,6 +37,11 @@ ACTIVATIONS: Final = TopicConfig(name=ACTIVATIONS_TOPIC, partitions=1, retention
 STATE: Final = TopicConfig(
     name=STATE_TOPIC, partitions=STATE_PARTITIONS, cleanup_policy="compact", segment_bytes=8 << 20
 )
+
+
+def is_waited_for(record: ConsumerRecord) -> bool:
+    """Whether somebody waits until workers have seen the record."""
+    return any(name == WAIT_HEADER for name, _ in record.headers.pairs)
 
 
 async def ensure_topics(admin: Admin, topics: Iterable[TopicConfig]) -> None:
