@@ -85,7 +85,7 @@ def _worker(row: Mapping[str, Any]) -> list[str]:
         f"{counted(row['keyGroupCount'], 'key group')}", f"{row['eventsPerSec']:g}/s",
         counted(row["alerts"], "alert"), _plural(f"{row['runs']} unfinished match"),
         f"{row['stateBytesPerEvent']:g} B/event", f"commit waits {row['commitWaitShare']:.0%}",
-        f"{row['commits']} commits, {row['aborts']} aborts, {row['restarts']} restarts",
+        ", ".join(counted(row[f"{what}s"], what) for what in ("commit", "abort", "restart")),
         f"{counted(row['restores'], 'restore')} in {row['restoreSeconds']:g} s",
     ]  # fmt: skip
 

@@ -15,12 +15,11 @@ from typing import Any, Final, NamedTuple
 from summit.cep.keygroups import KEY_GROUPS
 from summit.client import TopicPartition
 from summit.client.dead_letters import SUFFIX
-from summit.flow.describing_rules import rule_rows, wanted_topics
-from summit.flow.pausing import Pauses
+from summit.flow.describing_rules import rule_rows
 from summit.flow.placement import carrier
+from summit.flow.rules import Rules
 from summit.flow.seeing import Bounds, Member, Seen
 from summit.journal.definition_log import Definition
-from summit.journal.inputs import TopicFilter
 from summit.journal.progress import Progress
 from summit.journal.progress_record import GUARANTEE, ProgressRecord, partition_name
 from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, LATE_TOPIC, STATE_TOPIC
@@ -55,35 +54,36 @@ class _Worker(NamedTuple):
 
 
 def describe(
-    definitions: list[Definition], pauses: Pauses, progress: Progress, seen: Seen, now_ms: int
+    definitions: list[Definition], rules: Rules, progress: Progress, seen: Seen, now_ms: int
 ) -> dict[str, Any]:
     """The whole description, by the names of the wire; see the module.
 
     Args:
         definitions: Those in force.
-        seen: What was looked at for `wanted_topics` of them.
+        rules: What workers make of them.
+        seen: What was looked at for the topics that these read.
     """
     workers = _workers(progress, seen)
     owners = {group: worker for worker in workers for group in worker.groups}
-    inputs = _inputs(seen, wanted_topics(definitions), pauses, workers, owners)
-    rules = rule_rows(definitions, pauses, [worker.figures for worker in workers], inputs)
+    inputs = _inputs(seen, rules, workers, owners)
+    rows = rule_rows(definitions, rules, [worker.figures for worker in workers], inputs)
     exchange = _exchange(seen, workers)
     description = {
         "at": now_ms,
         "guarantee": GUARANTEE,
-        "paused": {"topics": list(pauses.topics), "rules": list(pauses.rules)},
+        "paused": {"topics": rules.paused_topics.wanted, "rules": list(rules.paused)},
         "inputs": inputs,
         "workers": [_worker_row(worker, inputs) for worker in workers],
         "keyGroups": _key_groups(owners),
         "exchange": exchange,
-        "rules": rules,
+        "rules": rows,
         "state": _state(seen, workers),
         "outputs": _outputs(seen),
         "totals": {
             "lag": sum(row["lag"] for row in inputs),
             "eventsPerSec": round(sum(w.figures.events_per_sec for w in workers), 1),
-            "runs": sum(row["runs"] for row in rules),
-            "keys": sum(row["keys"] for row in rules),
+            "runs": sum(row["runs"] for row in rows),
+            "keys": sum(row["keys"] for row in rows),
             "alerts": sum(worker.figures.alerts for worker in workers),
         },
         "components": [
@@ -159,8 +159,7 @@ def _restoring(figures: WorkerFigures) -> dict[str, Any] | None:
 
 def _inputs(
     seen: Seen,
-    wanted: TopicFilter,
-    pauses: Pauses,
+    rules: Rules,
     workers: list[_Worker],
     owners: Mapping[int, _Worker],
 ) -> list[dict[str, Any]]:
@@ -168,10 +167,9 @@ def _inputs(
     for worker in workers:
         for name, rate in worker.figures.inputs.items():
             rates[name] = rates.get(name, 0.0) + rate
-    held = pauses.holds()
     rows = []
     for topic, bounds in sorted(seen.bounds.items()):
-        if not wanted.reads(topic):
+        if not rules.filter.reads(topic):
             continue
         for partition, (first, end) in sorted(bounds.items()):
             group = carrier(topic, partition)
@@ -184,7 +182,7 @@ def _inputs(
                     "position": position, "end": end,
                     "lag": max(0, end - max(first, position or 0)),
                     "eventsPerSec": rates.get(partition_name(topic, partition), 0.0),
-                    "paused": held.reads(topic),
+                    "paused": rules.paused_topics.reads(topic),
                 }
             )  # fmt: skip
     return rows
@@ -261,7 +259,7 @@ def _warnings(
         found.append(f"figures of {left_out} rules are not told: the others are busier")
     for row in description["rules"]:
         if row["state"] == "faulty":
-            found.append(f"rule '{row['id']}' cannot run: its document is not valid")
+            found.append(f"rule '{row['id']}' cannot run: {row['reason']}")
         if row["keysEvicted"] or row["runsEvicted"]:
             found.append(
                 f"rule '{row['id']}' dropped {row['keysEvicted']} keys and {row['runsEvicted']}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from summit.base.errors import SummitError
 from summit.documents import validate_pattern
-from summit.flow.pausing import Pauses
+from summit.flow.rules import Rules
 from summit.journal.definition_log import Definition
 from summit.journal.inputs import TopicFilter, rule_topics
 from summit.journal.progress_record import GUARANTEE
@@ -23,24 +22,16 @@ class _RuleShown(NamedTuple):
     reads: TopicFilter | None
 
 
-def wanted_topics(definitions: Iterable[Definition]) -> TopicFilter:
-    """The topics that the enabled rules among some definitions read."""
-    plans = (_plan(d) for d in definitions if d.kind == "pattern")
-    return TopicFilter(
-        topic for plan in plans if plan is not None and plan.enabled
-        for topic in rule_topics(plan.topics)
-    )  # fmt: skip
-
-
 def rule_rows(
     definitions: list[Definition],
-    pauses: Pauses,
+    rules: Rules,
     told: Sequence[WorkerFigures],
     inputs: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
     """A row for each rule of the definitions, with what the workers tell of it.
 
     Args:
+        rules: Those that the workers make of them.
         told: The figures of live workers.
         inputs: The rows of the inputs.
     """
@@ -49,7 +40,8 @@ def rule_rows(
     for definition in sorted(definitions, key=lambda each: each.id):
         if definition.kind != "pattern":
             continue
-        shown = _shown(definition, definition.id in pauses.rules)
+        fault = rules.faulty.get(definition.id)
+        shown = _shown(definition, fault, definition.id in rules.paused)
         reads = [] if shown.reads is None else [t for t in topics if shown.reads.reads(t)]
         figures = [
             worker.rules[definition.id] for worker in told if definition.id in worker.rules
@@ -63,11 +55,11 @@ def _sums(figures: list[RuleFigures]) -> dict[str, int]:
     return {shown: sum(getattr(each, name) for each in figures) for name, shown in names.items()}
 
 
-def _shown(definition: Definition, paused: bool) -> _RuleShown:
+def _shown(definition: Definition, fault: str | None, paused: bool) -> _RuleShown:
     row: dict[str, Any] = {"id": definition.id, "revision": definition.version}
-    plan = _plan(definition)
-    if plan is None:
-        return _RuleShown({**row, "state": "faulty"}, None)
+    if fault is not None:
+        return _RuleShown({**row, "state": "faulty", "reason": fault}, None)
+    plan = validate_pattern(definition.document).plan
     state = "disabled" if not plan.enabled else "paused" if paused else "active"
     row |= {
         "name": plan.name, "state": state, "guarantee": GUARANTEE,
@@ -77,10 +69,3 @@ def _shown(definition: Definition, paused: bool) -> _RuleShown:
         "limits": {"keys": plan.limits.keys, "runsPerKey": plan.limits.runs_per_key},
     }  # fmt: skip
     return _RuleShown(row, TopicFilter(rule_topics(plan.topics)) if plan.enabled else None)
-
-
-def _plan(definition: Definition) -> Any:
-    try:
-        return validate_pattern(definition.document).plan
-    except SummitError:
-        return None  # written by somebody who did not check it; no worker runs it

@@ -9,8 +9,7 @@ from summit.base.clock import Clock, SystemClock
 from summit.base.limits import FOLLOWER_READY_MS
 from summit.client import ClusterAdmin
 from summit.flow.describing import describe
-from summit.flow.describing_rules import wanted_topics
-from summit.flow.pausing import pauses_in_force
+from summit.flow.rules import rules_of
 from summit.flow.seeing import look
 from summit.journal.definitions import Definitions
 from summit.journal.progress import Progress, ProgressFollower
@@ -28,8 +27,9 @@ async def describe_flow(
     Raises: Unavailable.
     """
     current = definitions.current()
-    seen = await look(admin, wanted_topics(current).reads)
-    return describe(current, pauses_in_force(current), progress, seen, clock.now_ms())
+    rules = rules_of(current)
+    seen = await look(admin, rules.filter.reads)
+    return describe(current, rules, progress, seen, clock.now_ms())
 
 
 class FlowWatch:
