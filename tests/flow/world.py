@@ -121,12 +121,14 @@ async def world(servers: list[str]) -> AsyncIterator[World]:
         await asyncio.gather(made.definitions.stop(), made.alerts.stop())
 
 
-async def read_topic(servers: list[str], topic: str, count: int) -> list[ConsumerRecord]:
-    """The first `count` records of a topic."""
+async def read_topic(
+    servers: list[str], topic: str, count: int, **settings: Any
+) -> list[ConsumerRecord]:
+    """At least the first `count` records of a topic."""
     async with Admin({"bootstrapServers": servers}) as admin:
         partitions = list(await admin.offsets(topic))
     config = {"bootstrapServers": servers, "groupId": "t", "autoOffsetReset": "earliest"}
-    async with StreamConsumer(config) as consumer:
+    async with StreamConsumer({**config, **settings}) as consumer:
         await consumer.assign({(topic, partition): 0 for partition in partitions})
         records: list[ConsumerRecord] = []
         async with asyncio.timeout(90):

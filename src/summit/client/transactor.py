@@ -27,13 +27,14 @@ _ABORTABLE: Final = ("consumer.rebalanced", "producer.must_abort")
 
 
 class Outgoing(NamedTuple):
-    """One record to write; `partition` -1 lets the key decide."""
+    """One record to write; `partition` -1 lets the key decide, `timestamp_ms` 0 is now."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     partition: int = -1
     headers: list[tuple[str, bytes | None]] | None = None
+    timestamp_ms: int = 0
 
 
 class Written(NamedTuple):
@@ -181,7 +182,7 @@ class Transactor:
             try:
                 self._handle.produce(
                     record.topic, record.value, record.key, record.partition,
-                    on_delivery=told, headers=record.headers,
+                    on_delivery=told, headers=record.headers, timestamp=record.timestamp_ms,
                 )  # fmt: skip
                 return
             except BufferError:

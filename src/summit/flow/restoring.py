@@ -8,7 +8,7 @@ from summit.base.clock import Clock
 from summit.base.limits import RESTORE_STALL_MS
 from summit.client.admin import Admin
 from summit.client.types import ConsumerRecord
-from summit.journal.follower import LogFollower
+from summit.journal.follower import read_whole
 from summit.journal.state_log import Restored, state_partition
 from summit.journal.topics import STATE_TOPIC
 
@@ -29,28 +29,11 @@ async def restore(
     Raises: Unavailable when nothing moves for `RESTORE_STALL_MS`.
     """
     restored = Restored()
-    wanted = {state_partition(group) for group in groups}
-    # The high watermarks: also what a transaction holds whose end is on its way.
-    bounds = {
-        (STATE_TOPIC, partition): found
-        for partition, found in (await admin.offsets(STATE_TOPIC)).items()
-        if partition in wanted and found[0] < found[1]
-    }
-    total = sum(end - first for first, end in bounds.values())
-    if not total:
-        return restored
-    follower: LogFollower
 
-    def take(records: list[ConsumerRecord]) -> None:
+    def take(records: list[ConsumerRecord], total: int) -> None:
         restored.take(records)
         progress(min(restored.records, total), total)
 
-    follower = LogFollower(servers, "summit-restore", take, clock=clock)
-    try:
-        await follower.start({place: first for place, (first, _) in bounds.items()})
-        await follower.wait_read(
-            {place: end for place, (_, end) in bounds.items()}, RESTORE_STALL_MS
-        )
-    finally:
-        await follower.stop()
+    places = {(STATE_TOPIC, state_partition(group)) for group in groups}
+    await read_whole(admin, servers, "summit-restore", places, take, clock, RESTORE_STALL_MS)
     return restored

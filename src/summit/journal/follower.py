@@ -169,3 +169,37 @@ class LogFollower:
 
     def _topic_names(self) -> str:
         return ", ".join(sorted({topic for topic, _ in self.positions}))
+
+
+async def read_whole(
+    admin: Admin,
+    servers: Iterable[str],
+    name: str,
+    places: Iterable[Place],
+    take: Callable[[list[ConsumerRecord], int], None],
+    clock: Clock,
+    timeout_ms: int,
+) -> None:
+    """Everything that committed transactions have written to these partitions, once.
+
+    What a transaction holds whose end is on its way is waited for: to the high watermarks of now.
+
+    Args:
+        take: Called with each batch of records, and how many offsets there are in all.
+    Raises: Invalid("topic.unknown"); Unavailable when it is not over after `timeout_ms`.
+    """
+    wanted = set(places)
+    bounds = {
+        place: found
+        for place, found in (await partition_bounds(admin, {topic for topic, _ in wanted})).items()
+        if place in wanted and found[0] < found[1]
+    }
+    if not bounds:
+        return
+    total = sum(end - first for first, end in bounds.values())
+    follower = LogFollower(servers, name, lambda records: take(records, total), clock=clock)
+    try:
+        await follower.start({place: first for place, (first, _) in bounds.items()})
+        await follower.wait_read({place: end for place, (_, end) in bounds.items()}, timeout_ms)
+    finally:
+        await follower.stop()

@@ -32,6 +32,9 @@ from summit.client import (
     TopicMetadata,
     TopicPartition,
 )
+from summit.operators.formats import Format
+from summit.operators.processes import Context, Process
+from summit.operators.stream import KeyedStream, Stream
 from summit.serde import (
     AvroSerde,
     BytesSerde,
@@ -60,6 +63,7 @@ from summit.stream_processing.settings import BrokerConfig
 from summit.stream_processing.storage import StorageEngine
 from summit.stream_processing.storage_settings import StorageConfig
 from summit.stream_processing.topics import TopicManager
+from summit.streams.app import StreamApp
 
 __all__ = [
     "Admin",
@@ -71,19 +75,23 @@ __all__ = [
     "ConsumerConfig",
     "ConsumerRecord",
     "Deserializer",
+    "Context",
     "EmbeddedBroker",
     "Follower",
+    "Format",
     "GroupDescription",
     "GroupMember",
     "Headers",
     "JsonSchemaSerde",
     "JsonSerde",
+    "KeyedStream",
     "MessageBroker",
     "MsgpackSerde",
     "OffsetCommitRequest",
     "Partition",
     "PartitionMetadata",
     "PartitionManager",
+    "Process",
     "ProducerConfig",
     "ProducerRecord",
     "ProducerResult",
@@ -98,6 +106,8 @@ __all__ = [
     "Serializer",
     "StorageConfig",
     "StorageEngine",
+    "Stream",
+    "StreamApp",
     "StreamConsumer",
     "StreamMessage",
     "StreamMetrics",

@@ -1,0 +1,287 @@
+"""Streams as they are declared: `Stream[T]`, `KeyedStream[K, V]`; each call adds to the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Literal, Self, TypeVar, cast, get_args, get_type_hints, overload
+
+from summit.base.errors import Invalid
+from summit.base.units import parse_duration_ms
+from summit.operators.batch import Batch
+from summit.operators.formats import JSON, TEXT, Format, check_plain, packing_of
+from summit.operators.graph import Graph, Node, Repartition, Sink, Step
+from summit.operators.operator import Keeper, Operator, Plain
+from summit.operators.processes import Process, ProcessKeeper
+
+T_co = TypeVar("T_co", covariant=True)
+K_co = TypeVar("K_co", covariant=True)
+V_co = TypeVar("V_co", covariant=True)
+U = TypeVar("U")
+K = TypeVar("K")
+R = TypeVar("R")
+
+Duration = int | str
+
+
+class Stream(Generic[T_co]):
+    """Records on their way, each with a key, a value and an event time.
+
+    Functions take values. With `batch=True` they take a list of values and return one. They must
+    not change what they are given: another branch may have the same value.
+
+    Attributes:
+        type: What the values are, as far as that is known; `Any` = plain values (what JSON has).
+    """
+
+    def __init__(self, graph: Graph, node: Node, type_: Any) -> None:
+        self.graph = graph
+        self.node = node
+        self.type = type_
+
+    # ---- one record at a time, nothing kept ----
+
+    @overload
+    def map(
+        self, fn: Callable[[T_co], U], *, batch: Literal[False] = ..., name: str | None = ...,
+        type: type[U] | None = ...,
+    ) -> Stream[U]: ...  # fmt: skip
+
+    @overload
+    def map(
+        self, fn: Callable[[list[T_co]], list[U]], *, batch: Literal[True],
+        name: str | None = ..., type: type[U] | None = ...,
+    ) -> Stream[U]: ...  # fmt: skip
+
+    def map(
+        self, fn: Any, *, batch: bool = False, name: str | None = None, type: Any = None
+    ) -> Stream[Any]:
+        """Another value for each.
+
+        Args:
+            type: What the function returns, where its annotation does not say it.
+        """
+        node = self._plain("map", name, _mapper(fn, batch))
+        return self._like(node, type or _returned(fn, batch))
+
+    @overload
+    def flat_map(
+        self, fn: Callable[[T_co], Iterable[U]], *, batch: Literal[False] = ...,
+        name: str | None = ..., type: type[U] | None = ...,
+    ) -> Stream[U]: ...  # fmt: skip
+
+    @overload
+    def flat_map(
+        self, fn: Callable[[list[T_co]], list[list[U]]], *, batch: Literal[True],
+        name: str | None = ..., type: type[U] | None = ...,
+    ) -> Stream[U]: ...  # fmt: skip
+
+    def flat_map(
+        self, fn: Any, *, batch: bool = False, name: str | None = None, type: Any = None
+    ) -> Stream[Any]:
+        """Any number of values in the place of each.
+
+        Args:
+            batch: The function returns a list of values for every value.
+            type: What the values are, where the function's annotation does not say it.
+        """
+
+        def apply(given: Batch) -> Batch:
+            values = given.values
+            groups = fn(values) if batch else [list(fn(value)) for value in values]
+            return given.spread(_as_many(groups, values))
+
+        node = self._plain("flat_map", name, apply)
+        return self._like(node, type or _element(_returned(fn, batch)))
+
+    @overload
+    def filter(
+        self, fn: Callable[[T_co], object], *, batch: Literal[False] = ..., name: str | None = ...
+    ) -> Self: ...
+
+    @overload
+    def filter(
+        self, fn: Callable[[list[T_co]], list[bool]], *, batch: Literal[True],
+        name: str | None = ...,
+    ) -> Self: ...  # fmt: skip
+
+    def filter(self, fn: Any, *, batch: bool = False, name: str | None = None) -> Self:
+        """Only those for which the function returns something true."""
+
+        def apply(given: Batch) -> Batch:
+            values = given.values
+            return given.select(_as_many(fn(values), values) if batch else list(map(fn, values)))
+
+        return cast("Self", self._like(self._plain("filter", name, apply), self.type))
+
+    def merge(self, *others: Self, name: str | None = None) -> Self:
+        """The records of this one and of others; in order within each."""
+        nodes = (self.node, *(self._of_same_app(other).node for other in others))
+        node = self._step("merge", name, nodes, lambda: Plain(_as_it_is))
+        same = all(other.type == self.type for other in others)
+        return cast("Self", self._like(node, self.type if same else Any))
+
+    # ---- keys ----
+
+    @overload
+    def key_by(self) -> KeyedStream[str | None, T_co]: ...
+
+    @overload
+    def key_by(
+        self, fn: Callable[[T_co], K], *, batch: Literal[False] = ..., name: str | None = ...
+    ) -> KeyedStream[K, T_co]: ...
+
+    @overload
+    def key_by(
+        self, fn: Callable[[list[T_co]], list[K]], *, batch: Literal[True], name: str | None = ...
+    ) -> KeyedStream[K, T_co]: ...
+
+    def key_by(
+        self, fn: Any = None, *, batch: bool = False, name: str | None = None
+    ) -> KeyedStream[Any, T_co]:
+        """The same records by key: what comes after sees all records of a key, in order.
+
+        With a function they travel through `_<app>-<name>-repartition` to the task of their key.
+        Without one the key is that of the record in its topic, which must have been placed by
+        Kafka's rule (murmur2), and nothing travels.
+
+        Args:
+            fn: Gives a value's key: text, bytes, a number, a bool, None, or a tuple of those.
+        """
+        if fn is None:
+            return KeyedStream(self.graph, self.node, self.type)
+        name = self.graph.name("key_by", name)
+        is_any = self.type is Any
+
+        def rekey(given: Batch) -> Batch:
+            values = given.values
+            keys = _as_many(fn(values), values) if batch else [fn(value) for value in values]
+            if is_any:
+                check_plain(values, name)
+            return given.with_keys(keys)
+
+        packing = packing_of(self.type)
+        node = Repartition(name, self.node, rekey, packing, is_any=is_any)
+        self.graph.add(node)
+        return KeyedStream(self.graph, node, self.type)
+
+    # ---- ends ----
+
+    def to(
+        self, topic: str, *, key: Format = TEXT, value: Format = JSON, name: str | None = None
+    ) -> None:
+        """Write the records to a topic, under their key, with their event time."""
+        sink = Sink(self.graph.name("to", name), self.node, topic, key, value)
+        self.graph.add(sink)
+
+    # ---- making nodes ----
+
+    def _like(self, node: Node, type_: Any) -> Stream[Any]:
+        return Stream(self.graph, node, type_)
+
+    def _plain(self, kind: str, name: str | None, apply: Callable[[Batch], Batch]) -> Node:
+        return self._step(kind, name, (self.node,), lambda: Plain(apply))
+
+    def _step(
+        self, kind: str, name: str | None, inputs: tuple[Node, ...],
+        make: Callable[[], Operator | Keeper], *, keeps: bool = False,
+    ) -> Step:  # fmt: skip
+        node = Step(self.graph.name(kind, name), kind, inputs, make, keeps=keeps)
+        self.graph.add(node)
+        return node
+
+    def _of_same_app(self, other: Stream[Any]) -> Stream[Any]:
+        if other.graph is not self.graph:
+            raise Invalid("streams.other_app", name=other.node.name)
+        return other
+
+
+class KeyedStream(Stream[V_co], Generic[K_co, V_co]):
+    """A stream whose records of one key are in one task, in order. Keys stay with the values."""
+
+    @overload
+    def map(
+        self, fn: Callable[[V_co], U], *, batch: Literal[False] = ...,
+        name: str | None = ..., type: type[U] | None = ...,
+    ) -> KeyedStream[K_co, U]: ...  # fmt: skip
+
+    @overload
+    def map(
+        self, fn: Callable[[list[V_co]], list[U]], *, batch: Literal[True],
+        name: str | None = ..., type: type[U] | None = ...,
+    ) -> KeyedStream[K_co, U]: ...  # fmt: skip
+
+    def map(self, fn: Any, **how: Any) -> KeyedStream[K_co, Any]:
+        """See `Stream.map`; the key stays."""
+        return cast("KeyedStream[K_co, Any]", super().map(fn, **how))
+
+    @overload
+    def flat_map(
+        self, fn: Callable[[V_co], Iterable[U]], *, batch: Literal[False] = ...,
+        name: str | None = ..., type: type[U] | None = ...,
+    ) -> KeyedStream[K_co, U]: ...  # fmt: skip
+
+    @overload
+    def flat_map(
+        self, fn: Callable[[list[V_co]], list[list[U]]], *, batch: Literal[True],
+        name: str | None = ..., type: type[U] | None = ...,
+    ) -> KeyedStream[K_co, U]: ...  # fmt: skip
+
+    def flat_map(self, fn: Any, **how: Any) -> KeyedStream[K_co, Any]:
+        """See `Stream.flat_map`; the key stays."""
+        return cast("KeyedStream[K_co, Any]", super().flat_map(fn, **how))
+
+    def process(
+        self, make: Callable[[], Process[K_co, V_co, R]], *, ttl: Duration | None = None,
+        name: str | None = None, type: type[R] | None = None,
+    ) -> KeyedStream[K_co, R]:  # fmt: skip
+        """One's own operator with state and timers.
+
+        Args:
+            make: A `Process` class, or a function that makes one.
+            ttl: Forget a key's state and timers so long after its last record or timer.
+            type: What it emits; None = plain values.
+        """
+        ttl_ms = None if ttl is None else parse_duration_ms(ttl)
+        node = self._step(
+            "process", name, (self.node,), lambda: ProcessKeeper(make, ttl_ms), keeps=True
+        )
+        return KeyedStream(self.graph, node, type or Any)
+
+    def _like(self, node: Node, type_: Any) -> KeyedStream[K_co, Any]:
+        return KeyedStream(self.graph, node, type_)
+
+
+def _mapper(fn: Any, batch: bool) -> Callable[[Batch], Batch]:
+    if batch:
+        return lambda given: given.with_values(_as_many(fn(given.values), given.values))
+    return lambda given: given.with_values([fn(value) for value in given.values])
+
+
+def _as_many(found: Any, values: list[Any]) -> list[Any]:
+    """What a batch function returned, if it is a list as long as what it was given."""
+    if not isinstance(found, list) or len(found) != len(values):
+        shown = f"{len(found)} of them" if isinstance(found, list) else type(found).__name__
+        raise ValueError(f"a batch function must return a list of {len(values)}, not {shown}")
+    return found
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
+
+
+def _returned(fn: Any, batch: bool) -> Any:
+    """What a function says that it returns; `Any` where it does not."""
+    try:
+        found = get_type_hints(fn).get("return", Any)
+    except (NameError, TypeError, AttributeError):
+        return Any
+    return _element(found) if batch else _known(found)
+
+
+def _element(type_: Any) -> Any:
+    args = get_args(type_)
+    return _known(args[0]) if len(args) == 1 else Any
+
+
+def _known(type_: Any) -> Any:
+    return Any if type_ is None or isinstance(type_, TypeVar) else type_
