@@ -1,23 +1,47 @@
-"""Events that are sent while apps run, and what an independent reading of them finds."""
+"""Events that are sent while apps run, and reading what these have written."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import random
-from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from tests.flow.world import read_topic
-from tests.streams.apps import BUCKET_MS
 
 from summit.client.admin import Admin
+from summit.client.log_reader import LogReader
 from summit.client.producer import StreamProducer
+from summit.client.settings import AdminConfig
 from summit.client.topics import TopicConfig
 
 T0 = 1_700_000_000_000
-END = T0 + 3_600_000  # an hour later: nothing is open any more
 Event = dict[str, Any]
+# An hour later: nothing is open any more.
+LAST: Event = {"id": -1, "key": "", "at": T0 + 3_600_000, "skip": True, "v": 0}
+
+
+class Events:
+    """Events without end, with times that mostly grow."""
+
+    def __init__(self, rand: random.Random) -> None:
+        self._rand = rand
+        self._at = T0
+        self._count = 0
+
+    def some(self, most: int) -> Iterator[Event]:
+        rand = self._rand
+        for _ in range(rand.randint(0, most)):
+            self._at += rand.choice((0, 0, 1, 2))
+            self._count += 1
+            yield {
+                "id": self._count,
+                "key": f"k{rand.randint(0, 20)}",
+                "at": self._at - rand.choice((0, 0, 0, 5)),
+                "v": rand.randint(-9, 9),
+                "skip": rand.random() < 0.2,
+            }
 
 
 class Traffic:
@@ -27,16 +51,13 @@ class Traffic:
         sent: By partition, in the order of the log.
     """
 
-    def __init__(
-        self, servers: list[str], seed: int, topic: str = "clicks", partitions: int = 2
-    ) -> None:
+    def __init__(self, servers: list[str], seed: int, topic: str, partitions: int) -> None:
         self._servers = servers
-        self._rand = random.Random(f"{seed} {topic}")
+        self._events = Events(random.Random(f"{seed} {topic}"))
         self.topic = topic
         self.sent: dict[int, list[Event]] = {number: [] for number in range(partitions)}
         self._producer = StreamProducer({"bootstrapServers": servers, "lingerMs": 0})
         self._done = False
-        self._at = T0
 
     async def start(self) -> None:
         async with Admin({"bootstrapServers": self._servers}) as admin:
@@ -48,27 +69,12 @@ class Traffic:
         """Send no more; the last records say that an hour has passed."""
         self._done = True
         await self._work
-        await self._write({n: [{"id": -1, "key": "", "at": END, "skip": True}] for n in self.sent})
+        await self._write({n: [LAST] for n in self.sent})
         await self._producer.close()
 
     async def _send_on(self) -> None:
-        rand, count = self._rand, 0
         while not self._done:
-            batch: dict[int, list[Event]] = {}
-            for partition in self.sent:
-                batch[partition] = []
-                for _ in range(rand.randint(0, 60)):
-                    self._at += rand.choice((0, 0, 1, 2))
-                    count += 1
-                    event = {
-                        "id": count,
-                        "key": f"k{rand.randint(0, 20)}",
-                        "at": self._at - rand.choice((0, 0, 0, 5)),
-                        "v": rand.randint(-9, 9),
-                        "skip": rand.random() < 0.2,
-                    }
-                    batch[partition].append(event)
-            await self._write(batch)
+            await self._write({n: list(self._events.some(60)) for n in self.sent})
             await asyncio.sleep(0.01)
 
     async def _write(self, batch: dict[int, list[Event]]) -> None:
@@ -82,49 +88,18 @@ class Traffic:
             ]
         )
 
-    def in_time(self) -> list[Event]:
-        """Events that are not late in their own partition, the skipped and the last left out."""
-        found = []
-        for events in self.sent.values():
-            reached = 0
-            for event in events:
-                if event["at"] >= reached and not event["skip"]:
-                    found.append(event)
-                reached = max(reached, event["at"])
-        return found
 
-    def all(self) -> list[Event]:
-        """All events, the skipped left out."""
-        return [e for events in self.sent.values() for e in events if not e["skip"]]
+async def wait_for(servers: list[str], topic: str, count: int) -> None:
+    """Wait until so many committed records are there."""
+    await read_topic(servers, topic, count, isolationLevel="read_committed")
 
 
-def buckets(events: list[Event]) -> dict[tuple[str, int], int]:
-    """How many events of a key lie in each stretch of event time, by key and its end."""
-    return Counter((e["key"], e["at"] - e["at"] % BUCKET_MS + BUCKET_MS) for e in events)
-
-
-async def outputs(servers: list[str], topic: str, count: int) -> list[Event]:
-    """The values of a topic's committed records, once there are so many, and whatever follows."""
-    found = await read_topic(servers, topic, count, isolationLevel="read_committed")
-    return [json.loads(record.value or b"null") for record in found]
-
-
-def check_numbered(found: list[Event], traffic: Traffic) -> None:
-    """Every event once, the numbers of a key without gap or double, every bucket once."""
-    numbers: dict[str, list[int]] = defaultdict(list)
-    ids: Counter[int] = Counter()
-    counted: dict[tuple[str, int], int] = {}
-    for one in found:
-        if "n" in one:
-            ids[one["id"]] += 1
-            numbers[one["key"]].append(one["n"])
-        else:
-            assert (one["key"], one["until"]) not in counted
-            counted[one["key"], one["until"]] = one["count"]
-    assert ids == Counter(event["id"] for event in traffic.all())
-    assert all(sorted(them) == list(range(1, len(them) + 1)) for them in numbers.values())
-    assert counted == buckets(traffic.in_time())
-
-
-def expected_count(traffic: Traffic) -> int:
-    return len(traffic.all()) + len(buckets(traffic.in_time()))
+async def outputs(servers: list[str], topic: str) -> list[Event]:
+    """The values of all committed records of a topic."""
+    config = AdminConfig(bootstrap_servers=servers)
+    found: list[Event] = []
+    async with Admin(config) as admin, LogReader(config, committed=True) as reader:
+        for partition, (first, end) in (await admin.offsets(topic, committed=True)).items():
+            async for records in reader.read(topic, partition, first, end):
+                found += [json.loads(record.value or b"null") for record in records]
+    return found

@@ -13,7 +13,7 @@ from summit.base.errors import Invalid
 Encode = Callable[[Any], bytes | None]
 Decode = Callable[[bytes], Any]
 
-PLAIN: Final = frozenset({dict, list, str, int, float, bool, type(None), bytes, tuple})
+PLAIN: Final = frozenset({dict, list, str, int, float, bool, type(None), bytes})
 
 _json = msgspec.json.Encoder()
 _pack = msgspec.msgpack.Encoder()

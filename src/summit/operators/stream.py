@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, Literal, Self, TypeVar, cast, get_args, get_type_hints, overload
+from types import GenericAlias
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    Self,
+    TypeVar,
+    cast,
+    get_args,
+    get_type_hints,
+    overload,
+)
 
 from summit.base.errors import Invalid
 from summit.base.units import parse_duration_ms
+from summit.operators.aggregates import Aggregate, counting, reducing
 from summit.operators.batch import Batch
 from summit.operators.formats import JSON, TEXT, Format, check_plain, packing_of
-from summit.operators.graph import Graph, Node, Repartition, Sink, Step
+from summit.operators.graph import Graph, Late, Node, Repartition, Sink, Step
+from summit.operators.joins import How, IntervalJoin, TableJoin, Within
 from summit.operators.operator import Keeper, Operator, Plain
 from summit.operators.processes import Process, ProcessKeeper
+from summit.operators.windowing import RunningKeeper
+from summit.operators.windows import Hops, Sessions
+
+if TYPE_CHECKING:
+    from summit.operators.windowed_stream import WindowedStream
 
 T_co = TypeVar("T_co", covariant=True)
 K_co = TypeVar("K_co", covariant=True)
@@ -247,8 +266,145 @@ class KeyedStream(Stream[V_co], Generic[K_co, V_co]):
         )
         return KeyedStream(self.graph, node, type or Any)
 
+    def window(
+        self, windows: Hops | Sessions, *, updates: bool = False, late_to: str | None = None
+    ) -> WindowedStream[K_co, V_co]:
+        """The records of each key by windows of event time, for an aggregate.
+
+        Args:
+            windows: `tumbling("1m")`, `hopping("1m", every="10s")` or `session("30s")`.
+            updates: Tell a window's result after every record, not once when the window is over.
+            late_to: A topic for records that come too late for all of their windows; None = they
+                are only counted.
+        """
+        from summit.operators.windowed_stream import WindowedStream
+
+        return WindowedStream(self, windows, updates=updates, late_to=late_to)
+
+    @overload
+    def join(
+        self, other: KeyedStream[K_co, U], within: tuple[Duration, Duration], *,
+        how: Literal["inner"] = ..., name: str | None = ..., late_to: str | None = ...,
+    ) -> KeyedStream[K_co, tuple[V_co, U]]: ...  # fmt: skip
+
+    @overload
+    def join(
+        self, other: KeyedStream[K_co, U], within: tuple[Duration, Duration], *,
+        how: Literal["left"], name: str | None = ..., late_to: str | None = ...,
+    ) -> KeyedStream[K_co, tuple[V_co, U | None]]: ...  # fmt: skip
+
+    @overload
+    def join(
+        self, other: KeyedStream[K_co, U], within: tuple[Duration, Duration], *,
+        how: Literal["outer"], name: str | None = ..., late_to: str | None = ...,
+    ) -> KeyedStream[K_co, tuple[V_co | None, U | None]]: ...  # fmt: skip
+
+    def join(
+        self, other: KeyedStream[K_co, Any], within: tuple[Duration, Duration], *,
+        how: How = "inner", name: str | None = None, late_to: str | None = None,
+    ) -> KeyedStream[K_co, Any]:  # fmt: skip
+        """Pairs of this stream's records and the other's, of one key and near in event time.
+
+        Args:
+            within: From where to where the other's record may lie, seen from this one's, both
+                inclusive: `("-5s", "5s")`.
+            how: `left`: a record of this stream without a partner comes with None once none can
+                come; `outer`: those of both.
+            late_to: A topic for late records of either; None = they are only counted.
+        """
+        first, last = map(_signed_ms, within)
+        if first > last:
+            reason = f"within {within}: the first is after the last"
+            raise Invalid("config.invalid", reason=reason, pointer="")
+        sides = (self.node, self._of_same_app(other).node)
+        types = [self.type, other.type]
+        packings = (packing_of(self.type), packing_of(other.type))
+        node = self._step(
+            "join", name, sides,
+            lambda: IntervalJoin(Within(first, last), how, _pair, packings), keeps=True,
+        )  # fmt: skip
+        self._late_to(node, late_to)
+        if how == "outer":
+            types[0] = _or_none(types[0])
+        if how != "inner":
+            types[1] = _or_none(types[1])
+        return KeyedStream(self.graph, node, _pair_of(*types))
+
+    @overload
+    def join_table(
+        self, table: Table[K_co, U], *, how: Literal["inner"] = ..., name: str | None = ...
+    ) -> KeyedStream[K_co, tuple[V_co, U]]: ...
+
+    @overload
+    def join_table(
+        self, table: Table[K_co, U], *, how: Literal["left"], name: str | None = ...
+    ) -> KeyedStream[K_co, tuple[V_co, U | None]]: ...
+
+    def join_table(
+        self, table: Table[K_co, Any], *, how: Literal["inner", "left"] = "inner",
+        name: str | None = None,
+    ) -> KeyedStream[K_co, Any]:  # fmt: skip
+        """Each record with what the table says of its key when the record is processed.
+
+        A topic that is read as a table is read to its end of then before the first record.
+
+        Args:
+            how: `left`: records of keys that the table has not come with None.
+        """
+        packing, is_left = packing_of(table.type), how == "left"
+        node = self._step(
+            "join_table", name, (self.node, self._of_same_app(table).node),
+            lambda: TableJoin(_pair, packing, is_left=is_left), keeps=True,
+        )  # fmt: skip
+        right = _or_none(table.type) if is_left else table.type
+        return KeyedStream(self.graph, node, _pair_of(self.type, right))
+
+    def table(self) -> Table[K_co, V_co]:
+        """The last value of each key, as a table to join with; None takes a key out."""
+        return Table(self.graph, self.node, self.type)
+
+    def aggregate(
+        self, initial: Callable[[], Any], add: Callable[[Any, V_co], Any],
+        result: Callable[[Any], R] | None = None, *, type: type[R] | None = None,
+        name: str | None = None,
+    ) -> KeyedStream[K_co, R]:  # fmt: skip
+        """What all records of a key so far come to, after each of them.
+
+        Args:
+            initial: Makes an accumulator, of plain values.
+            add: Gives the accumulator with a value more.
+            result: Gives what comes out; None = the accumulator, which `add` then must not change.
+            type: What comes out; None = plain values.
+        """
+        made = Aggregate(initial, add, None, result or _same, packing_of(Any), type or Any)
+        return self._running("aggregate", name, made)
+
+    def count(self, *, name: str | None = None) -> KeyedStream[K_co, int]:
+        """How many records of the key there were so far, after each of them."""
+        return self._running("count", name, counting())
+
+    def reduce(
+        self, combine: Callable[[V_co, V_co], V_co], *, name: str | None = None
+    ) -> KeyedStream[K_co, V_co]:
+        """The first value of a key, then what `combine` makes of that and each further one."""
+        return self._running("reduce", name, reducing(self.type, combine))
+
+    def _running(self, kind: str, name: str | None, made: Aggregate) -> KeyedStream[K_co, Any]:
+        node = self._step(kind, name, (self.node,), lambda: RunningKeeper(made), keeps=True)
+        return KeyedStream(self.graph, node, made.type)
+
+    def _late_to(self, node: Step, topic: str | None) -> None:
+        if topic is not None:
+            late = Late(self.graph.name("late", None), node)
+            self.graph.add(late)
+            Stream(self.graph, late, Any).to(topic)
+
     def _like(self, node: Node, type_: Any) -> KeyedStream[K_co, Any]:
         return KeyedStream(self.graph, node, type_)
+
+
+class Table(Stream[V_co], Generic[K_co, V_co]):
+    """The last value of each key."""
 
 
 def _mapper(fn: Any, batch: bool) -> Callable[[Batch], Batch]:
@@ -281,6 +437,31 @@ def _returned(fn: Any, batch: bool) -> Any:
 def _element(type_: Any) -> Any:
     args = get_args(type_)
     return _known(args[0]) if len(args) == 1 else Any
+
+
+def _or_none(type_: Any) -> Any:
+    return Any if type_ is Any else type_ | None
+
+
+def _pair_of(left: Any, right: Any) -> Any:
+    return GenericAlias(tuple, (left, right))
+
+
+def _pair(left: Any, right: Any) -> tuple[Any, Any]:
+    return left, right
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _signed_ms(duration: Duration) -> int:
+    """Milliseconds of a duration that may point back: `-5s`."""
+    if isinstance(duration, int):
+        return duration
+    if duration.lstrip().startswith("-"):
+        return -parse_duration_ms(duration.lstrip()[1:])
+    return parse_duration_ms(duration)
 
 
 def _known(type_: Any) -> Any:

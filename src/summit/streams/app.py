@@ -14,7 +14,7 @@ from summit.base.tasks import Tasks
 from summit.base.units import parse_duration_ms
 from summit.operators.formats import TEXT, Format, json_format
 from summit.operators.graph import Graph, Source
-from summit.operators.stream import Duration, Stream
+from summit.operators.stream import Duration, Stream, Table
 from summit.streams.metrics import StreamFigures
 from summit.streams.session import Session
 from summit.streams.settings import StreamSettings
@@ -96,6 +96,32 @@ class StreamApp:
         )  # fmt: skip
         self.graph.add(source)
         return Stream(self.graph, source, type)
+
+    @overload
+    def table(
+        self, topic: str, *, key: Format = ..., value: Format = ..., name: str | None = ...
+    ) -> Table[str, Any]: ...
+
+    @overload
+    def table(
+        self, topic: str, type: type[T], *, key: Format = ..., value: Format | None = ...,
+        name: str | None = ...,
+    ) -> Table[str, T]: ...  # fmt: skip
+
+    def table(
+        self, topic: str, type: Any = Any, *, key: Format = TEXT, value: Format | None = None,
+        name: str | None = None,
+    ) -> Table[Any, Any]:  # fmt: skip
+        """A topic as a table: of each key the last value; a record without value takes it out.
+
+        Its records must have been placed by Kafka's rule for keys (murmur2). Arguments as those of
+        `stream`.
+        """
+        source = Source(
+            self.graph.name("table", name), topic, key, value or json_format(type), is_table=True
+        )
+        self.graph.add(source)
+        return Table(self.graph, source, type)
 
     # ---- running ----
 

@@ -8,6 +8,8 @@ together however topics come and go, and one answer of the coordinator settles i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from summit.base.errors import Conflict
 from summit.client.types import TopicPartition
 from summit.operators.graph import Graph, Part, Repartition, Source, check_partitions
@@ -42,6 +44,10 @@ class Plan:
             self.counts.update(dict.fromkeys(sent, fixed if part.keeps else slots))
             check_partitions(part, self.counts)
         self.repartitions = {r.name: r for r in graph.repartitions() if r.name in self.readers}
+        self._depths: dict[str, int] = {}
+        for name, writer in ((name, self.writers[name]) for name in self.repartitions):
+            above = [self._depths.get(entry.name, 0) for entry in writer.entries]
+            self._depths[name] = max(above) + 1
         self.by_topic = {repartition_topic(app_id, name): name for name in self.repartitions}
 
     def inputs(self, slot: int) -> list[TopicPartition]:
@@ -56,6 +62,20 @@ class Plan:
             for topic, name in sorted(self.by_topic.items())
             if slot < self.counts[name]
         ]
+
+    def before_inputs(self, slots: Iterable[int]) -> list[list[TopicPartition]]:
+        """What who takes over slots must read to its end, one list after the other, before inputs.
+
+        Frames were sent before anything that comes of inputs from now on, and those of the last
+        key_by before anything that comes of the frames of the first. Then tables.
+        """
+        places = [place for slot in slots for place in self.sent(slot)]
+        by_depth: dict[int, list[TopicPartition]] = {}
+        for place in places:
+            by_depth.setdefault(self._depths[self.by_topic[place.topic]], []).append(place)
+        tables = self.tables()
+        last = [place for slot in slots for place in self.inputs(slot) if place.topic in tables]
+        return [*(by_depth[depth] for depth in sorted(by_depth, reverse=True)), last]
 
     def tables(self) -> set[str]:
         """Topics that are read as tables only."""

@@ -240,7 +240,8 @@ class Runtime:
     def settle(self) -> None:
         """Let event time go from the tasks that are ahead to those that they send to.
 
-        After each round of records, and after slots have come.
+        After each round of records; not before all frames are read that were sent before slots
+        came: who has sent them is ahead of them.
         """
         for index in self._senders:
             for number, slot in sorted(self._slots.items()):

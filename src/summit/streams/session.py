@@ -8,7 +8,7 @@ transaction without a clean answer it begins anew from what is committed.
 
 Records of topics are not processed before frames that were sent earlier, so that records of one
 partition reach a key in the order of their offsets through whatever hands they went; nor before the
-tables are read that they are joined with, as far as those go by then.
+tables are read that they are joined with, as far as those go by then (`Plan.before_inputs`).
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Session:
         )  # fmt: skip
         self.plan: Plan | None = None
         self.runtime: Runtime | None = None
-        self._barrier: Places = {}
+        self._barrier: list[Places] = []
         self._letters: list[Outgoing] = []
         self._letter_topics: set[str] = set()
         self._ends: Places | None = None
@@ -164,7 +164,8 @@ class Session:
             runtime.reach(place, end)
         if self._barrier:
             await self._look_at_barrier(runtime)
-        runtime.settle()
+        else:
+            runtime.settle()
         if now_ms - self._idle_ms >= _IDLE_LOOK_MS:
             self._idle_ms = now_ms
             self._let_idle_go(runtime, now_ms)
@@ -179,10 +180,16 @@ class Session:
         self._letters.append(Outgoing(topic, record.key, letter.encode(), headers=headers))
 
     async def _look_at_barrier(self, runtime: Runtime) -> None:
+        """Go on to what comes next when this was read as far as it went."""
+        before = len(self._barrier)
+        self._drop_passed(runtime)
+        if len(self._barrier) < before:
+            await self._read_on(runtime)
+
+    def _drop_passed(self, runtime: Runtime) -> None:
         at = runtime.positions
-        self._barrier = {p: end for p, end in self._barrier.items() if at.get(p, end) < end}
-        if not self._barrier:
-            await self._reader.assign(at)
+        while self._barrier and all(at.get(p, end) >= end for p, end in self._barrier[0].items()):
+            del self._barrier[0]
 
     def _let_idle_go(self, runtime: Runtime, now_ms: float) -> None:
         if self._barrier:
@@ -253,15 +260,11 @@ class Session:
             self._reader.admin, self._settings.servers, f"{plan.app_id}-restore",
             [(changelog, slot) for slot in slots], take, self._clock, RESTORE_STALL_MS,
         )  # fmt: skip
-        sent = [place for slot in runtime.held | slots for place in plan.sent(slot)]
-        tables = plan.tables()
-        first = [p for slot in slots for p in plan.inputs(slot) if p.topic in tables]
-        ends = await self._reader.bounds([*sent, *first])
+        stages = plan.before_inputs(sorted(runtime.held | slots))
+        ends = await self._reader.bounds(place for stage in stages for place in stage)
         for slot in sorted(slots):
             runtime.hold(slot, states[slot].items(), starts[slot])
-        runtime.settle()
-        at = runtime.positions
-        self._barrier = {place: end for place, (_, end) in ends.items() if at[place] < end}
+        self._barrier = [{place: ends[place][1] for place in stage} for stage in stages]
         await self._read_on(runtime)
         get_logger(__name__).info(
             "streams.holds", app=plan.app_id, slots=len(runtime.held), new=len(slots),
@@ -270,14 +273,12 @@ class Session:
 
     async def _read_on(self, runtime: Runtime) -> None:
         """Read what the held slots have; behind the barrier only what stands before it."""
+        self._drop_passed(runtime)
         at = runtime.positions
-        self._barrier = {place: end for place, end in self._barrier.items() if place in at}
         self._at_end.clear()
         self._read_at_ms = dict.fromkeys(at, self._clock.monotonic_ms())
         if self._barrier:
-            assert self.plan is not None
-            topics = {place.topic for place in self._barrier} | set(self.plan.by_topic)
-            at = {place: offset for place, offset in at.items() if place.topic in topics}
+            at = {place: offset for place, offset in at.items() if place in self._barrier[0]}
         await self._reader.assign(at)
 
     async def _begin_anew(
@@ -297,7 +298,7 @@ class Session:
         async def act() -> None:
             runtime.clear()
             self._letters.clear()
-            self._barrier = {}
+            self._barrier = []
             await self._commits.start()
             if held:
                 await self._acquire(runtime, held)
