@@ -7,7 +7,10 @@ from pathlib import Path
 from summit.base.catalogue import CATALOGUE
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "summit"
-CATALOGUE_FILES = {SOURCE / "base" / f"{name}.py" for name in ("catalogue", "catalogue_formats")}
+CATALOGUE_FILES = {
+    SOURCE / "base" / f"{name}.py"
+    for name in ("catalogue", "catalogue_formats", "catalogue_streams")
+}
 KINDS = {spec.kind for spec in CATALOGUE.values()}
 
 

@@ -20,8 +20,12 @@ from tests.streams.reference import (
 )
 from tests.streams.traffic import Traffic, outputs, wait_for
 
+from summit.client.admin import Admin
+from summit.client.topics import TopicConfig
+
 pytestmark = pytest.mark.slow
 
+OUTPUTS = ("numbered", "counted", "hopping", "sessions", "pairs", "totals", "late")
 QUICK: dict[str, Any] = {
     "sessionTimeoutMs": 1_000,
     "transactionTimeoutMs": 2_000,
@@ -35,6 +39,13 @@ async def started(servers: list[str], app: str) -> AppProcess:
     return process
 
 
+async def make_outputs(servers: list[str]) -> None:
+    """Outputs have the time of their events, which is long ago: a week's retention deletes them."""
+    async with Admin({"bootstrapServers": servers}) as admin:
+        for topic in OUTPUTS:
+            await admin.create_if_missing(TopicConfig(name=topic, partitions=2, retention_ms=-1))
+
+
 @asynccontextmanager
 async def under_fire(
     servers: list[str], app: str, traffics: list[Traffic], seed: int, side_by_side: int,
@@ -43,6 +54,7 @@ async def under_fire(
     """Run an app while its processes are killed one after the other; the last ones live on and
     stop at the end."""
     rand = random.Random(seed)
+    await make_outputs(servers)
     with ExitStack() as stack:
         await asyncio.gather(*(traffic.start() for traffic in traffics))
         alive = [await started(servers, app) for _ in range(side_by_side)]

@@ -1,12 +1,13 @@
 """The catalogue of errors: one row per code, grouped by room.
 
 A row is an `ErrorSpec`. The rows of formats, registries and outgoing HTTP stand in
-`catalogue_formats.py`.
+`catalogue_formats.py`, those of operators in `catalogue_streams.py`.
 """
 
 from __future__ import annotations
 
 from summit.base.catalogue_formats import FORMAT_ROWS
+from summit.base.catalogue_streams import STREAM_ROWS
 from summit.base.error_spec import ErrorSpec
 
 _ROWS = (
@@ -553,54 +554,6 @@ _ROWS = (
     ErrorSpec("migrate.mismatch", "Corrupt", 500, None, False,
               "{topic}-{partition} of the target is not what was sent: {reason}",
               "Delete the topic at the target and migrate again."),
-    # ---- operators, streams ----
-    ErrorSpec("streams.empty", "Invalid", 400, None, False,
-              "the app reads no topic", "Begin with app.stream(topic)."),
-    ErrorSpec("streams.name", "Invalid", 400, None, False,
-              "'{name}' is no name for an operator", "Use letters, digits, '.', '_' and '-'."),
-    ErrorSpec("streams.name_taken", "Conflict", 409, None, False,
-              "there is an operator '{name}' already", "Give each its own name."),
-    ErrorSpec("streams.other_app", "Invalid", 400, None, False,
-              "'{name}' is of another app", "Declare both streams on one app."),
-    ErrorSpec("streams.key", "Invalid", 400, None, False,
-              "{key} is no key", "Use text, bytes, a number, a bool, None, or a tuple of those."),
-    ErrorSpec("streams.timer", "Invalid", 400, None, False,
-              "no such timer can be set: {reason}", "Give a later time, in whole milliseconds."),
-    ErrorSpec("streams.type_needed", "Invalid", 400, None, False,
-              "values at {operator} are of type {found}, which the app was not told",
-              "Annotate what the function before returns, or name it there with type=."),
-    ErrorSpec("streams.type_unknown", "Invalid", 400, None, False,
-              "{found} is no type that can be written and read back",
-              "Use a msgspec Struct, a dataclass, a TypedDict, or plain values."),
-    ErrorSpec("streams.not_copartitioned", "Invalid", 400, None, False,
-              "equal keys do not meet, for the topics have different partitions: {topics}",
-              "Give them equal numbers of partitions, or use key_by with a function."),
-    ErrorSpec("streams.topic_size", "Conflict", 409, None, False,
-              "topic {topic} has {found} partitions; the app needs {wanted}",
-              "Use another app id, or delete the app's topics to begin anew."),
-    ErrorSpec("streams.topic_grown", "Conflict", 409, None, False,
-              "topic {topic} has {found} partitions by now, and the app {slots} slots: keys have moved",
-              "Use another app id, or key_by with a function."),
-    ErrorSpec("streams.topics_changed", "Conflict", 409, None, True,
-              "topic {topic} has got more partitions", "The app makes its plan anew by itself."),
-    ErrorSpec("streams.unreadable", "Invalid", 400, None, False,
-              "a record cannot be read: {reason}", "Correct its producer, or the format."),
-    ErrorSpec("streams.operator_failed", "Internal", 500, None, False,
-              "operator {operator} failed: {reason}",
-              "Correct its function; the app goes on before the record when it is started again."),
-    ErrorSpec("streams.frame", "Corrupt", 500, None, False,
-              "a record of a repartition topic cannot be read: {reason}",
-              "Only the app may write there; delete its topics to begin anew."),
-    ErrorSpec("streams.state", "Corrupt", 500, None, False,
-              "the state of an operator cannot be read: {reason}",
-              "Start the version of the app that wrote it, or use another app id."),
-    ErrorSpec("streams.state_left", "Conflict", 409, None, False,
-              "there is state of an operator '{operator}', which the app has no more",
-              "Give it the name back, or use another app id."),
-    ErrorSpec("streams.running", "Conflict", 409, None, False,
-              "app {app} was started already", "Make a new StreamApp."),
-    ErrorSpec("streams.failed", "Closed", 500, None, False,
-              "app {app} has failed: {reason}", "See to the reason, then start it again."),
     # ---- services, cli ----
     ErrorSpec("process.failed", "Unavailable", 503, None, True,
               "{name} failed: {reason}", "Look into the log above; the reason stands there."),
@@ -627,6 +580,7 @@ _ROWS = (
     ErrorSpec("file.unreadable", "Invalid", 400, None, False,
               "cannot read {path}: {reason}", "Check the name and its permissions."),
     *FORMAT_ROWS,
+    *STREAM_ROWS,
 )  # fmt: skip
 
 CATALOGUE: dict[str, ErrorSpec] = {row.code: row for row in _ROWS}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import msgspec.inspect
 
 from summit.base.errors import Invalid
+from summit.serde import Part, deserializer_of, serializer_of, undeserializable
 
-Encode = Callable[[Any], bytes | None]
+Encode = Callable[[Any], bytes]
 Decode = Callable[[bytes], Any]
 
 PLAIN: Final = frozenset({dict, list, str, int, float, bool, type(None), bytes})
@@ -20,39 +21,53 @@ _pack = msgspec.msgpack.Encoder()
 _unpack = msgspec.msgpack.Decoder()
 
 
-class Format(NamedTuple):
-    """Two functions: value to bytes, bytes to value. None is no value, in both directions.
+def json_decoder(type_: Any) -> Decode:
+    """Reads JSON as a type that msgspec knows: a Struct, a dataclass, a TypedDict, `list[int]`.
 
-    Attributes:
-        decode: May raise ValueError (also UnicodeDecodeError, msgspec.DecodeError) for bytes that
-            are none of its own.
+    >>> json_decoder(Any)(b'{"a": 1}')
+    {'a': 1}
     """
-
-    encode: Encode
-    decode: Decode
-
-
-def json_format(type_: Any = Any) -> Format:
-    """JSON, read as a type that msgspec knows: a Struct, a dataclass, a TypedDict, `list[int]`.
-
-    >>> json_format().decode(b'{"a": 1}'), json_format(list[int]).encode([1])
-    ({'a': 1}, b'[1]')
-    """
-    return Format(_json.encode, msgspec.json.Decoder(type_).decode)
+    decode: Decode = msgspec.json.Decoder(type_).decode
+    return decode
 
 
-def _text_or_json(value: Any) -> bytes | None:
+def json_encode(value: Any) -> bytes:
+    """A value as JSON."""
+    return _json.encode(value)
+
+
+def text_encode(value: Any) -> bytes:
+    """Keys as most programs write them: text as it is, and bytes; anything else as JSON."""
     if type(value) is str:
         return value.encode()
-    if value is None or isinstance(value, bytes):
+    if isinstance(value, bytes):
         return value
     return _json.encode(list(value) if isinstance(value, tuple) else value)
 
 
-JSON: Final = json_format()
-BYTES: Final = Format(bytes, bytes)
-# Keys as most programs write them: a text as it is, anything else as JSON. Read as text.
-TEXT: Final = Format(_text_or_json, bytes.decode)
+def decoder_of(given: Any, part: Part, topic: str) -> Decode:
+    """What a user gave to read keys or values of a topic with: see `serde.deserializer_of`.
+
+    Raises: Invalid("serde.unknown").
+    """
+    deserialize = deserializer_of(given, part).deserialize
+    return lambda data: _at_once(deserialize(topic, data, {}), topic)
+
+
+def encoder_of(given: Any, part: Part, topic: str) -> Encode:
+    """What a user gave to write keys or values of a topic with: see `serde.serializer_of`.
+
+    Raises: Invalid("serde.unknown").
+    """
+    serialize = serializer_of(given, part).serialize
+    return lambda value: _at_once(serialize(topic, value, {}), topic)
+
+
+def _at_once(found: Any, topic: str) -> Any:
+    if isinstance(found, Awaitable):
+        reason = "it has to be waited for, which operators cannot"
+        raise undeserializable(topic, reason)
+    return found
 
 
 def key_bytes(key: Any) -> bytes:
@@ -62,7 +77,7 @@ def key_bytes(key: Any) -> bytes:
         tuple of those.
     """
     try:
-        return _text_or_json(key) or b""
+        return b"" if key is None else text_encode(key)
     except (TypeError, ValueError) as error:
         raise Invalid("streams.key", key=repr(key)[:100]) from error
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from summit.base.errors import Conflict, Invalid
 from summit.operators.batch import Batch
-from summit.operators.formats import Format, Packing
+from summit.operators.formats import Decode, Encode, Packing
 from summit.operators.operator import Keeper, Operator
 
 TimeOf = Callable[[Any], int]
@@ -48,8 +48,8 @@ class Source(Node):
         self,
         name: str,
         topic: str,
-        key: Format,
-        value: Format,
+        key: Decode,
+        value: Decode,
         *,
         time_of: TimeOf | None = None,
         delay_ms: int = 0,
@@ -115,7 +115,7 @@ class Late(Node):
 class Sink(Node):
     """A topic that is written."""
 
-    def __init__(self, name: str, source: Node, topic: str, key: Format, value: Format) -> None:
+    def __init__(self, name: str, source: Node, topic: str, key: Encode, value: Encode) -> None:
         super().__init__(name, "to", (source,))
         self.topic = topic
         self.key = key

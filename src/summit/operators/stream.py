@@ -21,7 +21,7 @@ from summit.base.errors import Invalid
 from summit.base.units import parse_duration_ms
 from summit.operators.aggregates import Aggregate, counting, reducing
 from summit.operators.batch import Batch
-from summit.operators.formats import JSON, TEXT, Format, check_plain, packing_of
+from summit.operators.formats import check_plain, encoder_of, json_encode, packing_of, text_encode
 from summit.operators.graph import Graph, Late, Node, Repartition, Sink, Step
 from summit.operators.joins import How, IntervalJoin, TableJoin, Within
 from summit.operators.operator import Keeper, Operator, Plain
@@ -132,6 +132,16 @@ class Stream(Generic[T_co]):
 
         return cast("Self", self._like(self._plain("filter", name, apply), self.type))
 
+    def inspect(self, fn: Callable[[T_co], object], *, name: str | None = None) -> Self:
+        """The same records, shown to a function. Those of a transaction that fails come again."""
+
+        def apply(given: Batch) -> Batch:
+            for value in given.values:
+                fn(value)
+            return given
+
+        return cast("Self", self._like(self._plain("inspect", name, apply), self.type))
+
     def merge(self, *others: Self, name: str | None = None) -> Self:
         """The records of this one and of others; in order within each."""
         nodes = (self.node, *(self._of_same_app(other).node for other in others))
@@ -186,11 +196,21 @@ class Stream(Generic[T_co]):
     # ---- ends ----
 
     def to(
-        self, topic: str, *, key: Format = TEXT, value: Format = JSON, name: str | None = None
+        self, topic: str, *, key: Any = None, value: Any = None, name: str | None = None
     ) -> None:
-        """Write the records to a topic, under their key, with their event time."""
-        sink = Sink(self.graph.name("to", name), self.node, topic, key, value)
-        self.graph.add(sink)
+        """Write the records to a topic, under their key, with their event time.
+
+        A topic's retention goes by that time: of old events it keeps no results, unless it is made
+        with a longer one beforehand.
+
+        Args:
+            key, value: A serializer: one of `summit.serde` or one's own, the name of one (`json`,
+                `string`, `bytes`, `msgpack`), or a function. None = keys that are text as they
+                are, everything else as JSON.
+        """
+        encode_key = text_encode if key is None else encoder_of(key, "key", topic)
+        encode = json_encode if value is None else encoder_of(value, "value", topic)
+        self.graph.add(Sink(self.graph.name("to", name), self.node, topic, encode_key, encode))
 
     # ---- making nodes ----
 

@@ -32,9 +32,9 @@ from summit.client import (
     TopicMetadata,
     TopicPartition,
 )
-from summit.operators.formats import Format
 from summit.operators.processes import Context, Process
-from summit.operators.stream import KeyedStream, Stream
+from summit.operators.stream import KeyedStream, Stream, Table
+from summit.operators.windows import Windowed, hopping, session, tumbling
 from summit.serde import (
     AvroSerde,
     BytesSerde,
@@ -78,7 +78,6 @@ __all__ = [
     "Context",
     "EmbeddedBroker",
     "Follower",
-    "Format",
     "GroupDescription",
     "GroupMember",
     "Headers",
@@ -113,9 +112,14 @@ __all__ = [
     "StreamMetrics",
     "StreamProducer",
     "StringSerde",
+    "Table",
     "TopicConfig",
     "TopicCreated",
     "TopicManager",
     "TopicMetadata",
     "TopicPartition",
+    "Windowed",
+    "hopping",
+    "session",
+    "tumbling",
 ]

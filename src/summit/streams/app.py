@@ -12,9 +12,10 @@ from summit.base.limits import WORKER_RETRY_MS, WORKER_STOP_MS
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
 from summit.base.units import parse_duration_ms
-from summit.operators.formats import TEXT, Format, json_format
+from summit.operators.formats import Decode, decoder_of, json_decoder
 from summit.operators.graph import Graph, Source
 from summit.operators.stream import Duration, Stream, Table
+from summit.streams.describing import GUARANTEE, clocks, described
 from summit.streams.metrics import StreamFigures
 from summit.streams.session import Session
 from summit.streams.settings import StreamSettings
@@ -60,13 +61,13 @@ class StreamApp:
 
     @overload
     def stream(
-        self, topic: str, *, key: Format = ..., value: Format = ...,
+        self, topic: str, *, key: Any = ..., value: Any = ...,
         time: Callable[[Any], int] | None = ..., delay: Duration = ..., name: str | None = ...,
     ) -> Stream[Any]: ...  # fmt: skip
 
     @overload
     def stream(
-        self, topic: str, type: type[T], *, key: Format = ..., value: Format | None = ...,
+        self, topic: str, type: type[T], *, key: Any = ..., value: Any = ...,
         time: Callable[[T], int] | None = ..., delay: Duration = ..., name: str | None = ...,
     ) -> Stream[T]: ...  # fmt: skip
 
@@ -75,8 +76,8 @@ class StreamApp:
         topic: str,
         type: Any = Any,
         *,
-        key: Format = TEXT,
-        value: Format | None = None,
+        key: Any = None,
+        value: Any = None,
         time: Callable[[Any], int] | None = None,
         delay: Duration = 0,
         name: str | None = None,
@@ -85,13 +86,15 @@ class StreamApp:
 
         Args:
             type: What the values are: anything that msgspec reads JSON as.
-            value: How values are read; None = JSON. With `type` it must give that type.
+            key, value: A deserializer: one of `summit.serde` or one's own, the name of one
+                (`json`, `string`, `bytes`, `msgpack`), or a function; it gets no headers. None =
+                keys are text, values JSON of `type`.
             time: Gives the event time of a value, milliseconds since 1970 UTC; None = the record's
                 own time.
             delay: How much later than its successors an event may come without being late.
         """
         source = Source(
-            self.graph.name("stream", name), topic, key, value or json_format(type),
+            self.graph.name("stream", name), topic, *_decoders(topic, type, key, value),
             time_of=time, delay_ms=parse_duration_ms(delay),
         )  # fmt: skip
         self.graph.add(source)
@@ -99,17 +102,17 @@ class StreamApp:
 
     @overload
     def table(
-        self, topic: str, *, key: Format = ..., value: Format = ..., name: str | None = ...
+        self, topic: str, *, key: Any = ..., value: Any = ..., name: str | None = ...
     ) -> Table[str, Any]: ...
 
     @overload
     def table(
-        self, topic: str, type: type[T], *, key: Format = ..., value: Format | None = ...,
+        self, topic: str, type: type[T], *, key: Any = ..., value: Any = ...,
         name: str | None = ...,
     ) -> Table[str, T]: ...  # fmt: skip
 
     def table(
-        self, topic: str, type: Any = Any, *, key: Format = TEXT, value: Format | None = None,
+        self, topic: str, type: Any = Any, *, key: Any = None, value: Any = None,
         name: str | None = None,
     ) -> Table[Any, Any]:  # fmt: skip
         """A topic as a table: of each key the last value; a record without value takes it out.
@@ -118,7 +121,10 @@ class StreamApp:
         `stream`.
         """
         source = Source(
-            self.graph.name("table", name), topic, key, value or json_format(type), is_table=True
+            self.graph.name("table", name),
+            topic,
+            *_decoders(topic, type, key, value),
+            is_table=True,
         )
         self.graph.add(source)
         return Table(self.graph, source, type)
@@ -205,6 +211,26 @@ class StreamApp:
             return "stopped" if self._stopping else "finished"
         return "joining" if self._session is None else self._session.state
 
+    def describe(self) -> dict[str, Any]:
+        """The graph, and while it runs what this process has of it; by the names of the wire.
+
+        Returns: `parts`: what runs without a topic in between, each with its `nodes` (name, kind,
+            what they come from, their topic; `kept` and `late`: how many things operators keep
+            here, and how many records came too late); `slots`: the portions of the work that are
+            here; the figures of `StreamFigures`.
+        """
+        session = self._session
+        runtime = None if session is None else session.runtime
+        return {
+            "appId": self.settings.app_id,
+            "state": self.state,
+            "guarantee": GUARANTEE,
+            "parts": described(self.graph, self.settings.app_id, runtime),
+            "slots": [] if runtime is None else sorted(runtime.held),
+            "clocks": {} if runtime is None else clocks(runtime),
+            **self.figures.as_dict(),
+        }
+
     async def _run(self) -> None:
         pause_ms = WORKER_RETRY_MS
         while not self._is_stopping():
@@ -238,3 +264,10 @@ class StreamApp:
     def _crashed(self, _: str, error: BaseException) -> None:
         self._failure = error
         self._finished.set()
+
+
+def _decoders(topic: str, type_: Any, key: Any, value: Any) -> tuple[Decode, Decode]:
+    return (
+        bytes.decode if key is None else decoder_of(key, "key", topic),
+        json_decoder(type_) if value is None else decoder_of(value, "value", topic),
+    )

@@ -187,7 +187,7 @@ class Runtime:
         self, source: Source, records: list[ConsumerRecord]
     ) -> tuple[list[Any], list[Any], list[int]]:
         """Keys, values and times; records that cannot be read are put aside."""
-        key, value, time_of = source.key.decode, source.value.decode, source.time_of
+        key, value, time_of = source.key, source.value, source.time_of
         try:
             keys = [None if r.key is None else key(r.key) for r in records]
             values = [None if r.value is None else value(r.value) for r in records]
@@ -317,7 +317,7 @@ class Runtime:
 
 
 def _records(sink: Sink, batch: Batch) -> Iterable[Outgoing]:
-    topic, key_of, value_of = sink.topic, sink.key.encode, sink.value.encode
+    topic, key_of, value_of = sink.topic, sink.key, sink.value
     return [
         Outgoing(
             topic,
