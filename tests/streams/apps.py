@@ -10,7 +10,7 @@ from summit.streams.app import StreamApp
 
 Event = dict[str, Any]
 BUCKET_MS = 50
-GAP_MS = 3
+GAP_MS = 12
 BOUNDS = (-20, 10)
 
 

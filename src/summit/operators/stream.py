@@ -446,7 +446,9 @@ def _as_it_is(batch: Batch) -> Batch:
 
 
 def _returned(fn: Any, batch: bool) -> Any:
-    """What a function says that it returns; `Any` where it does not."""
+    """What a function says that it returns, or the class that it is; `Any` where it is silent."""
+    if isinstance(fn, type):
+        return fn
     try:
         found = get_type_hints(fn).get("return", Any)
     except (NameError, TypeError, AttributeError):
