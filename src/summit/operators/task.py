@@ -227,17 +227,16 @@ class Task:
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Names and contents of all that has changed since the last time; None = gone."""
+        version = bytes((STATE_VERSION,))
         for name, keeper in self._keepers.items():
-            for state_id in keeper.dirty:
-                try:
-                    data = keeper.dump(state_id)
-                except (TypeError, ValueError) as error:  # a value that cannot be packed
-                    raise _failed(self._nodes[name], error) from error
-                head = bytes((STATE_VERSION,))
-                yield (
-                    pack_id("state", name, keeper.kind, *state_id),
-                    None if data is None else head + data,
-                )
+            head = pack_id("state", name, keeper.kind, ())[:-1]  # the id itself goes there
+            dump = keeper.dump
+            try:
+                for state_id in keeper.dirty:
+                    data = dump(state_id)
+                    yield head + pack_id(*state_id), None if data is None else version + data
+            except (TypeError, ValueError) as error:  # a value that cannot be packed
+                raise _failed(self._nodes[name], error) from error
             keeper.dirty.clear()
         if self._time_moved:
             self._time_moved = False
@@ -259,11 +258,11 @@ class Task:
                 if kind == "time":
                     self._restore_times(_TIMES.decode(data[1:]))
                     continue
-                node, what, *state_id = rest
+                node, what, state_id = rest
                 keeper = self._keepers[node]
                 if keeper.kind != what:
                     raise ValueError(f"it is the state of a {what}, not of a {keeper.kind}")
-                keeper.load(tuple(state_id), data[1:])
+                keeper.load(state_id, data[1:])
             except (ValueError, TypeError, LookupError, msgspec.MsgspecError) as error:
                 reason = f"{name[:200]!r}: {error}"
                 raise Corrupt("streams.state", reason=reason) from error
