@@ -20,6 +20,14 @@ class AppProcess(WorkerProcess):
 
     program = Path(__file__)
 
+    def sleep(self) -> None:
+        """Hold still, threads and all, as a machine that is out of breath does."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Go on as if nothing had been."""
+        self._process.send_signal(signal.SIGCONT)
+
 
 async def main(settings: dict[str, Any]) -> None:
     from tests.streams.apps import APPS

@@ -381,7 +381,10 @@ class Session:
         if self._ends is None or self._handover.waiting or self._barrier:
             return False
         at = runtime.positions
-        return all(at.get(place, end) >= end for place, end in self._ends.items())
+        is_through = all(at.get(place, end) >= end for place, end in self._ends.items())
+        if is_through:
+            self._figures.lag = 0
+        return is_through
 
     async def _insist(self, act: Callable[[], Awaitable[Any]]) -> None:
         """Do something again until the brokers answer, with growing pauses.

@@ -33,7 +33,8 @@ class StreamSettings(Config, frozen=True, kw_only=True):
         instance_id: A name of its own for this process, kept over restarts: one that comes back
             under it goes on at once where it was. Two of the same name end the older one.
         retry_backoff_max_ms: Longest pause between attempts while the brokers are away.
-        stop_at_end: Process what is there at the start, then stop by itself.
+        stop_at_end: Process what is there at the start, then stop by itself. With several
+            processes each goes by its own share; what others send to it later, the next run takes.
     """
 
     app_id: str
