@@ -56,7 +56,7 @@ differential: $(READY)  ## the same requests to Apache Kafka and to our broker; 
 
 sim: $(READY)    ## broker and workers in a simulated world, seed after seed, half an hour long
 	@SUMMIT_SIM_SEEDS=20 $(BIN)/pytest -q tests/sim/test_cleaning_crash.py
-	@SUMMIT_SIM_SEEDS=300 $(BIN)/pytest -q tests/sim/test_runtime_sim.py
+	@SUMMIT_SIM_SEEDS=300 $(BIN)/pytest -q tests/sim/test_runtime_sim.py tests/streams/test_runtime_sim.py
 	@$(BIN)/python -m tests.sim.run $(SIM_ARGS)
 
 fuzz: $(READY)   ## a million hostile requests against a broker in process, at most 90 minutes long
