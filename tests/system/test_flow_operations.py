@@ -40,13 +40,15 @@ def summit(broker: str, *arguments: str, stdin: bytes = b"") -> Any:
 
 
 def produce(broker: str, seconds: range) -> None:
-    """A failure of each key in each of these seconds."""
+    """A failure of each key in each of these seconds; a key's in one partition, so in order."""
     lines = [
         json.dumps({"eventType": "failed", "timestamp": T0 + 1000 * second, "ip": f"k{key}"})
         for second in seconds
         for key in range(KEYS)
     ]
-    done = run("produce", "auth", "-b", broker, stdin="\n".join(lines).encode())
+    done = run(
+        "produce", "auth", "--key-field", "ip", "-b", broker, stdin="\n".join(lines).encode()
+    )
     assert done.returncode == 0, done.stderr.decode()
 
 
