@@ -59,8 +59,10 @@ async def pause(server: str, *, paused: bool) -> None:
     await publish(server, document)
 
 
-async def settled(server: str, done: Callable[[Progress], bool], timeout_s: float) -> float:
-    """Seconds until what the workers have told satisfies `done`."""
+async def settled(
+    server: str, done: Callable[[Progress], bool], timeout_s: float
+) -> tuple[float, Progress]:
+    """Seconds until what the workers have told satisfies `done`; and what they have told."""
     follower = ProgressFollower([server], SystemClock())
     await follower.start()
     began = time.perf_counter()
@@ -68,7 +70,7 @@ async def settled(server: str, done: Callable[[Progress], bool], timeout_s: floa
         async with asyncio.timeout(timeout_s):
             while not done(follower.progress):
                 await asyncio.sleep(0.02)
-        return time.perf_counter() - began
+        return time.perf_counter() - began, follower.progress
     finally:
         await follower.stop()
 

@@ -26,6 +26,8 @@ from bench.cep.w1_data import Workload, generate
 from bench.flow.harness import TOPIC, Cpu, alerts, ends, pause, publish, settled, worker
 
 from summit.client import Admin, StreamProducer, TopicConfig, keyed_partition
+from summit.journal.progress import Progress
+from summit.journal.worker_figures import WorkerFigures
 
 PARTITIONS = 4
 DELAY = "5s"
@@ -123,12 +125,16 @@ async def measure(arguments: argparse.Namespace, workload: Workload, server: str
             seen = [record.seen for record in progress.workers]
             return all(s.get(name, 0) >= end for s in seen for name, end in goal.items())
 
-        took_s = await settled(server, is_done, TIMEOUT_S)
+        took_s, _ = await settled(server, is_done, TIMEOUT_S)
         spent = cpu.spent()
+        events = len(workload.values)
+        _, told = await settled(
+            server, lambda p: sum(f.events for f in _figures(p)) >= events, TIMEOUT_S
+        )
+        figures = _figures(told)
         found = await alerts(server)
     broker_s = spent.pop(pid)
     workers_s = sum(spent.values())
-    events = len(workload.values)
     line: dict[str, Any] = {
         "order": arguments.order, "relevance": arguments.relevance,
         "workers": arguments.workers, "events": events, "alerts": len(found),
@@ -138,11 +144,17 @@ async def measure(arguments: argparse.Namespace, workload: Workload, server: str
         "bare_consume_cpu_s": round(read_bare(server, events), 2),
         "target_events_per_cpu_s": EVENTS_PER_CPU_S_MIN,
     }  # fmt: skip
+    for name in ("state_records", "state_bytes", "exchange_events", "exchange_bytes", "commits"):
+        line[f"{name}_per_event"] = round(sum(getattr(f, name) for f in figures) / events, 4)
     line["ratio_to_bare"] = round(workers_s / line["bare_consume_cpu_s"], 2)
     if arguments.order == "eventTime" and arguments.relevance != 100:
         exact = sorted((str(a.key["user"]), a.first_seen, a.last_seen) for a in found)
         line["alerts_correct"] = exact == sorted(workload.expected)
     show("flow.w1", **line)
+
+
+def _figures(progress: Progress) -> list[WorkerFigures]:
+    return [told.figures for told in progress.told.values() if told.figures is not None]
 
 
 def main() -> None:

@@ -133,10 +133,7 @@ class Transactor:
         deadline_ms = self._clock.monotonic_ms() + self._timeout_ms
         try:
             self._handle.begin_transaction()
-            for index, record in enumerate(others):
-                self._produce_one(record, None, deadline_ms)
-                if index % _POLL_EVERY == 0:
-                    self._handle.poll(0)
+            self._give(others, deadline_ms)
             written = self._produce(watched, deadline_ms)
             self._produce(closing(written), deadline_ms)
             parts = [
@@ -153,6 +150,20 @@ class Transactor:
         except SystemError as error:  # what confluent-kafka makes of a flush once it is fenced
             raise Closed("client.fenced", reason=str(error)) from error
         return written
+
+    def _give(self, records: Sequence[Outgoing], deadline_ms: float) -> None:
+        """Hand records over whose refusal the commit will tell."""
+        produce = self._handle.produce
+        for index, record in enumerate(records):
+            if record.headers or record.timestamp_ms:
+                self._produce_one(record, None, deadline_ms)
+            else:
+                try:  # names cost as much as the call itself
+                    produce(record.topic, record.value, record.key, record.partition)
+                except BufferError:
+                    self._produce_one(record, None, deadline_ms)
+            if index % _POLL_EVERY == 0:
+                self._handle.poll(0)
 
     def _produce(self, records: Sequence[Outgoing], deadline_ms: float) -> list[Written]:
         """Returns when every record is acknowledged. Raises what the first refusal says."""
