@@ -164,7 +164,10 @@ class Lane:
         self.forget(key)
         self.dirty.discard(key)
         if runs.count or runs.held:
-            self._busy[key] = runs
+            if len(self._busy) < KEYS_UNPACKED_MAX:
+                self._busy[key] = runs
+            else:
+                self._packed[key] = data
             self.live_runs += runs.count
             self._set_timer(key, runs)
 
