@@ -5,7 +5,10 @@ from collections import Counter
 
 import pytest
 
-FACADES = ("summit.stream_processing", "summit.event_processing", "summit.stream_ingestion")
+FACADES = (
+    "summit.stream_processing", "summit.event_processing", "summit.cep_engine",
+    "summit.stream_ingestion",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FACADES)

@@ -380,6 +380,9 @@ _ROWS = (
     ErrorSpec("pattern.state", "Corrupt", 500, None, False,
               "the saved state of a pattern cannot be read: {reason}",
               "Run the version that wrote it; or rebuild it from the events instead of its saved state."),
+    ErrorSpec("correlation.state", "Corrupt", 500, None, False,
+              "the saved state of a correlation cannot be read: {reason}",
+              "Run the version that wrote it; or begin anew without its saved state."),
     # ---- alerts, journal, flow ----
     ErrorSpec("journal.state", "Corrupt", 500, None, False,
               "a record of _summit.state cannot be read: {reason}",

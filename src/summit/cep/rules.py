@@ -58,9 +58,7 @@ class Rule:
 
     def sees_topic(self, topic: str) -> bool:
         """Whether the rule's stream takes events from the topic."""
-        if not self.plan.topics:
-            return is_user_topic(topic)
-        return any(fnmatchcase(topic, name) for name in self.plan.topics)
+        return sees_topic(self.plan.topics, topic)
 
     def fields(self) -> Iterator[Path]:
         """Every field of an event that the rule reads."""
@@ -105,6 +103,13 @@ class Rule:
             source = f"def key(e):\n return {names.bind(many_key)}(({', '.join(codes)}))\n"
         made: KeyOf = names.define(source, "key")
         return made
+
+
+def sees_topic(topics: Sequence[str], topic: str) -> bool:
+    """Whether a rule with these `topics` takes events from a topic."""
+    if not topics:
+        return is_user_topic(topic)
+    return any(fnmatchcase(topic, name) for name in topics)
 
 
 def is_user_topic(topic: str) -> bool:

@@ -8,11 +8,13 @@ later than due, never missed.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from typing import Final
 
 from summit.cep.keys import Key, key_text
 
 BUCKETS_PER_WITHIN = 16
+_STALE_MAX: Final = 1_000  # replaced timers that are left where they are, beside one a key
 
 
 class TidyTimers:
@@ -71,6 +73,14 @@ class ExactTimers:
             return
         self._set[key] = deadline_ms
         heappush(self._heap, (deadline_ms, key_text(key), key))
+        if len(self._heap) > 2 * len(self._set) + _STALE_MAX:
+            self._heap = [timer for timer in self._heap if self._set.get(timer[2]) == timer[0]]
+            heapify(self._heap)
+
+    def peek(self) -> tuple[float, Key] | None:
+        """The next timer, its time and key, without taking it out."""
+        at_ms = self.next_ms
+        return (at_ms, self._heap[0][2]) if self._heap else None
 
     def take(self, now_ms: float) -> tuple[float, Key] | None:
         """Take out the next timer that is due at `now_ms`: its time and key."""

@@ -6,16 +6,13 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
-
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter, Payload
-from summit.base.errors import Invalid
 from summit.cep.chunks import Chunk
 from summit.documents import PatternDocument, validate_pattern
 from summit.documents.event_pattern import EventPattern
 from summit.event_processing.sequence import make_sequence
-from summit.events.event import Event
+from summit.events.event import event_bytes
 from summit.flow.engine import Engine, Made
 from summit.flow.trying import Tried, try_pattern
 
@@ -24,7 +21,6 @@ Pattern = EventPattern | Mapping[str, Any]
 Given = Any
 
 _OWN_TOPIC = "events"
-_encode = msgspec.json.Encoder().encode
 
 
 class CEPEngine(Emitter):
@@ -84,7 +80,7 @@ class CEPEngine(Emitter):
         Raises: Invalid as `register_pattern`.
         """
         _, document = _checked(pattern)
-        return try_pattern(document.plan, [_value(event) for event in events])
+        return try_pattern(document.plan, [event_bytes(event) for event in events])
 
     # ---- events ----
 
@@ -102,7 +98,7 @@ class CEPEngine(Emitter):
         if not given:
             return []
         now_ms = self._clock.now_ms()
-        values = [_value(event) for event in given]
+        values = [event_bytes(event) for event in given]
         first, self._next_offset = self._next_offset, self._next_offset + len(given)
         offsets = range(first, self._next_offset)
         # One at a time, so that each event's matches are told before `event:processed` of it.
@@ -141,18 +137,3 @@ def _checked(pattern: Pattern) -> tuple[EventPattern, PatternDocument]:
 
 def _plans(patterns: Mapping[str, tuple[EventPattern, PatternDocument]]) -> list[Any]:
     return [dataclasses.replace(document.plan, topics=()) for _, document in patterns.values()]
-
-
-def _value(event: Given) -> bytes:
-    if isinstance(event, bytes):
-        return event
-    if isinstance(event, str):
-        return event.encode()
-    if isinstance(event, Event):
-        return _encode({"eventId": event.event_id, "timestamp": event.timestamp, **event.value})
-    if isinstance(event, Mapping):
-        return _encode(dict(event))
-    value = getattr(event, "value", None)
-    if isinstance(value, bytes):
-        return value
-    raise Invalid("event.not_object", kind=type(event).__name__)

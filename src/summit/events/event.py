@@ -16,6 +16,7 @@ from summit.events.times import epoch_ms
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode_json = msgspec.json.Decoder().decode
+_encode_json = msgspec.json.Encoder().encode
 _find_type = compile_path("eventType")
 _find_id = compile_path("eventId")
 _find_source = compile_path("source")
@@ -173,6 +174,29 @@ def make_event(value: object, transport: Transport | None = None) -> Event:
         value=value,
         transport=around,
     )
+
+
+def event_bytes(event: Any) -> bytes:
+    """An event that someone hands over, as the value of a record.
+
+    Args:
+        event: A mapping with the names of the wire, an `Event`, JSON text or bytes, or a record
+            whose value is JSON.
+    Raises: Invalid("event.not_object").
+    """
+    if isinstance(event, bytes):
+        return event
+    if isinstance(event, str):
+        return event.encode()
+    if isinstance(event, Event):
+        own = {"eventId": event.event_id, "timestamp": event.timestamp}
+        return _encode_json({**own, **event.value})
+    if isinstance(event, Mapping):
+        return _encode_json(dict(event))
+    value = getattr(event, "value", None)
+    if isinstance(value, bytes):
+        return value
+    raise Invalid("event.not_object", kind=type(event).__name__)
 
 
 def event_time(own: object, record_ms: int) -> int:

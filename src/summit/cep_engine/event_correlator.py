@@ -1,0 +1,143 @@
+"""`EventCorrelator`: the guide's engine for correlation rules, in one process and in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from summit.base.clock import Clock, SystemClock
+from summit.base.emitter import Emitter, Payload
+from summit.cep.chunks import Chunk
+from summit.cep.correlator import Correlator
+from summit.cep.groups import Correlation
+from summit.documents.correlation import CorrelationPlan, validate_correlation
+from summit.documents.correlation_rule import CorrelationRule
+from summit.events.event import event_bytes
+
+_OWN_TOPIC: Final = "events"
+_EVENT_BYTES_MAX: Final = 1 << 40  # no log keeps these events, so groups keep them whole
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+class EventCorrelator(Emitter):
+    """Groups events by their keys over time; one loop's. Nothing outlives the process.
+
+    Groups stay open from call to call. Time is that of the events: their own `timestamp`, or now;
+    an event older than one before it counts as if it had come with that. So a group whose time is
+    over is closed by the next event of any key. The `topics` of rules do not matter here.
+
+    Events told: `events:correlated` {rule, events, key, count, close_reason} when a group has its
+    `min_events` (`close_reason` is None; as it stands at the end of the call, if it is open then),
+    and again, complete, when it is closed: `window` (its time is over), `gap` (its session is),
+    `max` (it has `max_events`), `evicted` (the rule's limits). A group that is closed by the event
+    that gives it enough is told once.
+    `event:rejected` {code, message, event} for what is no event; `error`.
+    """
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        super().__init__()
+        self._clock = clock or SystemClock()
+        self._rules: dict[str, tuple[CorrelationRule, CorrelationPlan]] = {}
+        self._correlator = Correlator((), event_bytes_max=_EVENT_BYTES_MAX)
+        self._next_offset = 0
+
+    def register_correlation_rule(self, rule: CorrelationRule | Mapping[str, Any]) -> None:
+        """Let a rule act from now on; the same id = a new version.
+
+        Groups that are open under a version that means the same stay open; others are dropped
+        and counted.
+
+        Raises: Invalid with `problems`, each with a pointer into the document.
+        """
+        made = rule if isinstance(rule, CorrelationRule) else CorrelationRule.from_dict(rule)
+        document = validate_correlation(made.to_dict())
+        named = made if made.name is not None else made.replace(name=document.plan.name)
+        plan = dataclasses.replace(document.plan, topics=(_OWN_TOPIC,))
+        self._rules[document.id] = (named, plan)
+        active = [each for given, each in self._rules.values() if given.enabled is not False]
+        self._correlator.replace_rules(active)
+
+    async def correlate_events(self, events: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
+        """Take events, in order.
+
+        A bad event raises nothing: it is told by `event:rejected`. An event without the key is
+        skipped and counted. Listeners have run when this returns, async ones have been started.
+
+        Args:
+            events: Mappings with the names of the wire, `Event`s, JSON texts or bytes, or records
+                whose value is JSON.
+        Returns: The groups that got an event or were closed, and have `min_events`: their events
+            by `ruleId:key`. A key of one text stands as it is, any other as a JSON list. Where a
+            key has several such groups, the further ones are `ruleId:key#2`, `ruleId:key#3`, …
+        """
+        given = list(events)
+        if not given:
+            return {}
+        now_ms = self._clock.now_ms()
+        values = [event_bytes(event) for event in given]
+        first, self._next_offset = self._next_offset, self._next_offset + len(given)
+        offsets = range(first, self._next_offset)
+        chunk = Chunk(_OWN_TOPIC, 0, offsets, [now_ms] * len(given), values)
+        done = self._correlator.apply([chunk])
+        for reject in done.rejected:
+            event = given[reject.offset - first]
+            payload = Payload(code=reject.code, message=reject.message, event=event)
+            self.emit("event:rejected", payload)
+        still_open = self._correlator.open_groups(done.dirty)
+        grown = {_identity(found): found for found in still_open}
+        for found in done.correlations:
+            self._tell(grown.get(_identity(found), found))
+        closed = [found for found in done.correlations if found.close_reason is not None]
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for found in (*closed, *still_open):
+            groups[_free_name(found, groups)] = _events(found)
+        return groups
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """Counters of the engine and, summed up, of its rules.
+
+        `without_key` are events that were skipped; `groups` are open now; `evicted` and `dropped`
+        are groups that were closed before their time, or went with their rule.
+        """
+        return self._correlator.stats()
+
+    def _tell(self, found: Correlation) -> None:
+        if not self.has_listeners("events:correlated"):
+            return
+        rule, _ = self._rules[found.rule_id]
+        self.emit(
+            "events:correlated",
+            Payload(
+                rule=rule, events=_events(found), key=_key_text(found.key), count=found.count,
+                close_reason=found.close_reason,
+            ),
+        )  # fmt: skip
+
+
+def _identity(found: Correlation) -> tuple[str, int]:
+    """What tells groups apart; two may have the same key and start."""
+    return found.rule_id, found.events[0].offset
+
+
+def _events(found: Correlation) -> list[dict[str, Any]]:
+    return [_decode(event.value) for event in found.events if event.value is not None]
+
+
+def _key_text(key: tuple[object, ...]) -> str:
+    if len(key) == 1 and isinstance(key[0], str):
+        return key[0]
+    return _encode(key).decode()
+
+
+def _free_name(found: Correlation, taken: Mapping[str, Any]) -> str:
+    name = f"{found.rule_id}:{_key_text(found.key)}"
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        free = f"{name}#{number}"
+    return free
