@@ -34,3 +34,13 @@ def test_exact_timers_fire_by_time_then_key_and_the_last_setting_counts() -> Non
         fired.append(due)
     assert fired == [(10, "late"), (20, "a"), (20, "b")]
     assert timers.next_ms == NEVER
+
+
+def test_replaced_timers_do_not_pile_up() -> None:
+    timers = ExactTimers()
+    for n in range(10_000):
+        timers.set("k", n)
+        timers.set("other", 20_000 - n)
+    assert len(timers._heap) <= 1_004
+    assert timers.peek() == (9_999, "k")
+    assert [timers.take(50_000) for _ in range(3)] == [(9_999, "k"), (10_001, "other"), None]

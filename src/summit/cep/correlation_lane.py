@@ -27,7 +27,6 @@ class CorrelationCounters:
         completed: Groups that had enough events.
         incomplete: Groups that were closed without.
         evicted: Groups closed before their time, because of the rule's limits.
-        dropped: Groups that went with their rule.
     """
 
     taken: int = 0
@@ -37,7 +36,6 @@ class CorrelationCounters:
     completed: int = 0
     incomplete: int = 0
     evicted: int = 0
-    dropped: int = 0
 
 
 class CorrelationLane:

@@ -8,7 +8,9 @@ boundaries change nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +18,7 @@ import msgspec
 from summit.base.errors import Invalid
 from summit.base.limits import CAPTURED_BYTES_MAX, EVENT_AHEAD_MS_MAX
 from summit.cep.chunks import Chunk, source_of
-from summit.cep.correlation_lane import CorrelationLane
+from summit.cep.correlation_lane import CorrelationCounters, CorrelationLane
 from summit.cep.frontier import Frontier, Place, View
 from summit.cep.groups import Correlation
 from summit.cep.keys import Key, make_key
@@ -28,7 +30,7 @@ from summit.events.event import Event, decode_value, event_time, field_reader, m
 from summit.events.fields import compile_path
 from summit.events.times import TIME_MS_MAX, TIME_MS_MIN
 
-_COUNTERS: Final = ("events", "unseen", "rejected", "clamped", "ahead", "untyped")
+_COUNTERS: Final = ("events", "unseen", "rejected", "clamped", "ahead", "untyped", "dropped")
 _NEVER: Final = float("inf")
 _find_type = compile_path("eventType")
 _encode = msgspec.json.Encoder().encode
@@ -95,6 +97,7 @@ class Correlator:
         self._frontier = Frontier()
         self._event_bytes_max = event_bytes_max
         self._counters = dict.fromkeys(_COUNTERS, 0)
+        self._of_gone_rules = Counter(asdict(CorrelationCounters()))
         self._rules: list[_Rule] = []
         self._here: list[_Rule] = []  # those that see the chunk's topic
         self._told: list[Correlation] = []
@@ -113,11 +116,10 @@ class Correlator:
             lane.plan = plan
             self._rules.append(_Rule(lane, self._frontier))
         gone: set[StateKey] = set()
-        heirs = {rule.lane.plan.id: rule.lane for rule in self._rules}
         for state_id, lane in before.items():
             gone |= {StateKey(state_id, key) for key in lane.all_keys()}
-            if (heir := heirs.get(lane.plan.id)) is not None:
-                heir.counters.dropped += lane.groups
+            self._counters["dropped"] += lane.groups
+            self._of_gone_rules.update(asdict(lane.counters))
         return gone
 
     # ---- batches ----
@@ -264,7 +266,7 @@ class Correlator:
         """Drop a key's open groups, untold and counted; unknown rules and keys are ignored."""
         lane = self._lane(key.rule)
         if lane is not None:
-            lane.counters.dropped += lane.forget(key.key)
+            self._counters["dropped"] += lane.forget(key.key)
 
     def state_keys(self) -> list[StateKey]:
         """Every key with open groups."""
@@ -301,12 +303,15 @@ class Correlator:
         self._frontier.rest((topic, partition), clock_ms, idle=idle)
 
     def stats(self) -> dict[str, int]:
-        """Counters since the correlator was made; those of rules are sums."""
-        totals = dict(self._counters)
+        """Counters since the correlator was made; those of rules, also of gone ones, are sums.
+
+        `dropped` are open groups that were forgotten or went with their rule, untold.
+        """
+        totals = Counter(self._counters)
+        totals.update(self._of_gone_rules)
         for counts in self.rule_stats().values():
-            for name, count in counts.items():
-                totals[name] = totals.get(name, 0) + count
-        return totals
+            totals.update(counts)
+        return dict(totals)
 
     def rule_stats(self) -> dict[str, dict[str, int]]:
         """`CorrelationCounters` by rule id, with `keys`, `groups` and `events_kept` of now."""
