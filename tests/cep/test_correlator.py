@@ -135,6 +135,13 @@ def test_a_path_by_event_type_and_fields_of_containers() -> None:
     assert counts["without_key"] == 1
 
 
+def test_a_key_of_the_record() -> None:
+    correlator = Correlator([rule(correlationKey=None, correlationKeys=["key", "headers.h"])])
+    value, headers = event("a", 0), [("h", b"v")]
+    done = correlator.apply([Chunk("t", 0, [0], [0], [value], [headers], [b"from"])])
+    assert told(done.correlations) == [(("from", "v"), [0], 1, 0, 0, None)]
+
+
 def test_what_is_no_event_is_rejected_with_its_place() -> None:
     correlator = Correlator([rule()])
     values = [None, b"{", b"[1]", event("a", "noon", k="x"), event("a", 5, k="x")]
@@ -260,6 +267,14 @@ def test_groups_stay_with_a_rule_that_means_the_same() -> None:
     assert key_text(gone.key) == '["x"]'
     assert correlator.dump(gone) is None
     assert correlator.stats()["dropped"] == 1
+
+
+def test_counters_outlive_a_change_of_rules() -> None:
+    correlator = Correlator([rule()])
+    correlator.apply(chunks([at(0, k=None)]))
+    for plan in (rule(name="same, with no group open"), rule(timeWindow=11)):
+        correlator.replace_rules([plan])
+        assert correlator.stats()["without_key"] == 1
 
 
 def test_what_is_forgotten_is_counted() -> None:

@@ -98,11 +98,16 @@ class CorrelationLane:
         """When the next group is over; infinite when none is open."""
         while (first := self._timers.peek()) is not None:
             at_ms, key = first
-            end_ms = self._next_over(self._keys[key])[1][0]
+            end_ms = self._next_over(self._keys[key]).over_ms(self.plan)
             if end_ms == at_ms:
                 return at_ms
             self._timers.set(key, end_ms)
         return _NEVER
+
+    @property
+    def soon_ms(self) -> float:
+        """No group is over before this time; quicker to tell than when one is."""
+        return self._timers.next_ms
 
     def open_groups(self, key: Key) -> list[Correlation]:
         """The open groups of a key that have enough events."""
@@ -152,8 +157,8 @@ class CorrelationLane:
         """Close the group that is over first; without a reason, for its own."""
         first = self._timers.peek()
         assert first is not None
-        group, (_, own) = self._next_over(self._keys[first[1]])
-        self._close(first[1], group, reason or own, told)
+        group = self._next_over(self._keys[first[1]])
+        self._close(first[1], group, reason or group.why_over(self.plan), told)
 
     def _close(self, key: Key, group: Group, reason: CloseReason, told: list[Correlation]) -> None:
         groups = self._keys[key]
@@ -173,13 +178,14 @@ class CorrelationLane:
             self.counters.completed += 1
         told.append(group.told(self.plan, key_values(key), reason))
 
-    def _next_over(self, groups: list[Group]) -> tuple[Group, tuple[int, CloseReason]]:
-        """The group of a key that is over first, with its end and reason."""
-        ends = [(group, group.deadline(self.plan)) for group in groups]
-        return min(ends, key=lambda end: end[1][0])
+    def _next_over(self, groups: list[Group]) -> Group:
+        """The group of a key that is over first."""
+        if len(groups) == 1:
+            return groups[0]
+        return min(groups, key=lambda group: group.over_ms(self.plan))
 
     def _set_timer(self, key: Key, groups: list[Group]) -> None:
-        self._timers.set(key, self._next_over(groups)[1][0])
+        self._timers.set(key, self._next_over(groups).over_ms(self.plan))
 
 
 def _at(event: EventRef, taken_ms: int) -> EventRef:

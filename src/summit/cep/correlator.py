@@ -9,7 +9,7 @@ boundaries change nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -19,14 +19,12 @@ from summit.base.errors import Invalid
 from summit.base.limits import CAPTURED_BYTES_MAX, EVENT_AHEAD_MS_MAX
 from summit.cep.chunks import Chunk, source_of
 from summit.cep.correlation_lane import CorrelationCounters, CorrelationLane
-from summit.cep.frontier import Frontier, Place, View
+from summit.cep.correlation_rules import Around, SeenRule
+from summit.cep.frontier import Frontier, Place
 from summit.cep.groups import Correlation
-from summit.cep.keys import Key, make_key
-from summit.cep.making import transport_of
 from summit.cep.match import EventRef, Rejected, StateKey
-from summit.cep.rules import sees_topic
 from summit.documents.correlation import CorrelationPlan
-from summit.events.event import Event, decode_value, event_time, field_reader, make_event
+from summit.events.event import decode_value, event_time, make_event
 from summit.events.fields import compile_path
 from summit.events.times import TIME_MS_MAX, TIME_MS_MIN
 
@@ -34,8 +32,6 @@ _COUNTERS: Final = ("events", "unseen", "rejected", "clamped", "ahead", "untyped
 _NEVER: Final = float("inf")
 _find_type = compile_path("eventType")
 _encode = msgspec.json.Encoder().encode
-
-KeyOf = Callable[[Event], Key | None]
 
 
 class Correlated(msgspec.Struct, frozen=True, gc=False):
@@ -54,34 +50,6 @@ class Correlated(msgspec.Struct, frozen=True, gc=False):
     next_timer_ms: int | None
 
 
-class _Rule:
-    """One rule: its lane, what it sees, and how it finds keys."""
-
-    def __init__(self, lane: CorrelationLane, frontier: Frontier) -> None:
-        plan = lane.plan
-        self.lane = lane
-        self.view = View(frontier, self.sees)
-        self.others_ms = _NEVER  # how far the other partitions let F come, in this chunk
-        self._key_of: dict[str, KeyOf] = {}
-        self._by_type = any(part.path is None for part in plan.keys)
-        self._types = None if plan.types is None else frozenset(plan.types)
-
-    def sees(self, topic: str) -> bool:
-        return sees_topic(self.lane.plan.topics, topic)
-
-    def wants(self, event_type: str) -> bool:
-        return self._types is None or event_type in self._types
-
-    def key(self, event: Event) -> Key | None:
-        """The key of an event that the rule wants; None = it lacks a part."""
-        read = self._key_of.get(event.event_type if self._by_type else "")
-        if read is None:
-            read = _key_of(self.lane.plan, event.event_type)
-            if not self._by_type or self._types is not None:  # else types could fill it for ever
-                self._key_of[event.event_type if self._by_type else ""] = read
-        return read(event)
-
-
 class Correlator:
     """Runs correlation rules over batches.
 
@@ -98,8 +66,8 @@ class Correlator:
         self._event_bytes_max = event_bytes_max
         self._counters = dict.fromkeys(_COUNTERS, 0)
         self._of_gone_rules = Counter(asdict(CorrelationCounters()))
-        self._rules: list[_Rule] = []
-        self._here: list[_Rule] = []  # those that see the chunk's topic
+        self._rules: list[SeenRule] = []
+        self._here: list[SeenRule] = []  # those that see the chunk's topic
         self._told: list[Correlation] = []
         self._rejected: list[Rejected] = []
         self.replace_rules(plans)
@@ -112,9 +80,11 @@ class Correlator:
         before = {rule.lane.plan.state_id: rule.lane for rule in self._rules}
         self._rules = []
         for plan in plans:
-            lane = before.pop(plan.state_id, None) or CorrelationLane(plan)
+            lane = before.pop(plan.state_id, None)
+            if lane is None:
+                lane = CorrelationLane(plan)
             lane.plan = plan
-            self._rules.append(_Rule(lane, self._frontier))
+            self._rules.append(SeenRule(lane, self._frontier))
         gone: set[StateKey] = set()
         for state_id, lane in before.items():
             gone |= {StateKey(state_id, key) for key in lane.all_keys()}
@@ -187,22 +157,15 @@ class Correlator:
             return False
         if own_ms < taken_ms:
             self._counters["clamped"] += 1
-        headers = None if chunk.headers is None else chunk.headers[n]
-        record_key = None if chunk.keys is None else chunk.keys[n]
-        transport = transport_of(
-            chunk.topic, chunk.partition, chunk.offsets[n], record_key, chunk.timestamps_ms[n],
-            headers,
-        )  # fmt: skip
-        event = make_event(parsed, transport)
-        event.timestamp = own_ms
+        around = Around(chunk, n, parsed)
         ref: EventRef | None = None
         for rule in wanting:
-            key = rule.key(event)
+            key = rule.key(event_type, parsed, around)
             if key is None:
                 rule.lane.counters.without_key += 1
                 continue
             if ref is None:
-                ref = self._ref(chunk, n, event, taken_ms, headers)
+                ref = self._ref(chunk, n, around, own_ms, taken_ms)
             rule.lane.take(key, ref, event_type, self._told)
         return ref is not None
 
@@ -211,9 +174,13 @@ class Correlator:
             rule.lane.fire(min(rule.others_ms, own_ms), self._told)
 
     def _timer_ms(self) -> float:
-        """The time of this chunk's partition at which a group is over: others let F come so far."""
-        ends = ((rule.lane.next_timer_ms, rule.others_ms) for rule in self._here)
-        return min((end for end, others_ms in ends if others_ms >= end), default=_NEVER)
+        """The time of this chunk's partition before which no group is over."""
+        first = _NEVER
+        for rule in self._here:
+            soon = rule.lane.soon_ms
+            if soon < first and rule.others_ms >= soon:
+                first = soon
+        return first
 
     def _time(self, parsed: Any, stamp_ms: int) -> int:
         own_ms = event_time(parsed.get("timestamp"), stamp_ms)
@@ -224,17 +191,19 @@ class Correlator:
             return stamp_ms
         return own_ms
 
-    def _ref(self, chunk: Chunk, n: int, event: Event, taken_ms: int, headers: Any) -> EventRef:
+    def _ref(self, chunk: Chunk, n: int, around: Around, own_ms: int, taken_ms: int) -> EventRef:
         value = chunk.values[n]
         assert value is not None
+        headers = None if chunk.headers is None else chunk.headers[n]
         is_whole = len(value) <= self._event_bytes_max
         projection = None
         if not is_whole:
+            event = around.event()
             shown = {"eventId": event.event_id, "eventType": event.event_type}
-            projection = _encode({**shown, "timestamp": event.timestamp})
+            projection = _encode({**shown, "timestamp": own_ms})
         return EventRef(
             chunk.topic, chunk.partition, chunk.offsets[n], source_of(headers) if headers else None,
-            event.timestamp, taken_ms, bytes(value) if is_whole else None, projection,
+            own_ms, taken_ms, bytes(value) if is_whole else None, projection,
         )  # fmt: skip
 
     def _reject(self, chunk: Chunk, n: int, code: str, message: str) -> None:
@@ -319,15 +288,6 @@ class Correlator:
 
     def _lane(self, state_id: str) -> CorrelationLane | None:
         return next((r.lane for r in self._rules if r.lane.plan.state_id == state_id), None)
-
-
-def _key_of(plan: CorrelationPlan, event_type: str) -> KeyOf:
-    """How a rule finds the key of events of a type."""
-    paths = [part.path_for(event_type) for part in plan.keys]
-    if None in paths:
-        return lambda event: None
-    reads: Sequence[Callable[[Event], Any]] = [field_reader(path) for path in paths if path]
-    return lambda event: make_key([read(event) for read in reads])
 
 
 def _parse(value: bytes | None) -> dict[str, Any]:

@@ -78,14 +78,19 @@ class Group:
         """Whether it closes because of its number of events."""
         return not plan.caps and self.count >= plan.max_events
 
-    def deadline(self, plan: CorrelationPlan) -> tuple[int, CloseReason]:
-        """When it is over (the first time outside), and why."""
-        over: list[tuple[int, CloseReason]] = []
-        if plan.window_ms is not None:
-            over.append((self.start_ms + plan.window_ms, "window"))
-        if plan.gap_ms is not None:
-            over.append((self.end_ms + plan.gap_ms + 1, "gap"))
-        return min(over, key=lambda pair: pair[0])
+    def over_ms(self, plan: CorrelationPlan) -> int:
+        """When it is over: the first time that is outside."""
+        window_ms, gap_ms = plan.window_ms, plan.gap_ms
+        if gap_ms is None:
+            assert window_ms is not None  # every rule has one of the two
+            return self.start_ms + window_ms
+        by_gap = self.end_ms + gap_ms + 1
+        return by_gap if window_ms is None else min(by_gap, self.start_ms + window_ms)
+
+    def why_over(self, plan: CorrelationPlan) -> CloseReason:
+        """What ends it then."""
+        by_window = None if plan.window_ms is None else self.start_ms + plan.window_ms
+        return "window" if by_window == self.over_ms(plan) else "gap"
 
     def told(self, plan: CorrelationPlan, key: tuple[object, ...], reason: CloseReason | None
              ) -> Correlation:  # fmt: skip
@@ -101,7 +106,7 @@ def find_group(groups: list[Group], time_ms: int, plan: CorrelationPlan) -> tupl
         if time_ms < group.start_ms:
             if _is_near(time_ms, group.start_ms, plan):
                 return group, group.start_ms
-        elif time_ms < group.deadline(plan)[0]:
+        elif time_ms < group.over_ms(plan):
             return group, time_ms
     opened = Group(time_ms)
     place = sum(group.start_ms <= time_ms for group in groups)
