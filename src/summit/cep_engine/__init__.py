@@ -5,11 +5,12 @@
     correlator.on("events:correlated", lambda found: print(found.rule.name, len(found.events)))
     await correlator.correlate_events([{"eventType": "user.login", "sessionId": "s-1"}])
 
-What the guide's package has beyond that (`PatternMatcher`, `AnomalyDetector`) comes with later
-versions and is not exported before it works.
+`PatternMatcher` finds patterns in finished lists. What the guide's package has beyond that
+(`AnomalyDetector`) comes with later versions and is not exported before it works.
 """
 
 from summit.cep_engine.event_correlator import EventCorrelator
+from summit.cep_engine.pattern_matcher import PatternMatcher
 from summit.documents.correlation_rule import CorrelationRule
 
-__all__ = ["CorrelationRule", "EventCorrelator"]
+__all__ = ["CorrelationRule", "EventCorrelator", "PatternMatcher"]
