@@ -194,6 +194,20 @@ def test_a_partition_far_behind_opens_a_group_of_its_own() -> None:
     assert told(done.correlations) == [(("x",), [1, 2], 2, 90, 91, None)]
 
 
+def test_a_partition_that_says_nothing_holds_groups_open_until_it_rests_or_goes() -> None:
+    for let_go in (
+        lambda c: c.rest("t", 1, 0, idle=True),
+        lambda c: c.rest("t", 1, 1_000, idle=False),
+        lambda c: c.forget_input("t", 1),
+    ):
+        correlator = Correlator([rule(minEvents=2)])
+        correlator.apply(chunks([at(100), at(101), at(50, k="y", partition=1)]))
+        assert told(correlator.apply(chunks([at(200, k="y")], first=3)).correlations) == []
+        let_go(correlator)
+        closed = told(correlator.apply([]).correlations)
+        assert closed == [(("x",), [0, 1], 2, 100, 101, "window")]
+
+
 def test_an_event_far_past_its_record_gets_the_records_time() -> None:
     correlator = Correlator([rule(minEvents=1)])
     far = event("a", 1_000 + EVENT_AHEAD_MS_MAX + 1, k="x")
