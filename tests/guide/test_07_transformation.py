@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
-pytestmark = pytest.mark.xfail(strict=True, reason="EventTransformer comes with the enrich room")
-
 
 def transformed(email: str, timestamp: object) -> tuple[object, str]:
     """The guide's own lines."""

@@ -374,6 +374,15 @@ _ROWS = (
               "{subject}: {first}{more}", "Leave the field out, or say it in another way."),
     ErrorSpec("stream.not_available", "Invalid", 400, None, False,
               "{subject}: {first}{more}", "Leave the field out."),
+    ErrorSpec("transformation.not_available", "Invalid", 400, None, False,
+              "{subject}: {first}{more}", "Use onError pass, tag or drop."),
+    # ---- enrich ----
+    ErrorSpec("transformation.failed", "Invalid", 400, None, False,
+              "rule '{rule}': '{operation}' of '{field}' could not be done: {reason}",
+              "See what the sender writes there, or correct the rule."),
+    ErrorSpec("transformation.secret", "Invalid", 400, None, False,
+              "the secret {name} cannot be had: {reason}",
+              "Set the variable, put a file there, or give EventTransformer(secrets=…)."),
     # ---- cep ----
     ErrorSpec("pattern.steps", "Invalid", 400, None, False,
               "step '{step}': {reason}", "Correct the step; the pattern page shows what goes together."),

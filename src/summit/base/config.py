@@ -119,6 +119,16 @@ def key_names(cls: type[msgspec.Struct]) -> dict[str, str]:
     return names
 
 
+def camel_name(name: str) -> str:
+    """The name of the wire for a name in Python; one of the wire stays.
+
+    >>> camel_name("mask_char"), camel_name("maskChar")
+    ('maskChar', 'maskChar')
+    """
+    first, *rest = name.split("_")
+    return first + "".join(part.title() for part in rest)
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The most similar of `names`, or None when none is similar."""
     found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)

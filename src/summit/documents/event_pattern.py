@@ -131,12 +131,12 @@ class EventPattern(_Part, frozen=True, kw_only=True):
         for name, (wire, part) in _PARTS.items():
             for key in (name, wire):
                 if key in given:
-                    given[key] = _make_parts(part, given[key], join_pointer("", wire))
+                    given[key] = make_parts(part, given[key], join_pointer("", wire))
         return super().from_dict(given)
 
     def __post_init__(self) -> None:
         for name, (wire, part) in _PARTS.items():
-            value = _make_parts(part, getattr(self, name), join_pointer("", wire))
+            value = make_parts(part, getattr(self, name), join_pointer("", wire))
             msgspec.structs.force_setattr(self, name, value)
         for name in _NESTED:
             msgspec.structs.force_setattr(self, name, _camel(getattr(self, name)))
@@ -167,13 +167,13 @@ _NESTED: Final = (
 )  # fmt: skip
 
 
-def _make_parts(part: type[_Part], value: Any, pointer: str) -> Any:
-    """Mappings made into parts; anything else stays for the type check."""
+def make_parts(part: type[_Part], value: Any, pointer: str) -> Any:
+    """Mappings, also in lists, made into parts; anything else stays for the type check."""
     if isinstance(value, Mapping):
         return _placed(lambda: part.from_dict(value), pointer)
     if isinstance(value, (list, tuple)):
         return [
-            _make_parts(part, item, join_pointer(pointer, number))
+            make_parts(part, item, join_pointer(pointer, number))
             for number, item in enumerate(value)
         ]
     return value

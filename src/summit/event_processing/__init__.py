@@ -5,8 +5,10 @@
     engine.on("alert:generated", lambda alert: print(alert.title))
     await engine.process_event({"eventType": "auth.login.failed", "timestamp": 1})
 
-What the guide's package has beyond that (enricher, transformer, filter, router, alert manager)
-comes with later versions and is not exported before it works.
+`EventTransformer`, `EventFilter` and `EventRouter` change, choose and direct single events.
+
+What the guide's package has beyond that (enricher, alert manager) comes with later versions and
+is not exported before it works.
 """
 
 from summit.alerts import Alert
@@ -17,6 +19,11 @@ from summit.documents.event_pattern import (
     WindowConfig,
 )
 from summit.event_processing.cep_engine import CEPEngine
+from summit.event_processing.event_filter import EventFilter
+from summit.event_processing.event_router import EventRouter
+from summit.event_processing.event_transformer import EventTransformer
+from summit.event_processing.given import ResultEvent
+from summit.event_processing.rules import FilterRule, RouteRule, TransformationRule
 from summit.event_processing.sequence import EventSequence
 from summit.events.event import Event
 from summit.flow.trying import RuleTestResult, Tried, run_document_tests
@@ -27,9 +34,16 @@ __all__ = [
     "Event",
     "EventAction",
     "EventCondition",
+    "EventFilter",
     "EventPattern",
+    "EventRouter",
     "EventSequence",
+    "EventTransformer",
+    "FilterRule",
+    "ResultEvent",
+    "RouteRule",
     "RuleTestResult",
+    "TransformationRule",
     "Tried",
     "WindowConfig",
     "run_document_tests",

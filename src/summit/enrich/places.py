@@ -1,0 +1,124 @@
+"""Where a path leads in an event's value, to change what is there.
+
+A path is looked for where rules look for it (`events.fields`). A part `*` stands for every element
+of a list and every member of a map.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from summit.events.fields import Path, candidates
+
+Value = dict[str, Any]
+
+
+class Place(NamedTuple):
+    """A member of a map or an element of a list."""
+
+    holder: Any
+    key: Any
+
+    @property
+    def value(self) -> Any:
+        """What is there."""
+        return self.holder[self.key]
+
+
+def find(value: Value, path: Path) -> list[Place]:
+    """The places of the first candidate that has a value (not null); none when it is missing."""
+    for candidate in candidates(path):
+        if candidate.place != "value":
+            continue
+        found: list[Place] = []
+        _collect(value, candidate.path, 0, found, deep=False)
+        found = [place for place in found if place.value is not None]
+        if found:
+            return found
+    return []
+
+
+def find_everywhere(value: Value, path: Path) -> list[Place]:
+    """The places of all candidates, for what must not stay anywhere.
+
+    Lists on the way are entered, and a name with dots counts as the path that it spells.
+    Places that hold null are among them.
+    """
+    found: list[Place] = []
+    for candidate in candidates(path):
+        if candidate.place == "value":
+            _collect(value, candidate.path, 0, found, deep=True)
+    unique = {(id(place.holder), place.key): place for place in found}
+    return list(unique.values())
+
+
+def put(value: Value, path: Path, new: Any) -> str | None:
+    """Set a path, counted from the root; maps on the way are made.
+
+    Returns: Why it cannot be, without anything changed; else None.
+    """
+    holder: Any = value
+    for number, part in enumerate(path[:-1]):
+        index = _key(holder, part)
+        if index is None or (type(holder) is list and index == len(holder)):
+            return f"'{'.'.join(path[:number])}' has no place for '{part}'"
+        inner = holder[index] if type(holder) is list else holder.get(part)
+        if inner is None:
+            for rest in reversed(path[number + 1 :]):
+                new = {rest: new}
+            holder[index] = new
+            return None
+        holder = inner
+    key = _key(holder, path[-1])
+    if key is None:
+        return f"'{'.'.join(path[:-1])}' has no place for '{path[-1]}'"
+    if type(holder) is list and key == len(holder):
+        holder.append(new)
+    else:
+        holder[key] = new
+    return None
+
+
+def take(place: Place) -> Any:
+    """Remove what is there, and return it."""
+    return place.holder.pop(place.key)
+
+
+def _key(holder: Any, part: str) -> Any:
+    """What the part means in a map or list (its end included), None when it is neither."""
+    if type(holder) is dict:
+        return part
+    if type(holder) is list and part.isascii() and part.isdigit() and len(part) <= 9:
+        return int(part) if int(part) <= len(holder) else None
+    return None
+
+
+def _collect(value: Any, path: Path, at: int, found: list[Place], *, deep: bool) -> None:
+    part, is_last = path[at], at == len(path) - 1
+    keys: Any
+    if type(value) is dict:
+        if part == "*":
+            keys = list(value)
+        else:
+            keys = [part] if part in value else []
+            if deep and not is_last and (spelled := ".".join(path[at:])) in value:
+                found.append(Place(value, spelled))
+    elif type(value) is list:
+        index = _key(value, part)
+        if part == "*":
+            keys = range(len(value))
+        elif index is not None:
+            keys = [index] if index < len(value) else []
+        elif deep:
+            for item in value:
+                _collect(item, path, at, found, deep=True)
+            return
+        else:
+            return
+    else:
+        return
+    for key in keys:
+        if is_last:
+            found.append(Place(value, key))
+        else:
+            _collect(value[key], path, at + 1, found, deep=deep)
