@@ -1,1 +1,1 @@
-"""What is done to events before they are matched: transformed, filtered, routed. Pure."""
+"""What is done to events before they are matched: enriched, transformed, filtered. Pure."""

@@ -13,7 +13,7 @@ import msgspec
 from summit.base.errors import Invalid
 from summit.documents.transform_plan import ConvertPlan, TimestampPlan
 from summit.enrich.effects import NOTHING, Effect, Operation, Refusal, change_each
-from summit.enrich.places import Value, find, put
+from summit.enrich.places import Value, compile_find, put
 from summit.events.event import decode_value
 from summit.events.times import TIME_MS_MAX, TIME_MS_MIN, epoch_ms
 from summit.events.values import as_number, as_text
@@ -31,8 +31,7 @@ _SHORT_ZONE: Final = re.compile(r"(.*[+-]\d\d)(\d\d)", re.ASCII)
 
 def compile_convert(plan: ConvertPlan) -> Operation:
     """Makes the value one of another type; what cannot be stays and is told."""
-    convert = _CONVERSIONS[plan.type]
-    return lambda value: change_each(find(value, plan.field), convert)
+    return change_each(compile_find(plan.field), _CONVERSIONS[plan.type])
 
 
 def compile_timestamp(plan: TimestampPlan) -> Operation:
@@ -61,11 +60,12 @@ def in_place_or_target(
     field: tuple[str, ...], target: tuple[str, ...] | None, change: Callable[[Any], Any]
 ) -> Operation:
     """An operation that puts `change(value)` in the value's place, or at a target."""
+    find = compile_find(field)
     if target is None:
-        return lambda value: change_each(find(value, field), change)
+        return change_each(find, change)
 
     def to_target(value: Value) -> Effect:
-        places = find(value, field)
+        places = find(value)
         if not places:
             return NOTHING
         found = places[0].value

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from summit.enrich.places import Place, Value
+from summit.enrich.places import Find, Value
 
 
 class Effect(NamedTuple):
@@ -23,19 +23,23 @@ class Refusal(Exception):
     """A value that cannot be changed in the way asked for; its text holds nothing of the value."""
 
 
-def change_each(places: Iterable[Place], change: Callable[[Any], Any]) -> Effect:
-    """Put `change(value)` in each place; one that refuses stays as it is, the others go on."""
-    changes, reason = 0, None
-    for place in places:
-        old = place.value
-        if old is None:
-            continue
-        try:
-            new = change(old)
-        except Refusal as refusal:
-            reason = str(refusal)
-            continue
-        if new is not old and (type(new) is not type(old) or new != old):
-            place.holder[place.key] = new
-            changes += 1
-    return Effect(changes, reason)
+def change_each(find: Find, change: Callable[[Any], Any]) -> Operation:
+    """Puts `change(value)` in each place; one that refuses stays as it is, the others go on."""
+
+    def operation(value: Value) -> Effect:
+        changes, reason = 0, None
+        for holder, key in find(value):
+            old = holder[key]
+            if old is None:
+                continue
+            try:
+                new = change(old)
+            except Refusal as refusal:
+                reason = str(refusal)
+                continue
+            if new is not old and (type(new) is not type(old) or new != old):
+                holder[key] = new
+                changes += 1
+        return Effect(changes, reason) if changes or reason else NOTHING
+
+    return operation

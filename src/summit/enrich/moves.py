@@ -8,14 +8,15 @@ import msgspec
 
 from summit.documents.transform_plan import AddPlan, CopyPlan, FlattenPlan, RemovePlan, RenamePlan
 from summit.enrich.effects import NOTHING, Effect, Operation, Refusal, change_each
-from summit.enrich.places import Value, find, find_everywhere, put, take
+from summit.enrich.places import Value, compile_find, compile_find_everywhere, put, take
 
 
 def compile_rename(plan: RenamePlan) -> Operation:
     """Moves the value, from where rules find it to `target`, whose value is replaced."""
+    find = compile_find(plan.field)
 
     def rename(value: Value) -> Effect:
-        places = find(value, plan.field)
+        places = find(value)
         if not places:
             return NOTHING
         place = places[0]
@@ -44,9 +45,10 @@ def compile_add(plan: AddPlan) -> Operation:
 
 def compile_copy(plan: CopyPlan) -> Operation:
     """Sets a copy of the value at `target`."""
+    find = compile_find(plan.field)
 
     def copy(value: Value) -> Effect:
-        places = find(value, plan.field)
+        places = find(value)
         if not places:
             return NOTHING
         reason = put(value, plan.target, msgspec.to_builtins(places[0].value))
@@ -57,9 +59,10 @@ def compile_copy(plan: CopyPlan) -> Operation:
 
 def compile_remove(plan: RemovePlan) -> Operation:
     """Removes the member wherever rules would find it."""
+    find = compile_find_everywhere(plan.field)
 
     def remove(value: Value) -> Effect:
-        places = find_everywhere(value, plan.field)
+        places = find(value)
         for place in reversed(places):  # from the end of lists, so that indexes stay right
             take(place)
         return Effect(len(places))
@@ -77,7 +80,7 @@ def compile_flatten(plan: FlattenPlan) -> Operation:
         _flatten_into(flat, "", found, plan)
         return flat
 
-    return lambda value: change_each(find(value, plan.field), flatten)
+    return change_each(compile_find(plan.field), flatten)
 
 
 def _flatten_into(flat: Value, prefix: str, found: Any, plan: FlattenPlan) -> None:

@@ -6,11 +6,13 @@ of a list and every member of a map.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from summit.events.fields import Path, candidates
 
 Value = dict[str, Any]
+Find = Callable[[Value], "list[Place]"]
 
 
 class Place(NamedTuple):
@@ -25,31 +27,47 @@ class Place(NamedTuple):
         return self.holder[self.key]
 
 
-def find(value: Value, path: Path) -> list[Place]:
-    """The places of the first candidate that has a value (not null); none when it is missing."""
-    for candidate in candidates(path):
-        if candidate.place != "value":
-            continue
-        found: list[Place] = []
-        _collect(value, candidate.path, 0, found, deep=False)
-        found = [place for place in found if place.value is not None]
-        if found:
-            return found
-    return []
+def compile_find(path: Path) -> Find:
+    """Finds the places of the first candidate that has a value (not null); none without one."""
+    ways = [(way[0], way) for way in _ways(path)]
+
+    def find(value: Value) -> list[Place]:
+        for first, way in ways:
+            if first not in value and first != "*":
+                continue
+            found: list[Place] = []
+            _collect(value, way, 0, found, deep=False)
+            found = [place for place in found if place.value is not None]
+            if found:
+                return found
+        return []
+
+    return find
 
 
-def find_everywhere(value: Value, path: Path) -> list[Place]:
-    """The places of all candidates, for what must not stay anywhere.
+def compile_find_everywhere(path: Path) -> Find:
+    """Finds the places of all candidates, for what must not stay anywhere.
 
     Lists on the way are entered, and a name with dots counts as the path that it spells.
     Places that hold null are among them.
     """
-    found: list[Place] = []
-    for candidate in candidates(path):
-        if candidate.place == "value":
-            _collect(value, candidate.path, 0, found, deep=True)
-    unique = {(id(place.holder), place.key): place for place in found}
-    return list(unique.values())
+    ways = [(way[0], ".".join(way), way) for way in _ways(path)]
+
+    def find(value: Value) -> list[Place]:
+        found: list[Place] = []
+        for first, spelled, way in ways:
+            if first in value or spelled in value or first == "*":
+                _collect(value, way, 0, found, deep=True)
+        if len(found) < 2:
+            return found
+        unique = {(id(place.holder), place.key): place for place in found}
+        return list(unique.values())
+
+    return find
+
+
+def _ways(path: Path) -> list[Path]:
+    return [candidate.path for candidate in candidates(path) if candidate.place == "value"]
 
 
 def put(value: Value, path: Path, new: Any) -> str | None:

@@ -14,7 +14,7 @@ import msgspec
 
 from summit.documents.transform_plan import HashPlan, MaskPlan, TruncateIpPlan
 from summit.enrich.effects import Effect, Operation, change_each
-from summit.enrich.places import Value, find_everywhere, take
+from summit.enrich.places import Value, compile_find_everywhere, take
 from summit.events.values import as_ip
 
 Secrets = Callable[[str], bytes]
@@ -32,7 +32,7 @@ def compile_mask(plan: MaskPlan) -> Operation:
             return [mask(item) for item in found]
         return None if found is None else mask_text(_text(found), plan)
 
-    return lambda value: change_each(find_everywhere(value, plan.field), mask)
+    return change_each(compile_find_everywhere(plan.field), mask)
 
 
 def mask_text(text: str, plan: MaskPlan) -> str:
@@ -66,7 +66,7 @@ def compile_hash(plan: HashPlan, secrets: Secrets) -> Operation:
             plain = _text(found).encode(errors="surrogatepass")
         return hmac.new(key, plain, plan.algorithm).hexdigest()
 
-    return lambda value: change_each(find_everywhere(value, plan.field), digest)
+    return change_each(compile_find_everywhere(plan.field), digest)
 
 
 def compile_truncate_ip(plan: TruncateIpPlan) -> Operation:
@@ -84,9 +84,11 @@ def compile_truncate_ip(plan: TruncateIpPlan) -> Operation:
         made = ipaddress.IPv4Address(number) if version == 4 else ipaddress.IPv6Address(number)
         return str(made)
 
+    find = compile_find_everywhere(plan.field)
+
     def operation(value: Value) -> Effect:
         changes, reason = 0, None
-        for place in reversed(find_everywhere(value, plan.field)):
+        for place in reversed(find(value)):
             if place.value is None:
                 continue
             old = place.value
