@@ -52,6 +52,8 @@ def test_a_mask_reaches_every_place_where_rules_would_find_the_field() -> None:
         "enrichedData": {"user": {"mail": ["five@x.org"]}},
         "user.mail": "six@x.org",
     }
+    nested = {"user": {"name": {"mail": "seven@x.org"}}, "user.name": [{"mail": "eight@x.org"}]}
+    assert "@" not in json.dumps(result(nested, "mask", "user.name.mail"))
     done = transform(event, operation("mask", "user.mail"))
     assert "@" not in json.dumps(done.value)
     assert done.changed == (("r", "mask", 6),)

@@ -14,6 +14,7 @@ from tests.enrich.transforms import operation, rule, transformer
 from summit.base.errors import Invalid
 from summit.documents.transformation import validate_transformation
 from summit.enrich.transforming import Transformer
+from summit.events.fields import compile_path
 
 NAMES = ("a", "b", "user", "email", "timestamp", "metadata", "data")
 values = st.recursive(
@@ -79,6 +80,21 @@ def test_an_operation_that_tells_no_change_made_none(
     done = transformer(rule(step)).apply([event])[0]
     if not done.changed:
         assert done.value == event
+
+
+@settings(max_examples=300)
+@given(
+    st.dictionaries(st.sampled_from((*NAMES, "eventType", "a.b", "user.email")), values),
+    st.sampled_from(("a", "a.b", "user.email", "data.user", "a.b.email")),
+)
+def test_rules_find_nothing_where_a_field_was_removed(event: dict[str, Any], field: str) -> None:
+    done = transformer(rule(operation("remove", field))).apply([event])[0]
+    assert compile_path(field)(done.value) is None
+    masked = transformer(rule(operation("mask", field))).apply([event])[0].value
+    found, old = compile_path(field)(masked), compile_path(field)(event)
+    assert (found is None) == (old is None)
+    if type(old) is str:
+        assert found == "*" * len(old)
 
 
 SECRET = "s3cr3t-of-eve"

@@ -8,12 +8,15 @@ from summit.documents.event_pattern import (
     EventPattern,
     WindowConfig,
 )
+from summit.documents.filter import FilterDocument, validate_filter
 from summit.documents.flow import FLOW_ID, FlowDocument, validate_flow
 from summit.documents.parsing import Parsed, parse_documents
 from summit.documents.pattern import PatternDocument, lower_pattern, validate_pattern
 from summit.documents.problems import Problem, described
+from summit.documents.route import RouteDocument, validate_route
 from summit.documents.rule_tests import RuleTest, expand_test_events, failed_expectations
 from summit.documents.stream import StreamDocument, validate_stream
+from summit.documents.transformation import TransformationDocument, validate_transformation
 
 __all__ = [
     "FLOW_ID",
@@ -22,12 +25,15 @@ __all__ = [
     "EventAction",
     "EventCondition",
     "EventPattern",
+    "FilterDocument",
     "FlowDocument",
     "Parsed",
     "PatternDocument",
     "Problem",
+    "RouteDocument",
     "RuleTest",
     "StreamDocument",
+    "TransformationDocument",
     "WindowConfig",
     "described",
     "expand_test_events",
@@ -36,7 +42,10 @@ __all__ = [
     "parse_documents",
     "validate_collector",
     "validate_document",
+    "validate_filter",
     "validate_flow",
     "validate_pattern",
+    "validate_route",
     "validate_stream",
+    "validate_transformation",
 ]

@@ -48,15 +48,15 @@ def compile_find(path: Path) -> Find:
 def compile_find_everywhere(path: Path) -> Find:
     """Finds the places of all candidates, for what must not stay anywhere.
 
-    Lists on the way are entered, and a name with dots counts as the path that it spells.
-    Places that hold null are among them.
+    Lists on the way are entered, and a name with dots counts as the part of the path that it
+    spells. Places that hold null are among them.
     """
-    ways = [(way[0], ".".join(way), way) for way in _ways(path)]
+    ways = [(_heads(way, 0), way) for way in _ways(path)]
 
     def find(value: Value) -> list[Place]:
         found: list[Place] = []
-        for first, spelled, way in ways:
-            if first in value or spelled in value or first == "*":
+        for heads, way in ways:
+            if way[0] == "*" or any(head in value for head in heads):
                 _collect(value, way, 0, found, deep=True)
         if len(found) < 2:
             return found
@@ -111,6 +111,20 @@ def _key(holder: Any, part: str) -> Any:
     return None
 
 
+def _heads(path: Path, at: int) -> tuple[str, ...]:
+    """The names that may stand for the beginning of the rest of a path."""
+    return tuple(".".join(path[at:stop]) for stop in range(at + 1, len(path) + 1))
+
+
+def _collect_spelled(value: Value, path: Path, at: int, found: list[Place]) -> None:
+    for stop, name in enumerate(_heads(path, at)[1:], at + 2):
+        if name in value:
+            if stop == len(path):
+                found.append(Place(value, name))
+            else:
+                _collect(value[name], path, stop, found, deep=True)
+
+
 def _collect(value: Any, path: Path, at: int, found: list[Place], *, deep: bool) -> None:
     part, is_last = path[at], at == len(path) - 1
     keys: Any
@@ -119,8 +133,8 @@ def _collect(value: Any, path: Path, at: int, found: list[Place], *, deep: bool)
             keys = list(value)
         else:
             keys = [part] if part in value else []
-            if deep and not is_last and (spelled := ".".join(path[at:])) in value:
-                found.append(Place(value, spelled))
+            if deep and not is_last:
+                _collect_spelled(value, path, at, found)
     elif type(value) is list:
         index = _key(value, part)
         if part == "*":

@@ -22,7 +22,10 @@ _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
 def compile_mask(plan: MaskPlan) -> Operation:
-    """Hides characters of texts; numbers and booleans become texts, lists and maps are entered."""
+    """Hides characters of texts; numbers and booleans become texts, lists and maps are entered.
+
+    Names of members stay.
+    """
 
     def mask(found: Any) -> Any:
         kind = type(found)

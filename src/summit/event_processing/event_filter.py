@@ -7,7 +7,7 @@ from typing import Any
 
 from summit.base.emitter import Emitter, Payload
 from summit.base.errors import Invalid
-from summit.documents.filter import FilterDocument, validate_filter
+from summit.documents import FilterDocument, validate_filter
 from summit.enrich.filtering import Filter, Mode
 from summit.event_processing.given import given_event
 from summit.event_processing.rules import FilterRule, checked_rule

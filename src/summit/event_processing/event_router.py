@@ -7,7 +7,7 @@ from typing import Any
 
 from summit.base.emitter import Emitter, Payload
 from summit.base.errors import Invalid
-from summit.documents.route import RouteDocument, validate_route
+from summit.documents import RouteDocument, validate_route
 from summit.enrich.routing import Router
 from summit.event_processing.given import given_event
 from summit.event_processing.rules import RouteRule, checked_rule

@@ -10,7 +10,7 @@ from typing import Any, Final
 from summit.base.config import environment
 from summit.base.emitter import Emitter, Payload
 from summit.base.errors import Invalid
-from summit.documents.transformation import TransformationDocument, validate_transformation
+from summit.documents import TransformationDocument, validate_transformation
 from summit.enrich.transforming import Transformed, Transformer
 from summit.event_processing.given import ResultEvent, given_value, result_event
 from summit.event_processing.rules import TransformationRule, checked_rule
