@@ -1,11 +1,13 @@
 """The catalogue of errors: one row per code, grouped by room.
 
 A row is an `ErrorSpec`. The rows of formats, registries and outgoing HTTP stand in
-`catalogue_formats.py`, those of operators in `catalogue_streams.py`.
+`catalogue_formats.py`, those of operators in `catalogue_streams.py`, those of rules over single
+events in `catalogue_enrich.py`.
 """
 
 from __future__ import annotations
 
+from summit.base.catalogue_enrich import ENRICH_ROWS
 from summit.base.catalogue_formats import FORMAT_ROWS
 from summit.base.catalogue_streams import STREAM_ROWS
 from summit.base.error_spec import ErrorSpec
@@ -374,15 +376,6 @@ _ROWS = (
               "{subject}: {first}{more}", "Leave the field out, or say it in another way."),
     ErrorSpec("stream.not_available", "Invalid", 400, None, False,
               "{subject}: {first}{more}", "Leave the field out."),
-    ErrorSpec("transformation.not_available", "Invalid", 400, None, False,
-              "{subject}: {first}{more}", "Use onError pass, tag or drop."),
-    # ---- enrich ----
-    ErrorSpec("transformation.failed", "Invalid", 400, None, False,
-              "rule '{rule}': '{operation}' of '{field}' could not be done: {reason}",
-              "See what the sender writes there, or correct the rule."),
-    ErrorSpec("transformation.secret", "Invalid", 400, None, False,
-              "the secret {name} cannot be had: {reason}",
-              "Set the variable, put a file there, or give EventTransformer(secrets=…)."),
     # ---- cep ----
     ErrorSpec("pattern.steps", "Invalid", 400, None, False,
               "step '{step}': {reason}", "Correct the step; the pattern page shows what goes together."),
@@ -591,6 +584,7 @@ _ROWS = (
               "none of {lines} lines is an event; the last: {reason}", "Name the right --format."),
     ErrorSpec("file.unreadable", "Invalid", 400, None, False,
               "cannot read {path}: {reason}", "Check the name and its permissions."),
+    *ENRICH_ROWS,
     *FORMAT_ROWS,
     *STREAM_ROWS,
 )  # fmt: skip

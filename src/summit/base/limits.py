@@ -71,6 +71,7 @@ KEYS_UNPACKED_MAX: Final = 20_000  # keys of one rule kept as objects; the other
 CORRELATION_EVENTS_DEFAULT: Final = 10_000  # events of a group whose rule names no maxEvents
 CORRELATION_EVENTS_MAX: Final = 100_000  # the most that maxEvents may be; they are kept in memory
 
+LOOKUP_ROWS_MAX: Final = 1_000_000  # rows of one lookup table, all in memory
 TRANSFORM_OPERATIONS_MAX: Final = 200  # operations of one transformation; each costs every event
 DOCUMENT_BYTES_MAX: Final = 4 << 20  # bytes of one text of documents; a thousand rules take about 1
 DOCUMENT_NODES_MAX: Final = 200_000  # values in one text, aliases unfolded; stops alias bombs

@@ -161,6 +161,17 @@ class Section:
                 found.append(value)
         return tuple(found)
 
+    def path(self, name: str, *, required: bool = False) -> Path | None:
+        """A field path."""
+        text = self.text(name, required=required)
+        if text is None:
+            return None
+        try:
+            return parse_path(text)
+        except Invalid as error:
+            self.problems.add_error(self.at(name), error)
+            return None
+
     def paths(self, name: str) -> tuple[Path, ...]:
         """A list of field paths."""
         found: list[Path] = []

@@ -34,7 +34,6 @@ from summit.documents.transform_plan import (
     TruncateIpPlan,
 )
 from summit.events.expressions.ir import Path
-from summit.events.fields import parse_path
 from summit.events.regexes import compile_regex
 
 WILDCARD: Final = "*"
@@ -108,15 +107,8 @@ class _Row(NamedTuple):
 
 
 def _path(section: Section, name: str, *, required: bool, wild: bool = False) -> Path | None:
-    text = section.text(name, required=required)
-    if text is None:
-        return None
-    try:
-        path = parse_path(text)
-    except Invalid as error:
-        section.problems.add_error(section.at(name), error)
-        return None
-    if not wild and WILDCARD in path:
+    path = section.path(name, required=required)
+    if path is not None and not wild and WILDCARD in path:
         section.note(name, "cannot have '*' here: it must be one place")
         return None
     return path

@@ -26,6 +26,7 @@ from summit.documents.transform_plan import (
     TruncateIpPlan,
 )
 from summit.enrich.conversions import compile_convert, compile_timestamp
+from summit.enrich.dispatch import Dispatch
 from summit.enrich.effects import Operation
 from summit.enrich.moves import (
     compile_add,
@@ -37,9 +38,6 @@ from summit.enrich.moves import (
 from summit.enrich.places import Value
 from summit.enrich.privacy import Secrets, compile_hash, compile_mask, compile_truncate_ip
 from summit.enrich.texts import compile_extract, compile_parse
-from summit.events.fields import compile_path
-
-_find_type = compile_path("eventType")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,28 +100,19 @@ class Transformer:
 
     def __init__(self, plans: Sequence[TransformationPlan], secrets: Secrets) -> None:
         rules = [_compile_rule(plan, secrets) for plan in plans]
-        self._for_all = tuple(rule for rule in rules if not rule.plan.event_types)
-        types = {name for rule in rules for name in rule.plan.event_types}
-        self._by_type = {
-            name: (*(rule for rule in rules if name in rule.plan.event_types), *self._for_all)
-            for name in types
-        }
+        self._dispatch = Dispatch((rule.plan.event_types, rule) for rule in rules)
 
     def apply(self, values: Sequence[Value]) -> list[Transformed]:
         """Transform a batch; the values given, which must be plain JSON, stay as they are."""
         return [self._apply(value) for value in values]
 
     def _apply(self, value: Value) -> Transformed:
-        event_type = _find_type(value)
-        rules = self._for_all
-        if type(event_type) is str:
-            rules = self._by_type.get(event_type, rules)
         changed: list[tuple[str, str, int]] = []
         faults: list[Fault] = []
         is_dropped = False
         try:
             new: Value = msgspec.to_builtins(value)
-            for rule in rules:
+            for rule in self._dispatch.rules_of(value):
                 before = len(faults)
                 self._run(rule, new, changed, faults)
                 if len(faults) > before:

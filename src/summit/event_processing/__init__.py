@@ -5,10 +5,11 @@
     engine.on("alert:generated", lambda alert: print(alert.title))
     await engine.process_event({"eventType": "auth.login.failed", "timestamp": 1})
 
-`EventTransformer`, `EventFilter` and `EventRouter` change, choose and direct single events.
+`EventEnricher` (now: lookups in tables), `EventTransformer`, `EventFilter` and `EventRouter` add
+to, change, choose and direct single events.
 
-What the guide's package has beyond that (enricher, alert manager) comes with later versions and
-is not exported before it works.
+What the guide's package has beyond that (the alert manager) comes with later versions and is not
+exported before it works.
 """
 
 from summit.alerts import Alert
@@ -19,11 +20,17 @@ from summit.documents.event_pattern import (
     WindowConfig,
 )
 from summit.event_processing.cep_engine import CEPEngine
+from summit.event_processing.event_enricher import EventEnricher
 from summit.event_processing.event_filter import EventFilter
 from summit.event_processing.event_router import EventRouter
 from summit.event_processing.event_transformer import EventTransformer
 from summit.event_processing.given import ResultEvent
-from summit.event_processing.rules import FilterRule, RouteRule, TransformationRule
+from summit.event_processing.rules import (
+    EnrichmentRule,
+    FilterRule,
+    RouteRule,
+    TransformationRule,
+)
 from summit.event_processing.sequence import EventSequence
 from summit.events.event import Event
 from summit.flow.trying import RuleTestResult, Tried, run_document_tests
@@ -31,9 +38,11 @@ from summit.flow.trying import RuleTestResult, Tried, run_document_tests
 __all__ = [
     "Alert",
     "CEPEngine",
+    "EnrichmentRule",
     "Event",
     "EventAction",
     "EventCondition",
+    "EventEnricher",
     "EventFilter",
     "EventPattern",
     "EventRouter",

@@ -76,6 +76,25 @@ class TransformationRule(_Rule, frozen=True, kw_only=True):
         super().__post_init__()
 
 
+class EnrichmentRule(_Rule, frozen=True, kw_only=True):
+    """What is looked up for the events of some types; see `summit.documents.enrichment`.
+
+    Attributes:
+        event_type: A type, a list of types, or `*` for every one.
+        enrichment_type: `lookup`.
+    """
+
+    event_type: str | list[str] | None = None
+    enrichment_type: str | None = None
+    config: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.config is not None:
+            config = _on_the_wire({"config": self.config})["config"]
+            msgspec.structs.force_setattr(self, "config", config)
+        super().__post_init__()
+
+
 class FilterRule(_Selecting, frozen=True, kw_only=True):
     """Which events go on: `action` is `include` or `exclude`; all conditions must hold."""
 

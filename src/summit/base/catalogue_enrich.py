@@ -1,0 +1,23 @@
+"""The part of the catalogue of errors that belongs to rules over single events."""
+
+from __future__ import annotations
+
+from summit.base.error_spec import ErrorSpec
+
+ENRICH_ROWS = (
+    ErrorSpec("transformation.not_available", "Invalid", 400, None, False,
+              "{subject}: {first}{more}", "Use onError pass, tag or drop."),
+    ErrorSpec("enrichment.not_available", "Invalid", 400, None, False,
+              "{subject}: {first}{more}", "Use a lookup with a table or a file."),
+    ErrorSpec("enrichment.table", "Invalid", 400, None, False,
+              "the lookup table cannot be used: {reason}", "Correct the table or its file."),
+    ErrorSpec("enrichment.failed", "Invalid", 400, None, False,
+              "rule '{rule}': what was found has no place in the event: {reason}",
+              "Choose another outputField, or see what the sender writes there."),
+    ErrorSpec("transformation.failed", "Invalid", 400, None, False,
+              "rule '{rule}': '{operation}' of '{field}' could not be done: {reason}",
+              "See what the sender writes there, or correct the rule."),
+    ErrorSpec("transformation.secret", "Invalid", 400, None, False,
+              "the secret {name} cannot be had: {reason}",
+              "Set the variable, put a file there, or give EventTransformer(secrets=…)."),
+)  # fmt: skip
