@@ -7,7 +7,7 @@ import pytest
 
 FACADES = (
     "summit.stream_processing", "summit.event_processing", "summit.cep_engine",
-    "summit.stream_ingestion",
+    "summit.stream_ingestion", "summit.real_time_analytics",
 )  # fmt: skip
 
 
