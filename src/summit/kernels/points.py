@@ -42,4 +42,5 @@ def _point(point: Any) -> TimeSeriesPoint:
     if not isinstance(point, Mapping):
         reason = f"a point has timestamp and value, not {type(point).__name__}"
         raise Invalid("config.invalid", reason=reason, pointer="")
-    return TimeSeriesPoint.from_dict(point)
+    plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in point.items()}
+    return TimeSeriesPoint.from_dict(plain)
