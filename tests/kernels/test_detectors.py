@@ -24,6 +24,7 @@ from summit.kernels import (
     RobustZScore,
     ZScore,
     cusum,
+    esd,
     ewma_chart,
     iqr,
     isolation_forest,
@@ -33,6 +34,7 @@ from summit.kernels import (
     run,
     zscore,
 )  # fmt: skip
+from summit.kernels.distributions import normal_two_sided, student_limit
 
 STREAMING: dict[str, Callable[..., Any]] = {
     "zscore": ZScore, "iqr": Iqr, "moving-average": MovingAverage, "mad": RobustZScore,
@@ -40,7 +42,7 @@ STREAMING: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 OF_SERIES: dict[str, Callable[..., Judged]] = {
     "zscore": zscore, "iqr": iqr, "moving-average": moving_average, "mad": robust_zscore,
-    "isolation-forest": isolation_forest, "ewma": ewma_chart, "cusum": cusum,
+    "isolation-forest": isolation_forest, "esd": esd, "ewma": ewma_chart, "cusum": cusum,
     "page-hinkley": page_hinkley,
 }  # fmt: skip
 EVERY: dict[str, Callable[[Any], Judged]] = {
@@ -252,6 +254,42 @@ def test_moving_average_is_that_of_the_window_before(values: list[float], window
         if before.std() > 1:
             wanted = (values[place] - before.mean()) / before.std()
             assert judged.deviation[place] == pytest.approx(wanted, rel=1e-6, abs=1e-6)
+
+
+# ---- esd ----
+
+
+@pytest.mark.parametrize(
+    ("values", "outliers"),
+    [
+        ([100, 105, 98, 1000], [1000]), ([100, 105, 98, 1000, 1000], [1000, 1000]),
+        ([100, 105, 98, 101], []), ([5, 5, 5, 5, 9], [9]),
+    ],
+)  # fmt: skip
+def test_esd_of_the_design(values: list[int], outliers: list[int]) -> None:
+    judged = esd(values)
+    assert [v for v, is_out in zip(values, judged.flagged, strict=True) if is_out] == outliers
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(-100, 100), min_size=5, max_size=25), st.booleans())
+def test_esd_takes_the_worst_away_again_and_again(values: list[int], is_wild: bool) -> None:
+    if is_wild:
+        values = [*values, 5000, 5003]
+    left, found = [float(value) for value in values], 0
+    taken = []
+    for step in range(1, (len(values) - 1) // 2 + 1):
+        spread = np.std(left, ddof=1)
+        if spread == 0:
+            break
+        mean, size = np.mean(left), len(left)
+        taken.append(max(left, key=lambda value: (abs(value - mean), value)))
+        t = student_limit(normal_two_sided(3), size - 2)
+        if abs(taken[-1] - mean) / spread > (size - 1) * t / math.sqrt((size - 2 + t * t) * size):
+            found = step
+        left.remove(taken[-1])
+    flagged = np.array(values, float)[esd(values).flagged]
+    assert sorted(flagged) == sorted(taken[:found])
 
 
 # ---- charts ----

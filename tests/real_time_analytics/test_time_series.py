@@ -50,7 +50,7 @@ def test_the_accepted_tests_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    "method", ["zscore", "iqr", "moving-average", "isolation-forest", "mad", "ewma", "cusum"]
+    "method", ["zscore", "iqr", "moving-average", "isolation-forest", "mad", "esd", "ewma", "cusum"]
 )
 def test_every_method_flags_a_spike_with_its_defaults(method: str) -> None:
     values = 50 + np.random.default_rng(2).normal(size=200)
@@ -85,6 +85,13 @@ def test_order_metadata_and_what_is_missing() -> None:
     assert (found.skipped, found.reason) == (1, None)
 
 
+def test_times_may_be_text() -> None:
+    texts = [f"2026-01-01T00:00:0{second}Z" for second in range(5)]
+    given = [{"timestamp": t, "value": v} for t, v in zip(texts, [1, 2, 1, 900, 2], strict=True)]
+    (found,) = find_anomalies(given, {"method": "zscore"})
+    assert found.timestamp == 1_767_225_603_000
+
+
 def test_too_few_points_are_said_and_a_short_forest_is_a_zscore() -> None:
     few = find_anomalies(points([1, 2, 300]), {"method": "zscore"})
     assert (few, few.reason) == ([], "not enough data")
@@ -105,7 +112,16 @@ def test_a_configuration_that_cannot_be_honoured_is_refused(config: dict[str, An
         find_anomalies(points([1, 2, 3, 4]), config)
 
 
-@pytest.mark.parametrize("point", [{"value": 3}, {"timestamp": 1, "value": "x"}, (1, 2)])
+@pytest.mark.parametrize(
+    "point",
+    [
+        {"value": 3},
+        {"timestamp": "noon"},
+        {"timestamp": math.nan},
+        {"timestamp": 1, "value": "x"},
+        (1, 2),
+    ],
+)
 def test_a_point_that_is_none_is_refused(point: Any) -> None:
     with pytest.raises(Invalid):
         find_anomalies([point], {"method": "zscore"})

@@ -13,6 +13,7 @@ from summit.kernels.anomalies import (
     severity_of,
 )
 from summit.kernels.cusum import Cusum, cusum
+from summit.kernels.esd import esd
 from summit.kernels.ewma_chart import EwmaChart, ewma_chart
 from summit.kernels.iqr import Iqr, iqr
 from summit.kernels.isolation_forest import IsolationForest, isolation_forest
@@ -33,7 +34,7 @@ __all__ = [
     "EwmaChart", "Iqr", "IsolationForest", "Judged", "Moments", "MovingAverage", "PageHinkley",
     "RobustZScore", "RollingMoments", "Score", "SeasonalPattern", "Seasonality", "Sma",
     "SortedWindow", "TimeSeriesAnalysis", "TimeSeriesPoint", "Trend", "Wma", "ZScore",
-    "analyze_points", "cusum", "dema", "ema", "ewma_chart", "find_anomalies", "iqr",
+    "analyze_points", "cusum", "dema", "ema", "esd", "ewma_chart", "find_anomalies", "iqr",
     "isolation_forest", "linear_trend", "mad", "median", "moving_average", "page_hinkley",
     "percentile", "robust_trend", "robust_zscore", "run", "seasonality", "severity_of", "sma",
     "wma", "zscore",

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.kernels.cusum import cusum
+from summit.kernels.esd import esd
 from summit.kernels.ewma_chart import ewma_chart
 from summit.kernels.iqr import Iqr, iqr
 from summit.kernels.isolation_forest import POINTS_MIN as FOREST_POINTS_MIN
@@ -21,7 +22,15 @@ from summit.kernels.settings import positive, whole
 from summit.kernels.zscore import ZScore, zscore
 
 Method = Literal[
-    "zscore", "iqr", "moving-average", "isolation-forest", "mad", "ewma", "cusum", "page-hinkley"
+    "zscore",
+    "iqr",
+    "moving-average",
+    "isolation-forest",
+    "mad",
+    "esd",
+    "ewma",
+    "cusum",
+    "page-hinkley",
 ]
 Severity = Literal["low", "medium", "high", "critical"]
 PAST_POINTS_MIN = 10
@@ -33,14 +42,16 @@ class AnomalyDetectionConfig(Config, frozen=True, kw_only=True):
     Args:
         method: `zscore`, each value against the others (3 standard deviations); `iqr`, Tukey's
             fences (1.5); `moving-average`, against the values before (3); `isolation-forest`
-            (score 0.6); `mad`, against the median, for outliers that hide each other (3.5); `ewma`
-            (3), `cusum` (5) and `page-hinkley` (50), for lasting shifts.
+            (score 0.6); `mad`, against the median (3.5), and `esd`, by taking the worst away (3),
+            for outliers that hide each other; `ewma` (3), `cusum` (5) and `page-hinkley` (50), for
+            lasting shifts.
         sensitivity: The limit in the method's own units; the number above when not given. Of the
             forest: the share of values, at most 0.5, that may be flagged.
         threshold: The limit as well; goes before `sensitivity`. Of the forest: the score to pass.
         window_size: `zscore`, `iqr`, `mad`: judge each value by so many before it instead of by the
             whole series. `moving-average`, `isolation-forest`: how many before (10). `ewma`,
-            `cusum`, `page-hinkley`: from how many first values the level is learned (30).
+            `cusum`, `page-hinkley`: from how many first values the level is learned (30). `esd`
+            has none.
         seed: Of the forest's chance.
     """
 
@@ -58,6 +69,9 @@ class AnomalyDetectionConfig(Config, frozen=True, kw_only=True):
         if self.window_size is not None:
             whole("windowSize", self.window_size, 3)
         whole("seed", self.seed, 0)
+        if self.method == "esd" and self.window_size is not None:
+            reason = "esd judges the whole series; leave windowSize out"
+            raise Invalid("config.invalid", reason=reason, pointer="/windowSize")
         if self.method == "isolation-forest":
             if self.threshold is not None and self.threshold >= 1:
                 reason = f"threshold {self.threshold} of isolation-forest is a score, below 1"
@@ -183,6 +197,11 @@ def _moving_average(values: Any, limit: float | None, window: int | None) -> Jud
     return moving_average(values, **_set(sensitivity=limit, window=window))
 
 
+def _esd(values: Any, limit: float | None, window: int | None) -> Judged:
+    assert window is None
+    return esd(values, **_set(threshold=limit))
+
+
 def _ewma(values: Any, limit: float | None, window: int | None) -> Judged:
     return ewma_chart(values, **_set(limit=limit, warmup=window))
 
@@ -207,6 +226,7 @@ _METHODS: Final[dict[str, Callable[[Any, float | None, int | None], Judged]]] = 
     "iqr": _iqr,
     "moving-average": _moving_average,
     "mad": _mad,
+    "esd": _esd,
     "ewma": _ewma,
     "cusum": _cusum,
     "page-hinkley": _page_hinkley,

@@ -117,7 +117,8 @@ def isolation_forest(
 
     The deviation is the score, 0..1; a value is flagged above `threshold`, and of those at most the
     share `share_max` with the highest scores. The ratio counts from the score of an ordinary value,
-    0.5. Expected is the median of the series. It needs 16 values.
+    0.5. Expected is the median of the series. It needs 16 values. Of plain noise some 4 % pass 0.6:
+    where that is too much, set `share_max`.
 
     Args:
         window: How many values before each one its distance is measured from.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from summit.base.config import Config
 from summit.base.errors import Invalid
+from summit.events.times import epoch_ms
 from summit.kernels.arrays import Floats, as_series, np
 
 
@@ -14,7 +16,7 @@ class TimeSeriesPoint(Config, frozen=True, kw_only=True):
     """A value at a time.
 
     Args:
-        timestamp: Milliseconds since 1970 UTC.
+        timestamp: Milliseconds since 1970 UTC; in a mapping also RFC 3339 text.
         value: A number, or None where it is missing.
         metadata: Whatever belongs to it; comes back with an anomaly.
     """
@@ -22,6 +24,11 @@ class TimeSeriesPoint(Config, frozen=True, kw_only=True):
     timestamp: int | float
     value: int | float | None = None
     metadata: dict[str, Any] | None = None
+
+    def check(self) -> None:
+        if not math.isfinite(self.timestamp):
+            reason = f"timestamp {self.timestamp} is no point in time"
+            raise Invalid("config.invalid", reason=reason, pointer="/timestamp")
 
 
 class Points:
@@ -43,4 +50,9 @@ def _point(point: Any) -> TimeSeriesPoint:
         reason = f"a point has timestamp and value, not {type(point).__name__}"
         raise Invalid("config.invalid", reason=reason, pointer="")
     plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in point.items()}
+    at = plain.get("timestamp")
+    if isinstance(at, str):
+        plain["timestamp"] = epoch_ms(at)
+        if plain["timestamp"] is None:
+            raise Invalid("event.bad_time", value=at[:80])
     return TimeSeriesPoint.from_dict(plain)
