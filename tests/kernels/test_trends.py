@@ -16,6 +16,7 @@ from summit.base.errors import Invalid
 from summit.kernels import (
     Dema,
     Ema,
+    LinearTrend,
     Sma,
     Wma,
     dema,
@@ -148,6 +149,22 @@ def test_the_line_is_that_of_least_squares(values: list[float], seed: int) -> No
         # the interval ends where the slope would just not be told from it
         away = (trend.slope_high - trend.slope) / (trend.slope / trend.statistic)
         assert student_two_sided(away, len(values) - 2) == pytest.approx(0.05, rel=1e-6)
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.none(), st.integers(-100, 100)), max_size=40))
+def test_the_line_of_a_stream_is_that_of_the_series(values: list[int | None]) -> None:
+    stream = LinearTrend()
+    for at, value in enumerate(values):
+        stream.update(at, value)
+        stream = LinearTrend.load(json.loads(json.dumps(stream.dump())))
+    found, wanted = stream.trend(), linear_trend(values)
+    assert stream.skipped == values.count(None)
+    assert found.reason == wanted.reason
+    if wanted.reason:
+        return
+    for name in ("slope", "intercept", "slope_low", "slope_high", "p_value"):
+        assert getattr(found, name) == pytest.approx(getattr(wanted, name), rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize("trend_of", [linear_trend, robust_trend])

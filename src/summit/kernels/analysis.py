@@ -9,8 +9,8 @@ from summit.base.config import Config
 from summit.kernels.anomalies import Anomaly, find_anomalies
 from summit.kernels.arrays import Floats, np
 from summit.kernels.points import Points, TimeSeriesPoint
+from summit.kernels.robust_trend import robust_trend
 from summit.kernels.seasonality import POINTS_MIN, seasonality
-from summit.kernels.trend import robust_trend
 
 _GRID_MAX = 10
 

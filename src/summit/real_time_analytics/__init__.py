@@ -13,6 +13,7 @@ from summit.kernels import (
     Ema,
     EwmaChart,
     Iqr,
+    LinearTrend,
     MovingAverage,
     PageHinkley,
     RobustZScore,
@@ -36,6 +37,7 @@ from summit.kernels import (
 
 __all__ = [
     "Anomalies", "Anomaly", "AnomalyDetectionConfig", "Cusum", "Dema", "Ema", "EwmaChart", "Iqr",
+    "LinearTrend",
     "MovingAverage", "PageHinkley", "RobustZScore", "Score", "SeasonalPattern", "Sma",
     "TimeSeriesAnalysis", "TimeSeriesPoint", "Trend", "Wma", "ZScore", "analyze_points", "dema",
     "ema", "find_anomalies", "linear_trend", "robust_trend", "sma", "wma",
