@@ -278,7 +278,8 @@ def test_esd_takes_the_worst_away_again_and_again(values: list[int], is_wild: bo
         values = [*values, 5000, 5003]
     left, found = [float(value) for value in values], 0
     taken = []
-    for step in range(1, (len(values) - 1) // 2 + 1):
+    most = min((len(values) - 1) // 2, max(2, len(values) // 4))
+    for step in range(1, most + 1):
         spread = np.std(left, ddof=1)
         if spread == 0:
             break
@@ -290,6 +291,10 @@ def test_esd_takes_the_worst_away_again_and_again(values: list[int], is_wild: bo
         left.remove(taken[-1])
     flagged = np.array(values, float)[esd(values).flagged]
     assert sorted(flagged) == sorted(taken[:found])
+
+
+def test_of_two_levels_neither_is_made_of_outliers() -> None:
+    assert not esd([0.0, 1.0] * 20).flagged.any()
 
 
 # ---- charts ----
@@ -357,6 +362,11 @@ def test_one_cut_is_enough_for_two_different_rows() -> None:
     rows = np.array([[0.0], [1.0]])
     scores = IsolationForest().fit(rows).score(rows)
     assert scores.tolist() == [0.5, 0.5]  # depth 1 of a mean depth of 1
+
+
+def test_the_forest_takes_no_offence_at_the_first_values() -> None:
+    assert not isolation_forest([7.0, -7.0] * 40).flagged.any()
+    assert isolation_forest([7.0, -7.0] * 40 + [30.0]).flagged.nonzero()[0].tolist() == [80]
 
 
 def test_the_forest_flags_at_most_the_share() -> None:

@@ -215,5 +215,8 @@ def test_where_nothing_repeats_there_is_no_season() -> None:
     draw = np.random.default_rng(10)
     found = [seasonality(draw.normal(size=200)) for _ in range(100)]
     assert sum(each is not None for each in found) <= 3
+    for _ in range(100):  # random walks: whatever is said of them, it is said
+        walk = seasonality(np.cumsum(draw.normal(size=200)))
+        assert walk is None or (2 <= walk.period <= 67 and 0.2 <= walk.strength <= 1)
     for values in ([5.0] * 50, list(range(50)), [1.0, 2.0], [math.nan] * 40):
         assert seasonality(values) is None

@@ -26,7 +26,8 @@ def esd(
 
     Args:
         threshold: Of a normal distribution; the limit has the same tail for each value by itself.
-        outliers_max: At most so many are looked for, and never more than half of the values.
+        outliers_max: At most so many are looked for, and never more than two or a quarter of the
+            values, whichever is more: of two levels neither is made of outliers.
     Shape: (n,) in, arrays (n,) out.
     Raises: Invalid("config.invalid").
     Source: Rosner 1983, with the tail per value instead of per series.
@@ -43,7 +44,7 @@ def esd(
         return nothing_judged(len(series), threshold, "not enough data")
     tail = normal_two_sided(threshold)
     order = seen[np.argsort(series[seen], kind="stable")]
-    low, high = _kept(series[order], tail, min(outliers_max, (len(seen) - 1) // 2))
+    low, high = _kept(series[order], tail, min(outliers_max, _few(len(seen))))
     kept = series[order[low:high]]
     mean = float(kept.mean())
     spread = spread_or_floor(float(kept.std(ddof=1)), mean) * math.sqrt(1 + 1 / len(kept))
@@ -53,6 +54,10 @@ def esd(
     deviation = np.clip((series - mean) / spread, -DEVIATION_MAX, DEVIATION_MAX)
     expected = np.where(np.isnan(series), np.nan, mean)
     return Judged(flagged, expected, deviation, np.abs(deviation) / limit, limit)
+
+
+def _few(size: int) -> int:
+    return min((size - 1) // 2, max(2, size // 4))
 
 
 def _kept(ascending: Floats, tail: float, outliers_max: int) -> tuple[int, int]:

@@ -149,12 +149,8 @@ def isolation_forest(
 
 
 def _medians_before(known: Floats, window: int) -> Floats:
-    """The median of the `window` values before each one, of fewer at the start."""
-    medians = np.empty(len(known))
-    medians[0] = known[0]
-    head = min(window, len(known))
-    for end in range(1, head):
-        medians[end] = np.median(known[:end])
+    """The median of the `window` values before each one; at the start of the first so many."""
+    medians = np.full(len(known), np.median(known[:window]))
     if len(known) > window:
         views = np.lib.stride_tricks.sliding_window_view(known[:-1], window)
         block = max(1, 1_000_000 // window)

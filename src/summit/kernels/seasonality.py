@@ -12,6 +12,7 @@ from summit.kernels.arrays import Floats, as_series, np
 POINTS_MIN = 12
 CYCLES_MIN = 3
 CORRELATION_MIN = 0.3
+STRENGTH_MIN = 0.2
 _NEARLY = 0.9
 
 
@@ -27,7 +28,7 @@ def seasonality(values: Iterable[Any]) -> Seasonality | None:
     """The period of a series at even steps, or None where it shows none.
 
     The series, less its straight line, must agree with itself a period later: the first high peak
-    of the autocorrelation. The period is at most a third of the series; missing values are filled
+    of the autocorrelation; and it must explain a fifth of the variation. The period is at most a third of the series; missing values are filled
     along straight lines.
 
     Shape: (n,), n at least 12.
@@ -53,7 +54,8 @@ def seasonality(values: Iterable[Any]) -> Seasonality | None:
     period = _first_peak(agreement[: last + 2])
     if period is None or agreement[period] < max(CORRELATION_MIN, 3 / math.sqrt(size)):
         return None
-    return Seasonality(period, _strength(moved, period))
+    strength = _strength(moved, period)
+    return Seasonality(period, strength) if strength >= STRENGTH_MIN else None
 
 
 def _without_line(series: Floats) -> Floats:
@@ -69,7 +71,7 @@ def _first_peak(agreement: Floats) -> int | None:
     peaks = 1 + np.flatnonzero((inner >= agreement[:-2]) & (inner >= agreement[2:]))
     falling = np.flatnonzero(agreement <= agreement[0] / 2)
     peaks = peaks[peaks > max(1, falling[0])] if len(falling) else peaks[:0]
-    if not len(peaks):
+    if not len(peaks) or agreement[peaks].max() <= 0:
         return None
     first = int(peaks[agreement[peaks] >= _NEARLY * agreement[peaks].max()][0])
     around = agreement[first : min(len(agreement) - 1, first + first // 4 + 1)]
