@@ -117,6 +117,7 @@ def test_a_configuration_that_cannot_be_honoured_is_refused(config: dict[str, An
     [
         {"value": 3},
         {"timestamp": "noon"},
+        {"timestamp": 10**400},
         {"timestamp": math.nan},
         {"timestamp": 1, "value": "x"},
         (1, 2),

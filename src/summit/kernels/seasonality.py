@@ -28,8 +28,8 @@ def seasonality(values: Iterable[Any]) -> Seasonality | None:
     """The period of a series at even steps, or None where it shows none.
 
     The series, less its straight line, must agree with itself a period later: the first high peak
-    of the autocorrelation; and it must explain a fifth of the variation. The period is at most a third of the series; missing values are filled
-    along straight lines.
+    of the autocorrelation; and it must explain a fifth of the variation. The period is at most a
+    third of the series; missing values are filled along straight lines.
 
     Shape: (n,), n at least 12.
     Cost: O(n log n).
