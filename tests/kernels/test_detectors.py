@@ -223,6 +223,12 @@ def test_one_spike_does_not_blind_the_stream() -> None:
     assert {100, 105} <= set(flagged)
 
 
+def test_a_new_level_is_taken_as_it_is_after_ten_flags_in_a_row() -> None:
+    flagged = run(ZScore(), [100.0] * 50 + [200.0] * 100).flagged.nonzero()[0].tolist()
+    assert flagged[:10] == list(range(50, 60))
+    assert len(flagged) < 20  # the old values still weigh for a few more
+
+
 # ---- iqr, mad, moving average ----
 
 
@@ -336,6 +342,13 @@ def test_charts_see_a_shift_of_one_standard_deviation(make: Any) -> None:
     values[300:] += 1.5
     judged = run(make(mean=50.0, std=1.0), values)
     assert judged.flagged[300:330].any()
+
+
+def test_a_chart_learns_mean_and_sample_spread_from_the_first_values() -> None:
+    judged = ewma_chart([1.0, 2.0, 6.0, 7.0], weight=1.0, warmup=3)
+    assert np.isnan(judged.deviation[:3]).all()
+    assert judged.expected[3] == pytest.approx(3)
+    assert judged.deviation[3] == pytest.approx(4 / math.sqrt(7))
 
 
 # ---- isolation forest ----
