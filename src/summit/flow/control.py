@@ -8,13 +8,13 @@ from typing import Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, Unavailable
+from summit.cep.rules import is_user_topic
 from summit.client import ClusterAdmin, TopicPartition
 from summit.documents import FLOW_ID
 from summit.flow.pausing import Pauses, pauses_in_force
 from summit.flow.settings import WORKERS_GROUP
 from summit.journal.definition_log import ABSENT_OFFSET
 from summit.journal.definitions import Definitions
-from summit.journal.inputs import is_user_topic
 from summit.journal.progress import ProgressFollower
 from summit.journal.topics import EXCHANGE_TOPIC
 

@@ -20,6 +20,7 @@ from summit.base.clock import Clock, SystemClock
 from summit.base.errors import Invalid
 from summit.base.limits import CLOCK_SILENT_MS
 from summit.cep.chunks import chunk_records
+from summit.cep.rules import is_user_topic
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.merged_reading import read_merged
@@ -32,7 +33,7 @@ from summit.flow.rules import Rules, acting_ones, rules_of
 from summit.flow.settings import WORKERS_IDLE_MS
 from summit.journal.activation_log import Activation, Phase, decode_activation, phases_of
 from summit.journal.definitions import Definitions
-from summit.journal.inputs import TopicFilter, is_user_topic
+from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import Positions, partition_name
 from summit.journal.topics import ACTIVATIONS_TOPIC
 

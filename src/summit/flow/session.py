@@ -13,11 +13,10 @@ events of one input reach a key in the order of their offsets, through whatever 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
@@ -27,11 +26,12 @@ from summit.base.limits import (
     LAG_LOOK_MS,
     TELL_ALL_MS,
     WATERMARK_UNKNOWN,
-    WORKER_RETRY_MS,
 )
 from summit.base.logs import get_logger
 from summit.cep.chunks import chunk_records
 from summit.cep.keygroups import KEY_GROUPS
+from summit.client.handover import Handover
+from summit.client.insisting import insist
 from summit.client.member import GroupMember
 from summit.client.settings import ConsumerConfig
 from summit.client.types import ConsumerRecord, TopicPartition
@@ -71,14 +71,6 @@ _BATCHES_AHEAD: Final = 5  # batches that may wait for the transaction before th
 _POLL_MS: Final = 100  # longest wait for records: rules and topics are looked at in between
 
 
-class _Request(NamedTuple):
-    """What the group asks: assigned, revoked or lost, and who waits for the answer."""
-
-    what: str
-    groups: set[int]
-    answer: asyncio.Future[Mapping[TopicPartition, int]]
-
-
 class Session:
     """See the module. Used once; one loop's.
 
@@ -107,6 +99,7 @@ class Session:
         self.runtime = Runtime(self._inputs.topic_id)
         self._idle = IdleInputs(self.runtime, clock, self._idle_ms)
         self._alignment = Alignment(self.runtime, self._inputs)
+        self._handover = Handover(self._inputs.wake)
         self._member = GroupMember(
             ConsumerConfig(
                 client_id=settings.name,
@@ -122,10 +115,14 @@ class Session:
             settings.instance_id,
         )
         self._commits = Commits(
-            settings, clock, self._member, self._inputs, metrics, lambda: bool(self._lost())
+            settings,
+            clock,
+            self._member,
+            self._inputs,
+            metrics,
+            lambda: bool(self._handover.lost_now()),
         )
         self.teller = Teller(settings, clock, metrics, self._member, self.runtime)
-        self._requests: deque[_Request] = deque()
         self._barrier: dict[int, int] = {}
         self._reading: set[str] = set()
         self._aside = Aside(clock, metrics)
@@ -139,7 +136,6 @@ class Session:
         now_ms = clock.monotonic_ms()
         self._looked_ms = self._lag_ms = self._committed_ms = self._told_ms = now_ms
         self._told_all_ms = self._rested_ms = now_ms
-        self._leaving = False
         self.state = "joining"
 
     async def run(self) -> bool:
@@ -153,7 +149,7 @@ class Session:
         await self._inputs.look()
         await self._commits.start()
         self._follow_definitions()
-        await self._member.join(EXCHANGE_TOPIC, self, self._inputs.wake)
+        await self._member.join(EXCHANGE_TOPIC, self._handover, self._inputs.wake)
         while not self._stopping():
             self._member.check()
             await self._answer_group()
@@ -177,9 +173,8 @@ class Session:
 
     async def close(self) -> None:
         """Leave the group and disconnect; what is not committed will be processed again."""
-        self._leaving = True
         self.state = "closed"
-        self._refuse_requests()
+        self._handover.close()
         with suppress(SummitError):
             await self._commits.settle()
         await self._member.leave()
@@ -194,7 +189,7 @@ class Session:
             if not took:
                 await asyncio.sleep(0.005)
         else:
-            wait_ms = 0 if took or self._requests else _POLL_MS
+            wait_ms = 0 if took or self._handover.waiting else _POLL_MS
             records = await self._inputs.poll(self.settings.batch_records, wait_ms)
             if records:
                 self._process(records)
@@ -220,53 +215,23 @@ class Session:
         given = self.runtime.engine.matcher.rules.stream(topic).idle_ms
         return self.settings.idle_ms if given is None else given
 
-    # ---- the group (`client.member.Owner`) ----
-
-    async def assigned(self, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Key groups are given to this worker; gives where their frames are read from."""
-        return await self._ask("assigned", partitions)
-
-    async def revoked(self, partitions: list[TopicPartition]) -> None:
-        """Key groups go to others when this returns."""
-        await self._ask("revoked", partitions)
-
-    async def lost(self, partitions: list[TopicPartition]) -> None:
-        """Key groups are others' already."""
-        await self._ask("lost", partitions)
-
-    async def _ask(
-        self, what: str, partitions: list[TopicPartition]
-    ) -> Mapping[TopicPartition, int]:
-        if self._leaving or not partitions:
-            return {}
-        answer: asyncio.Future[Mapping[TopicPartition, int]] = (
-            asyncio.get_running_loop().create_future()
-        )
-        self._requests.append(_Request(what, {p.partition for p in partitions}, answer))
-        self._inputs.wake()
-        return await answer
-
-    def _refuse_requests(self) -> None:
-        while self._requests:
-            self._requests.popleft().answer.set_result({})
+    # ---- the group ----
 
     async def _answer_group(self) -> None:
-        while self._requests:
-            request = self._requests[0]
+        while self._handover.waiting:
+            asked = self._handover.waiting[0]
             starts: Mapping[TopicPartition, int] = {}
-            if request.what == "assigned":
+            if asked.what == "assigned":
                 await self._finish()
-                await self._insist(partial(self._acquire, request.groups))
-                starts = _exchange_places(self.runtime, request.groups)
-            elif request.what == "revoked":
-                await self._give_back(request.groups)
+                await self._insist(partial(self._acquire, asked.partitions))
+                starts = _exchange_places(self.runtime, asked.partitions)
+            elif asked.what == "revoked":
+                await self._give_back(asked.partitions)
             else:
-                get_logger(__name__).warning("worker.lost", groups=len(request.groups))
-                await self._begin_anew(None, without=request.groups)
-            self._requests.popleft()
-            if not request.answer.done():
-                request.answer.set_result(starts)
-            if not self._requests:
+                get_logger(__name__).warning("worker.lost", groups=len(asked.partitions))
+                await self._begin_anew(None, without=asked.partitions)
+            self._handover.answer(starts)
+            if not self._handover.waiting:
                 self.state = "active" if self.runtime.held else "standby"
 
     async def _finish(self) -> None:
@@ -282,10 +247,6 @@ class Session:
         await self._finish()
         self.runtime.release(groups)
         await self._insist(self._watch)
-
-    def _lost(self) -> set[int]:
-        """Key groups that are others' already, as far as the group has said it."""
-        return {g for request in self._requests if request.what == "lost" for g in request.groups}
 
     async def _acquire(self, groups: set[int]) -> None:
         """Hold these key groups as the last transaction left them.
@@ -351,7 +312,7 @@ class Session:
             get_logger(__name__).warning("worker.begins_anew", code=error.code, error=str(error))
         with suppress(SummitError):
             await self._commits.settle()
-        held = set(self.runtime.held) - set(without) - self._lost()
+        held = set(self.runtime.held) - set(without) - self._handover.lost_now()
         self.metrics.restarts += 1
         self._aside.take()
 
@@ -517,7 +478,7 @@ class Session:
         self._ends = await self._inputs.ends(self._read_here(), insist=True)
 
     def _is_through(self) -> bool:
-        if self._ends is None or self._requests:
+        if self._ends is None or self._handover.waiting:
             return False
         positions = self.runtime.positions
         return all(positions.get(name, end) >= end for name, end in self._ends.items())
@@ -572,23 +533,9 @@ class Session:
         await self._commits.begin(outputs, cut, progress)
 
     async def _insist(self, act: Callable[[], Awaitable[Any]]) -> None:
-        """Do something again until the brokers answer, with growing pauses.
-
-        Raises: Conflict("worker.stopping") when this is to stop meanwhile; whatever waiting does
-            not mend.
-        """
-        pause_ms = WORKER_RETRY_MS
-        while True:
-            try:
-                await act()
-            except Unavailable as error:
-                if self._stopping():
-                    raise Closed("client.closed", what="worker") from error
-                get_logger(__name__).warning("session.retries", code=error.code, error=str(error))
-                await asyncio.sleep(pause_ms / 1000)
-                pause_ms = min(2 * pause_ms, self.settings.retry_backoff_max_ms)
-            else:
-                return
+        """See `client.insisting`; ends when this is to stop."""
+        pause_max_ms = self.settings.retry_backoff_max_ms
+        await insist(act, self._stopping, pause_max_ms, what="worker", event="session.retries")
 
 
 def _exchange_places(runtime: Runtime, groups: set[int]) -> dict[TopicPartition, int]:

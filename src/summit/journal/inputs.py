@@ -10,16 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from fnmatch import translate
-from typing import Final
 
-from summit.client.dead_letters import SUFFIX
-
-OUTPUT_TOPICS: Final = frozenset({"alerts"})
-
-
-def is_user_topic(name: str) -> bool:
-    """Whether rules may read a topic."""
-    return not (name.startswith("_") or name.endswith(SUFFIX) or name in OUTPUT_TOPICS)
+from summit.cep.rules import is_user_topic
 
 
 class TopicFilter:

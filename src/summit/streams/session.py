@@ -21,10 +21,11 @@ from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Conflict, SummitError, Unavailable
-from summit.base.limits import LAG_LOOK_MS, RECOMMIT_MS, RESTORE_STALL_MS, WORKER_RETRY_MS
+from summit.base.limits import LAG_LOOK_MS, RECOMMIT_MS, RESTORE_STALL_MS
 from summit.base.logs import get_logger
 from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.handover import Handover
+from summit.client.insisting import insist
 from summit.client.member import GroupMember
 from summit.client.settings import ConsumerConfig
 from summit.client.topics import TopicConfig
@@ -387,19 +388,6 @@ class Session:
         return is_through
 
     async def _insist(self, act: Callable[[], Awaitable[Any]]) -> None:
-        """Do something again until the brokers answer, with growing pauses.
-
-        Raises: Closed("client.closed") when this is to stop meanwhile; what waiting does not mend.
-        """
-        pause_ms = WORKER_RETRY_MS
-        while True:
-            try:
-                await act()
-            except Unavailable as error:
-                if self._stopping():
-                    raise Closed("client.closed", what="app") from error
-                get_logger(__name__).warning("streams.retries", code=error.code, error=str(error))
-                await asyncio.sleep(pause_ms / 1000)
-                pause_ms = min(2 * pause_ms, self._settings.retry_backoff_max_ms)
-            else:
-                return
+        """See `client.insisting`; ends when this is to stop."""
+        pause_max_ms = self._settings.retry_backoff_max_ms
+        await insist(act, self._stopping, pause_max_ms, what="app", event="streams.retries")
