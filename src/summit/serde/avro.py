@@ -12,13 +12,12 @@ from uuid import UUID
 
 import msgspec
 
-from summit.base.errors import Invalid
 from summit.serde.avro_schemas import AvroSchema, load, parse
+from summit.serde.one_schema import OneSchemaSerde
 from summit.serde.protocol import undeserializable, unserializable
 from summit.serde.registry import SchemaRegistry
 from summit.serde.schemas import Schema, SchemaReference
 from summit.serde.subjects import SubjectStrategy
-from summit.serde.with_registry import RegistrySerde
 
 _UNREADABLE: Final = (
     EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError,
@@ -33,7 +32,7 @@ class _Reader(NamedTuple):
     read_as: Any  # fastavro's schema, or None for the same
 
 
-class AvroSerde(RegistrySerde["str", AvroSchema, _Reader]):
+class AvroSerde(OneSchemaSerde[AvroSchema, _Reader]):
     """Values of one Avro schema, both ways: mappings, or whatever the schema has.
 
     Args:
@@ -48,6 +47,10 @@ class AvroSerde(RegistrySerde["str", AvroSchema, _Reader]):
     Raises: Invalid("schema.invalid"), ("extra.missing"), ("config.invalid").
     """
 
+    TYPE = "AVRO"
+    WHAT = "Avro"
+    NAMED_BY = "name"
+
     def __init__(
         self,
         schema: str | Mapping[str, Any] | list[Any] | None = None,
@@ -61,58 +64,28 @@ class AvroSerde(RegistrySerde["str", AvroSchema, _Reader]):
         use_latest: bool = False,
     ) -> None:
         super().__init__(
-            registry,
-            subject=subject,
-            auto_register=auto_register,
-            use_latest=use_latest or (schema is None and registry is not None),
-        )
-        load()
-        self._references = tuple(references)
-        if schema is None and registry is None:
-            raise Invalid("config.invalid", reason="Avro needs a schema or a registry", pointer="")
-        if self._references and registry is None:
-            raise Invalid("config.invalid", reason="references need a registry", pointer="")
-        self._given = schema
-        self._own = None if schema is None or self._references else parse(schema)
+            schema, registry=registry, references=references, subject=subject,
+            auto_register=auto_register, use_latest=use_latest,
+        )  # fmt: skip
         self._type = type
         self._validate = validate
 
     # ---- the schema ----
 
-    def _kind(self, topic: str, value: Any) -> str:
-        return ""  # there is only one
+    def _load(self) -> Any:
+        return load()
 
-    def _name(self, kind: str) -> str:
-        if self._own is None or not self._own.name:
-            raise Invalid(
-                "config.invalid",
-                reason="this subject strategy needs a schema with a name",
-                pointer="/subject",
-            )
-        return self._own.name
+    def _parse(self, given: Any, used: Mapping[str, Schema]) -> AvroSchema:
+        return parse(given, {name: each.text for name, each in used.items()})
 
-    async def _prepare(self, registry: SchemaRegistry) -> None:
-        if self._own is None and self._given is not None:
-            used = await registry.references_of(Schema("", "AVRO", self._references))
-            self._own = parse(self._given, {name: each.text for name, each in used.items()})
-
-    async def _schema(self, registry: SchemaRegistry, kind: str) -> Schema:
-        return Schema(self._own_writer(kind).text, "AVRO", self._references)
-
-    def _own_writer(self, kind: str) -> AvroSchema:
-        assert self._own is not None
-        return self._own
-
-    async def _writer(
-        self, registry: SchemaRegistry, kind: str, id_: int, schema: Schema
-    ) -> AvroSchema:
-        return await _registered(registry, schema) if self._use_latest else self._own_writer(kind)
+    def _name_of(self, own: AvroSchema) -> str:
+        return own.name
 
     def _own_reader(self) -> _Reader:
         return _Reader(self._own_writer(""), None)
 
     async def _reader(self, registry: SchemaRegistry, id_: int) -> _Reader:
-        written_by = await _registered(registry, await registry.schema(id_))
+        written_by = await self._registered(registry, await registry.schema(id_))
         return _Reader(written_by, None if self._own is None else self._own.parsed)
 
     # ---- values ----
@@ -145,13 +118,6 @@ class AvroSerde(RegistrySerde["str", AvroSchema, _Reader]):
             return msgspec.convert(value, self._type, builtin_types=_PLAIN)
         except msgspec.ValidationError as error:
             raise undeserializable(topic, str(error)) from error
-
-
-async def _registered(registry: SchemaRegistry, schema: Schema) -> AvroSchema:
-    if schema.type != "AVRO":
-        raise Invalid("schema.invalid", what="Avro", reason=f"it is of type {schema.type}")
-    used = await registry.references_of(schema)
-    return parse(schema.text, {name: each.text for name, each in used.items()})
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -12,12 +12,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from summit.base.errors import Invalid
+from summit.serde.one_schema import OneSchemaSerde
 from summit.serde.plain import JsonSerde
 from summit.serde.protocol import undeserializable, unserializable
 from summit.serde.registry import SchemaRegistry
 from summit.serde.schemas import Schema, SchemaReference
 from summit.serde.subjects import SubjectStrategy
-from summit.serde.with_registry import RegistrySerde
 
 _WHAT: Final = "JSON Schema"
 _HERE: Final = "json-schema:///"  # what the library puts before a name that is no address
@@ -29,7 +29,7 @@ class _JsonSchema(NamedTuple):
     validator: Any
 
 
-class JsonSchemaSerde(RegistrySerde[str, _JsonSchema, _JsonSchema]):
+class JsonSchemaSerde(OneSchemaSerde[_JsonSchema, _JsonSchema]):
     """JSON values of one schema, both ways.
 
     Args:
@@ -41,6 +41,10 @@ class JsonSchemaSerde(RegistrySerde[str, _JsonSchema, _JsonSchema]):
             schema's `title`.
     Raises: Invalid("schema.invalid"), ("extra.missing"), ("config.invalid").
     """
+
+    TYPE = "JSON"
+    WHAT = _WHAT
+    NAMED_BY = "title"
 
     def __init__(
         self,
@@ -54,60 +58,28 @@ class JsonSchemaSerde(RegistrySerde[str, _JsonSchema, _JsonSchema]):
         use_latest: bool = False,
     ) -> None:
         super().__init__(
-            registry,
-            subject=subject,
-            auto_register=auto_register,
-            use_latest=use_latest or (schema is None and registry is not None),
-        )
-        _load()
-        self._references = tuple(references)
-        if schema is None and registry is None:
-            raise Invalid(
-                "config.invalid", reason=f"{_WHAT} needs a schema or a registry", pointer=""
-            )
-        if self._references and registry is None:
-            raise Invalid("config.invalid", reason="references need a registry", pointer="")
-        self._given = schema
-        self._own = None if schema is None or self._references else _parse(schema, {})
+            schema, registry=registry, references=references, subject=subject,
+            auto_register=auto_register, use_latest=use_latest,
+        )  # fmt: skip
         self._plain = JsonSerde()
         self._typed = JsonSerde(type)
 
     # ---- the schema ----
 
-    def _kind(self, topic: str, value: Any) -> str:
-        return ""  # there is only one
+    def _load(self) -> Any:
+        return _load()
 
-    def _name(self, kind: str) -> str:
-        if self._own is None or not self._own.title:
-            raise Invalid(
-                "config.invalid",
-                reason="this subject strategy needs a schema with a title",
-                pointer="/subject",
-            )
-        return self._own.title
+    def _parse(self, given: Any, used: Mapping[str, Schema]) -> _JsonSchema:
+        return _parse(given, used)
 
-    async def _prepare(self, registry: SchemaRegistry) -> None:
-        if self._own is None and self._given is not None:
-            used = await registry.references_of(Schema("", "JSON", self._references))
-            self._own = _parse(self._given, used)
-
-    async def _schema(self, registry: SchemaRegistry, kind: str) -> Schema:
-        return Schema(self._own_writer(kind).text, "JSON", self._references)
-
-    def _own_writer(self, kind: str) -> _JsonSchema:
-        assert self._own is not None
-        return self._own
-
-    async def _writer(
-        self, registry: SchemaRegistry, kind: str, id_: int, schema: Schema
-    ) -> _JsonSchema:
-        return await _registered(registry, schema) if self._use_latest else self._own_writer(kind)
+    def _name_of(self, own: _JsonSchema) -> str:
+        return own.title
 
     def _own_reader(self) -> _JsonSchema:
         return self._own_writer("")
 
     async def _reader(self, registry: SchemaRegistry, id_: int) -> _JsonSchema:
-        written_by = await _registered(registry, await registry.schema(id_))
+        written_by = await self._registered(registry, await registry.schema(id_))
         return written_by if self._own is None else self._own
 
     # ---- values ----
@@ -134,12 +106,6 @@ def _load() -> Any:
     except ImportError as error:
         raise Invalid("extra.missing", what=_WHAT, extra="jsonschema") from error
     return jsonschema_rs
-
-
-async def _registered(registry: SchemaRegistry, schema: Schema) -> _JsonSchema:
-    if schema.type != "JSON":
-        raise Invalid("schema.invalid", what=_WHAT, reason=f"it is of type {schema.type}")
-    return _parse(schema.text, await registry.references_of(schema))
 
 
 def _parse(given: Any, references: Mapping[str, Schema]) -> _JsonSchema:
