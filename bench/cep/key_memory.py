@@ -17,9 +17,9 @@ from pathlib import Path
 from bench.cep.w1 import w1_plan
 
 from summit.base.limits import KEYS_UNPACKED_MAX
-from summit.cep.chunks import Chunk
-from summit.cep.matcher import Matcher
-from summit.cep.ruleset import compile_rules
+from summit.cep.rules import compile_rules
+from summit.keyed.chunks import Chunk
+from summit.keyed.processor import Processor
 
 BATCH = 8_192
 BYTES_PER_KEY_MAX = 300
@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--keys", type=int, default=300_000)
     count = parser.parse_args().keys
-    matcher = Matcher(compile_rules([w1_plan()]))
+    matcher = Processor(compile_rules([w1_plan()]))
     gc.collect()
     before = resident_bytes()
     begin = time.process_time()

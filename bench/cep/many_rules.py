@@ -18,11 +18,11 @@ import time
 from bench.cep.w1 import batches
 from bench.cep.w1_data import COUNTRIES, generate
 
-from summit.cep.chunks import Chunk
-from summit.cep.matcher import Matcher
-from summit.cep.ruleset import compile_rules
+from summit.cep.rules import compile_rules
 from summit.documents.plan import PatternPlan, StepPlan
 from summit.events.expressions.ir import And, Compare, Field, Literal, Node
+from summit.keyed.chunks import Chunk
+from summit.keyed.processor import Processor
 
 RATIO_MAX = 2.0
 
@@ -59,9 +59,9 @@ def _plan(number: int) -> PatternPlan:
 def run(chunks: list[Chunk], count: int) -> tuple[float, float, int]:
     """CPU-seconds to compile and to match, and the number of matches of the first ten rules."""
     begin = time.process_time()
-    matcher = Matcher(compile_rules(plans(count)))
+    matcher = Processor(compile_rules(plans(count)))
     compiled = time.process_time()
-    matches = [m for chunk in chunks for m in matcher.apply((chunk,)).outputs.matches]
+    matches = [m for chunk in chunks for m in matcher.apply((chunk,)).outputs.found]
     end = time.process_time()
     known = {plan.id for plan in plans(10)}
     return compiled - begin, end - compiled, sum(m.pattern_id in known for m in matches)

@@ -29,13 +29,13 @@ from bench.cep.w1_data import (
     sha256,
 )
 
-from summit.cep.chunks import Chunk
 from summit.cep.match import Match
-from summit.cep.matcher import Matcher
-from summit.cep.ruleset import compile_rules
+from summit.cep.rules import compile_rules
 from summit.documents.plan import PatternPlan, StepPlan
 from summit.documents.stream import StreamPlan
 from summit.events.expressions.ir import Compare, Field, Literal
+from summit.keyed.chunks import Chunk
+from summit.keyed.processor import Processor
 
 BATCH = 8_192
 DELAY_MS = 5_000
@@ -81,11 +81,11 @@ def batches(workload: Workload) -> list[Chunk]:
 def run_matcher(chunks: list[Chunk]) -> tuple[float, list[Match], dict[str, int]]:
     """CPU-seconds, the matches and the counters."""
     begin = time.process_time()
-    matcher = Matcher(compile_rules([w1_plan()], [BY_TIME]))
+    matcher = Processor(compile_rules([w1_plan()], [BY_TIME]))
     matches: list[Match] = []
     for chunk in chunks:
-        matches += matcher.apply((chunk,)).outputs.matches
-    matches += matcher.apply((), frontier_ms=END_MS).outputs.matches
+        matches += matcher.apply((chunk,)).outputs.found
+    matches += matcher.apply((), frontier_ms=END_MS).outputs.found
     return time.process_time() - begin, matches, matcher.stats()
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from tests.cep.plans import event
 
-from summit.cep.chunks import Chunk
 from summit.cep.correlator import Correlator
 from summit.cep.groups import Correlation
-from summit.cep.keys import key_text, make_key
 from summit.documents.correlation import CorrelationPlan, validate_correlation
+from summit.keyed.chunks import Chunk
+from summit.keyed.keys import key_text, make_key
 
 Sent = tuple[int, int, str, dict[str, Any]]  # partition, time, type, other fields
 Told = tuple[Any, list[int], int, int, int, str | None]  # key, offsets, count, start, end, reason

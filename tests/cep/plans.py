@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from summit.cep.chunks import Chunk
-from summit.cep.match import Applied, Match
-from summit.cep.matcher import Matcher
-from summit.cep.ruleset import compile_rules
+from summit.cep.match import Match
+from summit.cep.rules import compile_rules
 from summit.documents.plan import PatternPlan, StepPlan
 from summit.documents.stream import StreamPlan
 from summit.events.expressions.ir import Compare, Field, Literal, Node
+from summit.keyed.chunks import Chunk
+from summit.keyed.outputs import Applied
+from summit.keyed.processor import Processor
 
 STAMP_MS = 1_000_000  # the record time of every event that says nothing else
 
@@ -54,9 +55,9 @@ def chunk(
     return Chunk(topic, partition, range(first, first + len(values)), stamps, values, **more)
 
 
-def matcher_of(*plans: PatternPlan, delay_ms: int | None = None) -> Matcher:
+def matcher_of(*plans: PatternPlan, delay_ms: int | None = None) -> Processor:
     """A matcher; with a delay, all topics are read in event-time order."""
-    return Matcher(compile_rules(plans, [] if delay_ms is None else [by_time(delay_ms)]))
+    return Processor(compile_rules(plans, [] if delay_ms is None else [by_time(delay_ms)]))
 
 
 def by_time(delay_ms: int, *topics: str) -> StreamPlan:
@@ -64,8 +65,8 @@ def by_time(delay_ms: int, *topics: str) -> StreamPlan:
     return StreamPlan("s", topics or ("*",), is_ordered=True, delay_ms=delay_ms)
 
 
-def run(matcher: Matcher, *values: bytes | None, **more: Any) -> list[Match]:
-    return matcher.apply([chunk(*values, **more)]).outputs.matches
+def run(matcher: Processor, *values: bytes | None, **more: Any) -> list[Match]:
+    return matcher.apply([chunk(*values, **more)]).outputs.found
 
 
 def codes(applied: Applied) -> list[tuple[int, str]]:

@@ -12,8 +12,9 @@ from tests.oracles.sequence_matches import PlainStep, after_skip, all_matches
 from summit.base.errors import Invalid
 from summit.cep.moves import Automaton
 from summit.cep.program import Program
-from summit.cep.runs import Captured, Origin, Skip, new_key
+from summit.cep.runs import Skip, new_key
 from summit.cep.steps import Step
+from summit.keyed.captured import Captured, Origin
 
 ORIGIN = Origin("t", 0)
 SKIPS = ("noSkip", "toNext", "pastLast", "toFirst", "toLast")

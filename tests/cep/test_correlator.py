@@ -10,10 +10,10 @@ from tests.cep.plans import event
 
 from summit.base.errors import Corrupt
 from summit.base.limits import EVENT_AHEAD_MS_MAX
-from summit.cep.chunks import Chunk
 from summit.cep.correlator import Correlator
 from summit.cep.group_state import GROUP_STATE_VERSION
-from summit.cep.keys import key_text
+from summit.keyed.chunks import Chunk
+from summit.keyed.keys import key_text
 
 
 def at(time: int, kind: str = "a", k: Any = "x", partition: int = 0, **fields: Any) -> Sent:

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.cep.correlations import Plain, Sent, chunks, rule, told
 
-from summit.cep.chunks import Chunk
 from summit.cep.correlator import Correlator
 from summit.cep.group_state import GROUP_STATE_VERSION
-from summit.cep.match import StateKey
 from summit.documents.correlation import CorrelationPlan
+from summit.keyed.chunks import Chunk
+from summit.keyed.outputs import StateKey
 
 END_MS = 10_000
 KINDS = ("a", "b", "c")

@@ -14,11 +14,13 @@ import pytest
 from tests.cep.flink import CASES, case_events, case_plan
 
 from summit.base.errors import Invalid
-from summit.cep.chunks import Chunk
 from summit.cep.match import Match
-from summit.cep.matcher import Matcher
-from summit.cep.ruleset import RuleSet, compile_rules
-from summit.cep.runs import Captured, Origin, Run, new_key
+from summit.cep.rules import compile_rules
+from summit.cep.runs import Run, new_key
+from summit.keyed.captured import Captured, Origin
+from summit.keyed.chunks import Chunk
+from summit.keyed.processor import Processor
+from summit.keyed.ruleset import RuleSet
 
 ANSWERED = [case for case in CASES if "error" not in case]
 REFUSED = [case for case in CASES if "error" in case]
@@ -105,11 +107,11 @@ def match_text(match: Match) -> str:
 
 def run_matcher(case: dict[str, Any]) -> list[str]:
     """Matches of the whole matcher, one batch of JSON events and the end of the input."""
-    matcher = Matcher(compile_rules([case_plan(case)]))
+    matcher = Processor(compile_rules([case_plan(case)]))
     times, values = zip(*case_events(case), strict=True)
     chunk = Chunk("t", 0, range(len(values)), times, values)
-    found = matcher.apply([chunk]).outputs.matches
-    found += matcher.apply([], FINAL_MS).outputs.matches
+    found = matcher.apply([chunk]).outputs.found
+    found += matcher.apply([], FINAL_MS).outputs.found
     assert matcher.live_runs == 0 or case.get("within") is None
     return list(map(match_text, found))
 

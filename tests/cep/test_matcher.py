@@ -19,17 +19,17 @@ from tests.cep.plans import (
 
 from summit.base.errors import Invalid
 from summit.base.limits import CAPTURED_BYTES_MAX, EVENT_AHEAD_MS_MAX
-from summit.cep.chunks import chunk_records
-from summit.cep.matcher import Matcher
-from summit.cep.ruleset import compile_rules
+from summit.cep.rules import compile_rules
 from summit.documents.plan import StepPlan
 from summit.events.expressions.ir import And, Compare, Field, StartsWith, StepField
 from summit.events.expressions.ir import Literal as Constant
+from summit.keyed.chunks import chunk_records
+from summit.keyed.processor import Processor
 
 FAILED, SUCCESS = StepPlan("a", predicate=of_type("a")), StepPlan("b", predicate=of_type("b"))
 
 
-def a_then_b(**more: object) -> Matcher:
+def a_then_b(**more: object) -> Processor:
     return matcher_of(pattern(FAILED, SUCCESS, **more))
 
 
@@ -253,7 +253,7 @@ class TestBadEvents:
             event("b", 2, user="u"),
         ]  # fmt: skip
         applied = matcher.apply([chunk(*values)])
-        assert offsets(applied.outputs.matches) == [[0, 15]]
+        assert offsets(applied.outputs.found) == [[0, 15]]
         assert codes(applied) == [
             (1, "event.not_json"),
             (2, "event.not_object"),
@@ -274,7 +274,7 @@ class TestBadEvents:
     def test_a_type_is_not_needed_where_no_rule_asks_for_one(self) -> None:
         matcher = matcher_of(pattern(StepPlan("a", predicate=equals("user", "root"))))
         applied = matcher.apply([chunk(b'{"user": "root"}', b'{"user": "eve"}')])
-        assert offsets(applied.outputs.matches) == [[0]]
+        assert offsets(applied.outputs.found) == [[0]]
         assert codes(applied) == [(1, "event.no_type")]
 
     def test_fields_of_any_kind_are_only_values(self) -> None:
@@ -296,10 +296,10 @@ class TestEventTime:
             ]
         )
         # F = min(1050, 1200) - 100 = 950: nothing has passed yet.
-        assert first.outputs.matches == []
+        assert first.outputs.found == []
         assert first.next_timer_ms == 1_001
         second = matcher.apply([chunk(event("x", 1_160), partition=1, first=2)])
-        found = [(m.key[0], m.captures[0][1].offset) for m in second.outputs.matches]
+        found = [(m.key[0], m.captures[0][1].offset) for m in second.outputs.found]
         assert found == [("p0", 0), ("p1", 1), ("p1", 0)]
 
     def test_late_is_older_than_the_watermark_of_its_own_partition(self) -> None:
@@ -311,7 +311,7 @@ class TestEventTime:
             (late.offset, late.timestamp_ms, late.watermark_ms) for late in applied.outputs.late
         ] == [(2, 899, 900)]
         assert matcher.stats()["late"] == 1
-        assert offsets(matcher.apply([], 2_000).outputs.matches) == [[1]]
+        assert offsets(matcher.apply([], 2_000).outputs.found) == [[1]]
 
 
 def test_records_become_chunks_of_one_partition() -> None:

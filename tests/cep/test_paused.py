@@ -14,10 +14,10 @@ from tests.cep.plans import (
     run,
 )
 
-from summit.cep.keygroups import KEY_GROUPS
-from summit.cep.matcher import Matcher
-from summit.cep.ruleset import compile_rules
+from summit.cep.rules import compile_rules
 from summit.documents.plan import StepPlan
+from summit.keyed.keygroups import KEY_GROUPS
+from summit.keyed.processor import Processor
 
 LOOP = failures_then_success(pattern_id="loop", within_ms=100)
 ABSENCE = pattern(
@@ -27,7 +27,7 @@ ABSENCE = pattern(
 )  # fmt: skip
 
 
-def pause(matcher: Matcher, *ids: str) -> None:
+def pause(matcher: Processor, *ids: str) -> None:
     matcher.replace_rules(compile_rules([LOOP, ABSENCE], paused=ids))
 
 
@@ -51,7 +51,7 @@ def test_what_is_over_meanwhile_is_gone_without_an_alert() -> None:
     run(matcher, failed(1))
     pause(matcher, "loop", "absence")
     applied = matcher.apply([chunk(event("other", 500, user="x"))])
-    assert applied.outputs.matches == []
+    assert applied.outputs.found == []
     assert applied.next_timer_ms is None, "nothing is due while it rests"
     stats = matcher.rule_stats()
     assert (stats["loop"]["live_runs"], stats["absence"]["live_runs"]) == (0, 1)
@@ -78,7 +78,7 @@ def test_the_state_of_a_paused_rule_can_be_given_away_and_taken_up() -> None:
     (key,) = matcher.state_keys()
     data = matcher.dump(key)
     assert data is not None
-    other = Matcher(compile_rules([LOOP, ABSENCE], paused=["loop"]))
+    other = Processor(compile_rules([LOOP, ABSENCE], paused=["loop"]))
     assert other.load(key, data, 1)
     assert other.dump(key) == data
     pause(other)
@@ -88,13 +88,13 @@ def test_the_state_of_a_paused_rule_can_be_given_away_and_taken_up() -> None:
 
 def test_what_waited_for_its_time_before_the_pause_is_taken_up_by_others_too() -> None:
     plans, ordered = [LOOP, ABSENCE], [by_time(50)]
-    matcher = Matcher(compile_rules(plans, ordered))
+    matcher = Processor(compile_rules(plans, ordered))
     matcher.hold(range(KEY_GROUPS))
     applied = matcher.apply([chunk(failed(1), failed(2))])
     (waits, states) = applied.waits, applied.dirty
     assert (len(waits), states) == (2, set())
     matcher.replace_rules(compile_rules(plans, ordered, ["loop"]))
-    other = Matcher(compile_rules(plans, ordered, ["loop"]))
+    other = Processor(compile_rules(plans, ordered, ["loop"]))
     other.hold(range(KEY_GROUPS))
     for name in waits:
         data = matcher.dump_wait(name)

@@ -21,13 +21,14 @@ from tests.cep.plans import (
 )
 
 from summit.base.errors import Corrupt
-from summit.cep.keys import key_text, make_key, parse_key
-from summit.cep.match import Match, StateKey
-from summit.cep.matcher import Matcher
-from summit.cep.ruleset import compile_rules
+from summit.cep.match import Match
+from summit.cep.rules import compile_rules
 from summit.cep.state import STATE_VERSION
 from summit.documents.plan import AfterMatchPlan, PatternPlan, StepPlan
 from summit.events.expressions.ir import And, Compare, Field, Not, Or, Present, StepField
+from summit.keyed.keys import key_text, make_key, parse_key
+from summit.keyed.outputs import StateKey
+from summit.keyed.processor import Processor
 
 LAST_V = StepField("a", "last", ("v",))
 RISING = Or((Not(Present(LAST_V)), Compare(">", Field(("v",)), LAST_V)))
@@ -89,10 +90,10 @@ def summary(matches: list[Match]) -> list[tuple[Any, ...]]:
 def in_one_batch(order: str, values: list[bytes]) -> list[Match]:
     matcher = new_matcher(order)
     found = list(run(matcher, *values))
-    return found + matcher.apply([], 1 << 50).outputs.matches
+    return found + matcher.apply([], 1 << 50).outputs.found
 
 
-def new_matcher(order: str) -> Matcher:
+def new_matcher(order: str) -> Processor:
     return matcher_of(*PLANS.values(), delay_ms=8 if order == "eventTime" else None)
 
 
@@ -111,7 +112,7 @@ def test_batches_of_any_size_give_the_same(raw: list[Any], cuts: list[int], orde
         size = cuts[turn % len(cuts)]
         found += run(matcher, *values[position : position + size], first=position)
         position, turn = position + size, turn + 1
-    found += matcher.apply([], 1 << 50).outputs.matches
+    found += matcher.apply([], 1 << 50).outputs.found
     assert summary(found) == summary(in_one_batch(order, values))
     assert matcher.stats()["keys"] == 0
 
@@ -125,7 +126,7 @@ def test_dump_and_load_at_any_point_give_the_same(raw: list[Any], every: int) ->
     found: list[Match] = []
     for position, value in enumerate(values):
         applied = matcher.apply([chunk(value, first=position)])
-        found += applied.outputs.matches
+        found += applied.outputs.found
         for key in applied.dirty:  # what a changelog would hold
             state = matcher.dump(key)
             saved.pop(key, None)
@@ -140,7 +141,7 @@ def test_dump_and_load_at_any_point_give_the_same(raw: list[Any], every: int) ->
             assert set(other.state_keys()) == set(matcher.state_keys())
             assert other.live_runs == matcher.live_runs
             matcher = other
-    found += matcher.apply([], 1 << 50).outputs.matches
+    found += matcher.apply([], 1 << 50).outputs.found
     assert summary(found) == summary(in_one_batch("arrival", values))
 
 
@@ -228,7 +229,7 @@ class TestRulesThatChange:
         assert run(matcher, *values) == []
         extra = pattern(StepPlan("z", predicate=of_type("failed")), pattern_id="z")
         matcher.replace_rules(compile_rules([plan, extra], [by_time(100)]))
-        found = matcher.apply([], 1_000).outputs.matches
+        found = matcher.apply([], 1_000).outputs.found
         assert summary(found) == [
             ("p", ("u",), 0, 9, [("failed", 0), ("failed", 1), ("failed", 2), ("success", 3)])
         ]

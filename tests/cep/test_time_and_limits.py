@@ -14,9 +14,10 @@ from tests.cep.plans import (
     run,
 )
 
-from summit.cep.matcher import Matcher
-from summit.cep.runs import Bucket, Captured, Origin, Run
+from summit.cep.runs import Bucket, Run
 from summit.documents.plan import AfterMatchPlan, Limits, PatternPlan, StepPlan
+from summit.keyed.captured import Captured, Origin
+from summit.keyed.processor import Processor
 
 
 def silence(**more: object) -> PatternPlan:
@@ -33,13 +34,13 @@ class TestAbsence:
     def test_fires_when_the_frontier_reaches_it_without_an_event(self) -> None:
         matcher = matcher_of(silence())
         first = matcher.apply([chunk(event("beat", 1_000, user="u"))])
-        assert first.outputs.matches == []
+        assert first.outputs.found == []
         assert first.next_timer_ms == 11_000
-        assert matcher.apply([], 10_999).outputs.matches == []
-        (match,) = matcher.apply([], 11_000).outputs.matches
+        assert matcher.apply([], 10_999).outputs.found == []
+        (match,) = matcher.apply([], 11_000).outputs.found
         assert (match.start_ms, match.end_ms, match.timed) == (1_000, 11_000, True)
         assert [step for step, _ in match.captures] == ["beat"]
-        assert matcher.apply([], 99_000).outputs.matches == []
+        assert matcher.apply([], 99_000).outputs.found == []
         assert matcher.stats()["keys"] == 0
 
     @pytest.mark.parametrize(("at_ms", "fired"), [(10_999, False), (11_000, True)])
@@ -74,7 +75,7 @@ class TestAbsence:
         run(matcher, event("x", 0), partition=1)
         run(matcher, event("beat", 1_000, user="u"), event("x", 90_000))
         matcher.forget_input("t", 1)
-        assert len(matcher.apply([]).outputs.matches) == 1
+        assert len(matcher.apply([]).outputs.found) == 1
 
     def test_in_event_time_order_too(self) -> None:
         matcher = matcher_of(silence(), delay_ms=5_000)
@@ -120,7 +121,7 @@ class TestIdleKeys:
 
 
 class TestBounds:
-    def flood(self, matcher: Matcher, count: int) -> None:
+    def flood(self, matcher: Processor, count: int) -> None:
         for n in range(0, count, 500):
             run(matcher, *[event("failed", 1_000 + n, user="u")] * 500, first=n)
 

@@ -9,9 +9,9 @@ import pytest
 from tests.flow.world import failure, five_failures
 
 from summit.base.errors import Invalid
-from summit.cep.chunks import Chunk
 from summit.documents import validate_pattern
 from summit.flow.engine import Engine
+from summit.keyed.chunks import Chunk
 
 
 def engine(*documents: dict[str, Any]) -> Engine:

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from tests.flow.world import World, failure, five_failures, world
 
 from summit.base.clock import SystemClock
-from summit.cep.keygroups import KEY_GROUPS
 from summit.cli.flow import flow
 from summit.client.admin import ClusterAdmin
 from summit.flow.watching import FlowWatch
+from summit.keyed.keygroups import KEY_GROUPS
 
 
 async def settled(watch: FlowWatch, *, workers: int, events: int) -> dict[str, Any]:

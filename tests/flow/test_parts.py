@@ -9,8 +9,6 @@ import pytest
 from tests.flow.world import T0, failure, five_failures
 
 from summit.base.clock import ManualClock
-from summit.cep.chunks import Chunk
-from summit.cep.keygroups import KEY_GROUPS
 from summit.documents import validate_pattern
 from summit.documents.plan import PatternPlan
 from summit.flow.idle import IdleInputs
@@ -19,6 +17,8 @@ from summit.flow.rules import rules_of
 from summit.flow.runtime import Runtime
 from summit.journal.definition_log import Definition
 from summit.journal.state_log import Content
+from summit.keyed.chunks import Chunk
+from summit.keyed.keygroups import KEY_GROUPS
 
 
 def plan(**members: Any) -> PatternPlan:
@@ -81,7 +81,7 @@ def test_a_silent_input_lets_the_state_of_others_be_forgotten_and_comes_back() -
 
     take(chunk(0, 0, failure(0, "a")), chunk(1, 0, failure(0, "b")))
     take(chunk(0, 1, failure(1_000, "a")))
-    assert engine.matcher.frontier_ms == T0
+    assert engine.processor.frontier_ms == T0
     clock.advance(1_001)
     take(chunk(0, 2, failure(1_000, "a")))
     assert not idle.rest(), "nobody has seen an end"
@@ -89,10 +89,10 @@ def test_a_silent_input_lets_the_state_of_others_be_forgotten_and_comes_back() -
     assert not idle.rest(), "one is not at its end, the other spoke just now"
     idle.ended({"t/1": 1})
     assert idle.rest()
-    assert engine.matcher.frontier_ms == T0 + 1_000_000
+    assert engine.processor.frontier_ms == T0 + 1_000_000
     # Silent, not dead: it goes on at its own time.
     take(chunk(1, 1, failure(1, "b")))
-    assert engine.matcher.frontier_ms == T0 + 1_000
+    assert engine.processor.frontier_ms == T0 + 1_000
 
 
 def test_what_is_restored_is_counted() -> None:

@@ -12,8 +12,6 @@ from tests.flow.world import failure, five_failures, world
 
 from summit.base.clock import ManualClock
 from summit.base.limits import FIGURES_TOLD_MS, RATE_WINDOW_MS, RULES_TOLD_MAX
-from summit.cep.chunks import Chunk
-from summit.cep.keygroups import KEY_GROUPS
 from summit.client.member import GroupMember
 from summit.documents import validate_pattern
 from summit.flow import session as sessions
@@ -26,6 +24,8 @@ from summit.flow.telling import Teller
 from summit.flow.watching import FlowWatch
 from summit.journal.progress_record import encode_progress
 from summit.journal.state_log import Content
+from summit.keyed.chunks import Chunk
+from summit.keyed.keygroups import KEY_GROUPS
 
 
 class Member:

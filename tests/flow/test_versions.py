@@ -9,8 +9,6 @@ import pytest
 from tests.flow.world import failure, five_failures, world
 
 from summit.base.errors import Closed, Corrupt
-from summit.cep.keygroups import key_group
-from summit.cep.match import StateKey
 from summit.cep.rules import prepare_rule
 from summit.cep.state import STATE_VERSION
 from summit.client.producer import StreamProducer
@@ -18,6 +16,8 @@ from summit.documents import validate_pattern
 from summit.flow.state_view import show_key
 from summit.journal.state_log import state_partition, state_record
 from summit.journal.topics import EXCHANGE_TOPIC, STATE_TOPIC
+from summit.keyed.keygroups import key_group
+from summit.keyed.outputs import StateKey
 
 
 async def write(producer: StreamProducer, topic: str, key: bytes | None, value: bytes) -> None:

@@ -10,10 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from summit.base.errors import Corrupt
-from summit.cep.keygroups import KEY_GROUPS, key_group
-from summit.cep.keys import make_key
-from summit.cep.match import Remote, StateKey
-from summit.cep.waiting import WaitKey
 from summit.client.types import ConsumerRecord
 from summit.journal.exchange_log import (
     FRAME_BYTES_MAX,
@@ -32,6 +28,10 @@ from summit.journal.state_log import (
     time_record,
     wait_record,
 )
+from summit.keyed.keygroups import KEY_GROUPS, key_group
+from summit.keyed.keys import make_key
+from summit.keyed.outputs import Remote, StateKey
+from summit.keyed.waiting import WaitKey
 
 ALL = range(KEY_GROUPS)
 values = st.one_of(st.text(), st.booleans(), st.integers(-(2**53), 2**53))

@@ -9,17 +9,17 @@ from tests.cep.plans import by_time
 from tests.flow.world import failure, five_failures
 
 from summit.alerts import Alert, Evidence, decode_alert, encode_alert, log_coordinate
-from summit.cep.chunks import Chunk, source_of
-from summit.cep.keygroups import KEY_GROUPS
-from summit.cep.match import Remote
-from summit.cep.matcher import Matcher
-from summit.cep.ruleset import compile_rules
-from summit.cep.waiting import load_wait
+from summit.cep.rules import compile_rules
 from summit.client import ConsumerRecord, Headers, TopicPartition
 from summit.documents import validate_pattern
 from summit.flow.engine import Engine
 from summit.journal.exchange_log import Told, decode_frame, encode_frames
 from summit.journal.state_log import state_record, time_record, wait_record
+from summit.keyed.chunks import Chunk, source_of
+from summit.keyed.keygroups import KEY_GROUPS
+from summit.keyed.outputs import Remote
+from summit.keyed.processor import Processor
+from summit.keyed.waiting import load_wait
 from summit.migration.offset_map import OffsetMap
 from summit.migration.records import (
     NO_DIGEST,
@@ -91,12 +91,12 @@ def test_frames_and_states_name_the_places_of_the_target() -> None:
     values = [json.dumps(failure(n)).encode() for n in range(2)]
     applied = engine.apply([Chunk("t", 1, [12, 13], [-1, -1], values)])
     (key,) = applied.dirty
-    name, state = state_record(key, 1, engine.matcher.dump(key))
+    name, state = state_record(key, 1, engine.processor.dump(key))
     change = with_places(maps, {"t": "id"}, "_summit.state")
     moved = change(record(key=name, value=state)).value or b""
     other = Engine()
     other.set_rules([validate_pattern(five_failures()).plan])
-    other.matcher.load(key, moved[1:], moved[0])
+    other.processor.load(key, moved[1:], moved[0])
     values = [json.dumps(failure(n)).encode() for n in range(2, 5)]
     (made,) = other.apply([Chunk("t", 1, [4, 5, 6], [-1] * 3, values)]).made
     assert [(e.offset, e.src) for e in made.alert.evidence] == [
@@ -108,7 +108,7 @@ def test_frames_and_states_name_the_places_of_the_target() -> None:
     assert change(record(key=b'["run","r",["a"]]', value=None)).value is None
 
     first = [json.dumps(failure(0)).encode()]
-    matcher = Matcher(compile_rules([validate_pattern(five_failures()).plan], [by_time(1_000)]))
+    matcher = Processor(compile_rules([validate_pattern(five_failures()).plan], [by_time(1_000)]))
     matcher.hold(range(KEY_GROUPS))
     (wait,) = matcher.apply([Chunk("t", 1, [12], [-1], first)]).waits
     name, value = wait_record(wait, matcher.dump_wait(wait))

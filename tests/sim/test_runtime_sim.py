@@ -18,8 +18,6 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from summit.base.limits import WATERMARK_UNKNOWN
-from summit.cep.chunks import Chunk
-from summit.cep.keygroups import KEY_GROUPS
 from summit.client.types import ConsumerRecord
 from summit.documents import validate_pattern
 from summit.documents.plan import PatternPlan
@@ -31,6 +29,8 @@ from summit.flow.runtime import Runtime
 from summit.journal.exchange_log import decode_frame
 from summit.journal.state_log import Restored, state_partition
 from summit.journal.topics import EXCHANGE_TOPIC, STATE_TOPIC
+from summit.keyed.chunks import Chunk
+from summit.keyed.keygroups import KEY_GROUPS
 
 T0: Final = 1_700_000_000_000
 INPUTS: Final = [("t", 0), ("t", 1), ("u", 0), ("u", 1)]
@@ -315,7 +315,7 @@ class Play:
                 len(values) - self.cluster.read.get(place, 0)
                 for place, values in self.cluster.inputs.items()
             )
-            waiting = sum(worker.runtime.engine.matcher.waiting for worker in self.workers)
+            waiting = sum(worker.runtime.engine.processor.waiting for worker in self.workers)
             quiet = 0 if moved or behind or waiting else quiet + 1
             if quiet == 4:  # what was told has been read, and what came of it was told
                 return

@@ -7,10 +7,10 @@ from typing import Final
 
 from summit.cep.group_state import dump_groups, load_groups
 from summit.cep.groups import CloseReason, Correlation, Group, find_group
-from summit.cep.keys import Key, key_values
-from summit.cep.match import EventRef
-from summit.cep.timers import ExactTimers
 from summit.documents.correlation import CorrelationPlan
+from summit.keyed.captured import EventRef
+from summit.keyed.keys import Key, key_values
+from summit.keyed.timers import ExactTimers
 
 _NEVER: Final = float("inf")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from summit.cep.chunks import Chunk
 from summit.cep.correlation_lane import CorrelationLane
-from summit.cep.frontier import Frontier, View
-from summit.cep.keys import Key, make_key, one_key
-from summit.cep.making import transport_of
-from summit.cep.rules import sees_topic
 from summit.documents.correlation import CorrelationPlan
 from summit.events.event import Event, field_reader, make_event
 from summit.events.fields import candidates, compile_path
+from summit.keyed.captured import transport_of
+from summit.keyed.chunks import Chunk
+from summit.keyed.frontier import Frontier, View
+from summit.keyed.keys import Key, make_key, one_key
+from summit.keyed.rule import sees_topic
 
 _NEVER: Final = float("inf")
 

@@ -17,16 +17,17 @@ import msgspec
 
 from summit.base.errors import Invalid
 from summit.base.limits import CAPTURED_BYTES_MAX, EVENT_AHEAD_MS_MAX
-from summit.cep.chunks import Chunk, source_of
 from summit.cep.correlation_lane import CorrelationCounters, CorrelationLane
 from summit.cep.correlation_rules import Around, SeenRule
-from summit.cep.frontier import Frontier, Place
 from summit.cep.groups import Correlation
-from summit.cep.match import EventRef, Rejected, StateKey
 from summit.documents.correlation import CorrelationPlan
 from summit.events.event import decode_value, event_time, make_event
 from summit.events.fields import compile_path
 from summit.events.times import TIME_MS_MAX, TIME_MS_MIN
+from summit.keyed.captured import EventRef
+from summit.keyed.chunks import Chunk, source_of
+from summit.keyed.frontier import Frontier, Place
+from summit.keyed.outputs import Rejected, StateKey
 
 _COUNTERS: Final = ("events", "unseen", "rejected", "clamped", "ahead", "untyped", "dropped")
 _NEVER: Final = float("inf")

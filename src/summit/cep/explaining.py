@@ -6,17 +6,16 @@ says what they stand for.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from summit.cep.program import Program
-from summit.cep.rules import Rule
-from summit.cep.ruleset import compile_rules
-from summit.cep.runs import Captured, Run
-from summit.cep.state import Origins, load_key
+from summit.cep.rules import prepare_rule
+from summit.cep.runs import Run
+from summit.cep.state import load_key
 from summit.documents.plan import PatternPlan, StepPlan
+from summit.keyed.captured import Captured, Origins
+from summit.keyed.ruleset import make_rule_set
 
 
 class Taken(NamedTuple):
@@ -67,9 +66,9 @@ class StateReader:
     """
 
     def __init__(self, plan: PatternPlan) -> None:
-        rules = compile_rules([dataclasses.replace(plan, enabled=True)])
-        self.rule: Rule = rules.rules[0]
-        self._program: Program = rules.program(self.rule)
+        self.rule = prepare_rule(plan)
+        layout = make_rule_set([self.rule]).layout
+        self._program = self.rule.program(layout)
         self._origins = Origins()
         self._steps = {step.name: step for step in _flat(plan.steps)}
 

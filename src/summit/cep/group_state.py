@@ -21,7 +21,7 @@ import msgspec
 
 from summit.base.errors import Corrupt
 from summit.cep.groups import Group
-from summit.cep.match import EventRef
+from summit.keyed.captured import EventRef
 
 GROUP_STATE_VERSION: Final = 1
 

@@ -12,9 +12,9 @@ from typing import Literal
 
 import msgspec
 
-from summit.cep.match import EventRef
 from summit.documents.correlation import CorrelationPlan
 from summit.events.windows import joins_session, within
+from summit.keyed.captured import EventRef
 
 CloseReason = Literal["window", "gap", "max", "evicted"]
 

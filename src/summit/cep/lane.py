@@ -1,4 +1,4 @@
-"""The living half of one rule: its keys, their runs, their timers and its counters.
+"""The living half of one pattern: its keys, their runs, their timers and its counters.
 
 Keys that are busy are kept as objects; beyond `KEYS_UNPACKED_MAX` the ones that have been busy for
 longest are packed into the bytes of `state.py`, which take a quarter of the room.
@@ -7,18 +7,23 @@ longest are packed into the bytes of `state.py`, which take a quarter of the roo
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from summit.base.limits import KEYS_UNPACKED_MAX
-from summit.cep.keys import Key
-from summit.cep.program import Program
-from summit.cep.rules import Rule
-from summit.cep.runs import Captured, KeyRuns, Run, new_key
-from summit.cep.state import STATE_VERSION, Origins, dump_key, load_key
-from summit.cep.timers import ExactTimers, TidyTimers
+from summit.cep.match import Match, make_match
+from summit.cep.runs import KeyRuns, Run, new_key
+from summit.cep.state import STATE_VERSION, dump_key, load_key
+from summit.events.layouts import TypedLayout
+from summit.keyed.captured import Captured, Origins
+from summit.keyed.keys import Key
+from summit.keyed.timers import ExactTimers, TidyTimers
+
+if TYPE_CHECKING:
+    from summit.cep.rules import PatternRule  # which makes lanes
 
 
 @dataclass(slots=True)
-class LaneCounters:
+class PatternCounters:
     """What one rule has done and what its limits have cut, since the lane was made."""
 
     matches: int = 0
@@ -29,13 +34,15 @@ class LaneCounters:
     captures_dropped: int = 0
 
 
-class Lane:
-    """Runs one rule over all its keys."""
+class PatternLane:
+    """Runs one pattern over all its keys; see `keyed.lane.Lane`."""
 
-    def __init__(self, rule: Rule, program: Program, origins: Origins) -> None:
+    state_version = STATE_VERSION
+
+    def __init__(self, rule: PatternRule, layout: TypedLayout, origins: Origins) -> None:
         self.rule = rule
-        self.program = program
-        self.counters = LaneCounters()
+        self.program = rule.program(layout)
+        self.counters = PatternCounters()
         self.dirty: set[Key] = set()
         self.live_runs = 0
         self._origins = origins
@@ -54,18 +61,27 @@ class Lane:
         self._take_drops()
         return asdict(self.counters)
 
-    def replace(self, rule: Rule, program: Program) -> None:
+    def replace(self, rule: PatternRule, layout: TypedLayout) -> None:
         """Go on with the same state under a rule of the same `state_id`."""
         self._take_drops()
         self.rule = rule
-        self.program = program
-        if not program.guards:
+        self.program = rule.program(layout)
+        if not self.program.guards:
             return
         for runs in self._busy.values():  # decoded by the layout of before
             for bucket in runs.by_state.values():
                 for flat in (bucket.taken, *(run.captures for run in bucket.runs)):
                     for event in flat[1::2]:
                         event.fields = None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the pattern reports an absence."""
+        return self.exact is not None
+
+    def no_key(self) -> None:
+        """Count an event that lacks the key."""
+        self.counters.without_key += 1
 
     def wants(self, key: Key, mask: int, time_ms: int) -> KeyRuns | None:
         """The key's runs, if the event can begin or change one; None = it changes nothing."""
@@ -84,7 +100,7 @@ class Lane:
 
     def advance(
         self, key: Key, runs: KeyRuns, event: Captured, mask: int, frontier_ms: float
-    ) -> list[Run]:
+    ) -> list[Match]:
         """Give one event to a key that wants it.
 
         Args:
@@ -96,19 +112,16 @@ class Lane:
         matches = program.advance(runs, event, mask, frontier_ms)
         self.counters.matches += len(matches)
         self._changed(key, runs, before)
-        return matches
+        return self._matches(key, matches, None) if matches else []
 
-    def fire(self, now_ms: float) -> tuple[Key, list[Run]] | None:
-        """Fire the exact timer that is due next: its key and the matches that time completed.
-
-        Returns: None when none is due at `now_ms`.
-        """
+    def fire(self, now_ms: float) -> list[Match] | None:
+        """Fire the exact timer that is due next; None when none is due at `now_ms`."""
         assert self.exact is not None
         due = self.exact.take(now_ms)
         if due is None:
             return None
         deadline, key = due
-        return key, self._expire(key, int(deadline))
+        return self._matches(key, self._expire(key, int(deadline)), int(deadline))
 
     def forget_over(self, now_ms: float) -> None:
         """Let what is over by now end without a match: its rule rested when it was due."""
@@ -181,6 +194,10 @@ class Lane:
         timers = self.exact if self.exact is not None else self._tidy
         return float("inf") if timers is None else timers.next_ms
 
+    def _matches(self, key: Key, runs: list[Run], at_ms: int | None) -> list[Match]:
+        names = self.rule.automaton.step_names
+        return [make_match(self.rule.id, names, key, run, at_ms) for run in runs]
+
     def _take_drops(self) -> None:
         """Move what the program has cut into the counters, which outlive it."""
         program, counters = self.program, self.counters
@@ -224,7 +241,7 @@ class Lane:
         return runs
 
 
-def _tidy_timers(rule: Rule) -> TidyTimers | None:
+def _tidy_timers(rule: PatternRule) -> TidyTimers | None:
     """Timers for what bounds the rule's runs in time; None = nothing does."""
     if rule.plan.within_ms is not None:
         return TidyTimers(rule.plan.within_ms)

@@ -1,36 +1,15 @@
-"""What comes out of the matcher."""
+"""What comes out of a pattern: its matches."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from summit.cep.keys import Key
-from summit.cep.waiting import WaitKey
-
-
-class EventRef(msgspec.Struct, frozen=True, gc=False):
-    """One captured event.
-
-    Attributes:
-        src: Position in the source it came from (header `summit.src`), or None.
-        timestamp_ms: Its own time, else the record's; milliseconds since 1970 UTC.
-        taken_ms: The time at which the pattern took it: never before the watermark that its
-            partition had reached, so usually equal to `timestamp_ms`.
-        value: The record's value. None when it was longer than `CAPTURED_BYTES_MAX`: read it
-            from the log at (topic, partition, offset) where it is needed.
-        projection: Then, JSON with only the fields that rules read; else None.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    src: str | None
-    timestamp_ms: int
-    taken_ms: int
-    value: bytes | None
-    projection: bytes | None = None
+from summit.cep.runs import Run
+from summit.keyed.captured import EventRef, event_ref
+from summit.keyed.keys import Key, key_values
 
 
 class Match(msgspec.Struct, frozen=True, gc=False):
@@ -52,84 +31,22 @@ class Match(msgspec.Struct, frozen=True, gc=False):
     timed: bool = False
 
 
-class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """An event that could not be processed; the caller sends it to a dead letter.
+def make_match(
+    pattern_id: str, names: Sequence[str], key: Key, run: Run, at_ms: int | None
+) -> Match:
+    """The match that a run is.
 
-    Attributes:
-        code: `event.empty`, `event.not_json`, `event.not_object`, `event.bad_time`,
-            `event.no_type` (no rule could use it without one) or `event.no_key` (the rule that it
-            satisfies groups by a field that it lacks; `rule` says which).
+    Args:
+        names: Of the pattern's steps.
+        at_ms: The time that completed it, where no event did.
     """
-
-    topic: str
-    partition: int
-    offset: int
-    code: str
-    message: str
-    rule: str | None = None
-
-
-class Late(msgspec.Struct, frozen=True, gc=False):
-    """An event that came after its time was closed; only in event-time order."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    watermark_ms: int
-
-
-class Remote(NamedTuple):
-    """An event that a key group of another worker needs.
-
-    Attributes:
-        group: The key group.
-        taken_ms: The time at which patterns take the event.
-    """
-
-    group: int
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    taken_ms: int
-    key: bytes | None
-    value: bytes
-    headers: Any
-
-
-class StateKey(NamedTuple):
-    """Names the state of one key of one rule.
-
-    Attributes:
-        rule: `Rule.state_id`: the same for as long as the rule means the same.
-        key: The key; `keys.key_text` and `keys.parse_key` make it text and back.
-    """
-
-    rule: str
-    key: Key
-
-
-class Outputs(msgspec.Struct, gc=False):
-    """What one `apply` gave, each list in order."""
-
-    matches: list[Match]
-    rejected: list[Rejected]
-    late: list[Late]
-    remote: list[Remote]
-
-
-class Applied(NamedTuple):
-    """Answer of `Matcher.apply`.
-
-    Attributes:
-        dirty: Keys whose state changed, so that `dump` may give something new (or None).
-        next_timer_ms: The frontier at which something is due even without events: an absence
-            to report, or state to forget; None = nothing.
-        waits: Names under which `dump_wait` may give something new (or None).
-    """
-
-    outputs: Outputs
-    dirty: set[StateKey]
-    next_timer_ms: int | None
-    waits: set[WaitKey]
+    captures = run.captures
+    times = [event.time_ms for event in captures[1::2]]
+    return Match(
+        pattern_id,
+        key_values(key),
+        [(names[captures[n]], event_ref(captures[n + 1])) for n in range(0, len(captures), 2)],
+        min(times),
+        max(times) if at_ms is None else at_ms,
+        at_ms is not None,
+    )

@@ -12,7 +12,6 @@ from summit.base.limits import CAPTURES_PER_STATE_MAX
 from summit.cep.moves import NOWHERE, SKIPPED, Automaton, Move, Moves
 from summit.cep.runs import (
     Bucket,
-    Captured,
     Captures,
     Guard,
     KeyRuns,
@@ -20,6 +19,7 @@ from summit.cep.runs import (
     Skip,
     match_order,
 )
+from summit.keyed.captured import Captured
 
 _FOREVER: Final = float("inf")
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from summit.cep.runs import Captured, Captures
+from summit.cep.runs import Captures
 from summit.events.expressions.generator import Names
 from summit.events.expressions.ir import Path, StepAggregate, StepField
 from summit.events.layouts import TypedLayout
+from summit.keyed.captured import Captured
 
 Reader = Callable[[Captures], Any]
 

@@ -6,39 +6,38 @@ looks at the run becomes a guard, which is put only where the bit is set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from summit.base.errors import Invalid
 from summit.cep import steps as automaton_steps
-from summit.cep.keys import GLOBAL_KEY, Key, many_key, one_key
+from summit.cep.lane import PatternLane
 from summit.cep.moves import Automaton
 from summit.cep.program import Program
 from summit.cep.references import RunLayout
 from summit.cep.runs import Guard, Skip
 from summit.documents.plan import PatternPlan, StepPlan
+from summit.documents.stream import StreamPlan
 from summit.events.expressions.analysis import (
     equality_constraint,
     free_of_runs,
     reference_fields,
     required_fields,
 )
-from summit.events.expressions.generator import Names, compile_run_predicate
+from summit.events.expressions.generator import compile_run_predicate
 from summit.events.expressions.ir import And, Literal, Node, Path
 from summit.events.layouts import TypedLayout
+from summit.keyed.captured import Origins
+from summit.keyed.rule import EVENT_TYPE, KeyOf, key_by_paths
+from summit.keyed.ruleset import RuleSet, make_rule_set
 
-EVENT_TYPE: Final[Path] = ("eventType",)
 _TRUE: Final = Literal(True)
-_INTERNAL_TOPICS: Final = ("alerts",)
-
-KeyOf = Callable[[Any], Key | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One plan, prepared.
+class PatternRule:
+    """One plan, prepared; a `keyed.rule.KeyedRule`.
 
     Attributes:
         state_id: Names the rule's state; equal for plans whose state means the same.
@@ -56,9 +55,25 @@ class Rule:
     types: frozenset[Any] | None
     sees_all: bool
 
-    def sees_topic(self, topic: str) -> bool:
-        """Whether the rule's stream takes events from the topic."""
-        return sees_topic(self.plan.topics, topic)
+    @property
+    def id(self) -> str:
+        """The pattern's id."""
+        return self.plan.id
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """Where its events come from."""
+        return self.plan.topics
+
+    @property
+    def group_by(self) -> Sequence[Path]:
+        """The fields of its key."""
+        return self.plan.group_by
+
+    @property
+    def where(self) -> Node | None:
+        """Its own stream."""
+        return self.plan.where
 
     def fields(self) -> Iterator[Path]:
         """Every field of an event that the rule reads."""
@@ -91,33 +106,26 @@ class Rule:
 
     def key_of(self, layout: TypedLayout) -> KeyOf:
         """A function that gives the key of a decoded event, None when it lacks one."""
-        paths = self.plan.group_by
-        if not paths:
-            return lambda _event: GLOBAL_KEY
-        names = Names()
-        codes = [layout.field_code(path, names) for path in paths]
-        if len(codes) == 1:
-            one = names.bind(one_key)
-            source = f"def key(e):\n k = {codes[0]}\n return k if type(k) is str else {one}(k)\n"
-        else:
-            source = f"def key(e):\n return {names.bind(many_key)}(({', '.join(codes)}))\n"
-        made: KeyOf = names.define(source, "key")
-        return made
+        return key_by_paths(self.plan.group_by, layout)
+
+    def new_lane(self, layout: TypedLayout, origins: Origins) -> PatternLane:
+        """What runs it."""
+        return PatternLane(self, layout, origins)
 
 
-def sees_topic(topics: Sequence[str], topic: str) -> bool:
-    """Whether a rule with these `topics` takes events from a topic."""
-    if not topics:
-        return is_user_topic(topic)
-    return any(fnmatchcase(topic, name) for name in topics)
+def compile_rules(
+    plans: Iterable[PatternPlan],
+    streams: Iterable[StreamPlan] = (),
+    paused: Collection[str] = (),
+) -> RuleSet:
+    """Compile all enabled patterns; see `make_rule_set`.
+
+    Raises: Invalid("pattern.steps") for a plan that cannot be matched.
+    """
+    return make_rule_set([prepare_rule(plan) for plan in plans if plan.enabled], streams, paused)
 
 
-def is_user_topic(topic: str) -> bool:
-    """Whether a rule without `topics` sees the topic."""
-    return not (topic.startswith("_") or topic.endswith(".dlq") or topic in _INTERNAL_TOPICS)
-
-
-def prepare_rule(plan: PatternPlan) -> Rule:
+def prepare_rule(plan: PatternPlan) -> PatternRule:
     """Prepare one plan.
 
     Raises: Invalid("pattern.steps") for steps that go together in no defined way.
@@ -139,7 +147,7 @@ def prepare_rule(plan: PatternPlan) -> Rule:
     if after.step is not None and after.step not in automaton.step_names:
         raise Invalid("pattern.steps", step=after.step, reason="afterMatch names no step")
     skip = f"{after.kind}:{after.step}" if after.step else after.kind
-    return Rule(
+    return PatternRule(
         plan,
         f"{plan.id}/{plan.semantic_hash}/{skip}",
         automaton,

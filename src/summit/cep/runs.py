@@ -15,39 +15,6 @@ Guard = Callable[[Any, Captures], bool]
 _TRIM_MIN: Final = 128  # elements of `taken` below which letting go is not worth the work
 
 
-class Origin(msgspec.Struct, frozen=True, gc=False):
-    """A topic partition; one object for all events that came from it."""
-
-    topic: str
-    partition: int
-
-
-class Captured(msgspec.Struct, gc=False):
-    """One event that runs have taken.
-
-    Attributes:
-        sequence: Number within the key, rising with every event the key has seen.
-        time_ms: The time at which it was taken (never before its partition's watermark).
-        own_ms: Its own time.
-        src: The header `summit.src`, or None.
-        value: The record's value or, when that is too large to keep, JSON of the fields that
-            rules read.
-        whole: Whether `value` is the record's.
-        fields: The decoded event for predicates that look at captured events; None = not
-            decoded yet, or never needed.
-    """
-
-    sequence: int
-    time_ms: int
-    own_ms: int
-    origin: Origin
-    offset: int
-    src: str | None
-    value: bytes
-    whole: bool = True
-    fields: Any = None
-
-
 class Run(msgspec.Struct, gc=False):
     """A partial match (or a whole one).
 

@@ -17,18 +17,17 @@ order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.cep.runs import Bucket, Captured, KeyRuns, Origin, Run
+from summit.cep.runs import Bucket, KeyRuns, Run
+from summit.keyed.captured import Captured, Move, Origins
 
 STATE_VERSION: Final = 1
 
-# Topic, partition, offset and source of an event; gives the offset and source it has now.
-Move = Callable[[str, int, int, str | None], tuple[int, str | None]]
 _EventRow = tuple[int, int, int, int, int, str | None, bytes, int]
 _RunRow = tuple[int, int, int, list[int], int]
 _Rows = tuple[
@@ -42,20 +41,6 @@ _Rows = tuple[
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _decode = msgspec.msgpack.Decoder(_Rows).decode
-
-
-class Origins:
-    """One `Origin` object per topic partition, shared by all events that came from it."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, int], Origin] = {}
-
-    def of(self, topic: str, partition: int) -> Origin:
-        """The object that stands for a topic partition."""
-        found = self._known.get((topic, partition))
-        if found is None:
-            found = self._known[topic, partition] = Origin(topic, partition)
-        return found
 
 
 def dump_key(key: KeyRuns) -> bytes:

@@ -10,12 +10,12 @@ import msgspec
 
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter, Payload
-from summit.cep.chunks import Chunk
 from summit.cep.correlator import Correlator
 from summit.cep.groups import Correlation
 from summit.documents.correlation import CorrelationPlan, validate_correlation
 from summit.documents.correlation_rule import CorrelationRule
 from summit.events.event import event_bytes
+from summit.keyed.chunks import Chunk
 
 _OWN_TOPIC: Final = "events"
 _EVENT_BYTES_MAX: Final = 1 << 40  # no log keeps these events, so groups keep them whole

@@ -10,13 +10,13 @@ import msgspec
 
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter, Payload
-from summit.cep.chunks import Chunk
 from summit.documents.event_pattern import EventPattern
 from summit.documents.pattern import validate_pattern
 from summit.documents.plan import PatternPlan
 from summit.events.event import event_bytes
 from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Engine
+from summit.keyed.chunks import Chunk
 
 _OWN_TOPIC: Final = "events"
 _decode = msgspec.json.Decoder().decode

@@ -8,13 +8,13 @@ from typing import Any
 
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter, Payload
-from summit.cep.chunks import Chunk
 from summit.documents import PatternDocument, validate_pattern
 from summit.documents.event_pattern import EventPattern
 from summit.event_processing.sequence import make_sequence
 from summit.events.event import event_bytes
 from summit.flow.engine import Engine, Made
 from summit.flow.trying import Tried, try_pattern
+from summit.keyed.chunks import Chunk
 
 Pattern = EventPattern | Mapping[str, Any]
 # A mapping with the names of the wire, an `Event`, JSON text, or a record whose value is JSON.
@@ -120,7 +120,7 @@ class CEPEngine(Emitter):
     @property
     def stats(self) -> dict[str, int]:
         """Counters of the engine; `live_runs` are the partial matches alive now."""
-        return self._engine.matcher.stats()
+        return self._engine.processor.stats()
 
     def _tell(self, made: Made) -> None:
         if self.has_listeners("pattern:matched"):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from summit.cep.match import EventRef, Match
+from summit.cep.match import Match
 from summit.events.event import Event, parse_event
+from summit.keyed.captured import EventRef
 
 
 class EventSequence(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

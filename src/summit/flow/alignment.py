@@ -33,7 +33,7 @@ class Alignment:
         Args:
             reading: The inputs that are assigned.
         """
-        matcher = self._runtime.engine.matcher
+        matcher = self._runtime.engine.processor
         waiting = matcher.waiting
         ahead: set[str] = set()
         if waiting > WAITING_EVENTS_MAX or (self._paused and waiting > WAITING_EVENTS_MAX // 2):

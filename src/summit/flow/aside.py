@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from summit.base.clock import Clock
-from summit.cep.match import Late, Rejected
 from summit.client.dead_letters import DeadLetterError
 from summit.client.transactor import Outgoing
 from summit.client.types import ConsumerRecord
@@ -14,6 +13,7 @@ from summit.documents.stream import StreamPlan
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import letter_record
 from summit.journal.topics import LATE_TOPIC
+from summit.keyed.outputs import Late, Rejected
 
 # What is no fault of the event: a deletion, or an event that no rule can use. Counted only.
 COUNTED_ONLY: Final = frozenset({"event.empty", "event.no_type", "event.no_key"})

@@ -8,7 +8,6 @@ from typing import Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, Unavailable
-from summit.cep.rules import is_user_topic
 from summit.client import ClusterAdmin, TopicPartition
 from summit.documents import FLOW_ID
 from summit.flow.pausing import Pauses, pauses_in_force
@@ -17,6 +16,7 @@ from summit.journal.definition_log import ABSENT_OFFSET
 from summit.journal.definitions import Definitions
 from summit.journal.progress import ProgressFollower
 from summit.journal.topics import EXCHANGE_TOPIC
+from summit.keyed.rule import is_user_topic
 
 ALL_TOPICS: Final = "*"
 _ATTEMPTS: Final = 10

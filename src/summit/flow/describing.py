@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from summit.cep.keygroups import KEY_GROUPS
 from summit.client import TopicPartition
 from summit.client.dead_letters import SUFFIX
 from summit.flow.describing_rules import rule_rows
@@ -24,6 +23,7 @@ from summit.journal.progress import Progress
 from summit.journal.progress_record import GUARANTEE, ProgressRecord, partition_name
 from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, LATE_TOPIC, STATE_TOPIC
 from summit.journal.worker_figures import WorkerFigures
+from summit.keyed.keygroups import KEY_GROUPS
 
 _COMPONENTS: Final = (
     ("collectors", "at_least_once",

@@ -12,15 +12,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 from summit.alerts import Alert, CapturedEvent, Found, make_alert
-from summit.cep.chunks import Chunk
-from summit.cep.keys import Key, many_key, one_key
-from summit.cep.match import Applied as Taken
-from summit.cep.match import EventRef, Late, Match, Rejected, Remote, StateKey
-from summit.cep.matcher import Matcher
-from summit.cep.ruleset import compile_rules
-from summit.cep.waiting import WaitKey
+from summit.cep.match import Match
+from summit.cep.rules import compile_rules
 from summit.documents.plan import PatternPlan
 from summit.documents.stream import StreamPlan
+from summit.keyed.captured import EventRef
+from summit.keyed.chunks import Chunk
+from summit.keyed.keys import Key, many_key, one_key
+from summit.keyed.outputs import Applied as Taken
+from summit.keyed.outputs import Late, Rejected, Remote, StateKey
+from summit.keyed.processor import Processor
+from summit.keyed.waiting import WaitKey
 
 _decode = msgspec.json.Decoder().decode
 
@@ -33,7 +35,7 @@ class Made(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What a batch gave, each list in order; the others as in `Matcher.apply`."""
+    """What a batch gave, each list in order; the others as in `Processor.apply`."""
 
     made: list[Made]
     rejected: list[Rejected]
@@ -53,12 +55,12 @@ class Engine:
     def __init__(self, topic_id: Callable[[str], str] = str) -> None:
         self._topic_id = topic_id
         self._plans: dict[str, PatternPlan] = {}
-        self.matcher = Matcher(compile_rules([]))
+        self.processor = Processor(compile_rules([]))
 
     @property
     def plans(self) -> list[PatternPlan]:
         """The active rules, in the order of their ids."""
-        return [rule.plan for rule in self.matcher.rules.rules]
+        return list(self._plans.values())
 
     def set_rules(
         self,
@@ -74,33 +76,33 @@ class Engine:
         Returns: The keys whose state was dropped.
         Raises: Invalid("pattern.steps"); then the rules from before stay.
         """
-        rules = compile_rules(plans, streams, paused)
-        dropped = self.matcher.replace_rules(rules)
-        self._plans = {rule.plan.id: rule.plan for rule in rules.rules}
+        plans = [plan for plan in plans if plan.enabled]
+        dropped = self.processor.replace_rules(compile_rules(plans, streams, paused))
+        self._plans = {plan.id: plan for plan in sorted(plans, key=lambda plan: plan.id)}
         return dropped
 
     def apply(self, batch: Sequence[Chunk], frontier_ms: int | None = None) -> Applied:
-        """Take a batch; see `Matcher.apply`."""
-        return self._applied(self.matcher.apply(batch, frontier_ms))
+        """Take a batch; see `Processor.apply`."""
+        return self._applied(self.processor.apply(batch, frontier_ms))
 
     def apply_remote(self, group: int, chunk: Chunk, taken_ms: Sequence[int]) -> Applied:
-        """Take events that another worker sent; see `Matcher.apply_remote`."""
-        return self._applied(self.matcher.apply_remote(group, chunk, taken_ms))
+        """Take events that another worker sent; see `Processor.apply_remote`."""
+        return self._applied(self.processor.apply_remote(group, chunk, taken_ms))
 
     def _applied(self, taken: Taken) -> Applied:
         outputs = taken.outputs
-        made = [Made(self._alert(match), match) for match in outputs.matches]
+        made = [Made(self._alert(match), match) for match in outputs.found]
         return Applied(
             made, outputs.rejected, outputs.late, outputs.remote, taken.dirty, taken.waits
         )
 
     def forget(self, rule_id: str, key: Sequence[Any]) -> None:
         """Drop what a rule has begun for a key; unknown rules and keys are ignored."""
-        for rule in self.matcher.rules.rules:
-            if rule.plan.id == rule_id:
+        for rule in self.processor.rules.rules:
+            if rule.id == rule_id:
                 state = _state_key(key)
                 if state is not None:
-                    self.matcher.forget(StateKey(rule.state_id, state))
+                    self.processor.forget(StateKey(rule.state_id, state))
 
     def _alert(self, match: Match) -> Alert:
         plan = self._plans[match.pattern_id]

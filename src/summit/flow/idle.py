@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from summit.base.clock import Clock
 from summit.base.limits import CLOCK_SILENT_MS
-from summit.cep.chunks import Chunk
 from summit.flow.runtime import Runtime
 from summit.journal.progress_record import partition_name, split_partition_name
+from summit.keyed.chunks import Chunk
 
 
 class IdleInputs:
@@ -54,7 +54,7 @@ class IdleInputs:
 
     def rest(self) -> bool:
         """Let the time of silent inputs go on; whether there are any."""
-        times = self._runtime.engine.matcher.watermarks()
+        times = self._runtime.engine.processor.watermarks()
         now_ms = self._clock.monotonic_ms()
         rests = False
         for name, position in self._runtime.positions.items():

@@ -7,13 +7,13 @@ from collections.abc import Collection, Mapping
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, Unavailable
 from summit.base.limits import INPUTS_REQUEST_MS
-from summit.cep.rules import is_user_topic
 from summit.client.admin import Admin
 from summit.client.consumer import StreamConsumer
 from summit.client.settings import AdminConfig, ConsumerConfig
 from summit.client.types import ConsumerRecord, TopicPartition
 from summit.flow.settings import WorkerSettings
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
+from summit.keyed.rule import is_user_topic
 
 
 class Inputs:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from summit.base.errors import Invalid, Unavailable
-from summit.cep.keygroups import KEY_GROUPS
 from summit.flow.inputs import Inputs
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.runtime import Runtime
 from summit.journal.topics import EXCHANGE_TOPIC
+from summit.keyed.keygroups import KEY_GROUPS
 
 
 async def look_at_lags(inputs: Inputs, runtime: Runtime, metrics: WorkerMetrics) -> None:

@@ -8,7 +8,6 @@ import msgspec
 
 from summit.alerts import Alert, encode_alert
 from summit.base.logs import get_logger
-from summit.cep.keygroups import KEY_GROUPS
 from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.transactor import Outgoing, Written
 from summit.client.types import ConsumerRecord
@@ -18,6 +17,7 @@ from summit.journal.exchange_log import encode_frames
 from summit.journal.progress_record import Positions
 from summit.journal.state_log import state_partition
 from summit.journal.topics import ACTIVATIONS_TOPIC, ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC
+from summit.keyed.keygroups import KEY_GROUPS
 
 _EVIDENCE_SHORT: Final = 50
 

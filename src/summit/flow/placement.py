@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from summit.cep.keygroups import KEY_GROUPS
+from summit.keyed.keygroups import KEY_GROUPS
 
 
 def carrier(topic: str, partition: int) -> int:

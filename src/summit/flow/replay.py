@@ -19,8 +19,6 @@ from summit.alerts import Alert
 from summit.base.clock import Clock, SystemClock
 from summit.base.errors import Invalid
 from summit.base.limits import CLOCK_SILENT_MS
-from summit.cep.chunks import chunk_records
-from summit.cep.rules import is_user_topic
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.merged_reading import read_merged
@@ -36,6 +34,8 @@ from summit.journal.definitions import Definitions
 from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import Positions, partition_name
 from summit.journal.topics import ACTIVATIONS_TOPIC
+from summit.keyed.chunks import chunk_records
+from summit.keyed.rule import is_user_topic
 
 WhichRules = Literal["recorded", "current"]
 _TICK_MS: Final = 1_000  # of record time: how often the clock is looked at
@@ -129,7 +129,7 @@ class Replay:
             self.result.phases = len(phases)
             self.result.total = sum(stop - first for first, stop in spans.values())
             for place in spans:
-                self._engine.matcher.open_input(*place)
+                self._engine.processor.open_input(*place)
             for phase, rules in phases:
                 self._engine.set_rules(self._chosen(rules), rules.streams, rules.paused)
                 part = _take_until(spans, phase.until)
@@ -222,7 +222,7 @@ class Replay:
     def _tick(self, now_ms: int) -> list[Made]:
         """The clock of the records has come to `now_ms`."""
         self._tick_ms = now_ms
-        matcher = self._engine.matcher
+        matcher = self._engine.processor
         if not matcher.waits_for_time:
             return []
         times = matcher.watermarks()
@@ -238,10 +238,10 @@ class Replay:
         self, end_ms: int, spans: dict[TopicPartition, tuple[int, int]]
     ) -> list[Made]:
         """Everything is read: the clock goes on to the end of the range."""
-        times = self._engine.matcher.watermarks()
+        times = self._engine.processor.watermarks()
         for place in spans:
             if place not in times:
-                self._engine.matcher.forget_input(*place)
+                self._engine.processor.forget_input(*place)
         return self._tick(max(end_ms, self._tick_ms or end_ms))
 
     async def _write(self, made: list[Made], output: AlertTopic | None) -> None:

@@ -7,12 +7,12 @@ from contextlib import aclosing
 from typing import Self
 
 from summit.base.errors import Invalid
-from summit.cep.rules import is_user_topic
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.producer import StreamProducer
 from summit.client.topics import TopicConfig
 from summit.client.transactor import Outgoing
+from summit.keyed.rule import is_user_topic
 
 _CLIENT = "summit-replay"
 

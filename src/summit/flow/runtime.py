@@ -11,11 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from summit.base.limits import WATERMARK_UNKNOWN
-from summit.cep.chunks import Chunk
-from summit.cep.keygroups import KEY_GROUPS, key_group
-from summit.cep.match import Remote, StateKey
 from summit.cep.state import STATE_VERSION
-from summit.cep.waiting import WaitKey
 from summit.documents.plan import PatternPlan
 from summit.documents.stream import StreamPlan
 from summit.events.times import TIME_MS_MAX
@@ -24,6 +20,10 @@ from summit.flow.placement import carrier
 from summit.journal.exchange_log import NO_TIME, Frame, Told
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
 from summit.journal.state_log import Content, Record, state_record, time_record, wait_record
+from summit.keyed.chunks import Chunk
+from summit.keyed.keygroups import KEY_GROUPS, key_group
+from summit.keyed.outputs import Remote, StateKey
+from summit.keyed.waiting import WaitKey
 
 Place = tuple[str, int]
 
@@ -107,11 +107,11 @@ class Runtime:
 
     def clear(self) -> None:
         """Hold nothing; what was not cut is forgotten."""
-        for place in self.engine.matcher.watermarks():
-            self.engine.matcher.forget_input(*place)
+        for place in self.engine.processor.watermarks():
+            self.engine.processor.forget_input(*place)
         for name in list(self.positions):
-            self.engine.matcher.forget_input(*split_partition_name(name))
-        self.engine.matcher.hold(())
+            self.engine.processor.forget_input(*split_partition_name(name))
+        self.engine.processor.hold(())
         self.held = frozenset()
         self.positions.clear()
         self.exchange.clear()
@@ -133,8 +133,8 @@ class Runtime:
         self.held |= groups.keys()
         self.exchange.update(groups)
         self._told.update({group: {} for group in groups})
-        self.engine.matcher.hold(self.held)
-        matcher = self.engine.matcher
+        self.engine.processor.hold(self.held)
+        matcher = self.engine.processor
         for name, data in content.waits.items():
             matcher.load_wait(name, data)
             self._saved_waits.add(name)
@@ -146,7 +146,7 @@ class Runtime:
 
         In between only frames may be taken, and nothing is due.
         """
-        self.engine.matcher.catch_up(begins=begins)
+        self.engine.processor.catch_up(begins=begins)
         if not begins:
             self.advance()
 
@@ -154,7 +154,7 @@ class Runtime:
         """Hold these no more; everything of them must have been cut and committed."""
         gone = set(groups)
         self.held -= gone
-        self.engine.matcher.hold(self.held)
+        self.engine.processor.hold(self.held)
         for group in gone:
             self.exchange.pop(group, None)
             self._told.pop(group, None)
@@ -175,12 +175,12 @@ class Runtime:
         self.positions[name] = offset
         self._moved.add(name)
         place = split_partition_name(name)
-        self.engine.matcher.forget_input(*place)
-        self.engine.matcher.open_input(*place)  # it holds time back until it is known what it has
+        self.engine.processor.forget_input(*place)
+        self.engine.processor.open_input(*place)  # it holds time back until it is known what it has
         if time_ms == WATERMARK_UNKNOWN:
             time_ms = self._ended.pop(place, WATERMARK_UNKNOWN)
         if time_ms != WATERMARK_UNKNOWN:
-            self.engine.matcher.set_watermarks({place: time_ms})
+            self.engine.processor.set_watermarks({place: time_ms})
 
     def end(self, name: str, *, anew: bool = False) -> None:
         """Read an input no more.
@@ -189,7 +189,7 @@ class Runtime:
             anew: It was deleted and made anew: how far its time had come does not count either.
         """
         place = split_partition_name(name)
-        time_ms = self.engine.matcher.watermarks().get(place)
+        time_ms = self.engine.processor.watermarks().get(place)
         if anew:
             self._ended.pop(place, None)
         elif time_ms is not None:
@@ -197,7 +197,7 @@ class Runtime:
         self.positions.pop(name, None)
         self._moved.discard(name)
         self._silent.pop(name, None)
-        self.engine.matcher.forget_input(*split_partition_name(name))
+        self.engine.processor.forget_input(*split_partition_name(name))
 
     def watch(self, elsewhere: Iterable[str]) -> None:
         """Inputs that others read: nothing is due here until they tell how far they are."""
@@ -206,7 +206,7 @@ class Runtime:
         told = set().union(*self._told.values())
         for place in map(split_partition_name, elsewhere):
             if place not in told:
-                self.engine.matcher.open_input(*place)
+                self.engine.processor.open_input(*place)
 
     # ---- records ----
 
@@ -225,14 +225,14 @@ class Runtime:
         return applied
 
     def rest(self, name: str, clock_ms: int, *, idle: bool) -> None:
-        """An input is read to its end and silent; see `Matcher.rest`. `advance` lets it count."""
+        """An input is read to its end and silent; see `Processor.rest`. `advance` lets it count."""
         self._silent[name] = (clock_ms, idle)
-        self.engine.matcher.rest(*split_partition_name(name), clock_ms, idle=idle)
+        self.engine.processor.rest(*split_partition_name(name), clock_ms, idle=idle)
 
     def wake(self, name: str) -> None:
         """An input holds time back again, as if it had just spoken."""
         self._silent.pop(name, None)
-        self.engine.matcher.wake(*split_partition_name(name))
+        self.engine.processor.wake(*split_partition_name(name))
 
     def reach(self, ends: Mapping[str, int]) -> None:
         """Inputs were read to here; the last offsets may hold no record."""
@@ -247,7 +247,7 @@ class Runtime:
         self._exchange_moved.add(group)
         for place, row in frame.told.items():
             if row.clock_ms is None and partition_name(*place) not in self.positions:
-                self.engine.matcher.wake(*place)
+                self.engine.processor.wake(*place)
         for chunk, taken_ms in frame.chunks:
             self._note(self.engine.apply_remote(group, chunk, taken_ms))
         if frame.told:
@@ -269,13 +269,13 @@ class Runtime:
             rows = [told[place] for told in self._told.values() if place in told]
             if len(rows) < len(self._told):
                 continue
-            self.engine.matcher.open_input(*place)
+            self.engine.processor.open_input(*place)
             if all(row.time_ms != NO_TIME for row in rows):
-                self.engine.matcher.set_watermarks({place: min(row.time_ms for row in rows)})
+                self.engine.processor.set_watermarks({place: min(row.time_ms for row in rows)})
             clocks = [row.clock_ms for row in rows if row.clock_ms is not None]
             if len(clocks) == len(rows):
                 idle = all(row.is_idle for row in rows)
-                self.engine.matcher.rest(*place, min(clocks), idle=idle)
+                self.engine.processor.rest(*place, min(clocks), idle=idle)
 
     def advance(self) -> int:
         """Fire what is due by now; how many alerts that made."""
@@ -302,10 +302,10 @@ class Runtime:
         Args:
             tell_all: Tell other workers how far all inputs are, not only those that moved.
         """
-        times = self.engine.matcher.watermarks()
+        times = self.engine.processor.watermarks()
         state: dict[int, list[Record]] = {}
         for key in self._dirty:
-            data = self.engine.matcher.dump(key)
+            data = self.engine.processor.dump(key)
             state.setdefault(key_group(key.key), []).append(state_record(key, STATE_VERSION, data))
         for wait in self._dirty_waits:
             self._cut_wait(wait, state)
@@ -330,7 +330,7 @@ class Runtime:
         return cut
 
     def _cut_wait(self, name: WaitKey, state: dict[int, list[Record]]) -> None:
-        data = self.engine.matcher.dump_wait(name)
+        data = self.engine.processor.dump_wait(name)
         if data is not None:
             self._saved_waits.add(name)
         elif name in self._saved_waits:

@@ -28,8 +28,6 @@ from summit.base.limits import (
     WATERMARK_UNKNOWN,
 )
 from summit.base.logs import get_logger
-from summit.cep.chunks import chunk_records
-from summit.cep.keygroups import KEY_GROUPS
 from summit.client.handover import Handover
 from summit.client.insisting import insist
 from summit.client.member import GroupMember
@@ -66,6 +64,8 @@ from summit.journal.topics import (
     ensure_topics,
     is_waited_for,
 )
+from summit.keyed.chunks import chunk_records
+from summit.keyed.keygroups import KEY_GROUPS
 
 _BATCHES_AHEAD: Final = 5  # batches that may wait for the transaction before them
 _POLL_MS: Final = 100  # longest wait for records: rules and topics are looked at in between
@@ -206,13 +206,13 @@ class Session:
         if now_ms - self._rested_ms < CLOCK_LOOK_MS:
             return
         self._rested_ms = now_ms
-        if self._idle.rest() and self.runtime.engine.matcher.waits_for_time:
+        if self._idle.rest() and self.runtime.engine.processor.waits_for_time:
             made = self.runtime.advance()
             self.metrics.matches += made
             self._urgent = self._urgent or made > 0
 
     def _idle_ms(self, topic: str) -> int:
-        given = self.runtime.engine.matcher.rules.stream(topic).idle_ms
+        given = self.runtime.engine.processor.rules.stream(topic).idle_ms
         return self.settings.idle_ms if given is None else given
 
     # ---- the group ----
@@ -336,7 +336,7 @@ class Session:
             self._urgent = True
         if applied.rejected or applied.late:
             self._aside.put(applied.rejected, records)
-            self._aside.put_late(applied.late, records, self.runtime.engine.matcher.rules.stream)
+            self._aside.put_late(applied.late, records, self.runtime.engine.processor.rules.stream)
         self.metrics.matches += len(applied.made)
         self.metrics.count_events(
             (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks

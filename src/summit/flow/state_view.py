@@ -10,12 +10,12 @@ import msgspec
 
 from summit.base.errors import Invalid
 from summit.cep.explaining import RunState, StateReader, Taken
-from summit.cep.keygroups import key_group
-from summit.cep.keys import Key, key_values, make_key
 from summit.documents import validate_pattern
 from summit.documents.plan import PatternPlan
 from summit.journal.definition_log import Definition
 from summit.journal.state_reading import Found, list_keys, read_keys
+from summit.keyed.keygroups import key_group
+from summit.keyed.keys import Key, key_values, make_key
 
 _decode = msgspec.json.Decoder().decode
 

@@ -64,7 +64,7 @@ class Teller:
         return (
             metrics.events, metrics.alerts, metrics.restores, metrics.restarts,
             metrics.state_records, metrics.exchange_events, metrics.undeliverable,
-            self._runtime.engine.matcher.live_runs, metrics.events_per_s() > 0,
+            self._runtime.engine.processor.live_runs, metrics.events_per_s() > 0,
         )  # fmt: skip
 
     @property
@@ -84,7 +84,7 @@ class Teller:
             seen=cut.seen,
             definitions=definitions,
             reads=rules.filter.wanted,
-            runs=self._runtime.engine.matcher.live_runs,
+            runs=self._runtime.engine.processor.live_runs,
             at=self._clock.now_ms(),
             figures=self._figures_told() if self._is_time else None,
         )
@@ -106,7 +106,7 @@ class Teller:
 
     def figures(self) -> WorkerFigures:
         """The figures as they are now."""
-        metrics, matcher = self._metrics, self._runtime.engine.matcher
+        metrics, matcher = self._metrics, self._runtime.engine.processor
         frontier_ms = matcher.frontier_ms
         rules = {
             rule: RuleFigures(**{told: counts[name] for name, told in _RULE_FIGURES.items()})

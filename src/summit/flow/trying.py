@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from summit.alerts import Alert, alert_dict
-from summit.cep.chunks import Chunk
-from summit.cep.match import Match, Rejected
+from summit.cep.match import Match
 from summit.documents import (
     PatternDocument,
     expand_test_events,
@@ -20,6 +19,8 @@ from summit.documents import (
 from summit.documents.plan import PatternPlan
 from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Engine
+from summit.keyed.chunks import Chunk
+from summit.keyed.outputs import Rejected
 
 TRIED_TOPIC = "test"
 _encode = msgspec.json.Encoder().encode
@@ -66,7 +67,7 @@ def try_pattern(plan: PatternPlan, events: Iterable[Mapping[str, Any] | bytes]) 
     values = [event if isinstance(event, bytes) else _encode(event) for event in events]
     chunk = Chunk(TRIED_TOPIC, 0, range(len(values)), [-1] * len(values), values)
     applied = engine.apply([chunk])
-    unfinished = engine.matcher.live_runs
+    unfinished = engine.processor.live_runs
     made = applied.made + engine.apply([], TIME_MS_MAX).made
     return Tried(
         matches=[each.match for each in made],

@@ -128,7 +128,7 @@ class Worker:
         status: dict[str, Any] = {"state": self.state, **self.metrics.as_dict()}
         if session is not None:
             runtime = session.runtime
-            matcher = runtime.engine.matcher
+            matcher = runtime.engine.processor
             status["guarantee"] = GUARANTEE
             status["keyGroups"] = len(runtime.held)
             status["rules"] = len(session.rules.plans)

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.cep.state import Move
 from summit.journal.progress_record import Positions, split_partition_name
+from summit.keyed.captured import Move
 
 
 class Activation(msgspec.Struct, frozen=True):

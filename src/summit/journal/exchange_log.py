@@ -10,7 +10,7 @@ A record stands in the partition of its key group and holds a frame (MessagePack
 
 The two last lists tell how far the sender has read its inputs: every event below that offset that
 the group needs has been sent, in this frame or before it, and event time has come so far (`NO_TIME`
-= none is known of that input); and which of them are silent, as `Matcher.rest` takes it. Inputs
+= none is known of that input); and which of them are silent, as `Processor.rest` takes it. Inputs
 that moved are told, now and then all of them.
 """
 
@@ -22,9 +22,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.cep.chunks import SOURCE_HEADER, Chunk, source_of
-from summit.cep.match import Remote
-from summit.cep.state import Move
+from summit.keyed.captured import Move
+from summit.keyed.chunks import SOURCE_HEADER, Chunk, source_of
+from summit.keyed.outputs import Remote
 
 FRAME_VERSION: Final = 1
 NO_TIME: Final = 1 << 62

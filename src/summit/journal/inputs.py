@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from fnmatch import translate
 
-from summit.cep.rules import is_user_topic
+from summit.keyed.rule import is_user_topic
 
 
 class TopicFilter:

@@ -12,7 +12,6 @@ from summit.base.limits import (
     WORKERS_REMEMBERED_MAX,
 )
 from summit.base.logs import get_logger
-from summit.cep.keygroups import KEY_GROUPS
 from summit.client.admin import Admin
 from summit.client.settings import AdminConfig
 from summit.client.types import ConsumerRecord
@@ -25,6 +24,7 @@ from summit.journal.progress_record import (
     partition_name,
 )
 from summit.journal.topics import PROGRESS, PROGRESS_TOPIC, ensure_topics
+from summit.keyed.keygroups import KEY_GROUPS
 
 PROGRESS_PLACE = (PROGRESS_TOPIC, 0)
 

@@ -24,12 +24,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.cep.keygroups import key_group
-from summit.cep.keys import key_values, make_key
-from summit.cep.match import StateKey
-from summit.cep.state import Move, move_key
-from summit.cep.waiting import WaitKey, moved_wait
+from summit.cep.state import move_key
 from summit.client.types import ConsumerRecord
+from summit.keyed.captured import Move
+from summit.keyed.keygroups import key_group
+from summit.keyed.keys import key_values, make_key
+from summit.keyed.outputs import StateKey
+from summit.keyed.waiting import WaitKey, moved_wait
 
 _RUN: Final = b'["run"'
 _WAIT: Final = b'["wait"'

@@ -11,14 +11,14 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from summit.base.errors import Corrupt, Invalid
-from summit.cep.keygroups import key_group
-from summit.cep.keys import Key, key_text, key_values
-from summit.cep.match import StateKey
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.types import ConsumerRecord
 from summit.journal.state_log import STATE_PARTITIONS, run_key, state_partition, state_record
 from summit.journal.topics import STATE_TOPIC
+from summit.keyed.keygroups import key_group
+from summit.keyed.keys import Key, key_text, key_values
+from summit.keyed.outputs import StateKey
 
 
 class Found(NamedTuple):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from summit.cep.keygroups import KEY_GROUPS
 from summit.client.admin import Admin
 from summit.client.topics import TopicConfig
 from summit.client.types import ConsumerRecord
 from summit.journal.state_log import STATE_PARTITIONS
+from summit.keyed.keygroups import KEY_GROUPS
 
 DEFINITIONS_TOPIC: Final = "_summit.definitions"
 PROGRESS_TOPIC: Final = "_summit.progress"

@@ -14,13 +14,13 @@ import msgspec
 
 from summit.alerts import decode_alert, encode_alert, log_coordinate
 from summit.base.errors import Invalid
-from summit.cep.chunks import SOURCE_HEADER
 from summit.client import ConsumerRecord, TopicPartition
 from summit.journal.activation_log import moved_activation
 from summit.journal.exchange_log import moved_frame
 from summit.journal.progress_record import partition_name
 from summit.journal.state_log import moved_state
 from summit.journal.topics import ACTIVATIONS_TOPIC, DEFINITIONS_TOPIC, EXCHANGE_TOPIC
+from summit.keyed.chunks import SOURCE_HEADER
 from summit.migration.offset_map import OffsetMap
 
 Maps = Mapping[TopicPartition, OffsetMap]

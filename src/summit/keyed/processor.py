@@ -1,4 +1,6 @@
-"""The matcher: batches of records in, matches out. Pure: no clock, no I/O, no chance.
+"""The processor: batches of records in, what the lanes of the rules make of them out.
+
+Pure: no clock, no I/O, no chance.
 
 Two orders, by topic (its stream says which). In `arrival` order an event is taken at once, in log
 order; one that is older than what its partition has reached (its watermark W_p) is taken at W_p. In
@@ -17,42 +19,35 @@ from itertools import chain
 from typing import Any, Final
 
 from summit.base.errors import SummitError
-from summit.cep.chunks import Chunk
-from summit.cep.frontier import BEFORE_ALL_MS, Frontier
-from summit.cep.keygroups import KEY_GROUPS, RemoteChunk, key_group
-from summit.cep.keys import Key
-from summit.cep.lane import Lane
-from summit.cep.making import capture, transport_of
-from summit.cep.match import (
+from summit.events.event import event_time, parse_event
+from summit.events.times import TIME_MS_MAX, TIME_MS_MIN
+from summit.keyed.captured import Origins, transport_of
+from summit.keyed.chunks import Chunk
+from summit.keyed.frontier import BEFORE_ALL_MS, Frontier
+from summit.keyed.keygroups import KEY_GROUPS, RemoteChunk, key_group
+from summit.keyed.keys import Key
+from summit.keyed.lane import Lane
+from summit.keyed.outputs import (
     Applied,
-    Late,
     Outputs,
-    Rejected,
-    Remote,
     StateKey,
 )
-from summit.cep.probes import Probe, TypeIndex
-from summit.cep.ruleset import RuleSet
-from summit.cep.runs import Captured, Origin
-from summit.cep.scopes import Scope, emit, make_scopes
-from summit.cep.state import Origins
-from summit.cep.waiting import Interest, WaitingEvent, WaitKey, WaitLog, load_wait
-from summit.documents.stream import StreamPlan
-from summit.events.event import Transport, event_time, parse_event
-from summit.events.times import TIME_MS_MAX, TIME_MS_MIN
+from summit.keyed.probes import Probe, TypeIndex
+from summit.keyed.reading import NOTHING, Reading
+from summit.keyed.rule import sees_topic
+from summit.keyed.ruleset import RuleSet
+from summit.keyed.scopes import Scope, make_scopes
+from summit.keyed.waiting import Interest, WaitingEvent, WaitKey, WaitLog, load_wait
 
 _COUNTERS: Final = ("events", "unseen", "rejected", "clamped", "ahead", "late")
 _NEVER: Final = float("inf")
-_NO_ORIGIN: Final = Origin("", -1)
-_ARRIVAL: Final = StreamPlan()
-_EMPTY: Final = Chunk("", -1, (), (), ())
 
 
-class Matcher:
+class Processor:
     """Runs a rule set over batches.
 
     Args:
-        rules: What `compile_rules` gave.
+        rules: What `make_rule_set` gave.
     """
 
     def __init__(self, rules: RuleSet) -> None:
@@ -63,9 +58,7 @@ class Matcher:
         self._scope_of: list[Scope] = []  # by rule number
         self._counters = dict.fromkeys(_COUNTERS, 0)
         self._outputs = Outputs([], [], [], [])
-        self._chunk = _EMPTY
-        self._origin = _NO_ORIGIN
-        self._stream = _ARRIVAL
+        self._reading = NOTHING
         self._others_ms = _NEVER
         self._allowed: list[tuple[Scope, float]] = []  # how far others let F come, in this chunk
         self._held: frozenset[int] | None = None
@@ -96,16 +89,16 @@ class Matcher:
     def _set_rules(self, rules: RuleSet) -> None:
         kept = {lane.rule.state_id: lane for lane in self._lanes}
         for rested, scope in zip(self._lanes, self._scope_of, strict=True):
-            if rested.rule.plan.id in self._rules.paused - rules.paused:
+            if rested.rule.id in self._rules.paused - rules.paused:
                 rested.forget_over(scope.view.now)
         self._rules = rules
         self._lanes = []
         for rule in rules.rules:
             lane = kept.get(rule.state_id)
             if lane is None:
-                lane = Lane(rule, rules.program(rule), self._origins)
+                lane = rule.new_lane(rules.layout, self._origins)
             else:
-                lane.replace(rule, rules.program(rule))
+                lane.replace(rule, rules.layout)
             self._lanes.append(lane)
         waiting = [item for scope in self._scopes for item in scope.waiting]
         self._scope_of = make_scopes(self._lanes, self._frontier, rules.paused)
@@ -189,15 +182,15 @@ class Matcher:
         self._begin_chunk(chunk)
         self._rules.scan(
             chunk.values, chunk.timestamps_ms, index, BEFORE_ALL_MS, _NEVER,
-            self._stream.max_future_ms, self,
+            self._reading.stream.max_future_ms, self,
         )  # fmt: skip
-        self._chunk = _EMPTY
+        self._reading = NOTHING
         self._remote = None
 
     def _begin_chunk(self, chunk: Chunk) -> None:
-        self._chunk = chunk
-        self._stream = self._rules.stream(chunk.topic)
-        self._origin = self._origins.of(chunk.topic, chunk.partition)
+        origin = self._origins.of(chunk.topic, chunk.partition)
+        stream = self._rules.stream(chunk.topic)
+        self._reading = Reading(chunk, origin, stream, self._rules.project)
 
     # ---- batches ----
 
@@ -214,7 +207,7 @@ class Matcher:
         outputs = self._outputs = Outputs([], [], [], [])
         for chunk in batch:
             self._take_chunk(chunk)
-        self._chunk = _EMPTY
+        self._reading = NOTHING
         if frontier_ms is not None:
             self._frontier.raise_to(frontier_ms)
         return self._finish(outputs)
@@ -243,7 +236,7 @@ class Matcher:
         self._counters["events"] += count
         self._begin_chunk(chunk)
         place = (chunk.topic, chunk.partition)
-        self._frontier.open(place, self._stream.delay_ms)
+        self._frontier.open(place, self._reading.stream.delay_ms)
         if count:
             self._frontier.wake(place)
         self._others_ms = self._frontier.others(place)
@@ -254,7 +247,7 @@ class Matcher:
             index,
             self._frontier.reached(place),
             self._timer_ms(),
-            self._stream.max_future_ms,
+            self._reading.stream.max_future_ms,
             self,
         )
         self._frontier.reach(place, reached)
@@ -264,8 +257,8 @@ class Matcher:
     def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, probe: Probe) -> float:
         """Put an event to the rules that it may concern; gives the next exact timer."""
         if self._rules.needs_record:
-            event.t = self._transport(n)
-        ordered = self._stream.is_ordered
+            event.t = self._reading.transport(n)
+        ordered = self._reading.stream.is_ordered
         time = own_ms if own_ms > watermark_ms or ordered else watermark_ms
         remote, held = self._remote, self._held
         waiting: WaitingEvent | None = None
@@ -287,8 +280,8 @@ class Matcher:
             key = key_of(event)
             if key is None:
                 if mask:
-                    lane.counters.without_key += 1
-                    self._reject(n, "event.no_key", _no_key(lane), lane.rule.plan.id)
+                    lane.no_key()
+                    self._reject(n, "event.no_key", _no_key(lane), lane.rule.id)
             elif remote is not None and remote.leaves_out(key, lane.rule.state_id):
                 continue
             elif held is not None and remote is None and (group := key_group(key)) not in held:
@@ -296,27 +289,27 @@ class Matcher:
                     elsewhere = set()
                 elsewhere.add(group)
             elif ordered:
-                waiting = waiting or self._waiting_event(n, event, own_ms)
+                waiting = waiting or self._reading.waiting(n, event, own_ms)
                 self._wait(waiting, rule, lane, key, mask)
             else:
                 runs = lane.wants(key, mask, time)
                 if runs is not None:
-                    captured = self._capture(n, event, time, own_ms)
+                    captured = self._reading.captured(n, event, time, own_ms)
                     over = min(self._others_ms, time)
-                    matches = lane.advance(key, runs, captured, mask, over)
-                    if matches:
-                        emit(self._outputs.matches, lane, key, matches)
+                    self._outputs.found += lane.advance(key, runs, captured, mask, over)
         if elsewhere is not None:
-            self._send(n, time, elsewhere)
+            self._outputs.remote += [
+                self._reading.remote(n, time, group) for group in sorted(elsewhere)
+            ]
         if not taken and not probe.typed:
             self._reject(n, "event.no_type", "the event has no eventType")
         return self._timer_ms() if self._exact else _NEVER
 
     def undecodable(self, n: int) -> None:
         """Say what is wrong with a value that the layout cannot decode."""
-        value = self._chunk.values[n]
+        value = self._reading.chunk.values[n]
         try:
-            parse_event(value, timestamp_ms=self._chunk.timestamps_ms[n])
+            parse_event(value, timestamp_ms=self._reading.chunk.timestamps_ms[n])
         except SummitError as error:
             self._reject(n, error.code, str(error))
         else:
@@ -325,7 +318,7 @@ class Matcher:
     def odd_time(self, n: int, own: object) -> int | None:
         """The time of an event that does not write it as an integer."""
         try:
-            return event_time(own, self._chunk.timestamps_ms[n])
+            return event_time(own, self._reading.chunk.timestamps_ms[n])
         except SummitError as error:
             self._reject(n, error.code, str(error))
             return None
@@ -335,7 +328,7 @@ class Matcher:
         if own > TIME_MS_MAX:
             self._reject_time(n, own)
             return None
-        stamp = self._chunk.timestamps_ms[n]
+        stamp = self._reading.chunk.timestamps_ms[n]
         if stamp <= 0:
             return own
         self._counters["ahead"] += 1
@@ -343,7 +336,7 @@ class Matcher:
 
     def fire(self, watermark_ms: int) -> float:
         """Fire exact timers while a chunk is read."""
-        self._frontier.reach((self._chunk.topic, self._chunk.partition), watermark_ms)
+        self._frontier.reach(self._reading.place, watermark_ms)
         for scope in self._exact:
             self._pass(scope)
         return self._timer_ms()
@@ -351,7 +344,7 @@ class Matcher:
     # ---- state ----
 
     def dump(self, key: StateKey) -> bytes | None:
-        """The state of a key as bytes of version `STATE_VERSION`; None = it has none."""
+        """The state of a key as bytes; None = it has none."""
         lane = self._lane(key.rule)
         return None if lane is None else lane.dump(key.key)
 
@@ -451,7 +444,11 @@ class Matcher:
         """
         place = (topic, partition)
         return max(
-            (s.view.others(place) for s in self._scopes if s.lanes[0].rule.sees_topic(topic)),
+            (
+                scope.view.others(place)
+                for scope in self._scopes
+                if sees_topic(scope.lanes[0].rule.topics, topic)
+            ),
             default=_NEVER,
         )
 
@@ -466,7 +463,7 @@ class Matcher:
         return sum(lane.live_runs for lane in self._lanes)
 
     def stats(self) -> dict[str, int]:
-        """Counters since the matcher was made; those of `LaneCounters` are sums over rules."""
+        """Counters since the processor was made; those of lanes are sums over rules."""
         totals = dict(self._counters)
         totals["live_runs"] = self.live_runs
         totals["keys"] = sum(map(len, self._lanes))
@@ -479,7 +476,7 @@ class Matcher:
     def rule_stats(self) -> dict[str, dict[str, int]]:
         """Counters by rule id, with `live_runs` and `keys`."""
         return {
-            lane.rule.plan.id: {
+            lane.rule.id: {
                 **lane.counts(), "live_runs": lane.live_runs, "keys": len(lane)
             }
             for lane in self._lanes
@@ -492,7 +489,7 @@ class Matcher:
 
         None does that another partition holds back, whatever comes in this one.
         """
-        if not self._exact or self._stream.is_ordered or self._remote is not None:
+        if not self._exact or self._reading.stream.is_ordered or self._remote is not None:
             return _NEVER
         timers = ((scope.next_exact_ms, others_ms) for scope, others_ms in self._allowed)
         return min((at for at, others_ms in timers if others_ms >= at), default=_NEVER)
@@ -507,86 +504,39 @@ class Matcher:
         if own_ms < TIME_MS_MIN:
             self._reject_time(n, own_ms)
             return False
-        if not self._stream.is_ordered:
+        if not self._reading.stream.is_ordered:
             self._counters["clamped"] += 1
             return True
-        allowed_ms = watermark_ms - self._stream.delay_ms
+        allowed_ms = watermark_ms - self._reading.stream.delay_ms
         if own_ms >= allowed_ms:
             return True
-        self._late(n, own_ms, allowed_ms)
+        self._counters["late"] += 1
+        self._outputs.late.append(self._reading.late(n, own_ms, allowed_ms))
         return False
 
-    def _capture(self, n: int, event: Any, time_ms: int, own_ms: int) -> Captured:
-        chunk = self._chunk
-        headers = None if chunk.headers is None else chunk.headers[n]
-        place = (self._origin, chunk.offsets[n])
-        times_ms = (time_ms, own_ms)
-        return capture(event, chunk.values[n], headers, times_ms, place, self._rules.project)
-
     def _pass(self, scope: Scope) -> None:
-        scope.pass_to(scope.view.now, self._wait_log, self._rules.project, self._outputs.matches)
-
-    def _waiting_event(self, n: int, event: Any, own_ms: int) -> WaitingEvent:
-        chunk = self._chunk
-        return WaitingEvent(
-            self._origin, chunk.offsets[n], own_ms, chunk.timestamps_ms[n],
-            chunk.values[n] or b"", None if chunk.keys is None else chunk.keys[n],
-            None if chunk.headers is None else chunk.headers[n], event,
-        )  # fmt: skip
+        scope.pass_to(scope.view.now, self._wait_log, self._rules.project, self._outputs.found)
 
     def _wait(self, waiting: WaitingEvent, rule: int, lane: Lane, key: Key, mask: int) -> None:
         place = (waiting.origin.topic, waiting.origin.partition)
         group = key_group(key) if self._wait_log.is_on else 0
         item = Interest(
-            waiting.own_ms, place, waiting.offset, lane.rule.plan.id, lane, key, mask, waiting,
+            waiting.own_ms, place, waiting.offset, lane.rule.id, lane, key, mask, waiting,
             group,
         )  # fmt: skip
         self._scope_of[rule].wait(item)
         self._wait_log.add(item)
 
-    def _send(self, n: int, taken_ms: int, groups: set[int]) -> None:
-        chunk = self._chunk
-        value = chunk.values[n]
-        assert value is not None
-        headers = None if chunk.headers is None else chunk.headers[n]
-        key = None if chunk.keys is None else chunk.keys[n]
-        for group in sorted(groups):
-            self._outputs.remote.append(
-                Remote(
-                    group, chunk.topic, chunk.partition, chunk.offsets[n],
-                    chunk.timestamps_ms[n], taken_ms, key, value, headers,
-                )
-            )  # fmt: skip
-
     def _reject(self, n: int, code: str, message: str, rule: str | None = None) -> None:
-        if self._remote is not None:
-            return
-        chunk = self._chunk
-        self._counters["rejected"] += 1
-        self._outputs.rejected.append(
-            Rejected(chunk.topic, chunk.partition, chunk.offsets[n], code, message, rule)
-        )
+        if self._remote is None:
+            self._counters["rejected"] += 1
+            self._outputs.rejected.append(self._reading.rejected(n, code, message, rule))
 
     def _reject_time(self, n: int, own: int) -> None:
         self._reject(n, "event.bad_time", f"{own} is no time in milliseconds")
 
-    def _late(self, n: int, own_ms: int, watermark_ms: int) -> None:
-        chunk = self._chunk
-        self._counters["late"] += 1
-        self._outputs.late.append(
-            Late(chunk.topic, chunk.partition, chunk.offsets[n], own_ms, watermark_ms)
-        )
-
-    def _transport(self, n: int) -> Transport:
-        chunk = self._chunk
-        headers = None if chunk.headers is None else chunk.headers[n]
-        key = None if chunk.keys is None else chunk.keys[n]
-        return transport_of(
-            chunk.topic, chunk.partition, chunk.offsets[n], key, chunk.timestamps_ms[n], headers
-        )
-
     def _next_timer(self) -> int | None:
-        timers = (lane.next_timer_ms for lane in self._lanes if lane.exact is None)
+        timers = (lane.next_timer_ms for lane in self._lanes if not lane.is_exact)
         exact = (scope.next_exact_ms for scope in self._exact)
         released = (scope.next_release_ms for scope in self._scopes)
         first = min(chain(timers, exact, released), default=_NEVER)
@@ -594,5 +544,5 @@ class Matcher:
 
 
 def _no_key(lane: Lane) -> str:
-    paths = ", ".join(".".join(path) for path in lane.rule.plan.group_by)
-    return f"the event satisfies '{lane.rule.plan.id}' but lacks its groupBy: {paths}"
+    paths = ", ".join(".".join(path) for path in lane.rule.group_by)
+    return f"the event satisfies '{lane.rule.id}' but lacks its groupBy: {paths}"

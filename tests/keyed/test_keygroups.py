@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from tests.cep.plans import by_time
 
-from summit.cep.chunks import Chunk
-from summit.cep.keygroups import KEY_GROUPS, key_group
-from summit.cep.match import Applied, Match, Outputs
-from summit.cep.matcher import Matcher
-from summit.cep.ruleset import RuleSet, compile_rules
+from summit.cep.match import Match
+from summit.cep.rules import compile_rules
 from summit.cep.state import STATE_VERSION
-from summit.cep.waiting import WaitKey
 from summit.documents import validate_pattern
+from summit.keyed.chunks import Chunk
+from summit.keyed.keygroups import KEY_GROUPS, key_group
+from summit.keyed.outputs import Applied, Outputs
+from summit.keyed.processor import Processor
+from summit.keyed.ruleset import RuleSet
+from summit.keyed.waiting import WaitKey
 
 T0 = 1_700_000_000_000
 PLACES = [("t", 0), ("t", 1), ("u", 0)]
@@ -103,7 +105,7 @@ class Shared:
 
     def __init__(self, rand: random.Random, count: int, rules: RuleSet) -> None:
         self.rand = rand
-        self.matchers = [Matcher(rules) for _ in range(count)]
+        self.matchers = [Processor(rules) for _ in range(count)]
         self.waits: dict[WaitKey, bytes] = {}
         self.owner = [rand.randrange(count) for _ in range(KEY_GROUPS)]
         self.reader = {place: rand.randrange(count) for place in PLACES}
@@ -135,8 +137,8 @@ class Shared:
                 other.set_watermarks(reader.watermarks())
                 self.note(other, other.apply([]))
 
-    def note(self, matcher: Matcher, applied: Applied) -> Outputs:
-        self.matches += shown(applied.outputs.matches)
+    def note(self, matcher: Processor, applied: Applied) -> Outputs:
+        self.matches += shown(applied.outputs.found)
         for name in applied.waits:
             data = matcher.dump_wait(name)
             self.waits.pop(name, None)
@@ -177,13 +179,13 @@ class Shared:
 def test_together_they_find_what_one_finds(seed: int) -> None:
     rand = random.Random(seed)
     chunks = streams(rand)
-    alone = Matcher(RULES)
+    alone = Processor(RULES)
     expected: list[Any] = []
     rejected = 0
     shared = Shared(rand, rand.randint(1, 4), RULES)
     for chunk in chunks:
         outputs = alone.apply([chunk]).outputs
-        expected += shown(outputs.matches)
+        expected += shown(outputs.found)
         rejected += len(outputs.rejected)
         shared.take(chunk)
         if rand.random() < 0.5:
@@ -228,14 +230,14 @@ def in_order(chunks: list[Chunk]) -> tuple[list[Any], int]:
                 late += 1
             else:
                 events.append((at, *place, chunk.offsets[n], value))
-    alone = Matcher(compile_rules(rule.plan for rule in BY_TIME.rules))
+    alone = Processor(compile_rules(rule.plan for rule in BY_TIME.rules))
     found: list[Any] = []
     for at, topic, partition, offset, value in sorted(events):
         # Time has come as far in all partitions, or timers would wait for the others.
-        found += shown(alone.apply([], at).outputs.matches)
+        found += shown(alone.apply([], at).outputs.found)
         one = Chunk(topic, partition, [offset], [T0 + 10**9], [value])
-        found += shown(alone.apply([one]).outputs.matches)
-    return found + shown(alone.apply([], T0 + 10**9).outputs.matches), late
+        found += shown(alone.apply([one]).outputs.found)
+    return found + shown(alone.apply([], T0 + 10**9).outputs.found), late
 
 
 def test_while_keys_catch_up_nothing_is_over() -> None:
@@ -248,12 +250,12 @@ def test_while_keys_catch_up_nothing_is_over() -> None:
     later = json.dumps({"eventType": "a", "timestamp": T0 + 10, "ip": "x", "n": 1}).encode()
     remote = Chunk("t", 0, [2], [T0 + 10**9], [later])
     for catches_up, found in ((True, 1), (False, 0)):
-        matcher = Matcher(RULES)
+        matcher = Processor(RULES)
         matcher.apply([chunk])
         matcher.catch_up(begins=catches_up)
         matcher.set_watermarks({("t", 0): T0 + 100_000})
         group = key_group(("x", (1, "number")))
         first = matcher.apply_remote(group, Chunk("t", 0, [], [], []), [])
         outputs = matcher.apply_remote(group, remote, [T0 + 10]).outputs
-        assert first.outputs.matches == []
-        assert len([m for m in outputs.matches if m.pattern_id == "by-both"]) == found
+        assert first.outputs.found == []
+        assert len([m for m in outputs.found if m.pattern_id == "by-both"]) == found

@@ -11,9 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.cep.plans import equals, event, matcher_of, of_type, offsets, pattern, run
 
-from summit.cep.probes import NOT_IN_STREAM
-from summit.cep.ruleset import RuleSet, compile_rules
-from summit.cep.specialise import specialise
+from summit.cep.rules import compile_rules
 from summit.documents.plan import PatternPlan, StepPlan
 from summit.events.expressions.generator import compile_predicate
 from summit.events.expressions.ir import (
@@ -31,6 +29,9 @@ from summit.events.expressions.ir import (
     StartsWith,
 )
 from summit.events.layouts import TypedLayout
+from summit.keyed.probes import NOT_IN_STREAM
+from summit.keyed.ruleset import RuleSet
+from summit.keyed.specialise import specialise
 
 TYPE = ("eventType",)
 types = st.sampled_from(["a", "b", "ab", "c", ""])
@@ -181,7 +182,7 @@ def test_equal_predicates_are_compiled_once() -> None:
 
 
 def test_types_beyond_the_limit_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("summit.cep.probes.INDEXED_TYPES_MAX", 5)
+    monkeypatch.setattr("summit.keyed.probes.INDEXED_TYPES_MAX", 5)
     matcher = matcher_of(
         pattern(StepPlan("a", predicate=StartsWith(Field(TYPE), Literal("k"))), pattern_id="open"),
         pattern(StepPlan("a", predicate=of_type("k999")), pattern_id="one"),

@@ -11,13 +11,13 @@ from tests.cep.plans import by_time, chunk, event, matcher_of, of_type, offsets,
 from tests.cep.test_state import in_one_batch, new_matcher, raw_events, summary, to_values
 
 from summit.base.errors import Corrupt
-from summit.cep.keygroups import KEY_GROUPS
-from summit.cep.match import StateKey
-from summit.cep.matcher import Matcher
-from summit.cep.ruleset import compile_rules
+from summit.cep.rules import compile_rules
 from summit.cep.state import STATE_VERSION
-from summit.cep.waiting import WAIT_VERSION, WaitKey, load_wait, moved_wait
 from summit.documents.plan import StepPlan
+from summit.keyed.keygroups import KEY_GROUPS
+from summit.keyed.outputs import StateKey
+from summit.keyed.processor import Processor
+from summit.keyed.waiting import WAIT_VERSION, WaitKey, load_wait, moved_wait
 
 ALL = range(KEY_GROUPS)
 A = pattern(StepPlan("a", predicate=of_type("a")))
@@ -42,7 +42,7 @@ def test_dump_and_load_at_any_point_give_the_same(raw: list[Any], every: int) ->
     found = []
     for position, value in enumerate(values):
         applied = matcher.apply([chunk(value, first=position)])
-        found += applied.outputs.matches
+        found += applied.outputs.found
         states.update({key: matcher.dump(key) for key in applied.dirty})
         waits.update({name: matcher.dump_wait(name) for name in applied.waits})
         if position % every == 0:
@@ -56,7 +56,7 @@ def test_dump_and_load_at_any_point_give_the_same(raw: list[Any], every: int) ->
                 assert other.dump_wait(name) == data
             assert (other.waiting, other.live_runs) == (matcher.waiting, matcher.live_runs)
             matcher = other
-    found += matcher.apply([], 1 << 50).outputs.matches
+    found += matcher.apply([], 1 << 50).outputs.found
     assert summary(found) == summary(in_one_batch("eventTime", values))
     assert matcher.waiting == 0
 
@@ -96,7 +96,7 @@ def test_an_event_waits_only_for_the_rules_that_it_waited_for() -> None:
     matcher = matcher_of(A, other, delay_ms=100)
     matcher.set_watermarks({("t", 0): 1_000})
     assert matcher.load_wait(name, data)
-    assert [m.pattern_id for m in matcher.apply([], 2_000).outputs.matches] == [A.id]
+    assert [m.pattern_id for m in matcher.apply([], 2_000).outputs.found] == [A.id]
     assert not matcher_of(other, delay_ms=100).load_wait(name, data)
     assert not matcher_of(A).load_wait(name, data)  # its topic is in arrival order now
 
@@ -131,7 +131,7 @@ def test_what_is_released_before_it_is_saved_leaves_nothing() -> None:
     values = [event("a", 1_000, user="u"), event("x", 9_000)]
     applied = matcher.apply([chunk(*values)])
     assert [matcher.dump_wait(name) for name in applied.waits] == [None]
-    assert offsets(applied.outputs.matches) == [[0]]
+    assert offsets(applied.outputs.found) == [[0]]
 
 
 class TestClock:
@@ -201,7 +201,7 @@ def test_only_what_others_hold_back_is_read_too_far() -> None:
 
 def test_streams_differ_by_topic() -> None:
     rules = compile_rules([A], [by_time(100, "slow*")])
-    matcher = Matcher(rules)
+    matcher = Processor(rules)
     assert len(run(matcher, event("a", 1_000, user="u"))) == 1
     assert run(matcher, event("a", 900, user="u"), topic="slow") == []
-    assert len(matcher.apply([], 1_000).outputs.matches) == 1
+    assert len(matcher.apply([], 1_000).outputs.found) == 1

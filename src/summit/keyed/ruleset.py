@@ -8,14 +8,12 @@ from typing import Any
 import msgspec
 
 from summit.base.errors import Invalid
-from summit.cep.probes import ProbeCompiler, TypeIndex
-from summit.cep.program import Program
-from summit.cep.rules import EVENT_TYPE, Rule, prepare_rule
-from summit.cep.scan import Scan, compile_scan
-from summit.documents.plan import PatternPlan
 from summit.documents.stream import StreamPlan
 from summit.events.fields import candidates
 from summit.events.layouts import TypedLayout
+from summit.keyed.probes import ProbeCompiler, TypeIndex
+from summit.keyed.rule import EVENT_TYPE, KeyedRule, sees_topic
+from summit.keyed.scan import Scan, compile_scan
 
 _TIMESTAMP = ("timestamp",)
 _AS_THEY_COME = StreamPlan()
@@ -34,7 +32,7 @@ class RuleSet:
 
     def __init__(
         self,
-        rules: Sequence[Rule],
+        rules: Sequence[KeyedRule],
         streams: Sequence[StreamPlan] = (),
         paused: Collection[str] = (),
     ) -> None:
@@ -60,7 +58,7 @@ class RuleSet:
         if topic not in self._indexes:
             seeing = self._seeing(topic)
             # Where all of them are paused, time is kept all the same.
-            acting = tuple(n for n in seeing if self.rules[n].plan.id not in self.paused)
+            acting = tuple(n for n in seeing if self.rules[n].id not in self.paused)
             self._indexes[topic] = self._index_of(acting) if seeing else None
         return self._indexes[topic]
 
@@ -70,7 +68,7 @@ class RuleSet:
         return self._index_of(seeing) if seeing else None
 
     def _seeing(self, topic: str) -> tuple[int, ...]:
-        return tuple(n for n, rule in enumerate(self.rules) if rule.sees_topic(topic))
+        return tuple(n for n, rule in enumerate(self.rules) if sees_topic(rule.topics, topic))
 
     def _index_of(self, numbers: tuple[int, ...]) -> TypeIndex:
         found = self._shared.get(numbers)
@@ -105,30 +103,24 @@ class RuleSet:
         event.t = record
         return projected
 
-    def program(self, rule: Rule) -> Program:
-        """A program of the rule that reads events through this layout."""
-        return rule.program(self.layout)
 
-
-def compile_rules(
-    plans: Iterable[PatternPlan],
+def make_rule_set(
+    rules: Iterable[KeyedRule],
     streams: Iterable[StreamPlan] = (),
     paused: Collection[str] = (),
 ) -> RuleSet:
-    """Compile all enabled plans.
+    """A set of rules of any kinds.
 
     Args:
         streams: How topics are read; the others in arrival order.
         paused: Ids of rules that are to rest.
-    Raises: Invalid("pattern.steps") for a plan that cannot be matched, with its id; or for two
-        plans with one id.
-    Cost: linear in the plans; predicates are compiled when the first event needs them.
+    Raises: Invalid("pattern.steps") for two rules with one id.
+    Cost: linear in the rules; predicates are compiled when the first event needs them.
     """
-    rules: dict[str, Rule] = {}
-    for plan in plans:
-        if plan.id in rules:
-            raise Invalid("pattern.steps", step="", reason=f"two patterns have the id '{plan.id}'")
-        if plan.enabled:
-            rules[plan.id] = prepare_rule(plan)
+    named: dict[str, KeyedRule] = {}
+    for rule in rules:
+        if rule.id in named:
+            raise Invalid("pattern.steps", step="", reason=f"two rules have the id '{rule.id}'")
+        named[rule.id] = rule
     in_order = sorted(streams, key=lambda stream: stream.id)
-    return RuleSet([rules[name] for name in sorted(rules)], in_order, paused)
+    return RuleSet([named[name] for name in sorted(named)], in_order, paused)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from summit.cep.probes import Probe, TypeIndex
-from summit.cep.rules import EVENT_TYPE
 from summit.events.event import DECODE_ERRORS
 from summit.events.expressions.generator import Names
 from summit.events.layouts import TypedLayout
+from summit.keyed.probes import Probe, TypeIndex
+from summit.keyed.rule import EVENT_TYPE
 
 
 class Sink(Protocol):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from summit.cep.keys import Key, key_text
+from summit.keyed.keys import Key, key_text
 
 KEY_GROUPS: Final = 64  # for good: the number is part of what stands in the logs
 

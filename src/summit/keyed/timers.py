@@ -11,7 +11,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import Final
 
-from summit.cep.keys import Key, key_text
+from summit.keyed.keys import Key, key_text
 
 BUCKETS_PER_WITHIN = 16
 _STALE_MAX: Final = 1_000  # replaced timers that are left where they are, beside one a key

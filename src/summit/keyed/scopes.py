@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
+from functools import partial
 from heapq import heapify, heappop, heappush
-from typing import Final
+from typing import Any, Final
 
-from summit.cep.frontier import Frontier, View
-from summit.cep.keys import Key
-from summit.cep.lane import Lane
-from summit.cep.making import capture, make_match
-from summit.cep.match import Match
-from summit.cep.runs import Run
-from summit.cep.waiting import Interest, WaitLog
+from summit.keyed.captured import capture
+from summit.keyed.frontier import Frontier, View
+from summit.keyed.lane import Lane
+from summit.keyed.rule import sees_topic
+from summit.keyed.waiting import Interest, WaitLog
 
 _NEVER: Final = float("inf")
 
@@ -58,13 +57,13 @@ class Scope:
         now: float,
         log: WaitLog,
         project: Callable[[object], bytes],
-        found: list[Match],
+        found: list[Any],
     ) -> None:
         """Take the events that the frontier has passed, in order, and fire what is due on the way.
 
         Args:
             log: Told of events that wait no more.
-            found: Takes the matches.
+            found: Takes what comes of them.
         """
         waiting = self.waiting
         while waiting and waiting[0].own_ms < now:
@@ -80,23 +79,18 @@ class Scope:
                     event.event, event.value, event.headers, (time, time),
                     (event.origin, event.offset), project,
                 )  # fmt: skip
-                matches = item.lane.advance(item.key, runs, captured, item.mask, time)
-                if matches:
-                    emit(found, item.lane, item.key, matches)
+                found += item.lane.advance(item.key, runs, captured, item.mask, time)
         if self.exact:
             self._fire(now, found)
 
-    def _fire(self, now: float, found: list[Match]) -> None:
+    def _fire(self, now: float, found: list[Any]) -> None:
         """Fire the exact timers up to `now`, in order of time, then of rules, then of keys."""
         while True:
             lane = min(self.exact, key=lambda lane: lane.next_timer_ms)
-            deadline = lane.next_timer_ms
             fired = lane.fire(now)
             if fired is None:
                 return
-            key, matches = fired
-            if matches:
-                emit(found, lane, key, matches, at_ms=int(deadline))
+            found += fired
 
 
 def make_scopes(
@@ -110,19 +104,12 @@ def make_scopes(
     scopes: dict[tuple[str, ...], Scope] = {}
     found = []
     for lane in lanes:
-        topics = tuple(sorted(lane.rule.plan.topics))
+        topics = tuple(sorted(lane.rule.topics))
         if topics not in scopes:
-            scopes[topics] = Scope(View(frontier, lane.rule.sees_topic))
+            scopes[topics] = Scope(View(frontier, partial(sees_topic, topics)))
         scope = scopes[topics]
         scope.lanes.append(lane)
-        if lane.exact is not None and lane.rule.plan.id not in paused:
+        if lane.is_exact and lane.rule.id not in paused:
             scope.exact.append(lane)
         found.append(scope)
     return found
-
-
-def emit(
-    found: list[Match], lane: Lane, key: Key, runs: list[Run], at_ms: int | None = None
-) -> None:
-    """Add the matches that some runs are."""
-    found += [make_match(lane, key, run, at_ms) for run in runs]

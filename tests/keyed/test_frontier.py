@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from summit.cep.frontier import Frontier, View
+from summit.keyed.frontier import Frontier, View
 
 NEVER = float("inf")
 A, B, C = ("t", 0), ("t", 1), ("u", 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from summit.cep.timers import ExactTimers, TidyTimers
+from summit.keyed.timers import ExactTimers, TidyTimers
 
 NEVER = float("inf")
 

@@ -14,12 +14,12 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from summit.base.limits import INDEXED_TYPES_MAX
-from summit.cep.rules import EVENT_TYPE, KeyOf, Rule
-from summit.cep.specialise import specialise
 from summit.events.expressions.analysis import equality_constraint, required_fields
 from summit.events.expressions.generator import Names, true_code
 from summit.events.expressions.ir import Literal, Node, Path
 from summit.events.layouts import TypedLayout
+from summit.keyed.rule import EVENT_TYPE, KeyedRule, KeyOf
+from summit.keyed.specialise import specialise
 
 NOT_IN_STREAM: Final = -1
 _TABLE_MIN: Final = 4  # rules below which a look-up does not pay
@@ -97,11 +97,11 @@ class TypeIndex(dict[Any, "Probe | None"]):
     A value that is no text, or none at all, is not kept: such events are put to every rule.
     """
 
-    def __init__(self, rules: Sequence[tuple[int, Rule]], compiler: ProbeCompiler) -> None:
+    def __init__(self, rules: Sequence[tuple[int, KeyedRule]], compiler: ProbeCompiler) -> None:
         super().__init__()
         self._compiler = compiler
         self._open = [(number, rule) for number, rule in rules if rule.types is None]
-        self._by_type: dict[Any, list[tuple[int, Rule]]] = {}
+        self._by_type: dict[Any, list[tuple[int, KeyedRule]]] = {}
         for number, rule in rules:
             for value in rule.types or ():
                 self._by_type.setdefault(value, []).append((number, rule))
@@ -135,7 +135,7 @@ class TypeIndex(dict[Any, "Probe | None"]):
         return found
 
 
-def _first(numbered: tuple[int, Rule]) -> int:
+def _first(numbered: tuple[int, KeyedRule]) -> int:
     return numbered[0]
 
 
@@ -148,7 +148,7 @@ class ProbeCompiler:
         self._masks: dict[tuple[Any, ...], MaskOf] = {}
         self._values: dict[Path, Callable[[Any], Any]] = {}
 
-    def probe(self, rules: Iterable[tuple[int, Rule]], event_type: str | None) -> Probe | None:
+    def probe(self, rules: Iterable[tuple[int, KeyedRule]], event_type: str | None) -> Probe | None:
         """The probe for events of a type; None = for any type. None when no rule is left."""
         wanted = [
             left for number, rule in rules if (left := _left(number, rule, event_type)) is not None
@@ -207,9 +207,9 @@ class ProbeCompiler:
         return found
 
 
-def _left(number: int, rule: Rule, event_type: str | None) -> _Wanted | None:
+def _left(number: int, rule: KeyedRule, event_type: str | None) -> _Wanted | None:
     """What is left of a rule for events of a type; None = they cannot concern it."""
-    where: Node | bool = True if rule.plan.where is None else rule.plan.where
+    where: Node | bool = True if rule.where is None else rule.where
     if event_type is not None and not isinstance(where, bool):
         where = specialise(where, EVENT_TYPE, event_type)
     if where is False:

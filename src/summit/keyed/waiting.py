@@ -14,11 +14,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.cep.chunks import SOURCE_HEADER, source_of
-from summit.cep.keys import Key
-from summit.cep.lane import Lane
-from summit.cep.runs import Origin
-from summit.cep.state import Move
+from summit.keyed.captured import Move, Origin
+from summit.keyed.chunks import SOURCE_HEADER, source_of
+from summit.keyed.keys import Key
+from summit.keyed.lane import Lane
 
 WAIT_VERSION: Final = 1
 

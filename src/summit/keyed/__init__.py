@@ -1,0 +1,1 @@
+"""Rules over keyed events: whom an event concerns, in what order, in whose key group. Pure."""

@@ -1,0 +1,103 @@
+"""The living half of a rule, of whatever kind: its keys, their state, their timers.
+
+Engines write lanes; the processor brings them events of their keys, in order, and time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from summit.events.layouts import TypedLayout
+from summit.keyed.captured import Captured
+from summit.keyed.keys import Key
+
+
+class Lane(Protocol):
+    """Runs one rule over all its keys.
+
+    Attributes:
+        rule: A `rule.KeyedRule`; the one of now, where it was replaced.
+        dirty: Keys whose state changed since the processor last asked; it clears the set.
+        is_exact: Whether its timers fire to the millisecond, in order with the events; else they
+            only forget what is over.
+        state_version: Version of what `dump` gives.
+        live_runs: How much is under way: partial matches, open windows or groups.
+    """
+
+    rule: Any
+    dirty: set[Key]
+    live_runs: int
+
+    @property
+    def is_exact(self) -> bool: ...
+    @property
+    def state_version(self) -> int: ...
+    @property
+    def next_timer_ms(self) -> float:
+        """When something is due without further events; infinite = never."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of keys with state."""
+        ...
+
+    def no_key(self) -> None:
+        """Count an event that the rule wants and that lacks its key."""
+        ...
+
+    def wants(self, key: Key, mask: int, time_ms: int) -> Any:
+        """What the lane keeps of the key, if the event may change it; None = it does not."""
+        ...
+
+    def advance(
+        self, key: Key, held: Any, event: Captured, mask: int, frontier_ms: float
+    ) -> Sequence[Any]:
+        """Give one event to a key that wants it.
+
+        Args:
+            held: What `wants` gave.
+            frontier_ms: No event of an earlier time will come.
+        Returns: What comes of it, in order.
+        """
+        ...
+
+    def fire(self, now_ms: float) -> Sequence[Any] | None:
+        """Fire the exact timer that is due next; None when none is due at `now_ms`."""
+        ...
+
+    def tidy(self, frontier_ms: float) -> None:
+        """Forget what is over at the frontier, as far as that is due."""
+        ...
+
+    def bound(self) -> None:
+        """Keep to the limits; what they cut is counted."""
+        ...
+
+    def forget_over(self, now_ms: float) -> None:
+        """Let what is over by now end without a result: its rule rested when it was due."""
+        ...
+
+    def forget(self, key: Key) -> None:
+        """Drop a key, if it has state."""
+        ...
+
+    def all_keys(self) -> list[Key]:
+        """All keys with state."""
+        ...
+
+    def dump(self, key: Key) -> bytes | None:
+        """The state of a key as bytes; None = it has none."""
+        ...
+
+    def load(self, key: Key, data: bytes, version: int) -> None:
+        """Set the state of a key. Raises: Corrupt."""
+        ...
+
+    def replace(self, rule: Any, layout: TypedLayout) -> None:
+        """Go on with the same state under a rule of the same `state_id`."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """The counters by name."""
+        ...
