@@ -143,3 +143,15 @@ def test_an_absence_is_identified_by_its_deadline() -> None:
     assert at(1, timed=False) == at(2, timed=False)
     assert at(1, timed=True) != at(2, timed=True)
     assert at(1, timed=True) != at(1, timed=False)
+
+
+def test_tags_name_attack_techniques_and_the_action_one_in_words() -> None:
+    marked = plan(
+        tags=("attack.t1110.001", "ssh"), action=ActionPlan(technique="Password guessing")
+    )
+    alert = make_alert(marked, FOUND, same)
+    assert alert.technique == "Password guessing"
+    assert [(t.id, t.name, t.tactics) for t in alert.attack] == [
+        ("T1110.001", "Brute Force", ("credential-access",))
+    ]
+    assert decode_alert(encode_alert(alert)) == alert

@@ -77,7 +77,7 @@ def test_a_refused_action(action: Any, expected: list[tuple[str, str]]) -> None:
         ({"fields": "user"}, [("fields", INVALID)]),
         ({"fields": ["a..b"]}, [("fields/0", "path.invalid")]),
         ({"severityRules": []}, [("severityRules", LATER)]),
-        ({"technique": "x"}, [("technique", LATER)]),
+        ({"technique": ["x"]}, [("technique", INVALID)]),
         ({"titel": "x"}, [("titel", INVALID)]),
     ],
 )

@@ -9,7 +9,13 @@ from summit.base.catalogue import CATALOGUE
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "summit"
 CATALOGUE_FILES = {
     SOURCE / "base" / f"{name}.py"
-    for name in ("catalogue", "catalogue_enrich", "catalogue_formats", "catalogue_streams")
+    for name in (
+        "catalogue",
+        "catalogue_alerts",
+        "catalogue_enrich",
+        "catalogue_formats",
+        "catalogue_streams",
+    )
 }
 KINDS = {spec.kind for spec in CATALOGUE.values()}
 

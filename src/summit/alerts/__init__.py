@@ -1,6 +1,8 @@
-"""Alerts: what one holds, how its id and texts are made, and a view of many. No I/O."""
+"""Alerts: what they hold, how they are made, a view of many, and the desk they are worked on at."""
 
 from summit.alerts.alert import Alert, Evidence, alert_dict, decode_alert, encode_alert
+from summit.alerts.attack import Technique, tactics_of, techniques_of
+from summit.alerts.desk import AlertDesk, Decision
 from summit.alerts.identity import alert_id, log_coordinate
 from summit.alerts.making import CapturedEvent, Found, make_alert
 from summit.alerts.severity import severity_rank
@@ -8,12 +10,15 @@ from summit.alerts.view import AlertPage, AlertQuery, AlertView
 
 __all__ = [
     "Alert",
+    "AlertDesk",
     "AlertPage",
     "AlertQuery",
     "AlertView",
     "CapturedEvent",
+    "Decision",
     "Evidence",
     "Found",
+    "Technique",
     "alert_dict",
     "alert_id",
     "decode_alert",
@@ -21,4 +26,6 @@ __all__ = [
     "log_coordinate",
     "make_alert",
     "severity_rank",
+    "tactics_of",
+    "techniques_of",
 ]

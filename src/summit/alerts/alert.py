@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from summit.alerts.attack import Technique
 from summit.base.errors import Invalid
 
 
@@ -43,6 +44,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         count: How many events matched.
         evidence: Where each matched event stands; `metadata.evidenceOmitted` counts the missing.
         rule_version: The rule's version text, or its semantic hash where it names none.
+        technique: In words, as the rule's action says it.
+        attack: The ATT&CK techniques that its tags name.
     """
 
     id: str
@@ -59,6 +62,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     last_seen: int = 0
     rule_version: str = ""
     tags: list[str] = []
+    technique: str | None = None
+    attack: list[Technique] = []
     notify: list[str] = []
     runbook: str | None = None
     evidence: list[Evidence] = []

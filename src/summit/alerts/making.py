@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from summit.alerts.alert import Alert, Evidence
+from summit.alerts.attack import techniques_of
 from summit.alerts.identity import alert_id, source_coordinate
 from summit.alerts.severity import alert_severity
 from summit.alerts.templates import render_template
@@ -101,6 +102,8 @@ def make_alert(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) 
         last_seen=max(times),
         rule_version=plan.semantic_hash if plan.version is None else str(plan.version),
         tags=list(plan.tags),
+        technique=action.technique,
+        attack=techniques_of(plan.tags),
         notify=list(action.notify),
         runbook=action.runbook,
         evidence=[_evidence(event) for event in _both_ends(events, ALERT_EVIDENCE_MAX)],

@@ -2,11 +2,12 @@
 
 A row is an `ErrorSpec`. The rows of formats, registries and outgoing HTTP stand in
 `catalogue_formats.py`, those of operators in `catalogue_streams.py`, those of rules over single
-events in `catalogue_enrich.py`.
+events in `catalogue_enrich.py`, those of what becomes of alerts in `catalogue_alerts.py`.
 """
 
 from __future__ import annotations
 
+from summit.base.catalogue_alerts import ALERT_ROWS
 from summit.base.catalogue_enrich import ENRICH_ROWS
 from summit.base.catalogue_formats import FORMAT_ROWS
 from summit.base.catalogue_streams import STREAM_ROWS
@@ -584,7 +585,7 @@ _ROWS = (
               "none of {lines} lines is an event; the last: {reason}", "Name the right --format."),
     ErrorSpec("file.unreadable", "Invalid", 400, None, False,
               "cannot read {path}: {reason}", "Check the name and its permissions."),
-    *ENRICH_ROWS,
+    *ALERT_ROWS, *ENRICH_ROWS,
     *FORMAT_ROWS,
     *STREAM_ROWS,
 )  # fmt: skip

@@ -12,7 +12,15 @@ from summit.documents.section import Section
 from summit.documents.templates import read_template
 from summit.events.severities import SEVERITIES
 
-ALERT_FIELDS: Final = ("severity", "title", "description", "notify", "runbook", "fields")
+ALERT_FIELDS: Final = (
+    "severity",
+    "title",
+    "description",
+    "notify",
+    "runbook",
+    "fields",
+    "technique",
+)
 
 
 def read_action(pattern: Section, steps: Sequence[str]) -> ActionPlan:
@@ -47,6 +55,7 @@ def _read_alert(value: Mapping[str, Any], action: Section, steps: Sequence[str])
         notify=config.texts("notify"),
         runbook=config.text("runbook", chars_max=limits.PATTERN_TEXT_CHARS_MAX),
         fields=config.paths("fields"),
+        technique=config.text("technique", chars_max=limits.PATTERN_TEXT_CHARS_MAX),
     )
 
 

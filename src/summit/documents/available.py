@@ -28,7 +28,7 @@ PATTERN_FIELDS_LATER: Final = (
 )  # fmt: skip
 STEP_FIELDS_LATER: Final = ("steps",)
 ACTIONS_LATER: Final = ("aggregate", "forward", "trigger", "custom")
-ALERT_FIELDS_LATER: Final = ("severityRules", "technique")
+ALERT_FIELDS_LATER: Final = ("severityRules",)
 FORMATS_LATER: Final = (
     "csv", "keyValue", "regex", "syslog", "sshd", "avro", "protobuf", "msgpack",
 )  # fmt: skip

@@ -77,6 +77,7 @@ class ActionPlan:
         title: None = "Pattern Match: <name>".
         notify: Ids of notification documents.
         fields: Event fields copied into the alert.
+        technique: What the attacker does, in words; ATT&CK ids are tags.
     """
 
     type: Literal["alert"] = "alert"
@@ -86,6 +87,7 @@ class ActionPlan:
     notify: tuple[str, ...] = ()
     runbook: str | None = None
     fields: tuple[Path, ...] = ()
+    technique: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,132 @@
+"""What people do at the alert desk: acknowledge, resolve, comment, assign, and be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from summit.alerts import desk_cases, desk_muting
+from summit.alerts.desk_cases import find_alert
+from summit.alerts.desk_state import AlertState, Case, Comment
+from summit.alerts.entries import (
+    Acknowledge,
+    AddComment,
+    AddInhibition,
+    AddSilence,
+    AnyEntry,
+    Assign,
+    CloseCase,
+    Escalated,
+    LiftSilence,
+    Notified,
+    OpenCase,
+    RemoveInhibition,
+    Resolve,
+)
+from summit.base.errors import Conflict, Invalid
+from summit.base.limits import ALERT_COMMENT_CHARS_MAX, DESK_COMMENTS_MAX
+
+if TYPE_CHECKING:
+    from summit.alerts.desk import AlertDesk
+
+
+def do(desk: AlertDesk, entry: AnyEntry) -> str:
+    """Do what an entry asks for; returns the id of what it is about. Raises Invalid, Conflict."""
+    for name in ("note", "text", "reason", "title"):
+        if len(getattr(entry, name, "")) > ALERT_COMMENT_CHARS_MAX:
+            raise Invalid("alert.text_too_long", name=name, max=ALERT_COMMENT_CHARS_MAX)
+    return _WORK[type(entry)](desk, entry)
+
+
+def _acknowledge(desk: AlertDesk, entry: Acknowledge) -> str:
+    alert = find_alert(desk, entry.id)
+    if alert.state == "acknowledged" and alert.acknowledged_by == desk.by:
+        return alert.id  # the same said twice
+    if alert.state != "firing":
+        by = alert.acknowledged_by if alert.state == "acknowledged" else alert.resolved_by
+        raise Conflict("alert.not_firing", id=alert.id, state=alert.state, by=by)
+    alert.state = "acknowledged"
+    alert.acknowledged_by, alert.acknowledged_at = desk.by, desk.state.now_ms
+    _moved(desk, "acknowledge", alert, "firing", entry.note)
+    return alert.id
+
+
+def _resolve(desk: AlertDesk, entry: Resolve) -> str:
+    alert = find_alert(desk, entry.id)
+    if alert.state == "resolved":
+        if alert.resolved_by == desk.by:
+            return alert.id
+        raise Conflict("alert.not_firing", id=alert.id, state=alert.state, by=alert.resolved_by)
+    before, alert.state = alert.state, "resolved"
+    alert.resolved_by, alert.resolved_at = desk.by, desk.state.now_ms
+    alert.inhibited_by = None
+    desk.open.remove(alert)
+    desk.state.closed[alert.id] = None
+    _moved(desk, "resolve", alert, before, entry.note)
+    desk_muting.unmute_others(desk, alert)
+    return alert.id
+
+
+def _moved(desk: AlertDesk, what: str, alert: AlertState, before: str, note: str) -> None:
+    desk.note(what, alert.id, {"state": before}, {"state": alert.state}, note=note)
+
+
+def _comment(desk: AlertDesk, entry: AddComment) -> str:
+    found = _alert_or_case(desk, entry.id)
+    if len(found.comments) >= DESK_COMMENTS_MAX:
+        raise Conflict("alert.too_many", what="comments", max=DESK_COMMENTS_MAX)
+    if not entry.text:
+        raise Invalid("alert.comment_empty")
+    comment = Comment(by=desk.by, at=desk.state.now_ms, text=entry.text)
+    found.comments = [*found.comments, comment]
+    desk.note("comment", found.id, {}, {"comments": len(found.comments)}, note=entry.text)
+    return found.id
+
+
+def _assign(desk: AlertDesk, entry: Assign) -> str:
+    found = _alert_or_case(desk, entry.id)
+    before, found.assignee = found.assignee, entry.to
+    desk.note("assign", found.id, {"assignee": before}, {"assignee": entry.to})
+    return found.id
+
+
+def _alert_or_case(desk: AlertDesk, name: str) -> AlertState | Case:
+    return desk.state.cases.get(name) or find_alert(desk, name)
+
+
+def _escalated(desk: AlertDesk, entry: Escalated) -> str:
+    alert = find_alert(desk, entry.id)
+    before, alert.escalation_level = alert.escalation_level, entry.level
+    desk.note("escalated", alert.id, {"level": before}, {"level": entry.level})
+    return alert.id
+
+
+def _notified(desk: AlertDesk, entry: Notified) -> str:
+    alert = find_alert(desk, entry.id)
+    if entry.delivered:
+        alert.notifications_sent += 1
+    else:
+        alert.notifications_failed += 1
+    before, alert.notified_at = alert.notified_at, desk.state.now_ms
+    after = {
+        "notifiedAt": alert.notified_at, "channel": entry.channel, "action": entry.action,
+        "delivered": entry.delivered,
+    }  # fmt: skip
+    desk.note("notified", alert.id, {"notifiedAt": before}, after, note=entry.reason)
+    return alert.id
+
+
+_WORK: Final[dict[type, Callable[[Any, Any], str]]] = {
+    Acknowledge: _acknowledge,
+    Resolve: _resolve,
+    AddComment: _comment,
+    Assign: _assign,
+    AddSilence: desk_muting.add_silence,
+    LiftSilence: desk_muting.lift_silence,
+    AddInhibition: desk_muting.add_inhibition,
+    RemoveInhibition: desk_muting.remove_inhibition,
+    OpenCase: desk_cases.open_case,
+    CloseCase: desk_cases.close_case,
+    Escalated: _escalated,
+    Notified: _notified,
+}
