@@ -7,19 +7,19 @@ from typing import Any, Final, Literal
 
 from summit.base.config import Config
 from summit.base.errors import Invalid
-from summit.kernels.cusum import cusum
-from summit.kernels.esd import esd
-from summit.kernels.ewma_chart import ewma_chart
-from summit.kernels.iqr import Iqr, iqr
-from summit.kernels.isolation_forest import POINTS_MIN as FOREST_POINTS_MIN
-from summit.kernels.isolation_forest import isolation_forest
-from summit.kernels.judged import Judged, run
-from summit.kernels.moving_average import moving_average
-from summit.kernels.page_hinkley import page_hinkley
+from summit.kernels.detectors.cusum import cusum
+from summit.kernels.detectors.esd import esd
+from summit.kernels.detectors.ewma_chart import ewma_chart
+from summit.kernels.detectors.iqr import Iqr, iqr
+from summit.kernels.detectors.judged import Judged, run
+from summit.kernels.detectors.moving_average import moving_average
+from summit.kernels.detectors.page_hinkley import page_hinkley
+from summit.kernels.detectors.robust_zscore import RobustZScore, robust_zscore
+from summit.kernels.detectors.zscore import ZScore, zscore
 from summit.kernels.points import Points, TimeSeriesPoint
-from summit.kernels.robust_zscore import RobustZScore, robust_zscore
 from summit.kernels.settings import positive, whole
-from summit.kernels.zscore import ZScore, zscore
+from summit.kernels.trees.isolation_forest import POINTS_MIN as FOREST_POINTS_MIN
+from summit.kernels.trees.isolation_forest import isolation_forest
 
 Method = Literal[
     "zscore",

@@ -8,8 +8,8 @@ from typing import Any
 
 from summit.kernels.arrays import Floats, np
 from summit.kernels.distributions import normal_quantile, normal_two_sided
+from summit.kernels.series.trend import POINTS_MIN, TOO_FEW, Trend, direction_of, known_pairs
 from summit.kernels.settings import share
-from summit.kernels.trend import POINTS_MIN, TOO_FEW, Trend, direction_of, known_pairs
 
 PAIRS_POINTS_MAX = 2000
 

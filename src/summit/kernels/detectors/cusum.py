@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from summit.kernels.arrays import capped
-from summit.kernels.chart import Chart
-from summit.kernels.judged import Judged, run
-from summit.kernels.reference import Reference
+from summit.kernels.detectors.chart import Chart
+from summit.kernels.detectors.judged import Judged, run
+from summit.kernels.detectors.reference import Reference
 from summit.kernels.settings import positive, whole
 
 

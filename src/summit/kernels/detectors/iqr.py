@@ -11,10 +11,10 @@ from summit.kernels.arrays import (
     np,
     spread_or_floor,
 )
-from summit.kernels.judged import Judged, nothing_judged
+from summit.kernels.detectors.judged import Judged, nothing_judged
+from summit.kernels.detectors.sorted_detector import SortedDetector
 from summit.kernels.order_statistics import SortedWindow
 from summit.kernels.settings import positive
-from summit.kernels.sorted_detector import SortedDetector
 
 POINTS_MIN = 4
 

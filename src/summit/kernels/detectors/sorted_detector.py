@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from summit.kernels.arrays import capped, finite, spread_or_floor
-from summit.kernels.judged import Score
+from summit.kernels.detectors.judged import Score
 from summit.kernels.order_statistics import SortedWindow
 from summit.kernels.settings import whole
 

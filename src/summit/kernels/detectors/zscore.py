@@ -15,8 +15,8 @@ from summit.kernels.arrays import (
     np,
     spread_or_floor,
 )
+from summit.kernels.detectors.judged import Judged, Score, nothing_judged
 from summit.kernels.distributions import normal_two_sided, student_limit
-from summit.kernels.judged import Judged, Score, nothing_judged
 from summit.kernels.moments import RollingMoments
 from summit.kernels.settings import positive, whole
 

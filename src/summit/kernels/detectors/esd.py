@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from summit.kernels.arrays import DEVIATION_MAX, Floats, as_series, np, spread_or_floor
+from summit.kernels.detectors.judged import Judged, nothing_judged
 from summit.kernels.distributions import normal_two_sided, student_limit
-from summit.kernels.judged import Judged, nothing_judged
 from summit.kernels.settings import positive, whole
 
 POINTS_MIN = 4

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from summit.base.config import Config
-from summit.kernels.anomalies import Anomaly, find_anomalies
 from summit.kernels.arrays import Floats, np
+from summit.kernels.detectors.anomalies import Anomaly, find_anomalies
 from summit.kernels.points import Points, TimeSeriesPoint
-from summit.kernels.robust_trend import robust_trend
-from summit.kernels.seasonality import POINTS_MIN, seasonality
+from summit.kernels.series.robust_trend import robust_trend
+from summit.kernels.series.seasonality import POINTS_MIN, seasonality
 
 _GRID_MAX = 10
 

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from summit.kernels.arrays import DEVIATION_MAX, finite
 from summit.kernels.distributions import student_limit, student_two_sided
+from summit.kernels.series.trend import POINTS_MIN, TOO_FEW, Trend, direction_of, known_pairs
 from summit.kernels.settings import share
-from summit.kernels.trend import POINTS_MIN, TOO_FEW, Trend, direction_of, known_pairs
 
 
 def linear_trend(

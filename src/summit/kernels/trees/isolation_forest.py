@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from summit.kernels.arrays import Floats, NDArray, as_series, np
-from summit.kernels.judged import Judged, nothing_judged
+from summit.kernels.detectors.judged import Judged, nothing_judged
 from summit.kernels.settings import positive, share, whole
 
 POINTS_MIN = 16

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from summit.kernels.arrays import capped, finite, spread_or_floor
-from summit.kernels.judged import Judged, Score, run
+from summit.kernels.detectors.judged import Judged, Score, run
 from summit.kernels.moments import RollingMoments
 from summit.kernels.settings import positive, whole
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Self
 
 from summit.kernels.arrays import finite
-from summit.kernels.judged import Score
-from summit.kernels.reference import Reference
+from summit.kernels.detectors.judged import Score
+from summit.kernels.detectors.reference import Reference
 
 
 class Chart:

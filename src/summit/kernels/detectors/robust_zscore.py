@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from summit.kernels.arrays import DEVIATION_MAX, as_series, np, spread_or_floor
-from summit.kernels.judged import Judged, nothing_judged
+from summit.kernels.detectors.judged import Judged, nothing_judged
+from summit.kernels.detectors.sorted_detector import SortedDetector
 from summit.kernels.order_statistics import MAD_TO_SIGMA, SortedWindow
 from summit.kernels.settings import positive
-from summit.kernels.sorted_detector import SortedDetector
 
 POINTS_MIN = 4
 
