@@ -6,11 +6,15 @@ from typing import Any
 
 from tests.cep.plans import event
 
-from summit.cep.correlator import Correlator
+from summit.cep.correlation_lane import CorrelationLane
+from summit.cep.correlation_rules import prepare_correlation
 from summit.cep.groups import Correlation
 from summit.documents.correlation import CorrelationPlan, validate_correlation
 from summit.keyed.chunks import Chunk
 from summit.keyed.keys import key_text, make_key
+from summit.keyed.outputs import StateKey
+from summit.keyed.processor import Processor
+from summit.keyed.ruleset import make_rule_set
 
 Sent = tuple[int, int, str, dict[str, Any]]  # partition, time, type, other fields
 Told = tuple[Any, list[int], int, int, int, str | None]  # key, offsets, count, start, end, reason
@@ -21,6 +25,17 @@ def rule(**fields: Any) -> CorrelationPlan:
     if "window" not in given:
         given.setdefault("timeWindow", 10)
     return validate_correlation(given).plan
+
+
+def correlator_of(plans: list[CorrelationPlan], event_bytes_max: int = 16_384) -> Processor:
+    rules = [prepare_correlation(plan) for plan in plans]
+    return Processor(make_rule_set(rules, captured_bytes_max=event_bytes_max))
+
+
+def open_groups(processor: Processor, key: StateKey) -> list[Correlation]:
+    (lane,) = processor.lanes
+    assert isinstance(lane, CorrelationLane)
+    return lane.open_groups(key.key)
 
 
 def chunks(sent: list[Sent], first: int = 0) -> list[Chunk]:
@@ -42,9 +57,9 @@ def correlated(
     plan: CorrelationPlan, *sent: Sent, until: int | None = None
 ) -> tuple[list[Told], dict[str, int]]:
     """What is told, and the counters of the rule."""
-    correlator = Correlator([plan])
+    correlator = correlator_of([plan])
     found = correlator.apply(chunks(list(sent)), until)
-    return told(found.correlations), correlator.rule_stats()[plan.id]
+    return told(found.outputs.found), correlator.rule_stats()[f"correlation:{plan.id}"]
 
 
 class Plain:

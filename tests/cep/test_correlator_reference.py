@@ -11,9 +11,8 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.cep.correlations import Plain, Sent, chunks, rule, told
+from tests.cep.correlations import Plain, Sent, chunks, correlator_of, rule, told
 
-from summit.cep.correlator import Correlator
 from summit.cep.group_state import GROUP_STATE_VERSION
 from summit.documents.correlation import CorrelationPlan
 from summit.keyed.chunks import Chunk
@@ -96,14 +95,14 @@ def test_it_tells_what_the_plainest_correlator_tells(
     for offset, one in enumerate(sent):
         plain.take(offset, one)
     plain.close_until(END_MS)
-    correlator = Correlator([plan])
+    correlator = correlator_of([plan])
     done = correlator.apply(joined(chunks(sent)), END_MS)
-    assert told(done.correlations) == plain.told
-    counts = correlator.rule_stats()["r"]
+    assert told(done.outputs.found) == plain.told
+    counts = correlator.rule_stats()["correlation:r"]
     assert {name: counts[name] for name in plain.counts} == plain.counts
     if sent:
         assert correlator.state_keys() == []
-        assert (counts["groups"], counts["events_kept"], counts["keys"]) == (0, 0, 0)
+        assert (counts["live_runs"], counts["keys"]) == (0, 0)
         assert done.next_timer_ms is None
     assert counts["opened"] == counts["completed"] + counts["incomplete"]
 
@@ -113,15 +112,15 @@ def test_it_tells_what_the_plainest_correlator_tells(
 def test_splits_and_saved_state_change_nothing(
     plan: CorrelationPlan, sent: list[Sent], data: st.DataObject
 ) -> None:
-    whole = Correlator([plan])
+    whole = correlator_of([plan])
     expected = whole.apply(chunks(sent))
     cuts = data.draw(st.sets(st.integers(0, len(sent)), max_size=6))
     saved: dict[StateKey, bytes] = {}  # a changelog: only what is dirty is written
-    correlator, found, counts = Correlator([plan]), [], Counter[str]()
+    correlator, found, counts = correlator_of([plan]), [], Counter[str]()
     edges = sorted({0, *cuts, len(sent)})
     for begin, end in pairwise(edges):
         done = correlator.apply(joined(chunks(sent[begin:end], first=begin)))
-        found += told(done.correlations)
+        found += told(done.outputs.found)
         for key in done.dirty:
             state = correlator.dump(key)
             if state is None:
@@ -131,11 +130,11 @@ def test_splits_and_saved_state_change_nothing(
         if data.draw(st.booleans()):
             counts.update(correlator.stats())
             watermarks = correlator.watermarks()
-            correlator = Correlator([plan])
+            correlator = correlator_of([plan])
             correlator.set_watermarks(watermarks)
             for key in data.draw(st.permutations(list(saved))):
                 assert correlator.load(key, saved[key], GROUP_STATE_VERSION)
-    assert found == told(expected.correlations)
+    assert found == told(expected.outputs.found)
     assert {key: whole.dump(key) for key in whole.state_keys()} == saved
     again = correlator.apply([])
     assert again.next_timer_ms == expected.next_timer_ms
@@ -143,6 +142,6 @@ def test_splits_and_saved_state_change_nothing(
     counts.update(correlator.stats())
     for name in ("events", "clamped", "taken", "without_key", "opened", "incomplete", "evicted"):
         assert counts[name] == whole.stats()[name]
-    assert told(correlator.apply([], END_MS).correlations) == told(
-        whole.apply([], END_MS).correlations
+    assert told(correlator.apply([], END_MS).outputs.found) == told(
+        whole.apply([], END_MS).outputs.found
     )

@@ -1,16 +1,24 @@
-"""One correlation rule over all its keys: open groups, their timers, their bounds."""
+"""The living half of one correlation rule: its keys' open groups, their timers, their bounds.
+
+A group is closed when F, the frontier of the rule's topics, reaches its end, before the events of
+that time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from summit.cep.group_state import dump_groups, load_groups
+from summit.cep.group_state import GROUP_STATE_VERSION, dump_groups, load_groups
 from summit.cep.groups import CloseReason, Correlation, Group, find_group
-from summit.documents.correlation import CorrelationPlan
-from summit.keyed.captured import EventRef
+from summit.events.layouts import TypedLayout
+from summit.keyed.captured import Captured, event_ref
 from summit.keyed.keys import Key, key_values
 from summit.keyed.timers import ExactTimers
+
+if TYPE_CHECKING:
+    from summit.cep.correlation_rules import CorrelationRule  # which makes lanes
 
 _NEVER: Final = float("inf")
 
@@ -39,10 +47,15 @@ class CorrelationCounters:
 
 
 class CorrelationLane:
-    """Runs one rule over all its keys; what it tells is appended to `told`."""
+    """Runs one rule over all its keys; see `keyed.lane.Lane`."""
 
-    def __init__(self, plan: CorrelationPlan) -> None:
-        self.plan = plan
+    state_version = GROUP_STATE_VERSION
+    is_exact = True
+
+    def __init__(self, rule: CorrelationRule, layout: TypedLayout) -> None:
+        self.rule = rule
+        self.plan = rule.plan
+        self._type_of = rule.type_of(layout)
         self.counters = CorrelationCounters()
         self.dirty: set[Key] = set()
         self.groups = 0
@@ -56,27 +69,44 @@ class CorrelationLane:
         return len(self._keys)
 
     def counts(self) -> dict[str, int]:
-        """The counters by name, and how much is open now."""
-        return {
-            **asdict(self.counters),
-            "keys": len(self), "groups": self.groups, "events_kept": self.events,
-        }  # fmt: skip
+        """The counters by name."""
+        return asdict(self.counters)
 
-    def take(self, key: Key, event: EventRef, event_type: str, told: list[Correlation]) -> None:
-        """Put an event into a group of its key."""
+    @property
+    def live_runs(self) -> int:
+        """Number of open groups."""
+        return self.groups
+
+    def replace(self, rule: CorrelationRule, layout: TypedLayout) -> None:
+        """Go on with the same groups under a rule that means the same."""
+        self.rule = rule
+        self.plan = rule.plan
+        self._type_of = rule.type_of(layout)
+
+    def no_key(self) -> None:
+        """Count an event that lacks the key."""
+        self.counters.without_key += 1
+
+    def wants(self, key: Key, mask: int, time_ms: int) -> Sequence[Group] | None:
+        """The open groups of a key; a rule takes every event of its types."""
+        return self._keys.get(key, ()) if mask else None
+
+    def advance(
+        self, key: Key, held: Sequence[Group], event: Captured, mask: int, frontier_ms: float
+    ) -> list[Correlation]:
+        """Put an event into a group of its key; gives what that tells."""
         plan, counters = self.plan, self.counters
+        told: list[Correlation] = []
         groups = self._keys.setdefault(key, [])
         before = len(groups)
-        group, taken_ms = find_group(groups, event.taken_ms, plan)
+        group, taken_ms = find_group(groups, event.time_ms, plan)
         if len(groups) > before:
             counters.opened += 1
             self.groups += 1
             self._set_timer(key, groups)
-        if taken_ms != event.taken_ms:
-            event = _at(event, taken_ms)
         counters.taken += 1
         self.dirty.add(key)
-        if group.add(event, plan, event_type):
+        if group.add(event_ref(event, taken_ms), plan, self._type_of(event.fields)):
             self.events += 1
         else:
             counters.beyond_max += 1
@@ -86,12 +116,28 @@ class CorrelationLane:
             group.is_told = True
             counters.completed += 1
             told.append(group.told(plan, key_values(key), None))
-        self._bound(told)
+        self._evict(told)
+        return told
 
-    def fire(self, now_ms: float, told: list[Correlation]) -> None:
-        """Close what is over by now, in the order of its end and key."""
-        while self.next_timer_ms <= now_ms:
-            self._close_next(None, told)
+    def fire(self, now_ms: float) -> list[Correlation] | None:
+        """Close the group that is over first; None when none is over at `now_ms`."""
+        if self.next_timer_ms > now_ms:
+            return None
+        told: list[Correlation] = []
+        self._close_next(None, told)
+        return told
+
+    def forget_over(self, now_ms: float) -> None:
+        """Close what is over by now and tell nothing of it; counted as incomplete."""
+        while (told := self.fire(now_ms)) is not None:
+            self.counters.completed -= len(told)
+            self.counters.incomplete += len(told)
+
+    def tidy(self, frontier_ms: float) -> None:
+        """Nothing: timers are exact."""
+
+    def bound(self) -> None:
+        """Nothing: limits are kept with every event."""
 
     @property
     def next_timer_ms(self) -> float:
@@ -103,11 +149,6 @@ class CorrelationLane:
                 return at_ms
             self._timers.set(key, end_ms)
         return _NEVER
-
-    @property
-    def soon_ms(self) -> float:
-        """No group is over before this time; quicker to tell than when one is."""
-        return self._timers.next_ms
 
     def open_groups(self, key: Key) -> list[Correlation]:
         """The open groups of a key that have enough events."""
@@ -135,17 +176,16 @@ class CorrelationLane:
             self.events += sum(len(group.events) for group in groups)
             self._set_timer(key, groups)
 
-    def forget(self, key: Key) -> int:
-        """Drop a key's open groups without telling them; gives their number."""
+    def forget(self, key: Key) -> None:
+        """Drop a key's open groups without telling them."""
         groups = self._keys.pop(key, ())
         if groups:
             self.groups -= len(groups)
             self.events -= sum(len(group.events) for group in groups)
             self._timers.set(key, _NEVER)
             self.dirty.add(key)
-        return len(groups)
 
-    def _bound(self, told: list[Correlation]) -> None:
+    def _evict(self, told: list[Correlation]) -> None:
         """Keep to the limits: close what would be over first."""
         plan = self.plan
         while self.groups > plan.groups_max or self.events > plan.events_max:
@@ -186,11 +226,3 @@ class CorrelationLane:
 
     def _set_timer(self, key: Key, groups: list[Group]) -> None:
         self._timers.set(key, self._next_over(groups).over_ms(self.plan))
-
-
-def _at(event: EventRef, taken_ms: int) -> EventRef:
-    """The same event, taken at another time."""
-    return EventRef(
-        event.topic, event.partition, event.offset, event.src, event.timestamp_ms, taken_ms,
-        event.value, event.projection,
-    )  # fmt: skip

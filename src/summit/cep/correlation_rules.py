@@ -1,87 +1,102 @@
-"""How correlation rules look at events: which topics and types they want, and where the key is."""
+"""A correlation plan prepared: which events concern it, and where their keys stand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from summit.cep.correlation_lane import CorrelationLane
-from summit.documents.correlation import CorrelationPlan
-from summit.events.event import Event, field_reader, make_event
-from summit.events.fields import candidates, compile_path
-from summit.keyed.captured import transport_of
-from summit.keyed.chunks import Chunk
-from summit.keyed.frontier import Frontier, View
-from summit.keyed.keys import Key, make_key, one_key
-from summit.keyed.rule import sees_topic
+from summit.documents.correlation import ANY_TYPE, CorrelationPlan
+from summit.events.expressions.generator import Names
+from summit.events.expressions.ir import Compare, Field, Literal, Node, Or, Path
+from summit.events.layouts import TypedLayout
+from summit.keyed.captured import Origins
+from summit.keyed.keys import Key
+from summit.keyed.rule import EVENT_TYPE, KeyOf, key_by_paths
 
-_NEVER: Final = float("inf")
-
-KeyOf = Callable[[dict[str, Any], "Around"], Key | None]
+_EVENT_ID: Path = ("eventId",)
 
 
-class Around:
-    """An event with its record, made only when a rule looks at it."""
+@dataclass(frozen=True, slots=True)
+class CorrelationRule:
+    """One plan, prepared; a `keyed.rule.KeyedRule`."""
 
-    __slots__ = ("_chunk", "_event", "_n", "_parsed")
+    plan: CorrelationPlan
+    bits: tuple[Node, ...]
+    types: frozenset[Any] | None
+    where: Node | None = None
+    sees_all: bool = False
 
-    def __init__(self, chunk: Chunk, n: int, parsed: dict[str, Any]) -> None:
-        self._chunk = chunk
-        self._n = n
-        self._parsed = parsed
-        self._event: Event | None = None
+    @property
+    def id(self) -> str:
+        """Its id among rules of all kinds."""
+        return f"correlation:{self.plan.id}"
 
-    def event(self) -> Event:
-        if self._event is None:
-            chunk, n = self._chunk, self._n
-            transport = transport_of(
-                chunk.topic, chunk.partition, chunk.offsets[n],
-                None if chunk.keys is None else chunk.keys[n], chunk.timestamps_ms[n],
-                None if chunk.headers is None else chunk.headers[n],
-            )  # fmt: skip
-            self._event = make_event(self._parsed, transport)
-        return self._event
+    @property
+    def state_id(self) -> str:
+        """Names its state."""
+        return f"correlation:{self.plan.id}/{self.plan.state_id}"
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """Where its events come from."""
+        return self.plan.topics
+
+    @property
+    def group_by(self) -> Sequence[Path]:
+        """The fields of its key, whatever the event's type."""
+        return tuple(dict.fromkeys(_paths(self.plan)))
+
+    def fields(self) -> Iterator[Path]:
+        """Every field of an event that the rule reads, or keeps of a long event."""
+        yield from (EVENT_TYPE, _EVENT_ID)
+        yield from _paths(self.plan)
+
+    def key_of(self, layout: TypedLayout) -> KeyOf:
+        """A function that gives the key of a decoded event, None when it lacks one."""
+        if all(part.path is not None for part in self.plan.keys):
+            return _key_for(self.plan, "", layout)
+        named = {name for part in self.plan.keys for name, _ in part.by_type} - {ANY_TYPE}
+        by_type = {name: _key_for(self.plan, name, layout) for name in named}
+        other = _key_for(self.plan, ANY_TYPE, layout)
+        type_of = self.type_of(layout)
+        return lambda event: by_type.get(type_of(event), other)(event)
+
+    def type_of(self, layout: TypedLayout) -> Callable[[Any], str]:
+        """A function that gives the type of a decoded event, or an empty text."""
+        names = Names()
+        code = layout.field_code(EVENT_TYPE, names)
+        source = f"def kind(e):\n k = {code}\n return k if type(k) is str else ''\n"
+        made: Callable[[Any], str] = names.define(source, "kind")
+        return made
+
+    def new_lane(self, layout: TypedLayout, origins: Origins) -> CorrelationLane:
+        """What runs it."""
+        return CorrelationLane(self, layout)
 
 
-class SeenRule:
-    """One rule: its lane, what it sees, and how it finds keys."""
-
-    def __init__(self, lane: CorrelationLane, frontier: Frontier) -> None:
-        plan = lane.plan
-        self.lane = lane
-        self.view = View(frontier, self.sees)
-        self.others_ms = _NEVER  # how far the other partitions let F come, in this chunk
-        self._key_of: dict[str, KeyOf] = {}
-        self._by_type = any(part.path is None for part in plan.keys)
-        self._types = None if plan.types is None else frozenset(plan.types)
-
-    def sees(self, topic: str) -> bool:
-        return sees_topic(self.lane.plan.topics, topic)
-
-    def wants(self, event_type: str) -> bool:
-        return self._types is None or event_type in self._types
-
-    def key(self, event_type: str, parsed: dict[str, Any], around: Around) -> Key | None:
-        """The key of an event that the rule wants; None = it lacks a part."""
-        name = event_type if self._by_type else ""
-        key_of = self._key_of.get(name)
-        if key_of is None:
-            key_of = _key_of(self.lane.plan, event_type)
-            if not self._by_type or self._types is not None:  # else types could fill it for ever
-                self._key_of[name] = key_of
-        return key_of(parsed, around)
+def prepare_correlation(plan: CorrelationPlan) -> CorrelationRule:
+    """Prepare one plan."""
+    if plan.types is None:
+        return CorrelationRule(plan, (Literal(True),), None)
+    wanted = tuple(Compare("==", Field(EVENT_TYPE), Literal(name)) for name in plan.types)
+    bit = wanted[0] if len(wanted) == 1 else Or(wanted)
+    return CorrelationRule(plan, (bit,), frozenset(plan.types))
 
 
-def _key_of(plan: CorrelationPlan, event_type: str) -> KeyOf:
-    """How a rule finds the key of events of a type."""
+def _paths(plan: CorrelationPlan) -> Iterator[Path]:
+    for part in plan.keys:
+        if part.path is not None:
+            yield part.path
+        yield from (path for _, path in part.by_type)
+
+
+def _key_for(plan: CorrelationPlan, event_type: str, layout: TypedLayout) -> KeyOf:
+    """How the key of events of a type is found."""
     paths = [path for part in plan.keys if (path := part.path_for(event_type)) is not None]
-    if len(paths) < len(plan.keys):
-        return lambda parsed, around: None
-    if any(place.place == "record" for path in paths for place in candidates(path)):
-        reads = [field_reader(path) for path in paths]
-        return lambda parsed, around: make_key([read(around.event()) for read in reads])
-    finds = [compile_path(path) for path in paths]
-    if len(finds) == 1:
-        find = finds[0]
-        return lambda parsed, around: one_key(find(parsed))
-    return lambda parsed, around: make_key([find(parsed) for find in finds])
+    return key_by_paths(paths, layout) if len(paths) == len(plan.keys) else _no_key
+
+
+def _no_key(event: Any) -> Key | None:
+    return None

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter, Payload
-from summit.cep.correlator import Correlator
+from summit.cep.correlation_lane import CorrelationLane
+from summit.cep.correlation_rules import prepare_correlation
 from summit.cep.groups import Correlation
 from summit.documents.correlation import CorrelationPlan, validate_correlation
 from summit.documents.correlation_rule import CorrelationRule
 from summit.events.event import event_bytes
 from summit.keyed.chunks import Chunk
+from summit.keyed.outputs import StateKey
+from summit.keyed.processor import Processor
+from summit.keyed.ruleset import RuleSet, make_rule_set
 
 _OWN_TOPIC: Final = "events"
 _EVENT_BYTES_MAX: Final = 1 << 40  # no log keeps these events, so groups keep them whole
@@ -42,7 +46,7 @@ class EventCorrelator(Emitter):
         super().__init__()
         self._clock = clock or SystemClock()
         self._rules: dict[str, tuple[CorrelationRule, CorrelationPlan]] = {}
-        self._correlator = Correlator((), event_bytes_max=_EVENT_BYTES_MAX)
+        self._processor = Processor(_rule_set(()))
         self._next_offset = 0
 
     def register_correlation_rule(self, rule: CorrelationRule | Mapping[str, Any]) -> None:
@@ -59,7 +63,7 @@ class EventCorrelator(Emitter):
         plan = dataclasses.replace(document.plan, topics=(_OWN_TOPIC,))
         self._rules[document.id] = (named, plan)
         active = [each for given, each in self._rules.values() if given.enabled is not False]
-        self._correlator.replace_rules(active)
+        self._processor.replace_rules(_rule_set(active))
 
     async def correlate_events(self, events: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
         """Take events, in order.
@@ -82,16 +86,16 @@ class EventCorrelator(Emitter):
         first, self._next_offset = self._next_offset, self._next_offset + len(given)
         offsets = range(first, self._next_offset)
         chunk = Chunk(_OWN_TOPIC, 0, offsets, [now_ms] * len(given), values)
-        done = self._correlator.apply([chunk])
-        for reject in done.rejected:
+        done = self._processor.apply([chunk])
+        for reject in done.outputs.rejected:
             event = given[reject.offset - first]
             payload = Payload(code=reject.code, message=reject.message, event=event)
             self.emit("event:rejected", payload)
-        still_open = self._correlator.open_groups(done.dirty)
+        still_open = self._open_groups(done.dirty)
         grown = {_identity(found): found for found in still_open}
-        for found in done.correlations:
+        for found in done.outputs.found:
             self._tell(grown.get(_identity(found), found))
-        closed = [found for found in done.correlations if found.close_reason is not None]
+        closed = [found for found in done.outputs.found if found.close_reason is not None]
         groups: dict[str, list[dict[str, Any]]] = {}
         for found in (*closed, *still_open):
             groups[_free_name(found, groups)] = _events(found)
@@ -104,7 +108,17 @@ class EventCorrelator(Emitter):
         `without_key` are events that were skipped; `groups` are open now; `evicted` and `dropped`
         are groups that were closed before their time, or went with their rule.
         """
-        return self._correlator.stats()
+        return self._processor.stats()
+
+    def _open_groups(self, keys: Collection[StateKey]) -> list[Correlation]:
+        """The open groups of some keys that have enough events, by their start, rule and key."""
+        found: list[Correlation] = []
+        for lane in self._processor.lanes:
+            assert isinstance(lane, CorrelationLane)
+            for name in keys:
+                if name.rule == lane.rule.state_id:
+                    found += lane.open_groups(name.key)
+        return sorted(found, key=lambda group: (group.start_ms, group.rule_id, repr(group.key)))
 
     def _tell(self, found: Correlation) -> None:
         if not self.has_listeners("events:correlated"):
@@ -117,6 +131,11 @@ class EventCorrelator(Emitter):
                 close_reason=found.close_reason,
             ),
         )  # fmt: skip
+
+
+def _rule_set(plans: Iterable[CorrelationPlan]) -> RuleSet:
+    rules = [prepare_correlation(plan) for plan in plans]
+    return make_rule_set(rules, captured_bytes_max=_EVENT_BYTES_MAX)
 
 
 def _identity(found: Correlation) -> tuple[str, int]:

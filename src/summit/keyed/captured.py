@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from summit.base.limits import CAPTURED_BYTES_MAX
 from summit.events.event import Transport
 from summit.keyed.chunks import header_texts, source_of
 
 # Topic, partition, offset and source of an event; gives the offset and source it has now.
 Move = Callable[[str, int, int, str | None], tuple[int, str | None]]
+# An event and its value; gives the bytes to keep, and whether they are the whole value.
+Keep = Callable[[Any, Any], tuple[bytes, bool]]
 
 
 class EventRef(msgspec.Struct, frozen=True, gc=False):
@@ -91,18 +92,17 @@ def capture(
     headers: Any,
     times_ms: tuple[int, int],
     place: tuple[Origin, int],
-    project: Callable[[Any], bytes],
+    keep: Keep,
 ) -> Captured:
-    """An event as a run keeps it: its value whole, or of a long one what rules read.
+    """An event as a lane keeps it: its value whole, or of a long one what rules read.
 
     Args:
         event: The decoded event.
         times_ms: When it is taken, and its own time.
         place: Its partition and offset.
-        project: See `RuleSet.project`.
+        keep: See `RuleSet.keep`.
     """
-    whole = len(value) <= CAPTURED_BYTES_MAX
-    kept = bytes(value) if whole else project(event)
+    kept, whole = keep(event, value)
     source = source_of(headers) if headers else None
     return Captured(0, *times_ms, *place, source, kept, whole, event)
 
@@ -121,15 +121,19 @@ def transport_of(
     )
 
 
-def event_ref(event: Captured) -> EventRef:
-    """The event as it is told."""
+def event_ref(event: Captured, taken_ms: int | None = None) -> EventRef:
+    """The event as it is told.
+
+    Args:
+        taken_ms: When it was taken, where that is not when it came.
+    """
     return EventRef(
         event.origin.topic,
         event.origin.partition,
         event.offset,
         event.src,
         event.own_ms,
-        event.time_ms,
+        event.time_ms if taken_ms is None else taken_ms,
         event.value if event.whole else None,
         None if event.whole else event.value,
     )

@@ -27,8 +27,9 @@ class Lane(Protocol):
 
     rule: Any
     dirty: set[Key]
-    live_runs: int
 
+    @property
+    def live_runs(self) -> int: ...
     @property
     def is_exact(self) -> bool: ...
     @property

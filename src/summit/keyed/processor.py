@@ -14,6 +14,7 @@ which state that is over is forgotten.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -39,7 +40,7 @@ from summit.keyed.ruleset import RuleSet
 from summit.keyed.scopes import Scope, make_scopes
 from summit.keyed.waiting import Interest, WaitingEvent, WaitKey, WaitLog, load_wait
 
-_COUNTERS: Final = ("events", "unseen", "rejected", "clamped", "ahead", "late")
+_COUNTERS: Final = ("events", "unseen", "rejected", "clamped", "ahead", "late", "dropped")
 _NEVER: Final = float("inf")
 
 
@@ -56,7 +57,7 @@ class Processor:
         self._wait_log = WaitLog()
         self._scopes: list[Scope] = []
         self._scope_of: list[Scope] = []  # by rule number
-        self._counters = dict.fromkeys(_COUNTERS, 0)
+        self._counters = Counter(dict.fromkeys(_COUNTERS, 0))
         self._outputs = Outputs([], [], [], [])
         self._reading = NOTHING
         self._others_ms = _NEVER
@@ -75,6 +76,11 @@ class Processor:
         """The active rules."""
         return self._rules
 
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """The living halves of the active rules, in the order of `rules.rules`."""
+        return self._lanes
+
     def replace_rules(self, rules: RuleSet) -> set[StateKey]:
         """Go on with other rules; the state of rules that mean the same stays.
 
@@ -83,7 +89,10 @@ class Processor:
         before = self._lanes
         self._set_rules(rules)
         kept = {lane.rule.state_id for lane in self._lanes}
-        gone = (lane for lane in before if lane.rule.state_id not in kept)
+        gone = [lane for lane in before if lane.rule.state_id not in kept]
+        for lane in gone:
+            self._counters.update(lane.counts())
+            self._counters["dropped"] += lane.live_runs
         return {StateKey(lane.rule.state_id, key) for lane in gone for key in lane.all_keys()}
 
     def _set_rules(self, rules: RuleSet) -> None:
@@ -190,7 +199,7 @@ class Processor:
     def _begin_chunk(self, chunk: Chunk) -> None:
         origin = self._origins.of(chunk.topic, chunk.partition)
         stream = self._rules.stream(chunk.topic)
-        self._reading = Reading(chunk, origin, stream, self._rules.project)
+        self._reading = Reading(chunk, origin, stream, self._rules.keep)
 
     # ---- batches ----
 
@@ -344,7 +353,7 @@ class Processor:
     # ---- state ----
 
     def dump(self, key: StateKey) -> bytes | None:
-        """The state of a key as bytes; None = it has none."""
+        """The state of a key as bytes of its lane's `state_version`; None = it has none."""
         lane = self._lane(key.rule)
         return None if lane is None else lane.dump(key.key)
 
@@ -364,7 +373,9 @@ class Processor:
         """Drop what a rule has begun for a key; unknown rules and keys are ignored."""
         lane = self._lane(key.rule)
         if lane is not None:
+            before = lane.live_runs
             lane.forget(key.key)
+            self._counters["dropped"] += before - lane.live_runs
 
     def dump_wait(self, name: WaitKey) -> bytes | None:
         """A waiting event, for one key group, as bytes; None = it waits no more."""
@@ -463,7 +474,10 @@ class Processor:
         return sum(lane.live_runs for lane in self._lanes)
 
     def stats(self) -> dict[str, int]:
-        """Counters since the processor was made; those of lanes are sums over rules."""
+        """Counters since the processor was made; those of lanes summed up, also gone ones.
+
+        `dropped` is what was under way and was forgotten, or went with its rule.
+        """
         totals = dict(self._counters)
         totals["live_runs"] = self.live_runs
         totals["keys"] = sum(map(len, self._lanes))
@@ -515,7 +529,7 @@ class Processor:
         return False
 
     def _pass(self, scope: Scope) -> None:
-        scope.pass_to(scope.view.now, self._wait_log, self._rules.project, self._outputs.found)
+        scope.pass_to(scope.view.now, self._wait_log, self._rules.keep, self._outputs.found)
 
     def _wait(self, waiting: WaitingEvent, rule: int, lane: Lane, key: Key, mask: int) -> None:
         place = (waiting.origin.topic, waiting.origin.partition)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from summit.documents.stream import StreamPlan
 from summit.events.event import Transport
-from summit.keyed.captured import Captured, Origin, capture, transport_of
+from summit.keyed.captured import Captured, Keep, Origin, capture, transport_of
 from summit.keyed.chunks import Chunk
 from summit.keyed.outputs import Late, Rejected, Remote
 from summit.keyed.waiting import WaitingEvent
@@ -19,18 +18,16 @@ class Reading:
     Args:
         origin: Its topic partition.
         stream: How its topic is read.
-        project: See `RuleSet.project`.
+        keep: See `RuleSet.keep`.
     """
 
-    __slots__ = ("_project", "chunk", "origin", "stream")
+    __slots__ = ("_keep", "chunk", "origin", "stream")
 
-    def __init__(
-        self, chunk: Chunk, origin: Origin, stream: StreamPlan, project: Callable[[Any], bytes]
-    ) -> None:
+    def __init__(self, chunk: Chunk, origin: Origin, stream: StreamPlan, keep: Keep) -> None:
         self.chunk = chunk
         self.origin = origin
         self.stream = stream
-        self._project = project
+        self._keep = keep
 
     @property
     def place(self) -> tuple[str, int]:
@@ -41,7 +38,7 @@ class Reading:
         """An event as lanes keep it."""
         place = (self.origin, self.chunk.offsets[n])
         value, headers = self.chunk.values[n], self._headers(n)
-        return capture(event, value, headers, (time_ms, own_ms), place, self._project)
+        return capture(event, value, headers, (time_ms, own_ms), place, self._keep)
 
     def waiting(self, n: int, event: Any, own_ms: int) -> WaitingEvent:
         """An event as it waits for the frontier."""
@@ -86,4 +83,6 @@ class Reading:
         return None if self.chunk.headers is None else self.chunk.headers[n]
 
 
-NOTHING: Final = Reading(Chunk("", -1, (), (), ()), Origin("", -1), StreamPlan(), lambda _: b"")
+NOTHING: Final = Reading(
+    Chunk("", -1, (), (), ()), Origin("", -1), StreamPlan(), lambda _event, _value: (b"", False)
+)

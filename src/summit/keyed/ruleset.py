@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from summit.base.errors import Invalid
+from summit.base.limits import CAPTURED_BYTES_MAX
 from summit.documents.stream import StreamPlan
 from summit.events.fields import candidates
 from summit.events.layouts import TypedLayout
@@ -35,7 +36,9 @@ class RuleSet:
         rules: Sequence[KeyedRule],
         streams: Sequence[StreamPlan] = (),
         paused: Collection[str] = (),
+        captured_bytes_max: int = CAPTURED_BYTES_MAX,
     ) -> None:
+        self._bytes_max = captured_bytes_max
         self.rules = tuple(rules)
         self.streams = tuple(streams)
         self.paused = frozenset(paused)
@@ -94,8 +97,17 @@ class RuleSet:
         """Decode one event as the scan does. Raises: one of `event.DECODE_ERRORS`."""
         return self._decode(value)
 
-    def project(self, event: Any) -> bytes:
-        """What the rules read of a decoded event, as JSON that `decode` takes."""
+    def keep(self, event: Any, value: Any) -> tuple[bytes, bool]:
+        """What lanes keep of an event.
+
+        Returns: Its value, and true; of a long one the fields that rules read, as JSON that
+            `decode` takes, and false.
+        """
+        if len(value) <= self._bytes_max:
+            return bytes(value), True
+        return self._project(event), False
+
+    def _project(self, event: Any) -> bytes:
         if not self.layout.transport:
             return msgspec.json.encode(event)
         record, event.t = event.t, None
@@ -108,12 +120,14 @@ def make_rule_set(
     rules: Iterable[KeyedRule],
     streams: Iterable[StreamPlan] = (),
     paused: Collection[str] = (),
+    captured_bytes_max: int = CAPTURED_BYTES_MAX,
 ) -> RuleSet:
     """A set of rules of any kinds.
 
     Args:
         streams: How topics are read; the others in arrival order.
         paused: Ids of rules that are to rest.
+        captured_bytes_max: Of an event longer than this lanes keep only what rules read.
     Raises: Invalid("pattern.steps") for two rules with one id.
     Cost: linear in the rules; predicates are compiled when the first event needs them.
     """
@@ -123,4 +137,4 @@ def make_rule_set(
             raise Invalid("pattern.steps", step="", reason=f"two rules have the id '{rule.id}'")
         named[rule.id] = rule
     in_order = sorted(streams, key=lambda stream: stream.id)
-    return RuleSet([named[name] for name in sorted(named)], in_order, paused)
+    return RuleSet([named[name] for name in sorted(named)], in_order, paused, captured_bytes_max)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import partial
 from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
-from summit.keyed.captured import capture
+from summit.keyed.captured import Keep, capture
 from summit.keyed.frontier import Frontier, View
 from summit.keyed.lane import Lane
 from summit.keyed.rule import sees_topic
@@ -56,7 +56,7 @@ class Scope:
         self,
         now: float,
         log: WaitLog,
-        project: Callable[[object], bytes],
+        keep: Keep,
         found: list[Any],
     ) -> None:
         """Take the events that the frontier has passed, in order, and fire what is due on the way.
@@ -77,7 +77,7 @@ class Scope:
                 event = item.waiting
                 captured = capture(
                     event.event, event.value, event.headers, (time, time),
-                    (event.origin, event.offset), project,
+                    (event.origin, event.offset), keep,
                 )  # fmt: skip
                 found += item.lane.advance(item.key, runs, captured, item.mask, time)
         if self.exact:
