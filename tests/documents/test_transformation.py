@@ -102,12 +102,6 @@ def test_too_many_operations() -> None:
     assert places(validate_transformation, document) == ["/transformations"]
 
 
-def test_dead_letters_are_not_there_yet() -> None:
-    with pytest.raises(Invalid) as caught:
-        validate_transformation({**of("remove"), "onError": "deadLetter"})
-    assert caught.value.code == "transformation.not_available"
-
-
 def test_a_plan() -> None:
     document = {**of("mask", {"preserveStart": 2}), "eventType": ["x", "y"], "onError": "drop"}
     found = validate_transformation(document)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from summit.base.errors import Invalid
 from summit.documents.enrichment import validate_enrichment
 from summit.enrich.enriching import Enriched, Enricher
-from summit.enrich.tables import MISS, compile_table
+from summit.enrich.tables import MISS, compile_table, find_rows
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,9 @@ def lookup(rule_id: str = "assets", **config: Any) -> dict[str, Any]:
 
 def enrich(value: dict[str, Any], *rules: dict[str, Any]) -> Enriched:
     plans = [validate_enrichment(rule).plan for rule in rules]
-    tables = [compile_table(plan.table or {}, plan.match) for plan in plans]
-    return Enricher(zip(plans, tables, strict=True)).apply([value])[0]
+    tables = {plan.id: compile_table(plan.table or {}, plan.match) for plan in plans}
+    find = lambda ask: find_rows(tables[ask.rule], ask.keys)  # noqa: E731
+    return Enricher(plans).apply([value], find)[0]
 
 
 def note(status: str) -> dict[str, str]:

@@ -192,7 +192,7 @@ def test_an_event_nested_without_end_is_refused_whole() -> None:
 
 def test_a_secret_that_is_not_there_is_refused_when_compiling() -> None:
     def no_secret(name: str) -> bytes:
-        raise Invalid("transformation.secret", name=name, reason="it is not set")
+        raise Invalid("secret.missing", name=name, reason="it is not set")
 
     plan = validate_transformation(rule(operation("hash", "a", key="${NONE}"))).plan
     with pytest.raises(Invalid, match="NONE"):

@@ -164,7 +164,7 @@ def test_secrets_by_name_and_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for secrets, key in (({}, "${HASH_KEY}"), (None, f"file:{tmp_path}/none")):
         with pytest.raises(Invalid) as caught:
             EventTransformer(secrets=secrets).register_transformation_rule(hash_rule(key))
-        assert caught.value.code == "transformation.secret"
+        assert caught.value.code == "secret.missing"
 
 
 def test_a_filter_chooses_and_tells() -> None:

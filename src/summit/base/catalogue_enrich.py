@@ -6,18 +6,18 @@ from summit.base.error_spec import ErrorSpec
 
 ENRICH_ROWS = (
     ErrorSpec("transformation.not_available", "Invalid", 400, None, False,
-              "{subject}: {first}{more}", "Use onError pass, tag or drop."),
+              "{subject}: {first}{more}", "Use what is available."),
     ErrorSpec("enrichment.not_available", "Invalid", 400, None, False,
               "{subject}: {first}{more}", "Use a lookup with a table or a file."),
     ErrorSpec("enrichment.table", "Invalid", 400, None, False,
               "the lookup table cannot be used: {reason}", "Correct the table or its file."),
     ErrorSpec("enrichment.failed", "Invalid", 400, None, False,
-              "rule '{rule}': what was found has no place in the event: {reason}",
-              "Choose another outputField, or see what the sender writes there."),
+              "rule '{rule}': {reason}",
+              "See what stands in the event, and whether the rule's source can be reached."),
     ErrorSpec("transformation.failed", "Invalid", 400, None, False,
               "rule '{rule}': '{operation}' of '{field}' could not be done: {reason}",
               "See what the sender writes there, or correct the rule."),
-    ErrorSpec("transformation.secret", "Invalid", 400, None, False,
+    ErrorSpec("secret.missing", "Invalid", 400, None, False,
               "the secret {name} cannot be had: {reason}",
-              "Set the variable, put a file there, or give EventTransformer(secrets=…)."),
+              "Set the variable, put a file there, or give the secrets where the rules are run."),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from summit.documents.collector import CollectorDocument, validate_collector
 from summit.documents.document import Document, validate_document
+from summit.documents.enrichment import EnrichmentDocument, validate_enrichment
 from summit.documents.event_pattern import (
     EventAction,
     EventCondition,
@@ -22,6 +23,7 @@ __all__ = [
     "FLOW_ID",
     "CollectorDocument",
     "Document",
+    "EnrichmentDocument",
     "EventAction",
     "EventCondition",
     "EventPattern",
@@ -42,6 +44,7 @@ __all__ = [
     "parse_documents",
     "validate_collector",
     "validate_document",
+    "validate_enrichment",
     "validate_filter",
     "validate_flow",
     "validate_pattern",

@@ -10,10 +10,10 @@ from typing import Final
 
 from summit.documents.plan import AfterMatchKind, Contiguity, Relation
 
-KINDS: Final = ("pattern", "stream", "collector", "flow")
-KINDS_LATER: Final = (
-    "correlation", "query", "enrichment", "transformation", "filter", "route", "notification",
+KINDS: Final = (
+    "pattern", "stream", "collector", "flow", "filter", "transformation", "enrichment", "route",
 )  # fmt: skip
+KINDS_LATER: Final = ("correlation", "query", "notification")
 
 RELATIONS: Final[tuple[Relation, ...]] = (
     "next", "followedBy", "followedByAny", "notNext", "notFollowedBy",

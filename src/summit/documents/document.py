@@ -8,19 +8,30 @@ from typing import Any, Final
 from summit.base.config import nearest
 from summit.documents.available import KINDS, KINDS_LATER
 from summit.documents.collector import CollectorDocument, validate_collector
+from summit.documents.enrichment import EnrichmentDocument, validate_enrichment
+from summit.documents.filter import FilterDocument, validate_filter
 from summit.documents.flow import FlowDocument, validate_flow
 from summit.documents.parsing import Parsed
 from summit.documents.pattern import PatternDocument, validate_pattern
 from summit.documents.problems import Problems
+from summit.documents.route import RouteDocument, validate_route
 from summit.documents.stream import StreamDocument, validate_stream
+from summit.documents.transformation import TransformationDocument, validate_transformation
 
-Document = PatternDocument | StreamDocument | CollectorDocument | FlowDocument
+Document = (
+    PatternDocument | StreamDocument | CollectorDocument | FlowDocument
+    | FilterDocument | TransformationDocument | EnrichmentDocument | RouteDocument
+)  # fmt: skip
 
 _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
     "pattern": validate_pattern,
     "stream": validate_stream,
     "collector": validate_collector,
     "flow": validate_flow,
+    "filter": validate_filter,
+    "transformation": validate_transformation,
+    "enrichment": validate_enrichment,
+    "route": validate_route,
 }
 
 
@@ -33,7 +44,8 @@ def validate_document(document: Parsed | Mapping[str, Any], *, source: str = "")
         source: Where plain values come from, for the error's text.
 
     Raises: Invalid("kind.unknown", "kind.not_available", "document.invalid",
-        "pattern.not_available", "stream.not_available") with all `problems`.
+        "pattern.not_available", "stream.not_available", "enrichment.not_available",
+        "transformation.not_available") with all `problems`.
     """
     values: Mapping[str, Any]
     if isinstance(document, Parsed):

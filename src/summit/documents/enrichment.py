@@ -9,21 +9,30 @@ config:
   match: cidr                                   exact | cidr | domain; the longest one wins
   table: {10.0.0.0/8: {site: office}}           or file: assets.csv (or .json), keyColumn: network
   outputField: asset                            below enrichedData; the rule's id without it
+onError: pass                                   pass | tag | drop | deadLetter
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.problems import Problems
 from summit.documents.section import Section
-from summit.documents.transformation import read_event_types
+from summit.documents.transform_plan import OnError
+from summit.documents.transformation import ON_ERROR, read_event_types
 from summit.events.expressions.ir import Path
 
-ENRICHMENT_FIELDS: Final = (*HEAD_FIELDS, "topics", "eventType", "enrichmentType", "config")
+ENRICHMENT_FIELDS: Final = (
+    *HEAD_FIELDS,
+    "topics",
+    "eventType",
+    "enrichmentType",
+    "config",
+    "onError",
+)
 _LATER: Final = "enrichment.not_available"
 Match = Literal["exact", "cidr", "domain"]
 _MATCHES: Final[tuple[Match, ...]] = ("exact", "cidr", "domain")
@@ -50,6 +59,7 @@ class LookupPlan:
     key_column: str | None
     target: Path
     topics: tuple[str, ...] = ()
+    on_error: OnError = "pass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +98,11 @@ def validate_enrichment(values: Mapping[str, Any], *, source: str = "") -> Enric
     kind = section.choice("enrichmentType", ("lookup",), ("api", "geo", "custom"))
     if not section.has("enrichmentType"):
         section.note("enrichmentType", "an enrichment needs 'enrichmentType'")
+    on_error = section.choice("onError", ON_ERROR) or "pass"
     plan = None
     if kind is not None:
         plan = _read_lookup(section, head.id or "", event_types, topics)
+        plan = replace(plan, on_error=on_error)
     problems.raise_if_any(subject_of("enrichment", values, source))
     assert head.id is not None
     assert plan is not None

@@ -77,6 +77,9 @@ def validate_route(values: Mapping[str, Any], *, source: str = "") -> RouteDocum
     head = read_head(section, "route")
     topics = section.texts("topics")
     targets = _read_targets(section)
+    for target in targets:
+        if target in topics:
+            section.note("topic", f"'{target}' is where its events come from")
     is_last = section.flag("stop", default=False)
     before = len(problems)
     predicate = read_selection(section)

@@ -14,7 +14,7 @@ from summit.events.expressions.ir import Path
 ConvertType = Literal["string", "number", "boolean", "json", "timestamp"]
 ParseFormat = Literal["json", "csv", "keyValue", "regex", "syslog"]
 TimeForm = Literal["ms", "seconds", "iso"]
-OnError = Literal["pass", "tag", "drop"]
+OnError = Literal["pass", "tag", "drop", "deadLetter"]
 
 
 @dataclass(frozen=True, slots=True)

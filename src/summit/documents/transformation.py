@@ -3,7 +3,7 @@
 kind: transformation
 id: normalize
 eventType: [user.created, user.changed]      "*" = every one
-onError: pass                                 pass | tag | drop
+onError: pass                                 pass | tag | drop | deadLetter
 transformations:
   - {field: user.email, operation: mask, config: {preserveStart: 2, preserveDomain: true}}
 """
@@ -23,7 +23,7 @@ from summit.documents.transform_plan import OnError, TransformationPlan
 TRANSFORMATION_FIELDS: Final = (
     *HEAD_FIELDS, "topics", "eventType", "transformations", "onError",
 )  # fmt: skip
-_ON_ERROR: Final[tuple[OnError, ...]] = ("pass", "tag", "drop")
+ON_ERROR: Final[tuple[OnError, ...]] = ("pass", "tag", "drop", "deadLetter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def validate_transformation(
     topics = section.texts("topics")
     event_types = read_event_types(section, "eventType")
     operations = read_operations(section, "transformations")
-    on_error = section.choice("onError", _ON_ERROR, ("deadLetter",)) or "pass"
+    on_error = section.choice("onError", ON_ERROR) or "pass"
     problems.raise_if_any(subject_of("transformation", values, source))
     assert head.id is not None
     plan = TransformationPlan(head.id, event_types, operations, on_error, topics)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
+from summit.documents.transform_plan import OnError
 from summit.enrich.places import Find, Value
 
 
@@ -17,6 +18,14 @@ class Effect(NamedTuple):
 
 Operation = Callable[[Value], Effect]
 NOTHING: Final = Effect(0)
+Fate = Literal["pass", "drop", "deadLetter"]
+
+
+def worse(fate: Fate, policy: OnError) -> Fate:
+    """What becomes of an event on which one more rule has failed; a dead letter loses least."""
+    if policy == "deadLetter" or fate == "deadLetter":
+        return "deadLetter"
+    return "drop" if policy == "drop" else fate
 
 
 class Refusal(Exception):

@@ -1,83 +1,183 @@
-"""`Enricher`: a set of lookups, applied to batches of events; says where each datum came from."""
+"""`Enricher`: a set of enrichments, applied to batches of events; says where each datum came from.
+
+It knows no source. It asks, one rule at a time for all events that the rule is for, and goes on
+with the answers, wherever these come from: a table, a service, or the record of an earlier run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
 from summit.base.errors import Invalid
 from summit.documents.enrichment import LookupPlan
 from summit.enrich.dispatch import Dispatch
+from summit.enrich.effects import Fate, worse
 from summit.enrich.places import Value, put
-from summit.enrich.tables import MISS, Lookup
 from summit.events.fields import Accessor, compile_path
 
 Status = Literal["found", "miss", "noKey", "error"]
 
 
-@dataclass(frozen=True, slots=True)
+class Found(NamedTuple):
+    """What a source has for a key.
+
+    Attributes:
+        row: Any JSON; only of `found`.
+        reason: Why there is no answer; only of `error`. It must hold no secret.
+    """
+
+    status: Literal["found", "miss", "error"]
+    row: Any = None
+    reason: str = ""
+
+
+MISSED: Final = Found("miss")
+
+
+class Ask(NamedTuple):
+    """What a rule wants to know; an answer is wanted for each key.
+
+    Attributes:
+        rule: Its id.
+        numbers: Which events of the batch ask.
+        keys: The key of each, which are not distinct.
+    """
+
+    rule: str
+    numbers: list[int]
+    keys: list[Any]
+
+
+Asking = Generator[Ask, Sequence[Found], "list[Enriched]"]
+
+
+@dataclass(slots=True)
 class Enriched:
     """What became of an event.
 
     Attributes:
-        value: The new value, sharing nothing with the old one nor with the tables.
-        statuses: What each rule came to, by id in the order of the rules.
-        errors: By rule, why its row could not be put into the event.
+        value: The new value, sharing nothing with the old one nor with the sources.
+        statuses: What each rule came to, by id in the order of the rules; none of an event that
+            no rule is for.
+        errors: By rule, why its row could not be had or put into the event.
+        fate: What is to become of the event, after rules that failed on it.
+        culprit: The rule that decided so; None = it goes on.
     """
 
     value: Value
-    statuses: dict[str, Status]
-    errors: dict[str, Invalid]
+    statuses: dict[str, Status] = field(default_factory=dict)
+    errors: dict[str, Invalid] = field(default_factory=dict)
+    fate: Fate = "pass"
+    culprit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
     plan: LookupPlan
     key: Accessor
-    lookup: Lookup
 
 
 class Enricher:
-    """Applies lookups: those for the event's type in their order, then those for every type.
+    """Applies enrichments: those for the event's type in their order, then those for every type.
 
     A row goes to the rule's place under `enrichedData`; a miss puts nothing there. In either case
-    `enrichedData._meta.enrichments` says by rule what came of it: `found`, `miss`, or `noKey`
-    where the event has no key.
+    `enrichedData._meta.enrichments` says by rule what came of it: `found`, `miss`, `noKey` where
+    the event has no key, or, of a rule with `onError: tag`, `error` with the reason.
 
     Args:
-        rules: Lookups in order, each with its table (see `tables.compile_table`).
+        plans: Enrichments, in order.
     """
 
-    def __init__(self, rules: Iterable[tuple[LookupPlan, Lookup]]) -> None:
-        self._dispatch = Dispatch(
-            (plan.event_types, _Rule(plan, compile_path(plan.key_field), lookup))
-            for plan, lookup in rules
-        )
+    def __init__(self, plans: Iterable[LookupPlan]) -> None:
+        rules = [_Rule(plan, compile_path(plan.key_field)) for plan in plans]
+        # Those for every type come last: rule by rule is the same as event by event.
+        self._rules = sorted(rules, key=lambda rule: not rule.plan.event_types)
+        self._dispatch = Dispatch((rule.plan.event_types, rule) for rule in rules)
 
-    def apply(self, values: Sequence[Value]) -> list[Enriched]:
-        """Enrich a batch; the values given, which must be plain JSON, stay as they are."""
-        return [self._apply(value) for value in values]
+    def asking(self, values: Sequence[Value], *, owned: bool = False) -> Asking:
+        """Enrich a batch: yields what is to be looked up, is sent the answers, returns the events.
 
-    def _apply(self, value: Value) -> Enriched:
-        new: Value = msgspec.to_builtins(value)
-        statuses: dict[str, Status] = {}
-        errors: dict[str, Invalid] = {}
-        for rule in self._dispatch.rules_of(value):
-            name = rule.plan.id
-            key = rule.key(new)
-            row = MISS if key is None else rule.lookup(key)
-            status: Status = "noKey" if key is None else "miss" if row is MISS else "found"
-            reason = None
-            if status == "found":
-                reason = put(new, rule.plan.target, msgspec.to_builtins(row))
-            if reason is None:
-                note = {"type": "lookup", "status": status}
-                reason = put(new, ("enrichedData", "_meta", "enrichments", name), note)
-            if reason is not None:
-                status = "error"
-                errors[name] = Invalid("enrichment.failed", rule=name, reason=reason)
-            statuses[name] = status
-        return Enriched(new, statuses, errors)
+        Args:
+            values: Plain JSON; they stay as they are.
+            owned: The values are the enricher's own: they may be changed and given back.
+        """
+        events = [Enriched(each if owned else msgspec.to_builtins(each)) for each in values]
+        wanted: dict[int, list[int]] = {}
+        for number, value in enumerate(values):
+            for rule in self._dispatch.rules_of(value):
+                wanted.setdefault(id(rule), []).append(number)
+        for rule in self._rules:
+            numbers = wanted.get(id(rule))
+            if numbers:
+                yield from _ask(rule, numbers, events)
+        return events
+
+    def apply(
+        self, values: Sequence[Value], find: Callable[[Ask], Sequence[Found]]
+    ) -> list[Enriched]:
+        """Enrich a batch from sources that answer at once; see `asking`."""
+        asking = self.asking(values)
+        try:
+            ask = next(asking)
+            while True:
+                ask = asking.send(find(ask))
+        except StopIteration as done:
+            found: list[Enriched] = done.value
+            return found
+
+
+def _ask(
+    rule: _Rule, numbers: list[int], events: list[Enriched]
+) -> Generator[Ask, Sequence[Found], None]:
+    asked: list[int] = []
+    keys: list[Any] = []
+    for number in numbers:
+        key = rule.key(events[number].value)
+        if key is None:
+            _note(rule.plan, events[number], "noKey")
+        else:
+            asked.append(number)
+            keys.append(key)
+    if not asked:
+        return
+    answers = yield Ask(rule.plan.id, asked, keys)
+    for number, answer in zip(asked, answers, strict=True):
+        _take(rule.plan, events[number], answer)
+
+
+def _take(plan: LookupPlan, event: Enriched, answer: Found) -> None:
+    reason = answer.reason
+    if answer.status == "found":
+        reason = put(event.value, plan.target, msgspec.to_builtins(answer.row)) or ""
+        if reason:
+            reason = f"what was found has no place in the event: {reason}"
+    if answer.status == "error" or reason:
+        _fail(plan, event, reason)
+    else:
+        _note(plan, event, answer.status)
+
+
+def _note(plan: LookupPlan, event: Enriched, status: Status, reason: str | None = None) -> None:
+    """Say in the event where a datum came from, or why there is none."""
+    note = {"type": "lookup", "status": status}
+    if reason is not None:
+        note["reason"] = reason
+    fault = put(event.value, ("enrichedData", "_meta", "enrichments", plan.id), note)
+    if fault is None:
+        event.statuses[plan.id] = status
+    elif status != "error":
+        _fail(plan, event, f"what was found has no place in the event: {fault}")
+
+
+def _fail(plan: LookupPlan, event: Enriched, reason: str) -> None:
+    event.statuses[plan.id] = "error"
+    event.errors[plan.id] = Invalid("enrichment.failed", rule=plan.id, reason=reason)
+    before, event.fate = event.fate, worse(event.fate, plan.on_error)
+    if event.fate != before:
+        event.culprit = plan.id
+    if plan.on_error == "tag":
+        _note(plan, event, "error", reason)

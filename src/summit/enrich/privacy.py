@@ -58,7 +58,7 @@ def compile_hash(plan: HashPlan, secrets: Secrets) -> Operation:
     Of a text its UTF-8 is taken, of other values their JSON with members in order, so that 1 and
     "1" are equal, and an address is found again by who has the key.
 
-    Raises: Invalid("transformation.secret").
+    Raises: Invalid("secret.missing").
     """
     key = secrets(plan.key)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from summit.base.errors import Invalid
 from summit.documents.enrichment import Match
+from summit.enrich.enriching import MISSED, Found
 from summit.events.networks import parse_network
 from summit.events.values import as_ip, as_text
 
@@ -34,6 +35,12 @@ def compile_table(rows: Mapping[str, Any], match: Match) -> Lookup:
         return MISS if text is None else table.get(text, MISS)
 
     return exact
+
+
+def find_rows(lookup: Lookup, keys: Sequence[Any]) -> list[Found]:
+    """What a table has for each key."""
+    rows = [lookup(key) for key in keys]
+    return [MISSED if row is MISS else Found("found", row) for row in rows]
 
 
 def _by_network(rows: Mapping[str, Any]) -> Lookup:

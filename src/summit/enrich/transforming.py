@@ -27,7 +27,7 @@ from summit.documents.transform_plan import (
 )
 from summit.enrich.conversions import compile_convert, compile_timestamp
 from summit.enrich.dispatch import Dispatch
-from summit.enrich.effects import Operation
+from summit.enrich.effects import Fate, Operation, worse
 from summit.enrich.moves import (
     compile_add,
     compile_copy,
@@ -64,16 +64,24 @@ class Transformed:
 
     Attributes:
         value: The new value, sharing nothing with the old one.
-        is_dropped: Whether a rule with `onError: drop` refuses the event. The value is transformed
-            all the same, so that it may be shown.
+        fate: What is to become of the event: it goes on (`pass`), or a rule that failed on it
+            has it dropped or put aside. The value is transformed all the same, so that it may be
+            shown.
+        culprit: The fault that decided so; None = it goes on.
         changed: (rule, operation, places changed) of what changed something, in order.
         faults: What could not be done.
     """
 
     value: Value
-    is_dropped: bool = False
+    fate: Fate = "pass"
     changed: tuple[tuple[str, str, int], ...] = ()
     faults: tuple[Fault, ...] = ()
+    culprit: Fault | None = None
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether the event does not go on."""
+        return self.fate != "pass"
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -95,34 +103,43 @@ class Transformer:
     Args:
         plans: The rules, in order.
         secrets: Gives the secret of a reference such as `${NAME}`.
-    Raises: Invalid("transformation.secret").
+    Raises: Invalid("secret.missing").
     """
 
     def __init__(self, plans: Sequence[TransformationPlan], secrets: Secrets) -> None:
         rules = [_compile_rule(plan, secrets) for plan in plans]
         self._dispatch = Dispatch((rule.plan.event_types, rule) for rule in rules)
 
-    def apply(self, values: Sequence[Value]) -> list[Transformed]:
-        """Transform a batch; the values given, which must be plain JSON, stay as they are."""
-        return [self._apply(value) for value in values]
+    def apply(self, values: Sequence[Value], *, owned: bool = False) -> list[Transformed]:
+        """Transform a batch.
 
-    def _apply(self, value: Value) -> Transformed:
+        Args:
+            values: Plain JSON; they stay as they are.
+            owned: The values are the transformer's own: they may be changed and given back.
+        """
+        return [self._apply(value, owned) for value in values]
+
+    def _apply(self, value: Value, owned: bool) -> Transformed:
         changed: list[tuple[str, str, int]] = []
         faults: list[Fault] = []
-        is_dropped = False
+        fate: Fate = "pass"
+        culprit: Fault | None = None
         try:
-            new: Value = msgspec.to_builtins(value)
-            for rule in self._dispatch.rules_of(value):
+            rules = self._dispatch.rules_of(value)
+            new: Value = value if owned else msgspec.to_builtins(value)
+            for rule in rules:
                 before = len(faults)
                 self._run(rule, new, changed, faults)
                 if len(faults) > before:
-                    is_dropped = is_dropped or rule.plan.on_error == "drop"
+                    before_it, fate = fate, worse(fate, rule.plan.on_error)
+                    culprit = faults[before] if fate != before_it else culprit
                     if rule.plan.on_error == "tag":
                         _tag(new, faults[before:])
         except RecursionError:
             # Half done, it may hold what is to be hidden: nothing of it goes on.
-            return Transformed({}, True, (), (Fault("", "", "", "the event is nested too deeply"),))
-        return Transformed(new, is_dropped, tuple(changed), tuple(faults))
+            fault = Fault("", "", "", "the event is nested too deeply")
+            return Transformed({}, "deadLetter", (), (fault,), fault)
+        return Transformed(new, fate, tuple(changed), tuple(faults), culprit)
 
     @staticmethod
     def _run(

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from summit.base import limits
 from summit.base.emitter import Emitter, Payload
 from summit.base.errors import Invalid
 from summit.documents.enrichment import EnrichmentDocument, validate_enrichment
-from summit.enrich.enriching import Enriched, Enricher
-from summit.enrich.tables import Lookup, compile_table
+from summit.enrich.enriching import Ask, Enriched, Enricher, Found
+from summit.enrich.table_files import read_table
+from summit.enrich.tables import Lookup, compile_table, find_rows
 from summit.event_processing.given import ResultEvent, given_value, result_event
 from summit.event_processing.rules import EnrichmentRule, checked_rule
 
@@ -53,7 +49,7 @@ class EventEnricher(Emitter):
         plan = document.plan
         rows = plan.table
         if rows is None:
-            rows = read_table(Path(plan.file or ""), plan.key_column)
+            rows = read_table(plan.file or "", plan.key_column)
         lookup = compile_table(rows, plan.match)
         self._use({**self._rules, document.id: _Registered(made, document, lookup)})
 
@@ -76,7 +72,7 @@ class EventEnricher(Emitter):
         Raises: Invalid("event.not_object", "event.not_json", "event.empty").
         """
         value, transport = given_value(event)
-        done = self._enricher.apply([value])[0]
+        done = self._enricher.apply([value], self._find)[0]
         return self._told(done, result_event(done.value, transport))
 
     async def enrich_events(self, events: Iterable[Any]) -> list[ResultEvent]:
@@ -109,39 +105,8 @@ class EventEnricher(Emitter):
 
     def _use(self, rules: dict[str, _Registered]) -> None:
         acting = [each for each in rules.values() if each.document.enabled]
-        self._enricher = Enricher((each.document.plan, each.lookup) for each in acting)
+        self._enricher = Enricher(each.document.plan for each in acting)
         self._rules = rules
 
-
-def read_table(path: Path, key_column: str | None) -> dict[str, Any]:
-    """The rows of a file by key: CSV with a header, or JSON, an object by key or a list of rows.
-
-    Raises: Invalid("enrichment.table") for a file that cannot be read, a row without a key, a key
-        that is there twice, or too many rows.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() == ".csv":
-            rows: Any = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-        else:
-            rows = json.loads(text)
-    except (OSError, ValueError, csv.Error, RecursionError) as error:
-        reason = f"{path} cannot be read: {error}"
-        raise Invalid("enrichment.table", reason=reason) from error
-    if isinstance(rows, dict) and key_column is None:
-        found: dict[str, Any] = rows
-    elif isinstance(rows, list):
-        found = {}
-        for number, row in enumerate(rows, 1):
-            key = row.get(key_column or next(iter(row), "")) if isinstance(row, dict) else None
-            if not isinstance(key, str) or None in row:
-                reason = f"{path}: row {number} has no key, or more values than columns"
-                raise Invalid("enrichment.table", reason=reason)
-            if found.setdefault(key, row) is not row:
-                raise Invalid("enrichment.table", reason=f"{path}: '{key}' is there twice")
-    else:
-        raise Invalid("enrichment.table", reason=f"{path}: it is no list of rows")
-    if len(found) > limits.LOOKUP_ROWS_MAX:
-        reason = f"{path}: more than {limits.LOOKUP_ROWS_MAX:,} rows"
-        raise Invalid("enrichment.table", reason=reason)
-    return found
+    def _find(self, ask: Ask) -> list[Found]:
+        return find_rows(self._rules[ask.rule].lookup, ask.keys)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
-from summit.base.config import environment
 from summit.base.emitter import Emitter, Payload
 from summit.base.errors import Invalid
+from summit.base.secrets import read_secret
 from summit.documents import TransformationDocument, validate_transformation
 from summit.enrich.transforming import Transformed, Transformer
 from summit.event_processing.given import ResultEvent, given_value, result_event
 from summit.event_processing.rules import TransformationRule, checked_rule
-
-_VARIABLE: Final = re.compile(r"\$\{(.+)\}")
 
 
 class EventTransformer(Emitter):
@@ -36,7 +33,7 @@ class EventTransformer(Emitter):
 
     def __init__(self, *, secrets: Mapping[str, str] | None = None) -> None:
         super().__init__()
-        self._secrets = secrets
+        self._secret = partial(read_secret, known=secrets)
         self._rules: dict[str, tuple[TransformationRule, TransformationDocument]] = {}
         self._transformer = Transformer((), self._secret)
         self._stats = {"transformed": 0, "errors": 0, "dropped": 0, "rejected": 0}
@@ -44,7 +41,7 @@ class EventTransformer(Emitter):
     def register_transformation_rule(self, rule: TransformationRule | Mapping[str, Any]) -> None:
         """Let a rule act from now on; the same id replaces, in its place.
 
-        Raises: Invalid with `problems`, each with a pointer; Invalid("transformation.secret").
+        Raises: Invalid with `problems`, each with a pointer; Invalid("secret.missing").
         """
         made, document = checked_rule(TransformationRule, validate_transformation, rule)
         self._use({**self._rules, document.id: (made, document)})
@@ -61,7 +58,7 @@ class EventTransformer(Emitter):
         return [rule for rule, _ in self._rules.values()]
 
     async def transform_event(self, event: Any) -> ResultEvent | None:
-        """The event as the rules make it; None where a rule with `onError: drop` failed on it.
+        """The event as the rules make it; None where a rule that drops it failed on it.
 
         Args:
             event: A mapping with the names of the wire, an `Event`, JSON, or a record of JSON.
@@ -118,19 +115,3 @@ class EventTransformer(Emitter):
         plans = [document.plan for _, document in rules.values() if document.enabled]
         self._transformer = Transformer(plans, self._secret)
         self._rules = rules
-
-    def _secret(self, reference: str) -> bytes:
-        found = _VARIABLE.fullmatch(reference)
-        if found is None:
-            path = reference.removeprefix("file:")
-            try:
-                secret = Path(path).read_bytes().rstrip(b"\r\n")
-            except OSError as error:
-                reason = error.strerror or "it cannot be read"
-                raise Invalid("transformation.secret", name=reference, reason=reason) from error
-        else:
-            known = environment() if self._secrets is None else self._secrets
-            secret = known.get(found[1], "").encode()
-        if not secret:
-            raise Invalid("transformation.secret", name=reference, reason="it is not set, or empty")
-        return secret

@@ -14,8 +14,8 @@ from summit.events.event import (
     Transport,
     decode_value,
     event_bytes,
-    event_time,
     make_event,
+    timeless_event,
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -83,14 +83,9 @@ def given_event(event: Any) -> Event:
 
 def result_event(value: dict[str, Any], transport: Transport) -> ResultEvent:
     """The event of a value; its time is the record's where its own is none."""
-    own = value.get("timestamp")
-    try:
-        at_ms = event_time(own, transport.timestamp)
-    except Invalid:
-        at_ms = transport.timestamp
-    timeless = {name: item for name, item in value.items() if name != "timestamp"}
-    made = make_event(timeless, transport)
+    made = timeless_event(value, transport)
     return ResultEvent(
-        event_id=made.event_id, event_type=made.event_type, timestamp=at_ms, source=made.source,
+        event_id=made.event_id, event_type=made.event_type, timestamp=made.timestamp,
+        source=made.source,
         severity=made.severity, priority=made.priority, value=value, transport=transport,
     )  # fmt: skip

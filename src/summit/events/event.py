@@ -176,6 +176,16 @@ def make_event(value: object, transport: Transport | None = None) -> Event:
     )
 
 
+def timeless_event(value: dict[str, Any], transport: Transport) -> Event:
+    """As `make_event`, but a `timestamp` that is no time counts as none: the record's is taken."""
+    try:
+        return make_event(value, transport)
+    except Invalid:
+        event = make_event({n: v for n, v in value.items() if n != "timestamp"}, transport)
+        event.value = value
+        return event
+
+
 def event_bytes(event: Any) -> bytes:
     """An event that someone hands over, as the value of a record.
 

@@ -12,6 +12,7 @@ from summit.client.types import ConsumerRecord
 from summit.documents.stream import StreamPlan
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import letter_record
+from summit.flow.stage import Refused
 from summit.journal.topics import LATE_TOPIC
 from summit.keyed.outputs import Late, Rejected
 
@@ -36,14 +37,18 @@ class Aside:
         """Put records aside that cannot be processed, those that are to be counted only not."""
         by_place = _by_place(records)
         for each in rejected:
-            is_counted_only = each.code in COUNTED_ONLY
-            counted = self._metrics.skipped if is_counted_only else self._metrics.rejected
-            counted[each.code] = counted.get(each.code, 0) + 1
-            if not is_counted_only:
+            if self._count(each.code):
                 error = DeadLetterError(
                     code=each.code, message=each.message, stage="parse", rule=each.rule
                 )
                 self._add(by_place[each.topic, each.partition, each.offset], error)
+
+    def put_refused(self, refused: Iterable[Refused], records: Sequence[ConsumerRecord]) -> None:
+        """Put records aside that the stage before the rules has refused."""
+        by_place = _by_place(records)
+        for each in refused:
+            if self._count(each.error.code):
+                self._add(by_place[each.topic, each.partition, each.offset], each.error)
 
     def put_late(
         self,
@@ -59,6 +64,13 @@ class Aside:
                 text = f"its time {each.timestamp_ms} is before {each.watermark_ms}, reached before"
                 error = DeadLetterError(code="event.late", message=text, stage="order")
                 self._add(by_place[each.topic, each.partition, each.offset], error, LATE_TOPIC)
+
+    def _count(self, code: str) -> bool:
+        """Whether there is to be a letter."""
+        is_counted_only = code in COUNTED_ONLY
+        counted = self._metrics.skipped if is_counted_only else self._metrics.rejected
+        counted[code] = counted.get(code, 0) + 1
+        return not is_counted_only
 
     def _add(
         self, record: ConsumerRecord, error: DeadLetterError, topic: str | None = None

@@ -60,7 +60,7 @@ class Commits:
         self._name = settings.instance_id or str(uuid7(clock, Rand()))
         self._transactor: Transactor | None = None
         self._writing: asyncio.Future[None] | None = None
-        self._letter_topics: set[str] = set()
+        self._made_topics: set[str] = set()
         self._positions: Positions = {}
         self._exchange: Mapping[int, int] = {}
         self._alert_ends: dict[str, int] = {}
@@ -144,9 +144,9 @@ class Commits:
 
         Args:
             progress: To be told with it; where the alerts end is filled in.
-        Raises: Unavailable where a dead letter's topic cannot be made.
+        Raises: Unavailable where a topic of dead letters or of a route cannot be made.
         """
-        await self._make_letter_topics(outputs)
+        await self._make_topics(outputs)
         self._writing = asyncio.ensure_future(self._write(outputs, cut, progress))
         self._writing.add_done_callback(lambda _: self._inputs.wake())
 
@@ -198,7 +198,7 @@ class Commits:
                 index = error.details.get("index")
                 known = isinstance(index, int) and index < len(outputs.watched)
                 if not known or error.code == "topic.unknown":
-                    self._letter_topics.clear()
+                    self._made_topics.clear()
                     raise Unavailable("client.broker_fault", reason=str(error)) from error
                 assert isinstance(index, int)
                 outputs.refused(index, str(error))
@@ -216,10 +216,10 @@ class Commits:
             **{TopicPartition(EXCHANGE_TOPIC, group): at for group, at in exchange.items()},
         }
 
-    async def _make_letter_topics(self, outputs: Outputs) -> None:
-        missing = outputs.letter_topics - self._letter_topics
+    async def _make_topics(self, outputs: Outputs) -> None:
+        missing = outputs.made_topics - self._made_topics
         if missing:
             await ensure_topics(
                 self._inputs.admin, [TopicConfig(name=topic) for topic in sorted(missing)]
             )
-            self._letter_topics |= missing
+            self._made_topics |= missing

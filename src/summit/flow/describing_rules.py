@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -36,12 +36,13 @@ def rule_rows(
         inputs: The rows of the inputs.
     """
     topics = sorted({row["topic"] for row in inputs})
+    lowered = {plan.id: plan.topics for plan in rules.plans}
     rows = []
     for definition in sorted(definitions, key=lambda each: each.id):
         if definition.kind != "pattern":
             continue
         fault = rules.faulty.get(definition.id)
-        shown = _shown(definition, fault, definition.id in rules.paused)
+        shown = _shown(definition, fault, definition.id in rules.paused, lowered)
         reads = [] if shown.reads is None else [t for t in topics if shown.reads.reads(t)]
         figures = [
             worker.rules[definition.id] for worker in told if definition.id in worker.rules
@@ -55,7 +56,9 @@ def _sums(figures: list[RuleFigures]) -> dict[str, int]:
     return {shown: sum(getattr(each, name) for each in figures) for name, shown in names.items()}
 
 
-def _shown(definition: Definition, fault: str | None, paused: bool) -> _RuleShown:
+def _shown(
+    definition: Definition, fault: str | None, paused: bool, lowered: Mapping[str, tuple[str, ...]]
+) -> _RuleShown:
     row: dict[str, Any] = {"id": definition.id, "revision": definition.version}
     if fault is not None:
         return _RuleShown({**row, "state": "faulty", "reason": fault}, None)
@@ -68,4 +71,6 @@ def _shown(definition: Definition, fault: str | None, paused: bool) -> _RuleShow
         "steps": [step.name for step in plan.steps],
         "limits": {"keys": plan.limits.keys, "runsPerKey": plan.limits.runs_per_key},
     }  # fmt: skip
-    return _RuleShown(row, TopicFilter(rule_topics(plan.topics)) if plan.enabled else None)
+    if not plan.enabled:
+        return _RuleShown(row, None)
+    return _RuleShown(row, TopicFilter(rule_topics(lowered.get(plan.id, plan.topics))))

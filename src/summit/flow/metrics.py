@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from summit.base.clock import Clock
 from summit.base.limits import RATE_WINDOW_MS
+from summit.flow.stage_figures import StageFigures
 
 
 class _Slot(NamedTuple):
@@ -38,6 +39,7 @@ class WorkerMetrics:
         lags: Records behind the end by input, as last looked at.
         exchange_lag: The same for what other workers have sent.
         late: Events whose time was closed.
+        stage: What filters, transformations, enrichments and routes have done.
     """
 
     def __init__(self, clock: Clock, worker_id: str = "") -> None:
@@ -66,6 +68,7 @@ class WorkerMetrics:
         self.late = 0
         self.rejected: dict[str, int] = {}
         self.skipped: dict[str, int] = {}
+        self.stage = StageFigures()
 
     @property
     def lag(self) -> int:
@@ -171,4 +174,5 @@ class WorkerMetrics:
             "late": self.late,
             "undeliverable": self.undeliverable,
             "lag": self.lag,
+            "stage": self.stage.as_dict(),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -34,6 +35,7 @@ class Outputs:
         letters: Dead letters; their topics must exist.
         definitions: Everything below this offset of the definitions has acted.
         acts: From which offsets of the inputs on they act, where that is to be said.
+        routed: What routes send; their topics must exist.
     """
 
     def __init__(
@@ -43,10 +45,11 @@ class Outputs:
         letters: list[Outgoing],
         definitions: int,
         acts: Positions | None = None,
+        routed: Sequence[Outgoing] = (),
     ) -> None:
         self._items = [_Item(alert_record(made.alert), made.alert) for made in cut.made]
-        self._items += [_Item(record, None) for record in letters]
-        self.letter_topics = {record.topic for record in letters}
+        self._items += [_Item(record, None) for record in (*letters, *routed)]
+        self.made_topics = {item.record.topic for item in self._items if item.alert is None}
         others: list[Outgoing] = []
         for group in range(KEY_GROUPS):
             if group not in held and (cut.told or group in cut.remote):
@@ -68,7 +71,7 @@ class Outputs:
 
     @property
     def watched(self) -> list[Outgoing]:
-        """Alerts and dead letters, which a topic may refuse."""
+        """Alerts, dead letters and routed events, which a topic may refuse."""
         return [item.record for item in self._items]
 
     @property

@@ -26,6 +26,7 @@ from summit.client.types import ConsumerRecord, TopicPartition
 from summit.documents.plan import PatternPlan
 from summit.flow.engine import Engine, Made
 from summit.flow.outputs import alert_record
+from summit.flow.prestage import Prestage
 from summit.flow.replay_output import AlertTopic
 from summit.flow.rules import Rules, acting_ones, rules_of
 from summit.flow.settings import WORKERS_IDLE_MS
@@ -104,6 +105,7 @@ class Replay:
         self._config = {"clientId": "summit-replay", "bootstrapServers": list(settings.servers)}
         self._topic_ids: dict[str, str] = {}
         self._engine = Engine(lambda topic: self._topic_ids.get(topic, topic))
+        self._prestage = Prestage()
         self._last_ms: dict[str, tuple[TopicPartition, int]] = {}
         self._tick_ms: int | None = None
 
@@ -124,7 +126,7 @@ class Replay:
             spans = {
                 place: span
                 for place, span in spans.items()
-                if any(rules.filter.reads(place.topic) for _, rules in phases)
+                if any(rules.plans_read(place.topic) for _, rules in phases)
             }
             self.result.phases = len(phases)
             self.result.total = sum(stop - first for first, stop in spans.values())
@@ -132,6 +134,7 @@ class Replay:
                 self._engine.processor.open_input(*place)
             for phase, rules in phases:
                 self._engine.set_rules(self._chosen(rules), rules.streams, rules.paused)
+                self._prestage.go_by(rules.stage)
                 part = _take_until(spans, phase.until)
                 async for records in read_merged(reader, part):
                     await self._write(self._process(records), output)
@@ -211,10 +214,15 @@ class Replay:
     def _apply(self, records: list[ConsumerRecord]) -> list[Made]:
         if not records:
             return []
-        for record in records:
-            place = TopicPartition(record.topic, record.partition)
-            self._last_ms[partition_name(*place)] = (place, record.timestamp)
-        applied = self._engine.apply(chunk_records(records))
+        chunks = chunk_records(records)
+        if self._prestage.concerns(chunks):
+            chunks, refused = self._prestage.apply(chunks)
+            self._prestage.take()  # what routes send was written in its day
+            self.result.rejected += len(refused)
+        for chunk in chunks:
+            place = TopicPartition(chunk.topic, chunk.partition)
+            self._last_ms[partition_name(*place)] = (place, chunk.timestamps_ms[-1])
+        applied = self._engine.apply(chunks)
         self.result.rejected += len(applied.rejected)
         self.result.late += len(applied.late)
         return applied.made

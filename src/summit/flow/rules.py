@@ -11,8 +11,10 @@ from summit.documents import validate_pattern, validate_stream
 from summit.documents.plan import PatternPlan
 from summit.documents.stream import StreamPlan
 from summit.flow.pausing import pauses_in_force
+from summit.flow.stage_plans import STAGE_KINDS, StagePlans, stage_plans_of, without_outputs
 from summit.journal.definition_log import Definition, DefinitionLog
 from summit.journal.inputs import TopicFilter, rule_topics
+from summit.keyed.rule import sees_topic
 
 _NONE: Final = TopicFilter([])
 
@@ -22,11 +24,13 @@ class Rules(NamedTuple):
 
     Attributes:
         plans: Patterns that can run, enabled ones only.
-        faulty: Why the others cannot, by id: written by somebody who did not check them.
+        faulty: Why the others cannot, by id (of other kinds by `kind/id`): written by somebody who
+            did not check them.
         filter: The topics that the plans read.
         streams: How topics are read.
         paused: Ids of rules that rest.
         paused_topics: Topics that are not read for now.
+        stage: What is done to events before the plans see them.
     """
 
     plans: list[PatternPlan]
@@ -35,11 +39,17 @@ class Rules(NamedTuple):
     streams: list[StreamPlan]
     paused: tuple[str, ...] = ()
     paused_topics: TopicFilter = _NONE
+    stage: StagePlans = StagePlans()
+
+    def plans_read(self, topic: str) -> bool:
+        """Whether a plan reads the topic, and not only a route."""
+        return any(sees_topic(plan.topics, topic) for plan in self.plans)
 
 
 def acting_ones(log: DefinitionLog) -> list[Definition]:
     """The definitions that rules are made of."""
-    return [*log.current("stream"), *log.current("pattern"), *log.current("flow")]
+    staged = [definition for kind in STAGE_KINDS for definition in log.registered(kind)]
+    return [*log.current("stream"), *log.current("pattern"), *log.current("flow"), *staged]
 
 
 def rules_of(definitions: Collection[Definition]) -> Rules:
@@ -60,6 +70,10 @@ def rules_of(definitions: Collection[Definition]) -> Rules:
                     plans.append(plan)
         except SummitError as error:
             faulty[definition.id] = str(error)
-    wanted = [topic for plan in plans for topic in rule_topics(plan.topics)]
+    stage, outputs = stage_plans_of(definitions, faulty)
+    plans = [without_outputs(plan, outputs) for plan in plans]
+    readers = [plan.topics for plan in plans] + [plan.topics for plan in stage.routes]
+    wanted = [topic for topics in readers for topic in rule_topics(topics)]
     pauses = pauses_in_force(definitions)
-    return Rules(plans, faulty, TopicFilter(wanted), streams, pauses.rules, pauses.holds())
+    holds = pauses.holds()
+    return Rules(plans, faulty, TopicFilter(wanted), streams, pauses.rules, holds, stage)

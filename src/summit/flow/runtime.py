@@ -102,6 +102,20 @@ class Runtime:
         Raises: as `Engine.set_rules`.
         """
         self._dirty |= self.engine.set_rules(plans, streams, paused)
+        for name in self.positions:  # who reads a topic may have changed
+            place = split_partition_name(name)
+            if self.engine.processor.rules.index(place[0]) is None:
+                self.engine.processor.forget_input(*place)
+            else:
+                self._open(place)
+
+    def _open(self, place: Place) -> None:
+        """An input holds time back until it is known what it has, if some rule reads it.
+
+        Inputs that only routes read have no time.
+        """
+        if self.engine.processor.rules.index(place[0]) is not None:
+            self.engine.processor.open_input(*place)
 
     # ---- what is held ----
 
@@ -176,7 +190,7 @@ class Runtime:
         self._moved.add(name)
         place = split_partition_name(name)
         self.engine.processor.forget_input(*place)
-        self.engine.processor.open_input(*place)  # it holds time back until it is known what it has
+        self._open(place)
         if time_ms == WATERMARK_UNKNOWN:
             time_ms = self._ended.pop(place, WATERMARK_UNKNOWN)
         if time_ms != WATERMARK_UNKNOWN:
@@ -206,13 +220,18 @@ class Runtime:
         told = set().union(*self._told.values())
         for place in map(split_partition_name, elsewhere):
             if place not in told:
-                self.engine.processor.open_input(*place)
+                self._open(place)
 
     # ---- records ----
 
-    def take(self, chunks: Sequence[Chunk]) -> Applied:
-        """Process records of inputs."""
-        applied = self.engine.apply(chunks)
+    def take(self, chunks: Sequence[Chunk], staged: Sequence[Chunk] | None = None) -> Applied:
+        """Process records of inputs.
+
+        Args:
+            staged: What the stage before the rules has made of them; None = there is none.
+        """
+        seen = chunks if staged is None else staged
+        applied = self.engine.apply(seen)
         self._note(applied)
         for remote in applied.remote:
             self._remote.setdefault(remote.group, []).append(remote)
@@ -220,8 +239,9 @@ class Runtime:
             name = partition_name(chunk.topic, chunk.partition)
             self.positions[name] = chunk.offsets[-1] + 1
             self._moved.add(name)
-            self._silent.pop(name, None)
             self.events += len(chunk.offsets)
+        for chunk in seen:
+            self._silent.pop(partition_name(chunk.topic, chunk.partition), None)
         return applied
 
     def rest(self, name: str, clock_ms: int, *, idle: bool) -> None:
@@ -269,7 +289,7 @@ class Runtime:
             rows = [told[place] for told in self._told.values() if place in told]
             if len(rows) < len(self._told):
                 continue
-            self.engine.processor.open_input(*place)
+            self._open(place)
             if all(row.time_ms != NO_TIME for row in rows):
                 self.engine.processor.set_watermarks({place: min(row.time_ms for row in rows)})
             clocks = [row.clock_ms for row in rows if row.clock_ms is not None]

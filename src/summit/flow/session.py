@@ -1,7 +1,7 @@
 """A worker's membership in its group: from joining until it leaves, whatever happens meanwhile.
 
-    inputs, exchange → runtime → one transaction: alerts, dead letters, frames for other workers,
-                                 state, progress, positions
+    inputs → stage → runtime → one transaction: alerts, dead letters, what routes send, frames for
+    exchange  ───────↗                          other workers, state, progress, positions
 
 The group shares out key groups, and inputs with them (`placement.py`). Between two batches the
 session answers the group: what it is given it restores, what goes away it finishes and commits
@@ -42,6 +42,7 @@ from summit.flow.lags import look_at_lags
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import Outputs
 from summit.flow.placement import carrier
+from summit.flow.prestage import Prestage
 from summit.flow.restoring import restore
 from summit.flow.rules import Rules, acting_ones, rules_of
 from summit.flow.runtime import Runtime
@@ -126,6 +127,7 @@ class Session:
         self._barrier: dict[int, int] = {}
         self._reading: set[str] = set()
         self._aside = Aside(clock, metrics)
+        self._prestage = Prestage(self._inputs.topic_id, metrics.stage)
         self.rules = Rules([], {}, TopicFilter([]), [])
         self._acting = -1
         self._ends: Positions | None = None
@@ -315,6 +317,7 @@ class Session:
         held = set(self.runtime.held) - set(without) - self._handover.lost_now()
         self.metrics.restarts += 1
         self._aside.take()
+        self._prestage.take()
 
         async def act() -> None:
             self.runtime.clear()
@@ -329,9 +332,12 @@ class Session:
     # ---- records and frames ----
 
     def _process(self, records: list[ConsumerRecord]) -> None:
-        chunks = chunk_records(records)
-        applied = self.runtime.take(chunks)
-        self._idle.spoke(chunks)
+        chunks = seen = chunk_records(records)
+        if self._prestage.concerns(chunks):
+            seen, refused = self._prestage.apply(chunks)
+            self._aside.put_refused(refused, records)
+        applied = self.runtime.take(chunks, seen)
+        self._idle.spoke(seen)
         if applied.made:
             self._urgent = True
         if applied.rejected or applied.late:
@@ -390,6 +396,7 @@ class Session:
         # Also of inputs that no rule reads any more: until here the rules before acted.
         self._acts = dict(self.runtime.positions)
         rules = rules_of(wanted)
+        rules.faulty.update(self._prestage.go_by(rules.stage))
         for rule_id, reason in rules.faulty.items():
             if self.rules.faulty.get(rule_id) != reason:
                 get_logger(__name__).error("rule.faulty", rule=rule_id, reason=reason)
@@ -515,7 +522,7 @@ class Session:
         if tell_all:
             self._told_all_ms = now_ms
         cut = self.runtime.cut(tell_all=tell_all)
-        letters = self._aside.take()
+        letters, routed = self._aside.take(), self._prestage.take()
         due = now_ms - self._told_ms >= self.settings.progress_interval_ms
         told = self._untold or tell_all or self.teller.is_due or self._acts is not None
         if cut.is_empty and not (letters or told or (self._stale and due)):
@@ -528,7 +535,7 @@ class Session:
         acts, self._acts = self._acts, None
         if acts is not None:
             acts = {**acts, **self.runtime.positions}
-        outputs = Outputs(cut, self.runtime.held, letters, self._acting, acts)
+        outputs = Outputs(cut, self.runtime.held, letters, self._acting, acts, routed)
         progress = self.teller.progress(cut, self.rules, self._acting) if telling else None
         await self._commits.begin(outputs, cut, progress)
 

@@ -19,6 +19,8 @@ from summit.documents import (
 from summit.documents.plan import PatternPlan
 from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Engine
+from summit.flow.prestage import Prestage
+from summit.flow.stage_plans import StagePlans
 from summit.keyed.chunks import Chunk
 from summit.keyed.outputs import Rejected
 
@@ -55,8 +57,16 @@ class RuleTestResult(msgspec.Struct, frozen=True, kw_only=True):
     alerts: list[dict[str, Any]]
 
 
-def try_pattern(plan: PatternPlan, events: Iterable[Mapping[str, Any] | bytes]) -> Tried:
+def try_pattern(
+    plan: PatternPlan,
+    events: Iterable[Mapping[str, Any] | bytes],
+    stage: StagePlans | None = None,
+) -> Tried:
     """Run one pattern over events in the given order; its `topics` do not matter here.
+
+    Args:
+        stage: What is done to the events before; those that concern the first topic that the
+            pattern names.
 
     Behind the last event time goes on without end, so that what is awaited in vain comes true.
 
@@ -65,29 +75,43 @@ def try_pattern(plan: PatternPlan, events: Iterable[Mapping[str, Any] | bytes]) 
     engine = Engine()
     engine.set_rules([dataclasses.replace(plan, topics=(), enabled=True)])
     values = [event if isinstance(event, bytes) else _encode(event) for event in events]
-    chunk = Chunk(TRIED_TOPIC, 0, range(len(values)), [-1] * len(values), values)
-    applied = engine.apply([chunk])
+    topic = next((name for name in plan.topics if not set(name) & set("*?[!")), TRIED_TOPIC)
+    chunks = [Chunk(topic, 0, range(len(values)), [-1] * len(values), values)]
+    refused: list[Rejected] = []
+    if stage is not None and values:
+        prestage = Prestage()
+        prestage.go_by(stage)
+        chunks, put_aside = prestage.apply(chunks)
+        refused = [
+            Rejected(each.topic, each.partition, each.offset, each.error.code, each.error.message)
+            for each in put_aside
+        ]  # fmt: skip
+    applied = engine.apply(chunks)
     unfinished = engine.processor.live_runs
     made = applied.made + engine.apply([], TIME_MS_MAX).made
     return Tried(
         matches=[each.match for each in made],
         alerts=[each.alert for each in made],
-        rejected=applied.rejected,
+        rejected=refused + applied.rejected,
         unfinished=unfinished,
     )
 
 
 def run_document_tests(
     document: PatternDocument | Mapping[str, Any],
+    stage: StagePlans | None = None,
 ) -> Sequence[RuleTestResult]:
     """Run the tests that a pattern brings along, each from an empty state.
+
+    Args:
+        stage: See `try_pattern`.
 
     Raises: Invalid as `validate_pattern`.
     """
     pattern = document if isinstance(document, PatternDocument) else validate_pattern(document)
     results: list[RuleTestResult] = []
     for test in pattern.tests:
-        tried = try_pattern(pattern.plan, expand_test_events(test))
+        tried = try_pattern(pattern.plan, expand_test_events(test), stage)
         alerts = [alert_dict(alert) for alert in tried.alerts]
         failures = failed_expectations(test, alerts)
         results.append(

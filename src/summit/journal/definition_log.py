@@ -121,6 +121,13 @@ class DefinitionLog:
         found = [d for d in self._current.values() if kind is None or d.kind == kind]
         return sorted(found, key=lambda definition: definition.offset)
 
+    def registered(self, kind: str) -> list[Definition]:
+        """Those of a kind in the order in which they were first registered, newer versions or not.
+
+        One that was removed and comes back is the last.
+        """
+        return [definition for definition in self._current.values() if definition.kind == kind]
+
     def get(self, kind: str, definition_id: str) -> Definition | None:
         """The definition in force under a kind and id, or None."""
         return self._current.get(definition_key(kind, definition_id))

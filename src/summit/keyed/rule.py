@@ -79,10 +79,14 @@ def key_by_paths(paths: Sequence[Path], layout: TypedLayout) -> KeyOf:
 
 
 def sees_topic(topics: Sequence[str], topic: str) -> bool:
-    """Whether a rule with these `topics` takes events from a topic."""
+    """Whether a rule with these `topics` takes events from a topic.
+
+    `!name` takes a topic away from `*`, and from nothing else.
+    """
     if not topics:
         return is_user_topic(topic)
-    return any(fnmatchcase(topic, name) for name in topics)
+    is_left_out = f"!{topic}" in topics
+    return any(fnmatchcase(topic, name) for name in topics if name != "*" or not is_left_out)
 
 
 def is_user_topic(topic: str) -> bool:
