@@ -1,4 +1,4 @@
-"""The stage before the rules on a real worker: what rules see, what is sent on, what is put aside."""
+"""The stage before the rules on a real worker: what rules see, what is sent on or put aside."""
 
 from __future__ import annotations
 
@@ -169,6 +169,8 @@ def test_without_its_secret_a_transformation_lets_nothing_go_on(servers: list[st
             assert await w.settle(await w.send({"eventType": "other", "timestamp": T0})) == []
             assert worker.status()["rejectedByReason"] == {"secret.missing": 5}
             assert "transformation/pseudonyms" in worker.status()["faultyRules"]
-            assert [r.json()["eventType"] for r in await read_topic(servers, "rest", 1)] == ["other"]
+            assert [r.json()["eventType"] for r in await read_topic(servers, "rest", 1)] == [
+                "other"
+            ]
 
     asyncio.run(run())

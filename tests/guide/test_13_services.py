@@ -93,7 +93,6 @@ def test_cep_patterns(services: Services) -> None:
     assert "like" in refused.json()["error"]
 
 
-@later("enrichment comes with the enrich room")
 def test_enrichment_rules(services: Services) -> None:
     rule = {
         "id": "threat-intel-enrichment",

@@ -581,6 +581,8 @@ _ROWS = (
               "Start a worker (summit worker), then repeat it with the same eventId."),
     ErrorSpec("rules.none", "Invalid", 400, None, False,
               "no rules found in {places}", "Name a YAML or JSON file, or a folder of them."),
+    ErrorSpec("rules.kind_needed", "Invalid", 400, None, False,
+              "several rules have the id '{rule}': {kinds}", "Say which with --kind."),
     ErrorSpec("detect.no_events", "Invalid", 400, None, False,
               "none of {lines} lines is an event; the last: {reason}", "Name the right --format."),
     ErrorSpec("file.unreadable", "Invalid", 400, None, False,

@@ -14,6 +14,8 @@ ENRICH_ROWS = (
     ErrorSpec("enrichment.failed", "Invalid", 400, None, False,
               "rule '{rule}': {reason}",
               "See what stands in the event, and whether the rule's source can be reached."),
+    ErrorSpec("route.circle", "Invalid", 409, None, False,
+              "route '{rule}': {reason}", "Let it read other topics, or write to others."),
     ErrorSpec("transformation.failed", "Invalid", 400, None, False,
               "rule '{rule}': '{operation}' of '{field}' could not be done: {reason}",
               "See what the sender writes there, or correct the rule."),

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from summit.base.errors import Invalid
 from summit.cli.definitions import following, wait_acting
 from summit.cli.output import (
     bootstrap_option,
@@ -18,6 +19,8 @@ from summit.cli.output import (
     print_list,
     talk,
 )
+
+_KINDS = ("pattern", "filter", "transformation", "enrichment", "route")
 
 
 @click.group()
@@ -56,24 +59,30 @@ def apply(places: Sequence[str], bootstrap_servers: str, dry_run: bool, output: 
 @bootstrap_option
 @output_option
 def list_rules(bootstrap_servers: str, output: str | None) -> None:
-    """List the rules in force."""
+    """List the rules in force: patterns, and what is done to events before these see them."""
 
     async def run() -> list[dict[str, Any]]:
         async with following(bootstrap_servers.split(",")) as definitions:
-            return [_row(definition) for definition in definitions.current("pattern")]
+            log = definitions.log
+            return [_row(each) for kind in _KINDS for each in log.registered(kind)]
 
-    print_list(asyncio.run(run()), ["id", "revision", "enabled", "severity", "name"], output)
+    columns = ["kind", "id", "revision", "enabled", "severity", "name"]
+    print_list(asyncio.run(run()), columns, output)
 
 
 @rules.command("remove")
 @click.argument("rule")
+@click.option("--kind", type=click.Choice(_KINDS), help="Where rules of several kinds have the id.")
 @bootstrap_option
-def remove(rule: str, bootstrap_servers: str) -> None:
+def remove(rule: str, kind: str | None, bootstrap_servers: str) -> None:
     """Put the rule with id RULE out of force."""
 
     async def run() -> None:
         async with following(servers) as definitions:
-            offset = await definitions.delete("pattern", rule)
+            found = [each for each in _KINDS if definitions.log.get(each, rule) is not None]
+            if kind is None and len(found) > 1:
+                raise Invalid("rules.kind_needed", rule=rule, kinds=", ".join(found))
+            offset = await definitions.delete(kind or (found or ["pattern"])[0], rule)
         await wait_acting(servers, offset)
 
     servers = bootstrap_servers.split(",")
@@ -85,9 +94,13 @@ def remove(rule: str, bootstrap_servers: str) -> None:
 @click.argument("places", nargs=-1, required=True, metavar="FILE|DIR...")
 @output_option
 def test(places: Sequence[str], output: str | None) -> None:
-    """Run the tests that the documents of FILE or DIR bring along; needs no broker."""
+    """Run the tests that the documents of FILE or DIR bring along; needs no broker.
+
+    What filters, transformations and enrichments among them concern goes through these first.
+    """
     from summit.cli.rule_files import load_documents
     from summit.event_processing import run_document_tests
+    from summit.flow.stage_plans import stage_of
     from summit.services.definition_kinds import check_definition
 
     failed = total = 0
@@ -95,10 +108,11 @@ def test(places: Sequence[str], output: str | None) -> None:
     documents = load_documents(places)
     for parsed in documents:
         check_definition(parsed)
+    stage = stage_of(_document(parsed) for parsed in documents)
     for parsed in documents:
         if parsed.kind != "pattern":
             continue
-        results = run_document_tests(_document(parsed))
+        results = run_document_tests(_document(parsed), stage)
         if not results:
             untested.append(parsed.id)
         for result in results:
@@ -118,10 +132,13 @@ def test(places: Sequence[str], output: str | None) -> None:
 
 
 async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, Any]]:
+    from summit.flow.stage_plans import check_circles
+
     rows = []
     last = -1
     async with following(servers) as definitions:
         for parsed in documents:
+            check_circles(_document(parsed), definitions.log)
             published = await definitions.publish(_document(parsed))
             rows.append({
                 "kind": published.definition.kind, "id": published.definition.id,
@@ -140,7 +157,7 @@ def _row(definition: Any) -> dict[str, Any]:
     document = definition.document
     config = (document.get("action") or {}).get("config") or {}
     return {
-        "id": definition.id, "revision": definition.version,
+        "kind": definition.kind, "id": definition.id, "revision": definition.version,
         "enabled": document.get("enabled", True), "severity": config.get("severity"),
         "name": document.get("name"), "tags": document.get("tags", []),
     }  # fmt: skip

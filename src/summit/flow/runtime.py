@@ -105,6 +105,7 @@ class Runtime:
         for name in self.positions:  # who reads a topic may have changed
             place = split_partition_name(name)
             if self.engine.processor.rules.index(place[0]) is None:
+                self._keep_time(place)
                 self.engine.processor.forget_input(*place)
             else:
                 self._open(place)
@@ -112,10 +113,18 @@ class Runtime:
     def _open(self, place: Place) -> None:
         """An input holds time back until it is known what it has, if some rule reads it.
 
-        Inputs that only routes read have no time.
+        It goes on from how far it had come. Inputs that only routes read have no time.
         """
         if self.engine.processor.rules.index(place[0]) is not None:
             self.engine.processor.open_input(*place)
+            if (time_ms := self._ended.pop(place, None)) is not None:
+                self.engine.processor.set_watermarks({place: time_ms})
+
+    def _keep_time(self, place: Place) -> None:
+        """Remember how far time had come in an input that is not read on, or without time."""
+        time_ms = self.engine.processor.watermarks().get(place)
+        if time_ms is not None:
+            self._ended[place] = time_ms
 
     # ---- what is held ----
 
@@ -190,11 +199,9 @@ class Runtime:
         self._moved.add(name)
         place = split_partition_name(name)
         self.engine.processor.forget_input(*place)
-        self._open(place)
-        if time_ms == WATERMARK_UNKNOWN:
-            time_ms = self._ended.pop(place, WATERMARK_UNKNOWN)
         if time_ms != WATERMARK_UNKNOWN:
-            self.engine.processor.set_watermarks({place: time_ms})
+            self._ended[place] = time_ms
+        self._open(place)
 
     def end(self, name: str, *, anew: bool = False) -> None:
         """Read an input no more.
@@ -203,11 +210,10 @@ class Runtime:
             anew: It was deleted and made anew: how far its time had come does not count either.
         """
         place = split_partition_name(name)
-        time_ms = self.engine.processor.watermarks().get(place)
         if anew:
             self._ended.pop(place, None)
-        elif time_ms is not None:
-            self._ended[place] = time_ms
+        else:
+            self._keep_time(place)
         self.positions.pop(name, None)
         self._moved.discard(name)
         self._silent.pop(name, None)
@@ -290,6 +296,8 @@ class Runtime:
             if len(rows) < len(self._told):
                 continue
             self._open(place)
+            if self.engine.processor.rules.index(place[0]) is None:
+                continue
             if all(row.time_ms != NO_TIME for row in rows):
                 self.engine.processor.set_watermarks({place: min(row.time_ms for row in rows)})
             clocks = [row.clock_ms for row in rows if row.clock_ms is not None]

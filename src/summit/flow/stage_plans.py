@@ -6,11 +6,11 @@ that nothing sees an event twice or sends it in a circle. Routes that would are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
-from summit.base.errors import SummitError
+from summit.base.errors import Invalid, SummitError
 from summit.documents import (
     validate_enrichment,
     validate_filter,
@@ -22,7 +22,7 @@ from summit.documents.filter import FilterPlan
 from summit.documents.plan import PatternPlan
 from summit.documents.route import RoutePlan
 from summit.documents.transform_plan import TransformationPlan
-from summit.journal.definition_log import Definition
+from summit.journal.definition_log import Definition, DefinitionLog
 from summit.keyed.rule import sees_topic
 
 STAGE_KINDS = ("filter", "transformation", "enrichment", "route")
@@ -96,6 +96,20 @@ def stage_plans_of(
     return plans, outputs
 
 
+def stage_of(
+    documents: Iterable[Mapping[str, Any]], faulty: dict[str, str] | None = None
+) -> StagePlans:
+    """The plans among some documents; those of other kinds are left out. See `stage_plans_of`."""
+    definitions = [
+        Definition(
+            kind=str(each.get("kind", "")), id=str(each.get("id", "")), document=dict(each),
+            offset=number, version=1, timestamp_ms=0,
+        )
+        for number, each in enumerate(documents)
+    ]  # fmt: skip
+    return stage_plans_of(definitions, {} if faulty is None else faulty)[0]
+
+
 def without_outputs(plan: R, outputs: Sequence[str]) -> R:
     """The plan; one that reads every user topic does not read these (see `sees_topic`)."""
     if plan.topics not in ((), ("*",)) or not outputs:
@@ -113,6 +127,21 @@ def _without_circles(routes: list[RoutePlan], faulty: dict[str, str]) -> tuple[R
         else:
             faulty[f"route/{route.id}"] = f"it would send events in a circle: {' → '.join(way)}"
     return tuple(accepted)
+
+
+def check_circles(document: Mapping[str, Any], log: DefinitionLog) -> None:
+    """See that a route which is to be published sends nothing in a circle; others pass.
+
+    Raises: Invalid("route.circle").
+    """
+    if document.get("kind") != "route":
+        return
+    rule = str(document.get("id", ""))
+    others = [each.document for each in log.registered("route") if each.id != rule]
+    faulty: dict[str, str] = {}
+    stage_of([*others, document], faulty)
+    if f"route/{rule}" in faulty:
+        raise Invalid("route.circle", rule=rule, reason=faulty[f"route/{rule}"])
 
 
 def _way_back(route: RoutePlan, others: Sequence[RoutePlan]) -> list[str] | None:

@@ -21,10 +21,10 @@ def add_patterns(routes: Routes, path: str, node: Node) -> None:
 
     async def listed(_: Request) -> dict[str, Any]:
         found = node.definitions.current("pattern")
-        return {"patterns": [_shown(definition) for definition in found], "count": len(found)}
+        return {"patterns": [shown(definition) for definition in found], "count": len(found)}
 
     async def one(request: Request) -> dict[str, Any]:
-        return _shown(_known(node, request.path_params["id"]))
+        return shown(_known(node, request.path_params["id"]))
 
     async def remove(request: Request) -> dict[str, Any]:
         definition = _known(node, request.path_params["id"])
@@ -48,17 +48,21 @@ async def register_pattern(node: Node, document: Any) -> dict[str, Any]:
     validate_pattern(document)
     published = await node.definitions.publish({**document, "kind": "pattern"})
     definition = published.definition
-    warnings = list(published.warnings)
-    try:
-        await node.alerts.wait_active(definition.offset, ACTIVE_TIMEOUT_MS)
-    except Unavailable:
-        warnings.append(
-            f"no worker has taken it over within {ACTIVE_TIMEOUT_MS} ms; it acts when one runs"
-        )
+    warnings = [*published.warnings, *await wait_for_workers(node, definition.offset)]
     return {
         "status": "registered", "pattern": definition.id,
         "version": definition.version, "warnings": warnings,
     }  # fmt: skip
+
+
+async def wait_for_workers(node: Node, offset: int) -> list[str]:
+    """Wait until the workers go by the definition at `offset`; a warning where none does."""
+    try:
+        await node.alerts.wait_active(offset, ACTIVE_TIMEOUT_MS)
+    except Unavailable:
+        text = f"no worker has taken it over within {ACTIVE_TIMEOUT_MS} ms; it acts when one runs"
+        return [text]
+    return []
 
 
 def _known(node: Node, pattern_id: str) -> Definition:
@@ -68,7 +72,8 @@ def _known(node: Node, pattern_id: str) -> Definition:
     return definition
 
 
-def _shown(definition: Definition) -> dict[str, Any]:
+def shown(definition: Definition) -> dict[str, Any]:
+    """A definition as it is read: the document, and what became of it."""
     return {
         **definition.document,
         "registeredAt": definition.timestamp_ms,

@@ -1,4 +1,4 @@
-"""The streaming service (port 3000): topics, records, metrics, patterns, collectors."""
+"""The streaming service (port 3000): topics, records, metrics, rules of all kinds, collectors."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from summit.services.node import Node
 from summit.services.parameters import refuse_unknown
 from summit.services.patterns import add_patterns
 from summit.services.reading import read_records
+from summit.services.stage_rules import add_stage_rules
 from summit.services.topics import add_topics
 from summit.web import Request, Response, Routes, int_parameter, json_response
 
@@ -56,6 +57,7 @@ class StreamingService:
         routes.get("/api/metrics", self._read_metrics)
         routes.get("/metrics", self._scrape)
         add_patterns(routes, "/api/cep/patterns", self._node)
+        add_stage_rules(routes, self._node)
         add_collectors(routes, self._node)
         return routes
 
