@@ -24,10 +24,10 @@ TOPIC = "events"
 
 
 @contextmanager
-def worker(server: str) -> Iterator[subprocess.Popen[str]]:
-    """A worker process, ready."""
+def worker(server: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A worker process, ready; `options` are more of its command line."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "summit", "worker", "-b", server, "--log-level", "error"],
+        [sys.executable, "-m", "summit", "worker", "-b", server, "--log-level", "error", *options],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

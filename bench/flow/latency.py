@@ -1,6 +1,7 @@
 """From the call that sends an event to the alert that a reader of committed records has in hand.
 
     python -m bench.flow.latency [--rate 20000] [--seconds 20] [--durability fsync|os]
+                                 [--guarantee exactly-once|at-least-once]
 
 One worker, one rule; one event in two hundred makes an alert, all others are read and matched in
 vain. Sender and reader are this process, with the clients that users have. Beside it what the disk
@@ -87,7 +88,7 @@ async def measure(arguments: argparse.Namespace, server: str, pid: int, data_dir
     async with Admin({"bootstrapServers": server}) as admin:
         await admin.create_topic(TopicConfig(name=TOPIC, partitions=PARTITIONS))
     await publish(server, RULE)
-    with worker(server) as child:
+    with worker(server, "--guarantee", arguments.guarantee) as child:
         await settled(server, lambda p: p.is_whole, 60)
         sent: dict[str, float] = {}
         taken_ms: list[float] = []
@@ -107,7 +108,8 @@ async def measure(arguments: argparse.Namespace, server: str, pid: int, data_dir
     syncs = disk(data_dir, 500)
     seconds = count / arguments.rate
     show(
-        "flow.latency", durability=arguments.durability, rate=arguments.rate,
+        "flow.latency", guarantee=arguments.guarantee, durability=arguments.durability,
+        rate=arguments.rate,
         alerts=len(taken_ms), missing=len(sent),
         p50_ms=percentile(taken_ms, 0.5), p99_ms=percentile(taken_ms, 0.99), max_ms=taken_ms[-1],
         disk_p50_ms=percentile(syncs, 0.5), disk_p99_ms=percentile(syncs, 0.99),
@@ -122,6 +124,9 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--durability", choices=["fsync", "os"], default="fsync")
+    parser.add_argument(
+        "--guarantee", choices=["exactly-once", "at-least-once"], default="exactly-once"
+    )
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as data_dir,

@@ -1,7 +1,7 @@
 """W1 from a topic to the alerts in a topic, exactly once: events per CPU-second of the workers.
 
     python -m bench.flow.w1 [--events N] [--workers 1] [--order arrival|eventTime]
-                            [--relevance 11|100]
+                            [--relevance 11|100] [--guarantee exactly-once|at-least-once]
 
 The events lie in a topic of four partitions, keyed by user; the workers are held back (`flow
 pause`) until all are there, so that what is measured is a backlog processed at full speed: reading,
@@ -113,7 +113,10 @@ async def measure(arguments: argparse.Namespace, workload: Workload, server: str
     await publish(server, stream(arguments.order), rule(arguments.relevance))
     await pause(server, paused=True)
     with ExitStack() as stack:
-        children = [stack.enter_context(worker(server)) for _ in range(arguments.workers)]
+        children = [
+            stack.enter_context(worker(server, "--guarantee", arguments.guarantee))
+            for _ in range(arguments.workers)
+        ]
         await settled(
             server, lambda p: p.is_whole and len(p.workers) == arguments.workers, TIMEOUT_S
         )
@@ -136,7 +139,8 @@ async def measure(arguments: argparse.Namespace, workload: Workload, server: str
     broker_s = spent.pop(pid)
     workers_s = sum(spent.values())
     line: dict[str, Any] = {
-        "order": arguments.order, "relevance": arguments.relevance,
+        "guarantee": arguments.guarantee, "order": arguments.order,
+        "relevance": arguments.relevance,
         "workers": arguments.workers, "events": events, "alerts": len(found),
         "events_per_cpu_s": round(events / workers_s), "workers_cpu_s": round(workers_s, 2),
         "cpu_shares": [round(each / workers_s, 2) for each in spent.values()],
@@ -164,6 +168,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--order", choices=["arrival", "eventTime"], default="eventTime")
     parser.add_argument("--relevance", type=int, choices=[11, 100], default=11)
+    parser.add_argument(
+        "--guarantee", choices=["exactly-once", "at-least-once"], default="exactly-once"
+    )
     arguments = parser.parse_args()
     workload = generate(arguments.events)
     with (

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from summit.base.errors import Invalid
-from summit.services.settings import bootstrap_servers, broker_settings, service_settings
+from summit.services.broker_options import broker_settings
+from summit.services.settings import bootstrap_servers, service_settings
 
 NAMES = ("PORT", "BROKER_HOST", "BROKER_PORT", "DATA_DIR", "LOG_DIR", "BROKER_ID",
          "BOOTSTRAP_SERVERS", "SUMMIT_BOOTSTRAP_SERVERS")  # fmt: skip

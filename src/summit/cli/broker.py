@@ -47,8 +47,8 @@ def broker(
     """
     if context.invoked_subcommand is not None:
         return
+    from summit.services.broker_options import broker_settings
     from summit.services.broker_process import BrokerProcess
-    from summit.services.settings import broker_settings
 
     flags = {
         "host": host, "port": port, "data_dir": data_dir, "durability": durability,

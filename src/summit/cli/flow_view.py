@@ -15,7 +15,8 @@ _ROWS_MAX = 40  # of one part; JSON has all
 def print_flow(flow: Mapping[str, Any]) -> None:
     """Print a description of the flow."""
     totals = flow["totals"]
-    _head("inputs", flow["guarantee"], f"lag {totals['lag']}, {totals['eventsPerSec']:g} events/s")
+    parts = {part["component"]: part["guarantee"] for part in flow["components"]}
+    _head("inputs", parts["inputs"], f"lag {totals['lag']}, {totals['eventsPerSec']:g} events/s")
     behind = sorted(flow["inputs"], key=lambda row: -row["lag"])[:_ROWS_MAX]
     shown = [row for row in flow["inputs"] if row in behind]
     _table(map(_input, shown), len(flow["inputs"]))
@@ -29,7 +30,7 @@ def print_flow(flow: Mapping[str, Any]) -> None:
         f" ({_bytes(exchange['bytes'])})"
     )
     runs, keys = counted(totals["runs"], "unfinished match"), counted(totals["keys"], "key")
-    _head("rules", flow["guarantee"], f"{_plural(runs)} of {keys}")
+    _head("rules", parts["rules"], f"{_plural(runs)} of {keys}")
     _table(map(_rule, flow["rules"][:_ROWS_MAX]), len(flow["rules"]))
     state = flow["state"]
     _head("state", state["guarantee"], f"changelog {state['bytesPerEvent']:g} bytes per event")

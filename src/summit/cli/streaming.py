@@ -44,8 +44,9 @@ def streaming(
 ) -> None:
     """Run the streaming service (REST, collectors) on port 3000."""
     from summit.services.alone import ServiceAlone
+    from summit.services.broker_options import broker_settings
     from summit.services.settings import bootstrap_servers as dialled
-    from summit.services.settings import broker_settings, service_settings
+    from summit.services.settings import service_settings
 
     flags = {"host": host, "port": port, "workers": workers}
     settings = service_settings("streaming", 3000, flags)

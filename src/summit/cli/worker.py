@@ -15,6 +15,11 @@ from summit.cli.serving import PORT, serve, serving_options
     help="A name of its own, kept over restarts: a worker that was killed goes on at once.",
 )
 @click.option(
+    "--guarantee", type=click.Choice(["exactly-once", "at-least-once"]), default=None,
+    help="Of alerts; at-least-once is cheaper and sooner: after a crash some stand twice, under the"
+    " same id. SUMMIT_WORKER__GUARANTEE; exactly-once by default.",
+)  # fmt: skip
+@click.option(
     "--metrics-port", type=PORT, default=None,
     help="Listen there for /metrics (Prometheus), /readyz and /livez; 0 takes a free port.",
 )  # fmt: skip
@@ -23,6 +28,7 @@ from summit.cli.serving import PORT, serve, serving_options
 def worker(
     bootstrap_servers: str,
     instance_id: str | None,
+    guarantee: str | None,
     metrics_port: int | None,
     metrics_host: str,
     log_level: str,
@@ -33,10 +39,10 @@ def worker(
     Workers share the work; where one ends, the others take over its share.
     """
     from summit.services.settings import bootstrap_servers as dialled
+    from summit.services.worker_options import worker_settings
     from summit.services.worker_process import WorkerProcess
 
     addresses = dialled(bootstrap_servers, default="localhost:9092")
-    process = WorkerProcess(
-        addresses, instance_id, metrics_port=metrics_port, metrics_host=metrics_host
-    )
+    settings = worker_settings(addresses, {"instance_id": instance_id, "guarantee": guarantee})
+    process = WorkerProcess(settings, metrics_port=metrics_port, metrics_host=metrics_host)
     serve(process, log_level=log_level, output=output)

@@ -52,13 +52,15 @@ class Transactor:
 
     Args:
         config: With a `transactional_id`: at most one transactor of a name is alive, older ones
-            are fenced.
+            are fenced. Without one each call writes records that are readable at once; when it
+            fails some of them may be.
     """
 
     def __init__(self, config: ProducerConfig, clock: Clock) -> None:
         self._config = config
         self._clock = clock
         self._timeout_ms = config.transaction_timeout_ms
+        self._transactional = config.transactional_id is not None
         self._calls = CallThread("summit-transactor")
         self._handle: Any = None
         self._library: Any = None
@@ -110,7 +112,8 @@ class Transactor:
         settings = librdkafka.producer_settings(self._config, servers, lambda _: None)
         try:
             self._handle = self._library.Producer(settings)
-            self._handle.init_transactions(self._timeout_ms / 1000)
+            if self._transactional:
+                self._handle.init_transactions(self._timeout_ms / 1000)
         except self._library.KafkaException as error:
             raise _unusable(translate(error, brokers=", ".join(servers))) from error
 
@@ -132,7 +135,8 @@ class Transactor:
             raise Closed("client.closed", what="producer")
         deadline_ms = self._clock.monotonic_ms() + self._timeout_ms
         try:
-            self._handle.begin_transaction()
+            if self._transactional:
+                self._handle.begin_transaction()
             self._give(others, deadline_ms)
             written = self._produce(watched, deadline_ms)
             self._produce(closing(written), deadline_ms)
@@ -140,9 +144,10 @@ class Transactor:
                 self._library.TopicPartition(key.topic, key.partition, offset)
                 for key, offset in offsets.items()
             ]
-            if parts:
+            if parts and self._transactional:
                 self._handle.send_offsets_to_transaction(parts, membership, self._left(deadline_ms))
-            self._handle.commit_transaction(self._left(deadline_ms))
+            if self._transactional:
+                self._handle.commit_transaction(self._left(deadline_ms))
         except self._library.KafkaException as error:
             raise self._give_up(translate(error), error.args[0]) from error
         except SummitError as error:
@@ -216,6 +221,8 @@ class Transactor:
             return _unusable(fault)
         if not isinstance(fault, Invalid) and fault.code not in _ABORTABLE:
             return _unusable(fault)
+        if not self._transactional:
+            return fault
         try:
             self._handle.abort_transaction(self._timeout_ms / 1000)
         except self._library.KafkaException as unclear:

@@ -33,6 +33,11 @@ class Aside:
         letters, self._letters = self._letters, []
         return letters
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no letters."""
+        return not self._letters
+
     def put(self, rejected: Iterable[Rejected], records: Sequence[ConsumerRecord]) -> None:
         """Put records aside that cannot be processed, those that are to be counted only not."""
         by_place = _by_place(records)

@@ -1,4 +1,8 @@
-"""Commits of a worker: one transaction at a time, begun by the session and waited for later."""
+"""Commits of a worker: one transaction at a time, begun by the session and waited for later.
+
+Where alerts leave at once (at-least-once), a second one of these writes them without a transaction;
+the commit of what they were made of waits for it.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +44,8 @@ class Commits:
         member: Proves the membership.
         inputs: Woken when a transaction has ended.
         lost: Asked whether key groups were given to others: then a refusal is final.
+        before: Writes alerts without transactions; must have written them before a commit.
+        transactional: Otherwise this is such a one.
     """
 
     def __init__(
@@ -50,6 +56,9 @@ class Commits:
         inputs: Inputs,
         metrics: WorkerMetrics,
         lost: Callable[[], bool],
+        before: Commits | None = None,
+        *,
+        transactional: bool = True,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -57,13 +66,15 @@ class Commits:
         self._inputs = inputs
         self._metrics = metrics
         self._lost = lost
+        self._before = before
+        self._transactional = transactional
         self._name = settings.instance_id or str(uuid7(clock, Rand()))
         self._transactor: Transactor | None = None
         self._writing: asyncio.Future[None] | None = None
         self._made_topics: set[str] = set()
         self._positions: Positions = {}
         self._exchange: Mapping[int, int] = {}
-        self._alert_ends: dict[str, int] = {}
+        self.alert_ends: dict[str, int] = {} if before is None else before.alert_ends
         self._recommitted_ms = clock.monotonic_ms()
 
     async def start(self) -> None:
@@ -84,7 +95,9 @@ class Commits:
                 buffer_memory=64 << 20,
                 delivery_timeout_ms=30_000,
                 retries=100,
-                transactional_id=f"{settings.group_id}-{self._name}",
+                transactional_id=(
+                    f"{settings.group_id}-{self._name}" if self._transactional else None
+                ),
                 transaction_timeout_ms=settings.transaction_timeout_ms,
             ),
             self._clock,
@@ -105,7 +118,7 @@ class Commits:
     def holds(self, exchange: Mapping[int, int], alerts: Mapping[int, tuple[int, int]]) -> None:
         """Key groups were taken up: where their frames are read, and where the alerts end."""
         self._exchange = exchange
-        self._alert_ends = {str(partition): end for partition, (_, end) in alerts.items()}
+        self._raise_ends({str(partition): end for partition, (_, end) in alerts.items()})
 
     def forget(self, name: str) -> None:
         """An input was made anew: what was committed for it does not count."""
@@ -151,10 +164,18 @@ class Commits:
         self._writing.add_done_callback(lambda _: self._inputs.wake())
 
     async def _write(self, outputs: Outputs, cut: Cut, progress: ProgressRecord | None) -> None:
-        offsets = self._offsets(cut)
-        await self._transact(outputs, offsets, progress)
+        offsets = self._offsets(cut) if self._transactional else {}
+        if self._before is None:
+            await self._transact(outputs, offsets, progress)
+        else:  # an open transaction must not hide what is told meanwhile
+            await self._before.settle()
+            await self._transact(outputs, offsets, None)
+            if progress is not None:
+                await self._before.tell(
+                    msgspec.structs.replace(progress, alerts=dict(self.alert_ends))
+                )
         self._positions.update(cut.positions)
-        self._metrics.commits += 1
+        self._metrics.commits += self._transactional
         self._metrics.alerts += len(cut.made)
         self._metrics.state_records += outputs.state_records
         self._metrics.state_bytes += outputs.state_bytes
@@ -168,7 +189,7 @@ class Commits:
         offsets: dict[TopicPartition, int],
         progress: ProgressRecord | None,
     ) -> None:
-        alert_ends = dict(self._alert_ends)
+        alert_ends = dict(self.alert_ends)
 
         def closing(written: list[Written]) -> list[Outgoing]:
             alert_ends.update(outputs.alert_ends(written))
@@ -202,7 +223,11 @@ class Commits:
                     raise Unavailable("client.broker_fault", reason=str(error)) from error
                 assert isinstance(index, int)
                 outputs.refused(index, str(error))
-        self._alert_ends = alert_ends
+        self._raise_ends(alert_ends)
+
+    def _raise_ends(self, ends: Mapping[str, int]) -> None:
+        for partition, end in ends.items():
+            self.alert_ends[partition] = max(end, self.alert_ends.get(partition, 0))
 
     def _offsets(self, cut: Cut) -> dict[TopicPartition, int]:
         """What the group is told; now and then everything, so that nothing expires."""

@@ -20,21 +20,37 @@ from summit.flow.rules import Rules
 from summit.flow.seeing import Bounds, Member, Seen
 from summit.journal.definition_log import Definition
 from summit.journal.progress import Progress
-from summit.journal.progress_record import GUARANTEE, ProgressRecord, partition_name
+from summit.journal.progress_record import (
+    AT_LEAST_ONCE,
+    EXACTLY_ONCE,
+    ProgressRecord,
+    partition_name,
+)
 from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, LATE_TOPIC, STATE_TOPIC
 from summit.journal.worker_figures import WorkerFigures
 from summit.keyed.keygroups import KEY_GROUPS
 
 _COMPONENTS: Final = (
-    ("collectors", "at_least_once",
+    ("collectors", AT_LEAST_ONCE,
      "answers when an event is durable; a sender that asks again writes it again"),
-    ("inputs", GUARANTEE, "positions are part of the transaction of what was made of the events"),
-    ("exchange", GUARANTEE, "events for key groups of other workers, read committed"),
-    ("rules", GUARANTEE, "unfinished matches are part of the same transaction"),
-    ("alerts", GUARANTEE, "for readers of committed records; an id never changes"),
-    ("deadLetters", GUARANTEE, "part of the same transaction"),
-    ("effects", "at_least_once",
-     "who acts on alerts elsewhere may see one again; its id is the idempotency key"),
+    ("inputs", EXACTLY_ONCE, "positions are one transaction with the state: no event counts twice"),
+    ("exchange", EXACTLY_ONCE, "events for key groups of other workers, read committed"),
+    ("rules", EXACTLY_ONCE, "unfinished matches are part of the same transaction"),
+)  # fmt: skip
+_OUTPUTS: Final = {
+    EXACTLY_ONCE: (
+        ("alerts", EXACTLY_ONCE, "for readers of committed records; an id never changes"),
+        ("deadLetters", EXACTLY_ONCE, "part of the same transaction"),
+    ),
+    AT_LEAST_ONCE: (
+        ("alerts", AT_LEAST_ONCE,
+         "leave before the transaction; after a crash some stand twice, under the same id"),
+        ("deadLetters", AT_LEAST_ONCE, "leave with the alerts"),
+    ),
+}  # fmt: skip
+_EFFECTS: Final = (
+    "effects", AT_LEAST_ONCE,
+    "who acts on alerts elsewhere may see one again; its id is the idempotency key",
 )  # fmt: skip
 _NO_FIGURES: Final = WorkerFigures(id="")
 
@@ -66,11 +82,13 @@ def describe(
     workers = _workers(progress, seen)
     owners = {group: worker for worker in workers for group in worker.groups}
     inputs = _inputs(seen, rules, workers, owners)
-    rows = rule_rows(definitions, rules, [worker.figures for worker in workers], inputs)
+    guarantee = _weakest(workers)
+    figures = [worker.figures for worker in workers]
+    rows = rule_rows(definitions, rules, figures, inputs, guarantee)
     exchange = _exchange(seen, workers)
     description = {
         "at": now_ms,
-        "guarantee": GUARANTEE,
+        "guarantee": guarantee,
         "paused": {"topics": rules.paused_topics.wanted, "rules": list(rules.paused)},
         "inputs": inputs,
         "workers": [_worker_row(worker, inputs) for worker in workers],
@@ -78,7 +96,7 @@ def describe(
         "exchange": exchange,
         "rules": rows,
         "state": _state(seen, workers),
-        "outputs": _outputs(seen),
+        "outputs": _outputs(seen, guarantee),
         "totals": {
             "lag": sum(row["lag"] for row in inputs),
             "eventsPerSec": round(sum(w.figures.events_per_sec for w in workers), 1),
@@ -87,8 +105,8 @@ def describe(
             "alerts": sum(worker.figures.alerts for worker in workers),
         },
         "components": [
-            {"component": name, "guarantee": guarantee, "note": note}
-            for name, guarantee, note in _COMPONENTS
+            {"component": name, "guarantee": given, "note": note}
+            for name, given, note in (*_COMPONENTS, *_OUTPUTS[guarantee], _EFFECTS)
         ],
     }
     return {**description, "warnings": _warnings(description, progress, workers)}
@@ -120,13 +138,19 @@ def _workers(progress: Progress, seen: Seen) -> list[_Worker]:
     return sorted(found, key=lambda worker: worker.id)
 
 
+def _weakest(workers: list[_Worker]) -> str:
+    """What holds for the alerts of all workers together."""
+    told = {worker.told.guarantee for worker in workers if worker.told is not None}
+    return AT_LEAST_ONCE if AT_LEAST_ONCE in told else EXACTLY_ONCE
+
+
 def _worker_row(worker: _Worker, inputs: list[dict[str, Any]]) -> dict[str, Any]:
     figures = worker.figures
     state = "active" if worker.groups else "standby"
     return {
         "id": worker.id, "name": worker.name, "host": worker.host, "pid": figures.pid or None,
         "state": state if figures.restoring is None else "restoring",
-        "guarantee": GUARANTEE,
+        "guarantee": EXACTLY_ONCE if worker.told is None else worker.told.guarantee,
         "restoring": _restoring(figures),
         "keyGroups": spans(worker.groups),
         "keyGroupCount": len(worker.groups),
@@ -206,7 +230,7 @@ def _exchange(seen: Seen, workers: list[_Worker]) -> dict[str, Any]:
         position = seen.positions.get(TopicPartition(EXCHANGE_TOPIC, group), 0)
         lags[group] = max(0, end - max(first, position))
     return {
-        "topic": EXCHANGE_TOPIC, "guarantee": GUARANTEE,
+        "topic": EXCHANGE_TOPIC, "guarantee": EXACTLY_ONCE,
         "lag": sum(lags.values()),
         "partitionsBehind": spans(group for group, lag in lags.items() if lag),
         "events": sum(worker.figures.exchange_events for worker in workers),
@@ -218,7 +242,7 @@ def _state(seen: Seen, workers: list[_Worker]) -> dict[str, Any]:
     events = sum(worker.figures.events for worker in workers)
     written = sum(worker.figures.state_bytes for worker in workers)
     return {
-        "topic": STATE_TOPIC, "guarantee": GUARANTEE,
+        "topic": STATE_TOPIC, "guarantee": EXACTLY_ONCE,
         "bytesOnDisk": seen.state_bytes,
         "recordsWritten": sum(worker.figures.state_records for worker in workers),
         "bytesWritten": written,
@@ -226,7 +250,7 @@ def _state(seen: Seen, workers: list[_Worker]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _outputs(seen: Seen) -> dict[str, Any]:
+def _outputs(seen: Seen, guarantee: str) -> dict[str, Any]:
     # Offsets, not records: the markers of transactions have offsets too.
     letters = [
         {"topic": topic, "offsets": _count(bounds)}
@@ -234,7 +258,7 @@ def _outputs(seen: Seen) -> dict[str, Any]:
         if topic.endswith(SUFFIX) or topic == LATE_TOPIC
     ]
     return {
-        "guarantee": GUARANTEE,
+        "guarantee": guarantee,
         "alerts": {"topic": ALERTS_TOPIC, "offsets": _count(seen.bounds.get(ALERTS_TOPIC, {}))},
         "deadLetters": letters,
     }

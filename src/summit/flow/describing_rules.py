@@ -11,7 +11,6 @@ from summit.documents import validate_pattern
 from summit.flow.rules import Rules
 from summit.journal.definition_log import Definition
 from summit.journal.inputs import TopicFilter, rule_topics
-from summit.journal.progress_record import GUARANTEE
 from summit.journal.worker_figures import RuleFigures, WorkerFigures
 
 
@@ -27,6 +26,7 @@ def rule_rows(
     rules: Rules,
     told: Sequence[WorkerFigures],
     inputs: list[dict[str, Any]],
+    guarantee: str,
 ) -> list[dict[str, Any]]:
     """A row for each rule of the definitions, with what the workers tell of it.
 
@@ -34,6 +34,7 @@ def rule_rows(
         rules: Those that the workers make of them.
         told: The figures of live workers.
         inputs: The rows of the inputs.
+        guarantee: That of the alerts.
     """
     topics = sorted({row["topic"] for row in inputs})
     lowered = {plan.id: plan.topics for plan in rules.plans}
@@ -42,7 +43,8 @@ def rule_rows(
         if definition.kind != "pattern":
             continue
         fault = rules.faulty.get(definition.id)
-        shown = _shown(definition, fault, definition.id in rules.paused, lowered)
+        paused = definition.id in rules.paused
+        shown = _shown(definition, fault, paused, lowered, guarantee)
         reads = [] if shown.reads is None else [t for t in topics if shown.reads.reads(t)]
         figures = [
             worker.rules[definition.id] for worker in told if definition.id in worker.rules
@@ -57,7 +59,11 @@ def _sums(figures: list[RuleFigures]) -> dict[str, int]:
 
 
 def _shown(
-    definition: Definition, fault: str | None, paused: bool, lowered: Mapping[str, tuple[str, ...]]
+    definition: Definition,
+    fault: str | None,
+    paused: bool,
+    lowered: Mapping[str, tuple[str, ...]],
+    guarantee: str,
 ) -> _RuleShown:
     row: dict[str, Any] = {"id": definition.id, "revision": definition.version}
     if fault is not None:
@@ -65,7 +71,7 @@ def _shown(
     plan = validate_pattern(definition.document).plan
     state = "disabled" if not plan.enabled else "paused" if paused else "active"
     row |= {
-        "name": plan.name, "state": state, "guarantee": GUARANTEE,
+        "name": plan.name, "state": state, "guarantee": guarantee,
         "topics": list(rule_topics(plan.topics)),
         "groupBy": [".".join(path) for path in plan.group_by],
         "steps": [step.name for step in plan.steps],

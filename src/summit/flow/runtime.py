@@ -357,6 +357,16 @@ class Runtime:
         self._begin_cut()
         return cut
 
+    def cut_alerts(self) -> Cut:
+        """The alerts since the last cut of either kind, to be written before the others' one."""
+        made, self._made = self._made, []
+        return Cut(made, {}, {}, {}, {}, {}, self._seen(), 0)
+
+    @property
+    def has_alerts(self) -> bool:
+        """Whether the next cut holds alerts."""
+        return bool(self._made)
+
     def _cut_wait(self, name: WaitKey, state: dict[int, list[Record]]) -> None:
         data = self.engine.processor.dump_wait(name)
         if data is not None:

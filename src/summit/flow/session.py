@@ -68,6 +68,7 @@ from summit.journal.topics import (
 from summit.keyed.chunks import chunk_records
 from summit.keyed.keygroups import KEY_GROUPS
 
+_EVENTS_UNCOMMITTED_MAX: Final = 100_000  # so that a transaction ends in time
 _BATCHES_AHEAD: Final = 5  # batches that may wait for the transaction before them
 _POLL_MS: Final = 100  # longest wait for records: rules and topics are looked at in between
 
@@ -115,14 +116,11 @@ class Session:
             ),
             settings.instance_id,
         )
-        self._commits = Commits(
-            settings,
-            clock,
-            self._member,
-            self._inputs,
-            metrics,
-            lambda: bool(self._handover.lost_now()),
-        )
+        self._publishes: Commits | None = None
+        how = (settings, clock, self._member, self._inputs, metrics, self._is_losing)
+        if settings.alerts_leave_at_once:
+            self._publishes = Commits(*how, transactional=False)
+        self._commits = Commits(*how, self._publishes)
         self.teller = Teller(settings, clock, metrics, self._member, self.runtime)
         self._barrier: dict[int, int] = {}
         self._reading: set[str] = set()
@@ -131,7 +129,8 @@ class Session:
         self.rules = Rules([], {}, TopicFilter([]), [])
         self._acting = -1
         self._ends: Positions | None = None
-        self._urgent = False
+        self._urgent = False  # somebody waits for alerts, or for what is to be told
+        self._at_once = False  # that takes a transaction
         self._untold = True  # something that must be told at once
         self._acts: Positions | None = None  # where other rules, or other inputs, began
         self._stale = False  # positions have moved since the last telling
@@ -149,7 +148,7 @@ class Session:
         await self._inputs.start()
         await ensure_topics(self._inputs.admin, [PROGRESS, ALERTS, STATE, EXCHANGE, ACTIVATIONS])
         await self._inputs.look()
-        await self._commits.start()
+        await self._connect()
         self._follow_definitions()
         await self._member.join(EXCHANGE_TOPIC, self._handover, self._inputs.wake)
         while not self._stopping():
@@ -177,10 +176,11 @@ class Session:
         """Leave the group and disconnect; what is not committed will be processed again."""
         self.state = "closed"
         self._handover.close()
-        with suppress(SummitError):
-            await self._commits.settle()
+        await self._settle_all()
         await self._member.leave()
         await self._commits.stop()
+        if self._publishes is not None:
+            await self._publishes.stop()
         await self._inputs.stop()
 
     async def _work(self) -> None:
@@ -211,7 +211,8 @@ class Session:
         if self._idle.rest() and self.runtime.engine.processor.waits_for_time:
             made = self.runtime.advance()
             self.metrics.matches += made
-            self._urgent = self._urgent or made > 0
+            # An event that is late by the clock must not undo what was told already.
+            self._urgent = self._at_once = self._urgent or made > 0
 
     def _idle_ms(self, topic: str) -> int:
         given = self.runtime.engine.processor.rules.stream(topic).idle_ms
@@ -312,8 +313,7 @@ class Session:
         """
         if error is not None:
             get_logger(__name__).warning("worker.begins_anew", code=error.code, error=str(error))
-        with suppress(SummitError):
-            await self._commits.settle()
+        await self._settle_all()
         held = set(self.runtime.held) - set(without) - self._handover.lost_now()
         self.metrics.restarts += 1
         self._aside.take()
@@ -321,7 +321,7 @@ class Session:
 
         async def act() -> None:
             self.runtime.clear()
-            await self._commits.start()
+            await self._connect()
             if held:
                 await self._acquire(held)
             self._member.reread(_exchange_places(self.runtime, held))
@@ -347,7 +347,9 @@ class Session:
         self.metrics.count_events(
             (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks
         )
-        self._urgent = self._urgent or any(map(is_waited_for, records))
+        if any(map(is_waited_for, records)):
+            self._urgent = True
+            self._at_once = self._at_once or self._is_shared()  # others must hear of it
 
     def _take_frames(self) -> bool:
         """Take what other workers have sent; whether there was any."""
@@ -492,14 +494,53 @@ class Session:
 
     # ---- commits ----
 
+    async def _connect(self) -> None:
+        """Connect what writes. Raises: as `Commits.start`."""
+        if self._publishes is not None:
+            await self._publishes.start()
+        await self._commits.start()
+
+    async def _settle_all(self) -> None:
+        """Wait for what is under way, whatever becomes of it."""
+        for commits in (self._commits, self._publishes):
+            with suppress(SummitError):
+                if commits is not None:
+                    await commits.settle()
+
+    def _is_losing(self) -> bool:
+        return bool(self._handover.lost_now())
+
+    def _is_shared(self) -> bool:
+        return len(self.runtime.held) < KEY_GROUPS
+
     async def _commit_if_due(self) -> None:
+        if self._publishes is not None and self._urgent and not self._publishes.under_way:
+            await self._publish(telling=True)
         if self._commits.under_way:
             if self.runtime.events >= self.settings.batch_records * _BATCHES_AHEAD:
                 await self._commits.settle()
             return  # one transaction at a time; the next batch is processed meanwhile
-        now_ms = self._clock.monotonic_ms()
-        if self._urgent or now_ms - self._committed_ms >= self.settings.commit_interval_ms:
-            await self._begin_commit(telling=self._urgent)
+        interval_ms = self.settings.interval_ms(shared=self._is_shared())
+        urgent = self._at_once or (self._urgent and self._publishes is None)
+        if (
+            urgent
+            or self._clock.monotonic_ms() - self._committed_ms >= interval_ms
+            or self.runtime.events >= _EVENTS_UNCOMMITTED_MAX
+        ):
+            await self._begin_commit(telling=urgent)
+
+    async def _publish(self, *, telling: bool) -> None:
+        """Begin to write the alerts and dead letters since the last time, without a transaction.
+
+        Raises: as `Commits.settle`.
+        """
+        assert self._publishes is not None
+        await self._publishes.settle()
+        self._urgent = False
+        cut = self.runtime.cut_alerts()
+        outputs = Outputs(cut, self.runtime.held, self._aside.take(), self._acting)
+        progress = self.teller.progress(cut, self.rules, self._acting) if telling else None
+        await self._publishes.begin(outputs, cut, progress)
 
     async def _commit(self, *, last: bool) -> None:
         """Make durable what was processed; returns when it is.
@@ -514,11 +555,12 @@ class Session:
     async def _begin_commit(self, *, telling: bool) -> None:
         """Begin the transaction of everything since the last one. Raises: as `Commits.settle`."""
         await self._commits.settle()
+        if self._publishes is not None and (self.runtime.has_alerts or not self._aside.is_empty):
+            await self._publish(telling=False)
         now_ms = self._clock.monotonic_ms()
         self._committed_ms = now_ms
-        self._urgent = False
-        shared = len(self.runtime.held) < KEY_GROUPS
-        tell_all = shared and now_ms - self._told_all_ms >= TELL_ALL_MS
+        self._urgent = self._at_once = False
+        tell_all = self._is_shared() and now_ms - self._told_all_ms >= TELL_ALL_MS
         if tell_all:
             self._told_all_ms = now_ms
         cut = self.runtime.cut(tell_all=tell_all)

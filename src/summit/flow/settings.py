@@ -7,6 +7,7 @@ from typing import Literal
 from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.client.addresses import parse_address
+from summit.journal.progress_record import AT_LEAST_ONCE, EXACTLY_ONCE
 
 WORKERS_GROUP = "summit-workers"
 WORKERS_IDLE_MS = 30_000
@@ -22,9 +23,14 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
         start_from: Where a topic is begun that the group has never read, when the worker starts:
             at the first record that is kept, or behind the last. Topics that come into being
             later are always read from their first record.
+        guarantee: `exactly-once`: alerts are part of the transaction of state and positions, which
+            every alert begins. `at-least-once`: alerts and dead letters leave at once, before it,
+            and transactions are fewer; after a crash what was made since the last one is made
+            and written again, with the same ids. State counts every event once in both.
         batch_records: Most records that are matched in one go.
-        commit_interval_ms: Longest time between two commits while records come in; a batch that
-            raised an alert is committed at once.
+        commit_interval_ms: Longest time between two commits while records come in; with
+            `exactly-once` a batch that raised an alert is committed at once. None = 100, and with
+            `at-least-once` 1,000 for a worker that has no others beside it.
         progress_interval_ms: Longest time until progress is told while records come in.
         topics_refresh_ms: How soon new topics and partitions are noticed.
         idle_ms: After so long a silence a partition holds back no timer and no waiting event of
@@ -44,8 +50,9 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
     name: str = "summit-worker"
     group_id: str = WORKERS_GROUP
     start_from: Literal["earliest", "latest"] = "earliest"
+    guarantee: Literal["exactly-once", "at-least-once"] = "exactly-once"
     batch_records: int = 4_000
-    commit_interval_ms: int = 100
+    commit_interval_ms: int | None = None
     progress_interval_ms: int = 250
     topics_refresh_ms: int = 1_000
     idle_ms: int = WORKERS_IDLE_MS
@@ -63,10 +70,31 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
         texts = items.split(",") if isinstance(items, str) else items
         return [parse_address(text) for text in texts if text.strip()]
 
+    @property
+    def alerts_leave_at_once(self) -> bool:
+        """Whether alerts leave before the transaction of what they were made of."""
+        return self.guarantee == "at-least-once"
+
+    @property
+    def guarantee_told(self) -> str:
+        """The guarantee by the name of the wire."""
+        return AT_LEAST_ONCE if self.alerts_leave_at_once else EXACTLY_ONCE
+
+    def interval_ms(self, *, shared: bool) -> int:
+        """Longest time between two commits.
+
+        Args:
+            shared: Other workers wait for what a commit tells them.
+        """
+        if self.commit_interval_ms is not None:
+            return self.commit_interval_ms
+        return 1_000 if self.alerts_leave_at_once and not shared else 100
+
     def check(self) -> None:
         for field in ("batch_records", "commit_interval_ms", "topics_refresh_ms", "idle_ms",
                       "retry_backoff_max_ms", "progress_interval_ms"):  # fmt: skip
-            if getattr(self, field) < 1:
+            value = getattr(self, field)
+            if value is not None and value < 1:
                 raise Invalid("config.invalid", reason=f"{field} must be 1 or more", pointer="")
         if self.transaction_timeout_ms < 1_000:
             raise Invalid(

@@ -85,6 +85,7 @@ class Teller:
             definitions=definitions,
             reads=rules.filter.wanted,
             runs=self._runtime.engine.processor.live_runs,
+            guarantee=self._settings.guarantee_told,
             at=self._clock.now_ms(),
             figures=self._figures_told() if self._is_time else None,
         )
@@ -95,6 +96,7 @@ class Teller:
             worker=self._settings.name,
             definitions=definitions,
             reads=rules.filter.wanted,
+            guarantee=self._settings.guarantee_told,
             at=self._clock.now_ms(),
             figures=self._figures_told(),
         )

@@ -16,15 +16,15 @@ from summit.flow.session import Session
 from summit.flow.settings import WorkerSettings
 from summit.flow.telling import worker_id
 from summit.journal.definitions import Definitions
-from summit.journal.progress_record import GUARANTEE
 from summit.journal.worker_figures import WorkerFigures
 
 
 class Worker:
     """Joins the group and works on its share; one loop's. Also `async with`.
 
-    Exactly once: positions, alerts and the state of unfinished matches in one transaction
-    Whoever takes over goes on from the last one.
+    Positions and the state of unfinished matches are one transaction, and whoever takes over goes
+    on from the last one: every event counts once. Alerts are part of it, or leave before it
+    (`WorkerSettings.guarantee`).
 
     Args:
         settings: A `WorkerSettings`, or a mapping with its names.
@@ -129,7 +129,7 @@ class Worker:
         if session is not None:
             runtime = session.runtime
             matcher = runtime.engine.processor
-            status["guarantee"] = GUARANTEE
+            status["guarantee"] = self.settings.guarantee_told
             status["keyGroups"] = len(runtime.held)
             status["rules"] = len(session.rules.plans)
             status["faultyRules"] = dict(session.rules.faulty)

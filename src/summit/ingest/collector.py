@@ -33,6 +33,7 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
         accepted: Events that the broker acknowledged.
         rejected: Events that were refused or went to the dead letters.
         bytes: Bytes of accepted events.
+        guarantee: `exactly_once`, or `at_least_once`: a sender that got no answer sends again.
         last_error: The last thing that went wrong, and when (milliseconds since 1970 UTC).
         details: What only this type has.
     """
@@ -45,6 +46,7 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     accepted: int
     rejected: int
     bytes: int
+    guarantee: str
     last_error: str | None
     last_error_at: int | None
     details: dict[str, Any]
@@ -60,6 +62,7 @@ class Collector(ABC):
     """
 
     type: str = ""
+    guarantee: str = "at_least_once"
 
     def __init__(
         self,
@@ -176,6 +179,7 @@ class Collector(ABC):
             accepted=self._accepted,
             rejected=self._rejected,
             bytes=self._bytes,
+            guarantee=self.guarantee,
             last_error=self._last_error,
             last_error_at=self._last_error_at,
             details=self._details(),

@@ -10,7 +10,7 @@ Part of the transaction that it tells of, so it never claims more than is done.
      "alerts": {"0": 17},             alerts topic: its alerts stand below this offset
      "definitions": 9,                definitions topic: everything below has acted
      "reads": ["*"],                  names and globs of the topics that rules read
-     "guarantee": "exactly_once",
+     "guarantee": "exactly_once",      or "at_least_once": of its alerts and dead letters
      "runs": 4,                       unfinished matches
      "figures": {…}}                  see `worker_figures.py`; at most once a second
 
@@ -30,7 +30,8 @@ from summit.journal.worker_figures import WorkerFigures
 
 PROGRESS_VERSION: Final = 1
 Positions = dict[str, int]
-GUARANTEE: Final = "exactly_once"  # what workers give; there is no cheaper one yet
+EXACTLY_ONCE: Final = "exactly_once"
+AT_LEAST_ONCE: Final = "at_least_once"
 
 
 class ProgressRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -43,7 +44,7 @@ class ProgressRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     alerts: Positions = {}
     definitions: int = 0
     reads: list[str] = []
-    guarantee: str = GUARANTEE
+    guarantee: str = EXACTLY_ONCE
     runs: int = 0
     at: int = 0
     version: int = PROGRESS_VERSION

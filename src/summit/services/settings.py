@@ -7,13 +7,11 @@ before BOOTSTRAP_SERVERS. SUMMIT_BROKER__DURABILITY and the like set one field o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from summit.base.config import Config, environment, load_toml, resolve
 from summit.base.errors import Invalid
-from summit.broker.settings import BrokerSettings
 
 CONFIG_FILE = "summit.toml"
 GUIDE_NAMES = frozenset(
@@ -68,21 +66,6 @@ def service_settings(
     )  # fmt: skip
 
 
-def broker_settings(flags: Mapping[str, Any]) -> BrokerSettings:
-    """Settings of an embedded broker."""
-    env = environment()
-    values: dict[str, Any] = {"auto_create_topics": True}
-    values.update(load_toml(CONFIG_FILE).get("broker", {}))
-    if "BROKER_ID" in env:
-        values["broker_id"] = broker_id(env["BROKER_ID"])
-    if env.get("LOG_DIR"):
-        values["log_dirs"] = [part for part in env["LOG_DIR"].split(",") if part]
-    return resolve(
-        BrokerSettings, "broker", flags=flags, env=env, file={"broker": values},
-        aliases={"DATA_DIR": "data_dir", "BROKER_PORT": "port"},
-    )  # fmt: skip
-
-
 def without_settings(env: Mapping[str, str]) -> dict[str, str]:
     """An environment without the names that set anything of ours.
 
@@ -94,18 +77,6 @@ def without_settings(env: Mapping[str, str]) -> dict[str, str]:
         for name, text in env.items()
         if name not in GUIDE_NAMES and not name.startswith("SUMMIT_")
     }
-
-
-def broker_id(text: str) -> int:
-    """A broker id: a plain number, or a pod name that ends in one (`summit-0`).
-
-    >>> broker_id("3"), broker_id("summit-broker-12")
-    (3, 12)
-    """
-    found = re.search(r"(\d+)$", text.strip())
-    if found is None:
-        raise _wrong(f"BROKER_ID '{text}' does not end in a number", "/brokerId")
-    return int(found[1])
 
 
 def bootstrap_servers(flag: str | None, *, default: str | None) -> list[str]:

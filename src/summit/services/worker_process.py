@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from summit.flow.settings import WorkerSettings
@@ -20,14 +20,12 @@ class WorkerProcess:
 
     def __init__(
         self,
-        servers: Sequence[str],
-        instance_id: str | None = None,
+        settings: WorkerSettings,
         *,
         metrics_port: int | None = None,
         metrics_host: str = "127.0.0.1",
     ) -> None:
-        self._servers = list(servers)
-        self._instance_id = instance_id
+        self._settings = settings
         self._listens = metrics_port is not None
         self._place = (metrics_host, metrics_port or 0)
         self._web: Any = None
@@ -37,8 +35,7 @@ class WorkerProcess:
     async def start(self) -> None:
         """Join the other workers; returns when it is a member, active or standing by."""
         self._failure = asyncio.get_running_loop().create_future()
-        settings = WorkerSettings(bootstrap_servers=self._servers, instance_id=self._instance_id)
-        self._worker = Worker(settings, on_failed=self._fail)
+        self._worker = Worker(self._settings, on_failed=self._fail)
         if self._listens:
             from summit.services.worker_port import worker_port
 
@@ -60,7 +57,7 @@ class WorkerProcess:
 
     def addresses(self) -> Mapping[str, Any]:
         """`broker`: whom it dials; `metrics`: where it listens, if it does."""
-        addresses = {"broker": ",".join(self._servers)}
+        addresses = {"broker": ",".join(self._settings.servers)}
         if self._web is not None:
             addresses["metrics"] = f"http://{self._web.address}"
         return addresses

@@ -61,6 +61,7 @@ class FileCollector(Collector):
     """
 
     type = "file"
+    guarantee = "exactly_once"
 
     def __init__(
         self,

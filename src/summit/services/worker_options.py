@@ -1,0 +1,22 @@
+"""Where a worker's settings come from; apart, so that others need not load what workers do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from summit.base.config import environment, load_toml, resolve
+from summit.flow.settings import WorkerSettings
+from summit.services.settings import CONFIG_FILE
+
+
+def worker_settings(servers: Sequence[str], flags: Mapping[str, Any]) -> WorkerSettings:
+    """Settings of a worker: section `worker`, `SUMMIT_WORKER__*`.
+
+    Args:
+        servers: The brokers to dial.
+    """
+    return resolve(
+        WorkerSettings, "worker", flags={"bootstrap_servers": list(servers), **flags},
+        env=environment(), file=load_toml(CONFIG_FILE),
+    )  # fmt: skip
