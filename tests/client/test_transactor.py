@@ -198,3 +198,35 @@ def test_partitions_go_only_when_their_owner_has_finished() -> None:
         await two.leave()
 
     run(work)
+
+
+def test_without_a_name_records_are_readable_at_once() -> None:
+    async def run() -> None:
+        async with MessageBroker.in_memory() as broker:
+            await broker.create_topic({"name": "out", "partitions": 1})
+            plain = Transactor(ProducerConfig(bootstrap_servers=[broker.address]), SystemClock())
+            await plain.start()
+            try:
+                told: list[Written] = []
+
+                def closing(written: list[Written]) -> list[Outgoing]:
+                    told.extend(written)
+                    return [Outgoing("out", None, b"last", 0)]
+
+                watched = [Outgoing("out", None, b"%d" % n, 0) for n in range(3)]
+                written = await plain.write(watched, [], {FIRST: 7}, None, closing)
+                assert written == told == [Written(0, n) for n in range(3)]
+                big = [Outgoing("out", None, b"x" * 2_000_000, 0), watched[0]]
+                with pytest.raises(Invalid) as refused:
+                    await plain.write(big, [], {}, None, nothing)
+                assert refused.value.details["index"] == 0
+                assert await plain.write(watched, [], {}, None, nothing)
+            finally:
+                await plain.stop()
+            config = {"bootstrapServers": [broker.address], "groupId": "t"}
+            async with StreamConsumer({**config, "isolationLevel": "read_committed"}) as consumer:
+                await consumer.assign({TopicPartition("out", 0): 0})
+                values = [record.value for record in await consumer.poll(1_000)]
+            assert values[:4] == [b"0", b"1", b"2", b"last"]
+
+    asyncio.run(run())

@@ -1,5 +1,7 @@
 """Where the services' settings come from, the guide's names included."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from summit.base.errors import Invalid
 from summit.services.broker_options import broker_settings
 from summit.services.settings import bootstrap_servers, service_settings
+from summit.services.worker_options import worker_settings
 
 NAMES = ("PORT", "BROKER_HOST", "BROKER_PORT", "DATA_DIR", "LOG_DIR", "BROKER_ID",
          "BOOTSTRAP_SERVERS", "SUMMIT_BOOTSTRAP_SERVERS")  # fmt: skip
@@ -42,6 +45,31 @@ def test_wrong_values_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, va
     monkeypatch.setenv(name, value)
     with pytest.raises(Invalid):
         service_settings("streaming", 3000, {})
+
+
+def test_a_worker_s_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert worker_settings(["a:1"], {"guarantee": None}).guarantee_told == "exactly_once"
+    (tmp_path / "summit.toml").write_text('[worker]\nguarantee = "at-least-once"\n')
+    cheap = worker_settings(["a:1"], {"instance_id": "one"})
+    assert (cheap.guarantee_told, cheap.servers, cheap.instance_id) == (
+        "at_least_once", ["a:1"], "one"
+    )  # fmt: skip
+    assert (cheap.interval_ms(shared=False), cheap.interval_ms(shared=True)) == (1_000, 100)
+    monkeypatch.setenv("SUMMIT_WORKER__COMMIT_INTERVAL_MS", "50")
+    assert worker_settings(["a:1"], {}).interval_ms(shared=False) == 50
+    assert worker_settings(["a:1"], {"guarantee": "exactly-once"}).guarantee == "exactly-once"
+    monkeypatch.setenv("SUMMIT_WORKER__GUARANTEE", "at-most-once")
+    with pytest.raises(Invalid, match="guarantee"):
+        worker_settings(["a:1"], {})
+
+
+def test_a_worker_does_not_load_the_broker() -> None:
+    code = (
+        "import sys, summit.services.worker_process, summit.services.worker_options;"
+        "print(*[m for m in sys.modules if m.startswith(('summit.broker', 'summit.log.'))])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
 
 
 def test_the_embedded_broker_by_the_guide_s_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,7 +175,13 @@ class Transactor:
         written: list[Written] = [Written(-1, -1)] * len(records)
         self._forget_refused()
         for index, record in enumerate(records):
-            self._produce_one(record, partial(self._reported, written, index), deadline_ms)
+            try:
+                self._produce_one(record, partial(self._reported, written, index), deadline_ms)
+            except self._library.KafkaException as error:  # larger than any request may be
+                fault = translate(error, topic=record.topic)
+                if not isinstance(fault, Invalid):
+                    raise
+                self._refused = self._refused or (index, fault)
             if index % _POLL_EVERY == 0:
                 self._handle.poll(0)
         left = self._handle.flush(self._left(deadline_ms))
