@@ -8,7 +8,10 @@ from base64 import b64decode
 from typing import Any
 
 import pytest
+from tests.flow.test_replay import replayed, written
 from tests.flow.world import T0, failure, five_failures, read_topic, until, world
+
+from summit.alerts import encode_alert
 
 MASK = {
     "kind": "transformation", "id": "hide", "eventType": "*",
@@ -80,6 +83,29 @@ def test_events_are_filtered_changed_enriched_and_routed(each_backend: list[str]
             assert stage["routed"] == {"office": 5, "rest": 1}
             assert stage["enriched"] == {"found": 5, "miss": 1}
             assert w.alerts.view.folded == 0
+
+    asyncio.run(run())
+
+
+def test_a_replay_goes_through_the_stage_of_its_day(servers: list[str]) -> None:
+    async def run() -> None:
+        async with world(servers) as w:
+            worker = await w.start_worker()
+            rule = office_failures()
+            rule["groupBy"] = ["user"]
+            await w.apply(NO_PROBES, MASK, ASSETS, OFFICE, rule)
+            await w.settle(await w.send(*(raw(n / 10) for n in range(12))))
+            await w.apply({**NO_PROBES, "where": 'ip == "c" || address == "c"'})
+            await w.settle(await w.send(*(raw(2 + n / 10, agent="probe") for n in range(12))))
+            offset = await w.definitions.delete("transformation", "hide")
+            await w.alerts.wait_active(offset, 20_000)
+            alerts = await w.settle(await w.send(*(raw(4 + n / 10) for n in range(12))))
+            await worker.stop()
+            assert len(alerts) == 4
+            found, _ = await replayed(w)
+            assert [encode_alert(alert) for alert in found] == await written(w)
+            now, _ = await replayed(w, rules="current")
+            assert now == []
 
     asyncio.run(run())
 
