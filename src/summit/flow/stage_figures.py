@@ -50,6 +50,14 @@ class StageFigures:
         for rule in rules:
             self.routed[rule] = self.routed.get(rule, 0) + 1
 
+    def totals(self) -> dict[str, int]:
+        """Over all rules, by the names of `WorkerFigures`."""
+        return {
+            "filtered": sum(self.filtered.values()), "dropped": sum(self.dropped.values()),
+            "transformed": self.transformed, "enriched": self.enriched.get("found", 0),
+            "routed": sum(self.routed.values()), "stage_faults": sum(self.faults.values()),
+        }  # fmt: skip
+
     def as_dict(self) -> dict[str, Any]:
         """By the names of the wire."""
         return {

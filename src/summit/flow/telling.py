@@ -131,6 +131,7 @@ class Teller:
             skipped=sum(metrics.skipped.values()),
             undeliverable=metrics.undeliverable,
             late=metrics.late,
+            **metrics.stage.totals(),
             commits=metrics.commits,
             aborts=metrics.aborts,
             restarts=metrics.restarts,

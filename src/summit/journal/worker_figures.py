@@ -47,6 +47,10 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     Attributes:
         rejected, skipped: Records put into dead letters; counted only.
         late: Events whose time was closed.
+        filtered, dropped: Events that a filter stopped; that a rule with `onError: drop` refused.
+        transformed, enriched, routed: Events changed; look-ups that found something; events sent
+            by routes.
+        stage_faults: Events on which a transformation or an enrichment has failed.
         commits, aborts: Transactions that were committed; that the brokers refused cleanly.
         restarts: How often everything was begun anew from what was committed.
         commit_wait_ms: Time in which nothing was processed because a commit was waited for.
@@ -74,6 +78,12 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     skipped: int = 0
     undeliverable: int = 0
     late: int = 0
+    filtered: int = 0
+    dropped: int = 0
+    transformed: int = 0
+    enriched: int = 0
+    routed: int = 0
+    stage_faults: int = 0
     commits: int = 0
     aborts: int = 0
     restarts: int = 0
