@@ -35,7 +35,7 @@ def test_kinds(document: dict[str, Any], kind: type) -> None:
     ("kind", "code", "text"),
     [
         ("query", "kind.not_available", "/kind: documents of kind 'query' are not available yet"),
-        ("correlation", "kind.not_available", "available: pattern, stream, collector"),
+        ("query", "kind.not_available", "available: pattern, correlation, stream, collector"),
         ("notification", "kind.not_available", "not available yet"),
         ("patern", "kind.unknown", "there is no kind 'patern' (did you mean 'pattern'?)"),
         ("querry", "kind.unknown", "(did you mean 'query'?)"),

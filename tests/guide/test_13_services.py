@@ -138,7 +138,6 @@ def test_correlation_health(services: Services) -> None:
     assert {"status", "version"} <= set(body)
 
 
-@later("correlation rules come with the correlator")
 def test_correlation_rules(services: Services) -> None:
     rule = {
         "id": "user-session-correlation",
@@ -168,7 +167,6 @@ def test_analytics_queries(services: Services) -> None:
     assert reply.json()["query"] == "login-metrics"
 
 
-@later("correlated groups come with the correlator")
 def test_correlated_events(services: Services) -> None:
     reply = services.correlation.get("/api/correlation/events")
     assert reply.status_code == 200

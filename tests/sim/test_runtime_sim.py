@@ -22,7 +22,8 @@ from summit.client.types import ConsumerRecord
 from summit.documents import validate_pattern
 from summit.documents.plan import PatternPlan
 from summit.documents.stream import StreamPlan
-from summit.flow.engine import Engine, Made
+from summit.flow.engine import Engine
+from summit.flow.findings import Made
 from summit.flow.outputs import Outputs
 from summit.flow.placement import carrier
 from summit.flow.runtime import Runtime

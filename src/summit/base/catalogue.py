@@ -10,6 +10,7 @@ from __future__ import annotations
 from summit.base.catalogue_alerts import ALERT_ROWS
 from summit.base.catalogue_enrich import ENRICH_ROWS
 from summit.base.catalogue_formats import FORMAT_ROWS
+from summit.base.catalogue_rules import RULE_ROWS
 from summit.base.catalogue_streams import STREAM_ROWS
 from summit.base.error_spec import ErrorSpec
 
@@ -373,19 +374,9 @@ _ROWS = (
               "{subject}: {first}{more}", "Use one of: {known}."),
     ErrorSpec("kind.not_available", "Invalid", 400, None, False,
               "{subject}: {first}{more}", "Available now: {available}."),
-    ErrorSpec("pattern.not_available", "Invalid", 400, None, False,
-              "{subject}: {first}{more}", "Leave the field out, or say it in another way."),
     ErrorSpec("stream.not_available", "Invalid", 400, None, False,
               "{subject}: {first}{more}", "Leave the field out."),
     # ---- cep ----
-    ErrorSpec("pattern.steps", "Invalid", 400, None, False,
-              "step '{step}': {reason}", "Correct the step; the pattern page shows what goes together."),
-    ErrorSpec("pattern.state", "Corrupt", 500, None, False,
-              "the saved state of a pattern cannot be read: {reason}",
-              "Run the version that wrote it; or rebuild it from the events instead of its saved state."),
-    ErrorSpec("correlation.state", "Corrupt", 500, None, False,
-              "the saved state of a correlation cannot be read: {reason}",
-              "Run the version that wrote it; or begin anew without its saved state."),
     # ---- alerts, journal, flow ----
     ErrorSpec("journal.state", "Corrupt", 500, None, False,
               "a record of _summit.state cannot be read: {reason}",
@@ -569,8 +560,6 @@ _ROWS = (
               "the service cannot do it now: {reason}", "Try again in a moment."),
     ErrorSpec("service.refused", "Invalid", 400, None, False, "{reason}", "{action}."),
     ErrorSpec("service.not_found", "Invalid", 404, None, False, "{reason}", "{action}."),
-    ErrorSpec("pattern.unknown", "Invalid", 404, None, False,
-              "no pattern '{id}'", "List the patterns with GET /api/patterns."),
     ErrorSpec("event.invalid", "Invalid", 400, None, False,
               "{reason}", "Send a JSON object with at least an eventType."),
     ErrorSpec("event.not_stored_yet", "Unavailable", 503, None, True,
@@ -579,15 +568,12 @@ _ROWS = (
     ErrorSpec("event.not_matched_yet", "Unavailable", 503, None, True,
               "event {event_id} is stored, but no worker has matched it within {timeout_ms} ms",
               "Start a worker (summit worker), then repeat it with the same eventId."),
-    ErrorSpec("rules.none", "Invalid", 400, None, False,
-              "no rules found in {places}", "Name a YAML or JSON file, or a folder of them."),
-    ErrorSpec("rules.kind_needed", "Invalid", 400, None, False,
-              "several rules have the id '{rule}': {kinds}", "Say which with --kind."),
     ErrorSpec("detect.no_events", "Invalid", 400, None, False,
               "none of {lines} lines is an event; the last: {reason}", "Name the right --format."),
     ErrorSpec("file.unreadable", "Invalid", 400, None, False,
               "cannot read {path}: {reason}", "Check the name and its permissions."),
     *ALERT_ROWS, *ENRICH_ROWS,
+    *RULE_ROWS,
     *FORMAT_ROWS,
     *STREAM_ROWS,
 )  # fmt: skip

@@ -84,6 +84,8 @@ PATTERN_TEXT_CHARS_MAX: Final = 4_096  # characters of a title or description
 TEST_EVENTS_MAX: Final = 100_000  # events of one test of a rule
 
 # ---- alerts, journal, flow ----
+CORRELATED_VIEW_COUNT_MAX: Final = 10_000  # groups in the view of a service; older ones leave it
+CORRELATED_VIEW_BYTES_MAX: Final = 64 << 20  # bytes of their JSON
 ALERT_VIEW_COUNT_MAX: Final = 100_000  # alerts in the view of a service; older ones leave it
 ALERT_VIEW_BYTES_MAX: Final = 256 << 20  # bytes of their JSON; keeps the view inside a small node
 ALERT_PAGE_MAX: Final = 10_000  # alerts of one query's page

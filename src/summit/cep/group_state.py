@@ -21,7 +21,7 @@ import msgspec
 
 from summit.base.errors import Corrupt
 from summit.cep.groups import Group
-from summit.keyed.captured import EventRef
+from summit.keyed.captured import EventRef, Move
 
 GROUP_STATE_VERSION: Final = 1
 
@@ -64,6 +64,25 @@ def load_groups(data: bytes, version: int) -> list[Group]:
         return [_group(row, base, places) for row in rows]
     except (msgspec.MsgspecError, IndexError) as error:
         raise Corrupt("correlation.state", reason=str(error)) from error
+
+
+def move_groups(data: bytes, version: int, move: Move) -> bytes:
+    """The same groups with their events at the places where another cluster has them.
+
+    Raises: as `load_groups`.
+    """
+    groups = load_groups(data, version)
+    for group in groups:
+        group.events = [_moved(event, move) for event in group.events]
+    return dump_groups(groups)
+
+
+def _moved(event: EventRef, move: Move) -> EventRef:
+    offset, source = move(event.topic, event.partition, event.offset, event.src)
+    return EventRef(
+        event.topic, event.partition, offset, source, event.timestamp_ms, event.taken_ms,
+        event.value, event.projection,
+    )  # fmt: skip
 
 
 def _group(row: _GroupRow, base: int, places: list[tuple[str, int]]) -> Group:

@@ -1,6 +1,7 @@
 """Documents: what users write in JSON or YAML, checked with pointers and lowered to plans."""
 
 from summit.documents.collector import CollectorDocument, validate_collector
+from summit.documents.correlation import CorrelationDocument, validate_correlation
 from summit.documents.document import Document, validate_document
 from summit.documents.enrichment import EnrichmentDocument, validate_enrichment
 from summit.documents.event_pattern import (
@@ -22,6 +23,7 @@ from summit.documents.transformation import TransformationDocument, validate_tra
 __all__ = [
     "FLOW_ID",
     "CollectorDocument",
+    "CorrelationDocument",
     "Document",
     "EnrichmentDocument",
     "EventAction",
@@ -43,6 +45,7 @@ __all__ = [
     "lower_pattern",
     "parse_documents",
     "validate_collector",
+    "validate_correlation",
     "validate_document",
     "validate_enrichment",
     "validate_filter",

@@ -11,9 +11,10 @@ from typing import Final
 from summit.documents.plan import AfterMatchKind, Contiguity, Relation
 
 KINDS: Final = (
-    "pattern", "stream", "collector", "flow", "filter", "transformation", "enrichment", "route",
+    "pattern", "correlation", "stream", "collector", "flow",
+    "filter", "transformation", "enrichment", "route",
 )  # fmt: skip
-KINDS_LATER: Final = ("correlation", "query", "notification")
+KINDS_LATER: Final = ("query", "notification")
 
 RELATIONS: Final[tuple[Relation, ...]] = (
     "next", "followedBy", "followedByAny", "notNext", "notFollowedBy",

@@ -75,6 +75,7 @@ class CorrelationPlan:
     require_types: tuple[str, ...] = ()
     groups_max: int = _GROUPS_DEFAULT
     events_max: int = _EVENTS_DEFAULT
+    enabled: bool = True
     state_id: str = ""
 
 
@@ -129,7 +130,7 @@ def validate_correlation(values: Mapping[str, Any], *, source: str = "") -> Corr
     assert head.id is not None
     plan = CorrelationPlan(
         head.id, head.name or head.id, keys, types, section.texts("topics"), window_ms, gap_ms,
-        min_events, most, caps, tuple(sorted(required)), *limits,
+        min_events, most, caps, tuple(sorted(required)), *limits, head.enabled,
     )  # fmt: skip
     plan = replace(plan, state_id=_state_id(plan))
     return CorrelationDocument(values, head.id, head.enabled, plan)
@@ -219,7 +220,7 @@ def _limits(section: Section) -> tuple[int, int]:
 def _state_id(plan: CorrelationPlan) -> str:
     """Over what decides which events make a group: not its name, nor how many are kept."""
     meaning = asdict(plan)
-    for word in ("name", "groups_max", "events_max", "state_id"):
+    for word in ("name", "groups_max", "events_max", "enabled", "state_id"):
         del meaning[word]
     meaning["types"] = None if plan.types is None else sorted(plan.types)
     meaning["topics"] = sorted(plan.topics)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from summit.base.config import nearest
 from summit.documents.available import KINDS, KINDS_LATER
 from summit.documents.collector import CollectorDocument, validate_collector
+from summit.documents.correlation import CorrelationDocument, validate_correlation
 from summit.documents.enrichment import EnrichmentDocument, validate_enrichment
 from summit.documents.filter import FilterDocument, validate_filter
 from summit.documents.flow import FlowDocument, validate_flow
@@ -19,12 +20,13 @@ from summit.documents.stream import StreamDocument, validate_stream
 from summit.documents.transformation import TransformationDocument, validate_transformation
 
 Document = (
-    PatternDocument | StreamDocument | CollectorDocument | FlowDocument
+    PatternDocument | CorrelationDocument | StreamDocument | CollectorDocument | FlowDocument
     | FilterDocument | TransformationDocument | EnrichmentDocument | RouteDocument
 )  # fmt: skip
 
 _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
     "pattern": validate_pattern,
+    "correlation": validate_correlation,
     "stream": validate_stream,
     "collector": validate_collector,
     "flow": validate_flow,

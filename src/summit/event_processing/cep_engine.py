@@ -12,7 +12,8 @@ from summit.documents import PatternDocument, validate_pattern
 from summit.documents.event_pattern import EventPattern
 from summit.event_processing.sequence import make_sequence
 from summit.events.event import event_bytes
-from summit.flow.engine import Engine, Made
+from summit.flow.engine import Engine
+from summit.flow.findings import Made
 from summit.flow.trying import Tried, try_pattern
 from summit.keyed.chunks import Chunk
 

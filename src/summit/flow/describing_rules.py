@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from summit.documents import validate_pattern
+from summit.documents.plan import PatternPlan
+from summit.flow.kinds import RULE_KINDS, Plan, prepare, rule_id
 from summit.flow.rules import Rules
 from summit.journal.definition_log import Definition
 from summit.journal.inputs import TopicFilter, rule_topics
@@ -37,17 +38,18 @@ def rule_rows(
         guarantee: That of the alerts.
     """
     topics = sorted({row["topic"] for row in inputs})
-    lowered = {plan.id: plan.topics for plan in rules.plans}
+    lowered = {prepare(plan).id: plan.topics for plan in rules.plans}
     rows = []
     for definition in sorted(definitions, key=lambda each: each.id):
-        if definition.kind != "pattern":
+        if definition.kind not in RULE_KINDS:
             continue
-        fault = rules.faulty.get(definition.id)
-        paused = definition.id in rules.paused
+        name = rule_id(definition.kind, definition.id)
+        fault = rules.faulty.get(name)
+        paused = name in rules.paused
         shown = _shown(definition, fault, paused, lowered, guarantee)
         reads = [] if shown.reads is None else [t for t in topics if shown.reads.reads(t)]
         figures = [
-            worker.rules[definition.id] for worker in told if definition.id in worker.rules
+            worker.rules[name] for worker in told if name in worker.rules
         ]  # fmt: skip
         rows.append({**shown.row, "reads": reads, **_sums(figures)})
     return rows
@@ -65,18 +67,28 @@ def _shown(
     lowered: Mapping[str, tuple[str, ...]],
     guarantee: str,
 ) -> _RuleShown:
-    row: dict[str, Any] = {"id": definition.id, "revision": definition.version}
+    row: dict[str, Any] = {
+        "id": definition.id, "kind": definition.kind, "revision": definition.version
+    }  # fmt: skip
     if fault is not None:
         return _RuleShown({**row, "state": "faulty", "reason": fault}, None)
-    plan = validate_pattern(definition.document).plan
+    plan: Plan = RULE_KINDS[definition.kind].validate(definition.document).plan
+    rule = prepare(plan)
     state = "disabled" if not plan.enabled else "paused" if paused else "active"
     row |= {
         "name": plan.name, "state": state, "guarantee": guarantee,
         "topics": list(rule_topics(plan.topics)),
-        "groupBy": [".".join(path) for path in plan.group_by],
-        "steps": [step.name for step in plan.steps],
-        "limits": {"keys": plan.limits.keys, "runsPerKey": plan.limits.runs_per_key},
+        "groupBy": [".".join(path) for path in rule.group_by],
+        **_meaning(plan),
     }  # fmt: skip
     if not plan.enabled:
         return _RuleShown(row, None)
-    return _RuleShown(row, TopicFilter(rule_topics(lowered.get(plan.id, plan.topics))))
+    return _RuleShown(row, TopicFilter(rule_topics(lowered.get(rule.id, plan.topics))))
+
+
+def _meaning(plan: Plan) -> dict[str, Any]:
+    """What is told of a rule of each kind alone."""
+    if isinstance(plan, PatternPlan):
+        limits = {"keys": plan.limits.keys, "runsPerKey": plan.limits.runs_per_key}
+        return {"steps": [step.name for step in plan.steps], "limits": limits}
+    return {"steps": [], "limits": {"groups": plan.groups_max, "events": plan.events_max}}

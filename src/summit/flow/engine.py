@@ -9,35 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
-from summit.alerts import Alert, CapturedEvent, Found, make_alert
-from summit.cep.match import Match
-from summit.cep.rules import compile_rules
-from summit.documents.plan import PatternPlan
+from summit.client.transactor import Outgoing
 from summit.documents.stream import StreamPlan
-from summit.keyed.captured import EventRef
+from summit.flow.findings import Made, findings_of
+from summit.flow.kinds import Plan, prepare
 from summit.keyed.chunks import Chunk
 from summit.keyed.keys import Key, many_key, one_key
 from summit.keyed.outputs import Applied as Taken
 from summit.keyed.outputs import Late, Rejected, Remote, StateKey
 from summit.keyed.processor import Processor
+from summit.keyed.ruleset import make_rule_set
 from summit.keyed.waiting import WaitKey
-
-_decode = msgspec.json.Decoder().decode
-
-
-class Made(NamedTuple):
-    """An alert and the match it was made of."""
-
-    alert: Alert
-    match: Match
 
 
 class Applied(NamedTuple):
-    """What a batch gave, each list in order; the others as in `Processor.apply`."""
+    """What a batch gave, each list in order; the others as in `Processor.apply`.
+
+    Attributes:
+        made: Alerts.
+        records: For other topics: what correlations tell.
+    """
 
     made: list[Made]
+    records: list[Outgoing]
     rejected: list[Rejected]
     late: list[Late]
     remote: list[Remote]
@@ -54,17 +48,17 @@ class Engine:
 
     def __init__(self, topic_id: Callable[[str], str] = str) -> None:
         self._topic_id = topic_id
-        self._plans: dict[str, PatternPlan] = {}
-        self.processor = Processor(compile_rules([]))
+        self._plans: dict[str, Plan] = {}
+        self.processor = Processor(make_rule_set([]))
 
     @property
-    def plans(self) -> list[PatternPlan]:
-        """The active rules, in the order of their ids."""
+    def plans(self) -> list[Plan]:
+        """What the active rules were made of, in the order of their ids."""
         return list(self._plans.values())
 
     def set_rules(
         self,
-        plans: Iterable[PatternPlan],
+        plans: Iterable[Plan],
         streams: Iterable[StreamPlan] = (),
         paused: Collection[str] = (),
     ) -> set[StateKey]:
@@ -76,9 +70,11 @@ class Engine:
         Returns: The keys whose state was dropped.
         Raises: Invalid("pattern.steps"); then the rules from before stay.
         """
-        plans = [plan for plan in plans if plan.enabled]
-        dropped = self.processor.replace_rules(compile_rules(plans, streams, paused))
-        self._plans = {plan.id: plan for plan in sorted(plans, key=lambda plan: plan.id)}
+        active = [(prepare(plan), plan) for plan in plans if plan.enabled]
+        rules = make_rule_set([rule for rule, _ in active], streams, paused)
+        dropped = self.processor.replace_rules(rules)
+        by_id = {rule.id: plan for rule, plan in active}
+        self._plans = {name: by_id[name] for name in sorted(by_id)}
         return dropped
 
     def apply(self, batch: Sequence[Chunk], frontier_ms: int | None = None) -> Applied:
@@ -91,9 +87,9 @@ class Engine:
 
     def _applied(self, taken: Taken) -> Applied:
         outputs = taken.outputs
-        made = [Made(self._alert(match), match) for match in outputs.found]
+        found = findings_of(outputs.found, self._plans, self._topic_id)
         return Applied(
-            made, outputs.rejected, outputs.late, outputs.remote, taken.dirty, taken.waits
+            *found, outputs.rejected, outputs.late, outputs.remote, taken.dirty, taken.waits
         )
 
     def forget(self, rule_id: str, key: Sequence[Any]) -> None:
@@ -103,26 +99,6 @@ class Engine:
                 state = _state_key(key)
                 if state is not None:
                     self.processor.forget(StateKey(rule.state_id, state))
-
-    def _alert(self, match: Match) -> Alert:
-        plan = self._plans[match.pattern_id]
-        events = [_captured(step, event) for step, event in match.captures]
-        found = Found(match.key, events, match.end_ms, match.timed)
-        return make_alert(plan, found, self._topic_id)
-
-
-def _captured(step: str, event: EventRef) -> CapturedEvent:
-    value = event.value if event.value is not None else event.projection
-    return CapturedEvent(
-        step,
-        event.topic,
-        event.partition,
-        event.offset,
-        event.src,
-        event.timestamp_ms,
-        {} if value is None else _decode(value),
-        event.value is not None,
-    )
 
 
 def _state_key(key: Sequence[Any]) -> Key | None:

@@ -48,7 +48,7 @@ class Outputs:
         routed: Sequence[Outgoing] = (),
     ) -> None:
         self._items = [_Item(alert_record(made.alert), made.alert) for made in cut.made]
-        self._items += [_Item(record, None) for record in (*letters, *routed)]
+        self._items += [_Item(record, None) for record in (*cut.records, *letters, *routed)]
         self.made_topics = {item.record.topic for item in self._items if item.alert is None}
         others: list[Outgoing] = []
         for group in range(KEY_GROUPS):
@@ -71,7 +71,7 @@ class Outputs:
 
     @property
     def watched(self) -> list[Outgoing]:
-        """Alerts, dead letters and routed events, which a topic may refuse."""
+        """Alerts and other records for people, which a topic may refuse."""
         return [item.record for item in self._items]
 
     @property

@@ -24,7 +24,8 @@ from summit.client.log_reader import LogReader
 from summit.client.merged_reading import read_merged
 from summit.client.types import ConsumerRecord, TopicPartition
 from summit.documents.plan import PatternPlan
-from summit.flow.engine import Engine, Made
+from summit.flow.engine import Engine
+from summit.flow.findings import Made
 from summit.flow.outputs import alert_record
 from summit.flow.prestage import Prestage
 from summit.flow.replay_output import AlertTopic
@@ -194,7 +195,8 @@ class Replay:
 
     def _chosen(self, rules: Rules) -> Iterable[PatternPlan]:
         wanted = self.settings.rule_ids
-        return [plan for plan in rules.plans if not wanted or plan.id in wanted]
+        patterns = [plan for plan in rules.plans if isinstance(plan, PatternPlan)]
+        return [plan for plan in patterns if not wanted or plan.id in wanted]
 
     # ---- what comes of it ----
 

@@ -6,10 +6,9 @@ from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from summit.base.errors import SummitError
-from summit.cep.rules import prepare_rule
-from summit.documents import validate_pattern, validate_stream
-from summit.documents.plan import PatternPlan
+from summit.documents import validate_stream
 from summit.documents.stream import StreamPlan
+from summit.flow.kinds import RULE_KINDS, Plan, rule_id
 from summit.flow.pausing import pauses_in_force
 from summit.flow.stage_plans import STAGE_KINDS, StagePlans, stage_plans_of, without_outputs
 from summit.journal.definition_log import Definition, DefinitionLog
@@ -23,7 +22,7 @@ class Rules(NamedTuple):
     """The rules of a set of definitions.
 
     Attributes:
-        plans: Patterns that can run, enabled ones only.
+        plans: Rules that can run, enabled ones only.
         faulty: Why the others cannot, by id (of other kinds by `kind/id`): written by somebody who
             did not check them.
         filter: The topics that the plans read.
@@ -33,7 +32,7 @@ class Rules(NamedTuple):
         stage: What is done to events before the plans see them.
     """
 
-    plans: list[PatternPlan]
+    plans: list[Plan]
     faulty: dict[str, str]
     filter: TopicFilter
     streams: list[StreamPlan]
@@ -49,12 +48,13 @@ class Rules(NamedTuple):
 def acting_ones(log: DefinitionLog) -> list[Definition]:
     """The definitions that rules are made of."""
     staged = [definition for kind in STAGE_KINDS for definition in log.registered(kind)]
-    return [*log.current("stream"), *log.current("pattern"), *log.current("flow"), *staged]
+    rules = [definition for kind in RULE_KINDS for definition in log.current(kind)]
+    return [*log.current("stream"), *rules, *log.current("flow"), *staged]
 
 
 def rules_of(definitions: Collection[Definition]) -> Rules:
     """The rules among some definitions."""
-    plans: list[PatternPlan] = []
+    plans: list[Plan] = []
     streams: list[StreamPlan] = []
     faulty: dict[str, str] = {}
     for definition in definitions:
@@ -63,13 +63,13 @@ def rules_of(definitions: Collection[Definition]) -> Rules:
                 stream = validate_stream(definition.document)
                 if stream.enabled:
                     streams.append(stream.plan)
-            elif definition.kind == "pattern":
-                plan = validate_pattern(definition.document).plan
-                prepare_rule(plan)
+            elif (kind := RULE_KINDS.get(definition.kind)) is not None:
+                plan = kind.validate(definition.document).plan
+                kind.prepare(plan)
                 if plan.enabled:
                     plans.append(plan)
         except SummitError as error:
-            faulty[definition.id] = str(error)
+            faulty[rule_id(definition.kind, definition.id)] = str(error)
     stage, outputs = stage_plans_of(definitions, faulty)
     plans = [without_outputs(plan, outputs) for plan in plans]
     readers = [plan.topics for plan in plans] + [plan.topics for plan in stage.routes]

@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from summit.base.limits import WATERMARK_UNKNOWN
-from summit.cep.state import STATE_VERSION
-from summit.documents.plan import PatternPlan
+from summit.client.transactor import Outgoing
 from summit.documents.stream import StreamPlan
 from summit.events.times import TIME_MS_MAX
-from summit.flow.engine import Applied, Engine, Made
+from summit.flow.engine import Applied, Engine
+from summit.flow.findings import Made
+from summit.flow.kinds import Plan
 from summit.flow.placement import carrier
 from summit.journal.exchange_log import NO_TIME, Frame, Told
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
@@ -33,6 +34,7 @@ class Cut(NamedTuple):
 
     Attributes:
         made: Alerts, in order.
+        records: For other topics, in order.
         remote: Events for key groups of others, by group.
         told: How far the inputs are that moved, for those groups.
         state: Records of `_summit.state`, by key group.
@@ -44,6 +46,7 @@ class Cut(NamedTuple):
     """
 
     made: list[Made]
+    records: list[Outgoing]
     remote: dict[int, list[Remote]]
     told: dict[Place, Told]
     state: dict[int, list[Record]]
@@ -55,7 +58,14 @@ class Cut(NamedTuple):
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.positions or self.exchange or self.state or self.remote or self.made)
+        return not (
+            self.positions
+            or self.exchange
+            or self.state
+            or self.remote
+            or self.made
+            or self.records
+        )
 
 
 class Runtime:
@@ -84,6 +94,7 @@ class Runtime:
 
     def _begin_cut(self) -> None:
         self._made: list[Made] = []
+        self._records: list[Outgoing] = []
         self._remote: dict[int, list[Remote]] = {}
         self._dirty: set[StateKey] = set()
         self._dirty_waits: set[WaitKey] = set()
@@ -93,7 +104,7 @@ class Runtime:
 
     def set_rules(
         self,
-        plans: Iterable[PatternPlan],
+        plans: Iterable[Plan],
         streams: Iterable[StreamPlan],
         paused: Collection[str] = (),
     ) -> None:
@@ -319,6 +330,7 @@ class Runtime:
 
     def _note(self, applied: Applied) -> None:
         self._made += applied.made
+        self._records += applied.records
         self._dirty |= applied.dirty
         self._dirty_waits |= applied.waits
 
@@ -334,7 +346,9 @@ class Runtime:
         state: dict[int, list[Record]] = {}
         for key in self._dirty:
             data = self.engine.processor.dump(key)
-            state.setdefault(key_group(key.key), []).append(state_record(key, STATE_VERSION, data))
+            state.setdefault(key_group(key.key), []).append(
+                state_record(key, self.engine.processor.state_version(key), data)
+            )
         for wait in self._dirty_waits:
             self._cut_wait(wait, state)
         positions = {name: self.positions[name] for name in sorted(self._moved)}
@@ -350,7 +364,7 @@ class Runtime:
                 silent = self._silent.get(name, (None, False))
                 told[place] = Told(self.positions[name], times.get(place, NO_TIME), *silent)
         cut = Cut(
-            self._made, self._remote, told, state, positions,
+            self._made, self._records, self._remote, told, state, positions,
             {group: self.exchange[group] for group in self._exchange_moved},
             self._seen(), self.events,
         )  # fmt: skip
@@ -360,7 +374,7 @@ class Runtime:
     def cut_alerts(self) -> Cut:
         """The alerts since the last cut of either kind, to be written before the others' one."""
         made, self._made = self._made, []
-        return Cut(made, {}, {}, {}, {}, {}, self._seen(), 0)
+        return Cut(made, [], {}, {}, {}, {}, {}, self._seen(), 0)
 
     @property
     def has_alerts(self) -> bool:

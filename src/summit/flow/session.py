@@ -57,6 +57,7 @@ from summit.journal.topics import (
     ACTIVATIONS,
     ALERTS,
     ALERTS_TOPIC,
+    CORRELATIONS,
     DEFINITIONS_TOPIC,
     EXCHANGE,
     EXCHANGE_TOPIC,
@@ -146,7 +147,9 @@ class Session:
         Raises: what waiting does not mend; Unavailable where no broker answers at the start.
         """
         await self._inputs.start()
-        await ensure_topics(self._inputs.admin, [PROGRESS, ALERTS, STATE, EXCHANGE, ACTIVATIONS])
+        await ensure_topics(
+            self._inputs.admin, [PROGRESS, ALERTS, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS]
+        )
         await self._inputs.look()
         await self._connect()
         self._follow_definitions()

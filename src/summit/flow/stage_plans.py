@@ -17,6 +17,7 @@ from summit.documents import (
     validate_route,
     validate_transformation,
 )
+from summit.documents.correlation import CorrelationPlan
 from summit.documents.enrichment import LookupPlan
 from summit.documents.filter import FilterPlan
 from summit.documents.plan import PatternPlan
@@ -56,7 +57,10 @@ class StagePlans(NamedTuple):
 
 
 P = TypeVar("P", FilterPlan, TransformationPlan, LookupPlan, RoutePlan)
-R = TypeVar("R", FilterPlan, TransformationPlan, LookupPlan, RoutePlan, PatternPlan)
+R = TypeVar(
+    "R",
+    bound=FilterPlan | TransformationPlan | LookupPlan | RoutePlan | PatternPlan | CorrelationPlan,
+)
 
 _VALIDATORS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "filter": validate_filter,

@@ -19,10 +19,12 @@ from summit.journal.progress_record import ProgressRecord, split_partition_name
 from summit.journal.worker_figures import RuleFigures, WorkerFigures
 
 # The matcher's names, and what they are called where they are shown.
+# What is told, and how the lanes of patterns and of correlations call it.
 _RULE_FIGURES = {
-    "matches": "matches", "keys": "keys", "live_runs": "runs", "keys_dropped": "keys_evicted",
-    "runs_dropped": "runs_evicted", "captures_dropped": "captures_evicted",
-    "timeouts": "timeouts", "without_key": "without_key",
+    "matches": ("matches", "completed"), "keys": ("keys",), "runs": ("live_runs",),
+    "keys_evicted": ("keys_dropped",), "runs_evicted": ("runs_dropped", "evicted"),
+    "captures_evicted": ("captures_dropped", "beyond_max"),
+    "timeouts": ("timeouts", "incomplete"), "without_key": ("without_key",),
 }  # fmt: skip
 
 
@@ -111,7 +113,12 @@ class Teller:
         metrics, matcher = self._metrics, self._runtime.engine.processor
         frontier_ms = matcher.frontier_ms
         rules = {
-            rule: RuleFigures(**{told: counts[name] for name, told in _RULE_FIGURES.items()})
+            rule: RuleFigures(
+                **{
+                    told: sum(counts.get(name, 0) for name in names)
+                    for told, names in _RULE_FIGURES.items()
+                }
+            )
             for rule, counts in matcher.rule_stats().items()
         }
         busy = {rule: told for rule, told in rules.items() if told != RuleFigures()}

@@ -24,6 +24,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from summit.base.errors import Corrupt
+from summit.cep.group_state import move_groups
 from summit.cep.state import move_key
 from summit.client.types import ConsumerRecord
 from summit.keyed.captured import Move
@@ -99,7 +100,8 @@ def moved_state(name: bytes, value: bytes | None, move: Move) -> Record:
         return wait_record(wait._replace(offset=offset), None)
     if value is None or not name.startswith(_RUN):
         return name, value
-    return name, value[:1] + move_key(value[1:], value[0], move)
+    moved = move_groups if _decode(name)[1].startswith("correlation:") else move_key
+    return name, value[:1] + moved(value[1:], value[0], move)
 
 
 def _wait_key(name: bytes) -> WaitKey:

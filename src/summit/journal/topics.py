@@ -15,6 +15,7 @@ DEFINITIONS_TOPIC: Final = "_summit.definitions"
 PROGRESS_TOPIC: Final = "_summit.progress"
 ALERTS_TOPIC: Final = "alerts"
 EVENTS_TOPIC: Final = "events"
+CORRELATIONS_TOPIC: Final = "correlations"
 EXCHANGE_TOPIC: Final = "_summit.exchange"
 STATE_TOPIC: Final = "_summit.state"
 ACTIVATIONS_TOPIC: Final = "_summit.activations"
@@ -25,6 +26,11 @@ WAIT_HEADER: Final = "summit.wait"
 
 DEFINITIONS: Final = TopicConfig(name=DEFINITIONS_TOPIC, partitions=1, retention_ms=-1)
 ALERTS: Final = TopicConfig(name=ALERTS_TOPIC, partitions=1, retention_ms=-1)
+# The last word about each group, for a week.
+CORRELATIONS: Final = TopicConfig(
+    name=CORRELATIONS_TOPIC, partitions=1, cleanup_policy="compact,delete",
+    retention_ms=7 * 86_400_000, segment_bytes=64 << 20,
+)  # fmt: skip
 # Every record repeats all that the one before says: a day of them is more than anyone reads.
 PROGRESS: Final = TopicConfig(
     name=PROGRESS_TOPIC, partitions=1, retention_ms=86_400_000, segment_bytes=16 << 20

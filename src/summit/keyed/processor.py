@@ -357,6 +357,11 @@ class Processor:
         lane = self._lane(key.rule)
         return None if lane is None else lane.dump(key.key)
 
+    def state_version(self, key: StateKey) -> int:
+        """The version of what `dump` gives for the key; 0 where no active rule has it."""
+        lane = self._lane(key.rule)
+        return 0 if lane is None else lane.state_version
+
     def load(self, key: StateKey, data: bytes, version: int) -> bool:
         """Set the state of a key.
 

@@ -14,7 +14,7 @@ from summit.keyed.keys import GLOBAL_KEY, Key, many_key, one_key
 from summit.keyed.lane import Lane
 
 EVENT_TYPE: Final[Path] = ("eventType",)
-_INTERNAL_TOPICS: Final = ("alerts",)
+_INTERNAL_TOPICS: Final = ("alerts", "correlations")  # read by those who name them
 
 KeyOf = Callable[[Any], Key | None]
 

@@ -9,6 +9,7 @@ from summit.alerts.view import AlertQuery
 from summit.base.errors import Invalid
 from summit.flow.watching import describe_flow
 from summit.services.bounded import BoundedRoutes
+from summit.services.correlation_rules import add_correlations
 from summit.services.health import add_health
 from summit.services.intake import EventIntake
 from summit.services.node import Node
@@ -37,6 +38,7 @@ class CorrelationService:
         routes = BoundedRoutes()
         add_health(routes, "event-correlation-service", self._node)
         add_patterns(routes, "/api/patterns", self._node)
+        add_correlations(routes, self._node)
         routes.post("/api/events", self._take_event)
         routes.get("/api/alerts", self._list_alerts)
         routes.get("/api/alerts/{id}", self._show_alert)
@@ -87,6 +89,6 @@ class CorrelationService:
     async def _stats(self, _: Request) -> dict[str, Any]:
         return {
             **self._node.alerts.view.stats(),
-            "correlatedGroups": 0,
+            "correlatedGroups": len(self._node.correlations.view),
             "activeSequences": self._node.alerts.progress.runs,
         }

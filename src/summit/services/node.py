@@ -23,6 +23,7 @@ from summit.client.topics import TopicConfig
 from summit.documents import validate_collector
 from summit.ingest import Collector, CollectorManager
 from summit.journal.alert_follower import AlertFollower
+from summit.journal.correlations import CorrelationFollower
 from summit.journal.definition_log import Change
 from summit.journal.definitions import Definitions
 from summit.services.definition_kinds import (
@@ -67,6 +68,7 @@ class Node:
         )  # fmt: skip
         self.definitions = Definitions(self.servers, validate=check_definition)
         self.alerts = AlertFollower(self.servers)
+        self.correlations = CorrelationFollower(self.servers)
         self.collectors = CollectorManager()
         self._tasks = Tasks()
         self._changes: asyncio.Queue[Change] = asyncio.Queue()
@@ -75,7 +77,9 @@ class Node:
     async def start(self) -> None:
         """Connect, read the views, start the collectors. Raises Unavailable."""
         await asyncio.gather(self.producer.connect(), self.admin.connect())
-        await asyncio.gather(self.definitions.start(), self.alerts.start())
+        await asyncio.gather(
+            self.definitions.start(), self.alerts.start(), self.correlations.start()
+        )
         if self.runs_collectors:
             for definition in self.definitions.current("collector"):
                 await self._start_collector(definition.id, definition.document)
@@ -87,7 +91,7 @@ class Node:
         await self._tasks.cancel_all()
         await self.collectors.stop_all()
         await self.producer.close()
-        await asyncio.gather(self.definitions.stop(), self.alerts.stop())
+        await asyncio.gather(self.definitions.stop(), self.alerts.stop(), self.correlations.stop())
         await self.admin.close()
 
     async def add_collector(self, document: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""What lanes find, as it leaves: alerts, and records of other topics. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from summit.alerts import Alert, CapturedEvent, Found, make_alert
+from summit.cep.groups import Correlation
+from summit.cep.match import Match
+from summit.client.transactor import Outgoing
+from summit.documents.correlation import CorrelationPlan
+from summit.documents.plan import PatternPlan
+from summit.flow.kinds import Plan
+from summit.journal.correlation_log import correlation_record
+from summit.journal.topics import CORRELATIONS_TOPIC
+from summit.keyed.captured import EventRef
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Made(NamedTuple):
+    """An alert and the match it was made of."""
+
+    alert: Alert
+    match: Match
+
+
+class Findings(NamedTuple):
+    """What comes of some findings, each list in their order."""
+
+    made: list[Made]
+    records: list[Outgoing]
+
+
+def findings_of(
+    found: Iterable[Any], plans: Mapping[str, Plan], topic_id: Callable[[str], str]
+) -> Findings:
+    """Turn what lanes found into what leaves.
+
+    Args:
+        plans: By rule id.
+        topic_id: Gives a topic's id, for the ids of what is made.
+    """
+    made: list[Made] = []
+    records: list[Outgoing] = []
+    for each in found:
+        if isinstance(each, Match):
+            plan = plans[each.pattern_id]
+            assert isinstance(plan, PatternPlan)
+            made.append(Made(_alert(plan, each, topic_id), each))
+        elif isinstance(each, Correlation):
+            rule = plans[f"correlation:{each.rule_id}"]
+            assert isinstance(rule, CorrelationPlan)
+            key, value = correlation_record(rule, each, topic_id)
+            records.append(Outgoing(CORRELATIONS_TOPIC, key, value))
+        else:
+            raise TypeError(f"nobody knows what becomes of {type(each).__name__}")
+    return Findings(made, records)
+
+
+def _alert(plan: PatternPlan, match: Match, topic_id: Callable[[str], str]) -> Alert:
+    events = [_captured(step, event) for step, event in match.captures]
+    return make_alert(plan, Found(match.key, events, match.end_ms, match.timed), topic_id)
+
+
+def _captured(step: str, event: EventRef) -> CapturedEvent:
+    value = event.value if event.value is not None else event.projection
+    return CapturedEvent(
+        step,
+        event.topic,
+        event.partition,
+        event.offset,
+        event.src,
+        event.timestamp_ms,
+        {} if value is None else _decode(value),
+        event.value is not None,
+    )

@@ -1,0 +1,48 @@
+"""The kinds of definitions that are rules: how each becomes a rule that lanes run. Pure.
+
+A kind more is a row more here, and a way out for what its lane finds (`findings.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from summit.cep.correlation_rules import prepare_correlation
+from summit.cep.rules import prepare_rule
+from summit.documents import validate_correlation, validate_pattern
+from summit.documents.correlation import CorrelationPlan
+from summit.documents.plan import PatternPlan
+from summit.keyed.rule import KeyedRule
+
+Plan = PatternPlan | CorrelationPlan
+
+
+class RuleKind(NamedTuple):
+    """One kind.
+
+    Attributes:
+        validate: Checks a document of it; its `plan` is what `prepare` takes. Raises Invalid.
+        prepare: Makes the rule. Raises Invalid for a plan that cannot run.
+    """
+
+    validate: Callable[[Mapping[str, Any]], Any]
+    prepare: Callable[[Any], KeyedRule]
+    plan: type
+
+
+RULE_KINDS: Final[dict[str, RuleKind]] = {
+    "pattern": RuleKind(validate_pattern, prepare_rule, PatternPlan),
+    "correlation": RuleKind(validate_correlation, prepare_correlation, CorrelationPlan),
+}
+_PREPARE: Final = {kind.plan: kind.prepare for kind in RULE_KINDS.values()}
+
+
+def prepare(plan: Plan) -> KeyedRule:
+    """The rule that a plan is. Raises: Invalid for one that cannot run."""
+    return _PREPARE[type(plan)](plan)
+
+
+def rule_id(kind: str, definition_id: str) -> str:
+    """How a rule of a kind is called among all: see `keyed.rule.KeyedRule`."""
+    return f"{kind}:{definition_id}" if kind == "correlation" else definition_id

@@ -1,0 +1,110 @@
+"""The topic `correlations`: groups as correlation rules tell them. Pure.
+
+A group is told when it has enough events and again when it is closed, under one id: the last word
+counts, which is what compaction keeps. The record is an event of its own, of the type
+`correlation`, so rules may read the topic by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from summit.alerts.identity import alert_id, source_coordinate
+from summit.base.errors import Corrupt
+from summit.cep.groups import Correlation
+from summit.documents.correlation import CorrelationPlan
+from summit.keyed.captured import EventRef
+
+CORRELATED_TYPE: Final = "correlation"
+_EVENTS_WHOLE: Final = 10  # the last ones; the contract shows as many
+_EVIDENCE_MAX: Final = 1_000
+
+
+class CorrelatedEvent(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One event of a group.
+
+    Attributes:
+        event: Its value; of a long one what rules read. None for the earlier ones of many.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    event: Any = None
+
+
+class CorrelatedGroup(msgspec.Struct, frozen=True, rename="camel"):
+    """A group as it was told.
+
+    Attributes:
+        id: The same each time the group is told, however often its events are read.
+        timestamp: When its last event was taken, milliseconds since 1970 UTC.
+        key: Values of the rule's correlation keys, in their order.
+        count: Of all its events.
+        close_reason: Why it is closed; None while it is open.
+        final: Whether it is closed.
+        events: Where its events stand: the first 1,000 and the last ten, those with their values.
+    """
+
+    id: str
+    event_type: str
+    timestamp: int
+    rule: str
+    rule_name: str
+    key: list[Any]
+    count: int
+    start_time: int
+    end_time: int
+    close_reason: str | None
+    final: bool
+    events: list[CorrelatedEvent]
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(CorrelatedGroup).decode
+
+
+def correlation_record(
+    plan: CorrelationPlan, found: Correlation, topic_id: Callable[[str], str]
+) -> tuple[bytes, bytes]:
+    """The record's key and value.
+
+    Args:
+        topic_id: Gives a topic's id, for the group's id.
+    """
+    first = found.events[0]
+    place = source_coordinate(first.src, topic_id(first.topic), first.partition, first.offset)
+    name = alert_id("correlation", plan.id, plan.state_id, found.key, [("", place)])
+    whole = max(0, len(found.events) - _EVENTS_WHOLE)
+    events = [
+        _event(event, whole=number >= whole)
+        for number, event in enumerate(found.events)
+        if number < _EVIDENCE_MAX or number >= whole
+    ]
+    group = CorrelatedGroup(
+        name, CORRELATED_TYPE, found.end_ms, plan.id, plan.name, list(found.key), found.count,
+        found.start_ms, found.end_ms, found.close_reason, found.close_reason is not None, events,
+    )  # fmt: skip
+    return name.encode(), _encode(group)
+
+
+def decode_group(value: bytes) -> CorrelatedGroup:
+    """The group that a record tells. Raises: Corrupt("correlation.record")."""
+    try:
+        return _decode(value)
+    except msgspec.MsgspecError as error:
+        raise Corrupt("correlation.record", reason=str(error)) from error
+
+
+def _event(event: EventRef, *, whole: bool) -> CorrelatedEvent:
+    value = None
+    if whole:
+        kept = event.value if event.value is not None else event.projection
+        value = None if kept is None else msgspec.Raw(kept)
+    return CorrelatedEvent(
+        event.topic, event.partition, event.offset, event.timestamp_ms, value
+    )  # fmt: skip
