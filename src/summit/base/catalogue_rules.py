@@ -14,7 +14,7 @@ RULE_ROWS = (
               "Run the version that wrote it; or rebuild it from the events instead of its saved state."),
     ErrorSpec("correlation.record", "Corrupt", 500, None, False,
               "a record of the topic 'correlations' cannot be read: {reason}",
-              "it was written by something else, or by a later version"),
+              "Ask who writes to the topic; later versions may write what this one cannot read."),
     ErrorSpec("correlation.state", "Corrupt", 500, None, False,
               "the saved state of a correlation cannot be read: {reason}",
               "Run the version that wrote it; or begin anew without its saved state."),
