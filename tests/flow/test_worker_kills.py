@@ -13,6 +13,7 @@ from tests.flow.worker_process import WorkerProcess
 from tests.flow.world import T0, failure, five_failures, read_topic, world
 
 from summit.base.errors import Closed
+from summit.journal.desk_follower import DeskFollower
 
 SESSION_MS = 1_000
 
@@ -181,6 +182,18 @@ def expected(events: list[tuple[int, dict[str, Any]]]) -> set[tuple[str, tuple[i
     return found
 
 
+async def check_told_once(servers: list[str], alerts: set[str]) -> None:
+    """The alert log says of each alert once that it fired."""
+    follower = DeskFollower(servers)
+    await follower.start()
+    try:
+        state = follower.desk.state
+        assert state.alerts.keys() | state.duplicates.keys() == alerts
+        assert state.counters == {"fired": len(alerts), "duplicates": len(state.duplicates)}
+    finally:
+        await follower.stop()
+
+
 EXACTLY: dict[str, Any] = {}
 AT_LEAST: dict[str, Any] = {"guarantee": "at-least-once"}
 
@@ -245,5 +258,6 @@ def test_kills_under_load_lose_nothing_and_double_nothing(
             records = await read_topic(servers, "alerts", len(wanted), **committed)
             assert how or len(records) == len(wanted)
             assert min(a.first_seen for a in w.all_alerts()) >= T0
+            await check_told_once(servers, {alert.id for alert in w.all_alerts()})
 
     asyncio.run(run())

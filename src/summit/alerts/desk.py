@@ -197,18 +197,30 @@ class AlertDesk:
                 return "silenced"
         return "inhibited" if alert.inhibited_by is not None else alert.state
 
-    def describe(self, alert_id: str, now_ms: int) -> dict[str, Any] | None:
-        """What has become of an alert, by the names of the wire; None when it is not known."""
+    def describe(self, alert_id: str, now_ms: int) -> dict[str, Any]:
+        """What has become of an alert, by the names of the wire.
+
+        Only its status where it is not known here (evicted, or not read yet): it fires. The
+        number of times it fired is `occurrences`; `count` of an alert is that of its events.
+        """
         alert = self.find(alert_id)
         if alert is None:
-            return None
+            return {"status": "firing"}
+        if alert.id != alert_id:
+            return {"status": "duplicate", "duplicateOf": alert.id}
         shown: dict[str, Any] = msgspec.to_builtins(alert)
         for known_already in ("id", "severity", "title", "rule", "key", "tags", "timestamp"):
             del shown[known_already]
         shown["status"] = self.status(alert, now_ms)
-        if alert.id != alert_id:
-            shown = {"status": "duplicate", "duplicateOf": alert.id, "lastSeen": shown["lastSeen"]}
+        shown["occurrences"] = shown.pop("count")
         return shown
+
+    def status_of(self, alert_id: str, now_ms: int) -> Status:
+        """What people see of the alert with this id; `firing` where it is not known here."""
+        alert = self.find(alert_id)
+        if alert is None:
+            return "firing"
+        return "duplicate" if alert.id != alert_id else self.status(alert, now_ms)
 
     def history(self, of: str) -> list[Audit]:
         """The changes at hand of an alert, silence, inhibition or case, oldest first."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from summit.alerts.matchers import Matchers
+from summit.base.errors import Invalid
 
 State = Literal["firing", "acknowledged", "resolved"]
 # What people see of an alert: its state, unless something keeps it from being told.
@@ -14,6 +15,18 @@ Status = Literal["firing", "acknowledged", "resolved", "silenced", "inhibited", 
 STATUSES: tuple[Status, ...] = (
     "firing", "acknowledged", "resolved", "silenced", "inhibited", "duplicate",
 )  # fmt: skip
+
+
+ACTIVE = "active"  # firing or acknowledged: what is left to do
+
+
+def read_status(text: str) -> tuple[str, ...]:
+    """The statuses that a filter means. Raises Invalid("alert.status_unknown")."""
+    if text == ACTIVE:
+        return ("firing", "acknowledged")
+    if text not in STATUSES:
+        raise Invalid("alert.status_unknown", status=text, known=", ".join((ACTIVE, *STATUSES)))
+    return (text,)
 
 
 class DeskSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -119,9 +119,11 @@ class AlertView:
         entry = self._by_id.get(alert_id)
         return None if entry is None else decode_alert(entry.value)
 
-    def query(self, query: AlertQuery) -> AlertPage:
+    def query(self, query: AlertQuery, passes: Callable[[str], bool] | None = None) -> AlertPage:
         """The alerts that pass every filter, newest first (event time, then arrival).
 
+        Args:
+            passes: A further filter, asked with the alert's id.
         Raises: Invalid("alert.severity_unknown"), Invalid("alert.limit_invalid"),
             Invalid("alert.cursor_invalid").
         """
@@ -132,7 +134,7 @@ class AlertView:
         found: list[Alert] = []
         last: tuple[int, int] | None = None
         for entry in self._newest_first(query):
-            if not _passes(entry, query):
+            if not _passes(entry, query) or (passes is not None and not passes(entry.id)):
                 continue
             if len(found) == query.limit:
                 assert last is not None

@@ -1,4 +1,4 @@
-"""`summit alerts`: list alerts or follow them live."""
+"""`summit alerts`: list alerts, show one, or follow them live."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ from typing import Any
 
 import click
 
+from summit.cli.alert_cases import cases, print_history
+from summit.cli.alert_work import add_work, desk_follower
 from summit.cli.output import bootstrap_option, output_option, print_json, print_list, talk
 
-_COLUMNS = ["time", "severity", "title", "pattern", "id"]
+_COLUMNS = ["time", "severity", "status", "title", "pattern", "id"]
 
 
 @click.group()
 def alerts() -> None:
-    """List alerts or follow them live."""
+    """List alerts, follow them live, and say what is done about them."""
+
+
+add_work(alerts)
+alerts.add_command(cases)
 
 
 @alerts.command("list")
@@ -26,6 +32,12 @@ def alerts() -> None:
 @click.option("--severity", default=None, help="Only this one.")
 @click.option("--pattern", default=None, help="Only of this rule.")
 @click.option("--key", default=None, help="Only of this key value.")
+@click.option(
+    "--status",
+    default=None,
+    help="Only those that are firing, acknowledged, resolved, silenced, inhibited, duplicate; "
+    "active means the first two.",
+)
 @click.option("-n", "--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
 @output_option
 def list_alerts(
@@ -33,24 +45,72 @@ def list_alerts(
     severity: str | None,
     pattern: str | None,
     key: str | None,
+    status: str | None,
     limit: int,
     output: str | None,
 ) -> None:
     """List alerts, newest first."""
+    from summit.alerts.desk_state import read_status
     from summit.alerts.view import AlertQuery
 
     severity = severity.lower() if severity else None
+    wanted = read_status(status) if status else ()
     query = AlertQuery(severity=severity, pattern=pattern, key=key, limit=limit)
 
     async def run() -> list[dict[str, Any]]:
-        follower = _follower(bootstrap_servers)
+        follower, desk = _follower(bootstrap_servers), desk_follower(bootstrap_servers)
         try:
-            await follower.start()
-            return [alert_row(alert) for alert in follower.view.query(query).alerts]
+            await asyncio.gather(follower.start(), desk.start())
+            now_ms = desk.clock.now_ms()
+
+            def passes(name: str) -> bool:
+                return desk.desk.status_of(name, now_ms) in wanted
+
+            found = follower.view.query(query, passes if wanted else None).alerts
+            return [{**alert_row(alert), **desk.desk.describe(alert.id, now_ms)} for alert in found]
         finally:
-            await follower.stop()
+            await asyncio.gather(follower.stop(), desk.stop())
 
     print_list(asyncio.run(run()), _COLUMNS, output)
+
+
+@alerts.command("show")
+@click.argument("id_")
+@bootstrap_option
+@output_option
+def show(id_: str, bootstrap_servers: str, output: str | None) -> None:
+    """Show an alert, what has become of it, and what was done."""
+
+    async def run() -> tuple[dict[str, Any], list[Any]]:
+        from summit.base.errors import Invalid
+
+        follower, desk = _follower(bootstrap_servers), desk_follower(bootstrap_servers)
+        try:
+            await asyncio.gather(follower.start(), desk.start())
+            alert = follower.view.get(id_)
+            if alert is None:
+                raise Invalid("alert.unknown")
+            became = desk.desk.describe(id_, desk.clock.now_ms())
+            return {**alert_row(alert), **became}, desk.desk.history(id_)
+        finally:
+            await asyncio.gather(follower.stop(), desk.stop())
+
+    row, history = asyncio.run(run())
+    if output == "json":
+        import msgspec
+
+        print_json({**row, "history": msgspec.to_builtins(history)})
+        return
+    show_alert(row, output)
+    for name in ("status", "duplicateOf", "occurrences", "suppressed", "assignee", "case"):
+        if row.get(name) is not None:
+            click.echo(f"{name}: {row[name]}")
+    for each in row["evidence"]:
+        place = f"{each['topic']}/{each['partition']}@{each['offset']}"
+        click.echo(f"{each['timestamp']}  {each['step']}  {place}")
+    for each in row.get("comments", ()):
+        click.echo(f"{each['by']}: {each['text']}")
+    print_history(history)
 
 
 @alerts.command("tail")

@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rules": ("rules", "Apply, list, remove and test rules."),
     "flow": ("flow", "Show inputs, workers, rules and outputs live; pause, resume, drain."),
     "state": ("state", "Show what rules have begun for keys: unfinished matches."),
-    "alerts": ("alerts", "List alerts or follow them live."),
+    "alerts": ("alerts", "List, follow, acknowledge, resolve and silence alerts; cases."),
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
     "migrate": ("migrate", "Move topics, groups and alerts from one cluster to another."),
     "collector": ("collector", "Add, list and remove collectors."),

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from summit.alerts import Alert, encode_alert
+from summit.alerts.entries import encode_entry, fired_entry
 from summit.base.logs import get_logger
 from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.transactor import Outgoing, Written
@@ -17,7 +18,13 @@ from summit.journal.activation_log import Activation, encode_activation
 from summit.journal.exchange_log import encode_frames
 from summit.journal.progress_record import Positions
 from summit.journal.state_log import state_partition
-from summit.journal.topics import ACTIVATIONS_TOPIC, ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC
+from summit.journal.topics import (
+    ACTIVATIONS_TOPIC,
+    ALERT_STATE_TOPIC,
+    ALERTS_TOPIC,
+    EXCHANGE_TOPIC,
+    STATE_TOPIC,
+)
 from summit.keyed.keygroups import KEY_GROUPS
 
 _EVIDENCE_SHORT: Final = 50
@@ -76,8 +83,9 @@ class Outputs:
 
     @property
     def others(self) -> list[Outgoing]:
-        """Frames and state."""
-        return self._others
+        """Frames, state, and that alerts fired: only of those that are written."""
+        fired = [fired_record(item.alert) for item in self._items if item.alert is not None]
+        return self._others + fired
 
     def alert_ends(self, written: list[Written]) -> dict[str, int]:
         """By partition of the alerts topic, the offset behind the last alert of these."""
@@ -102,6 +110,11 @@ class Outputs:
 def alert_record(alert: Alert) -> Outgoing:
     """An alert as a record."""
     return Outgoing(ALERTS_TOPIC, alert.id.encode(), encode_alert(alert))
+
+
+def fired_record(alert: Alert) -> Outgoing:
+    """That an alert fired, for the alert log."""
+    return Outgoing(ALERT_STATE_TOPIC, None, encode_entry(fired_entry(alert)), 0)
 
 
 def letter_record(

@@ -26,7 +26,6 @@ from summit.client.types import ConsumerRecord, TopicPartition
 from summit.documents.plan import PatternPlan
 from summit.flow.engine import Engine
 from summit.flow.findings import Made
-from summit.flow.outputs import alert_record
 from summit.flow.prestage import Prestage
 from summit.flow.replay_output import AlertTopic
 from summit.flow.rules import Rules, acting_ones, rules_of
@@ -261,7 +260,7 @@ class Replay:
         alerts = [each.alert for each in made]
         self._found(alerts)
         if output is not None:
-            await output.write([alert_record(alert) for alert in alerts])
+            await output.write(alerts)
 
 
 def _take_until(

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Self
 
+from summit.alerts import Alert
 from summit.base.errors import Invalid
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.producer import StreamProducer
 from summit.client.topics import TopicConfig
 from summit.client.transactor import Outgoing
+from summit.flow.outputs import alert_record, fired_record
+from summit.journal.topics import ALERT_STATE, ALERTS_TOPIC
 from summit.keyed.rule import is_user_topic
 
 _CLIENT = "summit-replay"
@@ -44,6 +47,8 @@ class AlertTopic:
             await admin.create_if_missing(
                 TopicConfig(name=self.topic, partitions=1, retention_ms=-1)
             )
+            if self.topic == ALERTS_TOPIC:
+                await admin.create_if_missing(ALERT_STATE)
         async with LogReader(self._config, committed=True) as reader:
             async with Admin(self._config) as admin:
                 bounds = await admin.offsets(self.topic, committed=True)
@@ -57,13 +62,26 @@ class AlertTopic:
     async def __aexit__(self, *_: object) -> None:
         await self._producer.close()
 
-    async def write(self, records: Sequence[Outgoing]) -> None:
-        """Write alerts that are not there; returns when they are durable."""
-        new = [record for record in records if record.key not in self._ids]
-        self.known += len(records) - len(new)
-        if new:
-            await self._producer.send_batch(
-                [{"topic": self.topic, "key": record.key, "value": record.value} for record in new]
-            )
-            self._ids.update(record.key for record in new if record.key)
-            self.written += len(new)
+    async def write(self, alerts: Sequence[Alert]) -> None:
+        """Write alerts that are not there; returns when they are durable.
+
+        Those of the workers' topic are told to the alert log first: an alert that is there has
+        been told, whenever this is broken off.
+        """
+        new = [alert for alert in alerts if alert.id.encode() not in self._ids]
+        self.known += len(alerts) - len(new)
+        if not new:
+            return
+        if self.topic == ALERTS_TOPIC:
+            await self._send([fired_record(alert) for alert in new])
+        await self._send([alert_record(alert)._replace(topic=self.topic) for alert in new])
+        self._ids.update(alert.id.encode() for alert in new)
+        self.written += len(new)
+
+    async def _send(self, records: Sequence[Outgoing]) -> None:
+        await self._producer.send_batch(
+            [
+                {"topic": record.topic, "key": record.key, "value": record.value}
+                for record in records
+            ]
+        )

@@ -55,6 +55,7 @@ from summit.journal.progress_record import Positions, partition_name, split_part
 from summit.journal.state_log import Restored
 from summit.journal.topics import (
     ACTIVATIONS,
+    ALERT_STATE,
     ALERTS,
     ALERTS_TOPIC,
     CORRELATIONS,
@@ -148,7 +149,8 @@ class Session:
         """
         await self._inputs.start()
         await ensure_topics(
-            self._inputs.admin, [PROGRESS, ALERTS, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS]
+            self._inputs.admin,
+            [PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS],
         )
         await self._inputs.look()
         await self._connect()

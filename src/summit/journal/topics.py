@@ -14,6 +14,7 @@ from summit.keyed.keygroups import KEY_GROUPS
 DEFINITIONS_TOPIC: Final = "_summit.definitions"
 PROGRESS_TOPIC: Final = "_summit.progress"
 ALERTS_TOPIC: Final = "alerts"
+ALERT_STATE_TOPIC: Final = "_summit.alert-state"
 EVENTS_TOPIC: Final = "events"
 CORRELATIONS_TOPIC: Final = "correlations"
 EXCHANGE_TOPIC: Final = "_summit.exchange"
@@ -31,6 +32,8 @@ CORRELATIONS: Final = TopicConfig(
     name=CORRELATIONS_TOPIC, partitions=1, cleanup_policy="compact,delete",
     retention_ms=7 * 86_400_000, segment_bytes=64 << 20,
 )  # fmt: skip
+# One partition: its order is what decides. It is the audit trail too.
+ALERT_STATE: Final = TopicConfig(name=ALERT_STATE_TOPIC, partitions=1, retention_ms=-1)
 # Every record repeats all that the one before says: a day of them is more than anyone reads.
 PROGRESS: Final = TopicConfig(
     name=PROGRESS_TOPIC, partitions=1, retention_ms=86_400_000, segment_bytes=16 << 20

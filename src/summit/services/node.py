@@ -26,6 +26,7 @@ from summit.journal.alert_follower import AlertFollower
 from summit.journal.correlations import CorrelationFollower
 from summit.journal.definition_log import Change
 from summit.journal.definitions import Definitions
+from summit.journal.desk_follower import DeskFollower
 from summit.services.definition_kinds import (
     check_definition,
     collector_enabled,
@@ -69,6 +70,7 @@ class Node:
         self.definitions = Definitions(self.servers, validate=check_definition)
         self.alerts = AlertFollower(self.servers)
         self.correlations = CorrelationFollower(self.servers)
+        self.desk = DeskFollower(self.servers, clock=self.clock)
         self.collectors = CollectorManager()
         self._tasks = Tasks()
         self._changes: asyncio.Queue[Change] = asyncio.Queue()
@@ -77,9 +79,8 @@ class Node:
     async def start(self) -> None:
         """Connect, read the views, start the collectors. Raises Unavailable."""
         await asyncio.gather(self.producer.connect(), self.admin.connect())
-        await asyncio.gather(
-            self.definitions.start(), self.alerts.start(), self.correlations.start()
-        )
+        views = (self.definitions, self.alerts, self.correlations, self.desk)
+        await asyncio.gather(*(view.start() for view in views))
         if self.runs_collectors:
             for definition in self.definitions.current("collector"):
                 await self._start_collector(definition.id, definition.document)
@@ -91,7 +92,8 @@ class Node:
         await self._tasks.cancel_all()
         await self.collectors.stop_all()
         await self.producer.close()
-        await asyncio.gather(self.definitions.stop(), self.alerts.stop(), self.correlations.stop())
+        views = (self.definitions, self.alerts, self.correlations, self.desk)
+        await asyncio.gather(*(view.stop() for view in views))
         await self.admin.close()
 
     async def add_collector(self, document: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,131 @@
+"""The alert log: folding `_summit.alert-state` into a desk, and writing entries to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from summit.alerts.desk import AlertDesk, Decision
+from summit.alerts.entries import AnyEntry, decode_entry, encode_entry
+from summit.base.clock import Clock, SystemClock
+from summit.base.emitter import Emitter
+from summit.base.errors import Closed, Invalid, Unavailable
+from summit.base.limits import ALERT_ENTRY_MS, DESK_DECISIONS_MAX, FOLLOWER_READY_MS
+from summit.client.admin import Admin
+from summit.client.producer import StreamProducer
+from summit.client.settings import AdminConfig, ProducerConfig
+from summit.client.types import ConsumerRecord, ProducerRecord
+from summit.journal.follower import LogFollower
+from summit.journal.topics import ALERT_STATE, ALERT_STATE_TOPIC, ensure_topics
+
+_PLACE: Final = (ALERT_STATE_TOPIC, 0)
+
+
+class DeskFollower(Emitter):
+    """Keeps an `AlertDesk` up to date, and writes to its log; one loop's, from start to stop.
+
+    Event `decision` with each `Decision`, in log order; those read at the start come without it.
+    A writer reads its own write: `write` returns when this follower has taken it, with what the
+    log's order made of it.
+
+    Args:
+        servers: Addresses of the brokers.
+
+    Attributes:
+        desk: For reading.
+    """
+
+    def __init__(
+        self, servers: Iterable[str], *, clock: Clock | None = None, name: str = "summit-desk"
+    ) -> None:
+        super().__init__()
+        self.desk = AlertDesk()
+        self.clock = clock or SystemClock()
+        self._servers = list(servers)
+        self._name = name
+        self._live = False
+        self._stopped = False
+        self._producer: StreamProducer | None = None
+        self._decisions: dict[int, Decision] = {}
+        self._follower = LogFollower(self._servers, name, self._take, clock=self.clock)
+
+    async def start(self, timeout_ms: int = FOLLOWER_READY_MS) -> None:
+        """Make the topic where it is missing, and read what is there.
+
+        Raises: Unavailable where no broker answers, or the topic is not read in time.
+        """
+        config = AdminConfig(client_id=self._name, bootstrap_servers=self._servers)
+        async with Admin(config) as admin:
+            await ensure_topics(admin, [ALERT_STATE])
+        await self._follower.start({_PLACE: None})
+        await self._follower.wait_caught_up(timeout_ms)
+        self._live = True
+
+    async def stop(self) -> None:
+        """End reading and writing. Idempotent."""
+        self._stopped = True
+        await self._follower.stop()
+        if self._producer is not None:
+            await self._producer.close()
+            self._producer = None
+
+    async def write(self, entry: AnyEntry) -> Decision:
+        """Write an entry and wait until it is taken here.
+
+        Raises: what refuses the entry: Invalid, Conflict; Unavailable("alert.not_readable")
+            when it is written and not read back in time; Unavailable, Closed.
+        """
+        return (await self.write_all([entry]))[0]
+
+    async def write_all(self, entries: Iterable[AnyEntry]) -> list[Decision]:
+        """Write entries in order; see `write`. The first one that is refused raises.
+
+        What stands behind it has its effect all the same: entries are independent.
+        """
+        producer = await self._connected()
+        written = await producer.send_batch(
+            [
+                ProducerRecord(topic=ALERT_STATE_TOPIC, partition=0, value=encode_entry(entry))
+                for entry in entries
+            ]
+        )
+        offsets = [result.offset for result in written]
+        if not offsets:
+            return []
+        try:
+            await self._follower.wait_read({_PLACE: max(offsets) + 1}, ALERT_ENTRY_MS)
+        except Unavailable as error:
+            raise Unavailable("alert.not_readable", timeout_ms=ALERT_ENTRY_MS) from error
+        decisions = [self._decisions.pop(offset) for offset in offsets]
+        for decision in decisions:
+            if decision.error is not None:
+                raise decision.error
+        return decisions
+
+    async def _connected(self) -> StreamProducer:
+        if self._stopped:
+            raise Closed("follower.closed", topic=ALERT_STATE_TOPIC)
+        if self._producer is None:
+            producer = StreamProducer(
+                ProducerConfig(
+                    client_id=self._name, bootstrap_servers=self._servers, linger_ms=0,
+                    delivery_timeout_ms=ALERT_ENTRY_MS, max_block_ms=ALERT_ENTRY_MS,
+                )
+            )  # fmt: skip
+            await producer.connect()
+            self._producer = producer
+        return self._producer
+
+    def _take(self, records: list[ConsumerRecord]) -> None:
+        for record in records:
+            try:
+                entry = decode_entry(record.value or b"")
+            except Invalid:
+                self.desk.skip(record.offset)
+                continue
+            decision = self.desk.apply(record.offset, record.timestamp, entry)
+            if self._live:
+                self._decisions[record.offset] = decision
+                if len(self._decisions) > DESK_DECISIONS_MAX:
+                    del self._decisions[next(iter(self._decisions))]
+                self.emit("decision", decision)
