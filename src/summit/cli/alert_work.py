@@ -1,4 +1,4 @@
-"""`summit alerts ack|resolve|comment|assign|silence|unsilence|silences`: work on alerts.
+"""Work on alerts: the commands that acknowledge, resolve, comment on, assign and silence them.
 
 Written to the alert log itself, so it needs a broker and no service.
 """
