@@ -148,7 +148,17 @@ LATER = "pattern.not_available"
         ({"expectedKeys": ["a"]}, [("/expectedKeys", LATER)]),
         ({"onTimeout": {}}, [("/onTimeout", LATER)]),
         ({"severity": {"high": True}}, [("/severity", LATER)]),
-        ({"suppress": {"for": "10m"}}, [("/suppress", LATER)]),
+        ({"suppress": {}}, [("/suppress/for", INVALID)]),
+        ({"suppress": {"for": 0}}, [("/suppress/for", INVALID)]),
+        ({"suppress": {"for": "1m", "untl": 1}}, [("/suppress/untl", INVALID)]),
+        (
+            {"groupBy": ["ip"], "suppress": {"for": "1m", "by": ["ip", "a..b"]}},
+            [("/suppress/by/1", "path.invalid")],
+        ),
+        (
+            {"groupBy": ["ip", "user"], "suppress": {"for": "1m", "by": ["ip", "host"]}},
+            [("/suppress/by", INVALID)],
+        ),
     ],
 )
 def test_a_problem(fields: dict[str, Any], expected: list[tuple[str, str]]) -> None:

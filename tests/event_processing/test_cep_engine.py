@@ -47,7 +47,7 @@ def process(pattern: Any, *events: Any) -> tuple[CEPEngine, list[Any], list[tupl
         told: list[tuple[str, Any]] = []
         for name in (
             "pattern:registered", "pattern:matched", "alert:generated", "event:processed",
-            "event:rejected",
+            "event:rejected", "alert:suppressed",
         ):  # fmt: skip
             engine.on(name, lambda payload, name=name: told.append((name, payload)))
         engine.register_pattern(pattern)
@@ -207,3 +207,19 @@ def test_a_pattern_can_be_tried_without_being_registered() -> None:
 def test_ids_are_the_same_for_the_same_events() -> None:
     events = [event(FAILED, 0), event(SUCCESS, 1)]
     assert process(GUIDE, *events)[1][0].id == process(GUIDE, *events)[1][0].id
+
+
+def test_what_an_alert_stands_for_is_matched_and_told_as_suppressed() -> None:
+    pattern = EventPattern.from_dict({**GUIDE.to_dict(), "suppress": {"for": "1m"}})
+    pairs = [
+        event(name, at + n) for at in (0, 10_000, 60_001) for n, name in ((0, FAILED), (1, SUCCESS))
+    ]
+    _, found, told = process(pattern, *pairs)
+    assert [alert.timestamp - T0 for alert in found] == [1, 60_002]
+    names = [name for name, _ in told if name.startswith(("pattern:matched", "alert:"))]
+    assert names == [
+        "pattern:matched", "alert:generated", "pattern:matched", "alert:suppressed",
+        "pattern:matched", "alert:generated",
+    ]  # fmt: skip
+    (held,) = [payload for name, payload in told if name == "alert:suppressed"]
+    assert (held.pattern, held.by) == (pattern.id, found[0].id)

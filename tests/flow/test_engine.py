@@ -84,3 +84,66 @@ def test_rules_that_do_not_go_together_leave_the_old_ones() -> None:
         found.set_rules([plan, plan])
     assert [p.id for p in found.plans] == ["brute"]
     assert len(found.apply([chunk(0, *(failure(n) for n in range(5)))]).made) == 1
+
+
+SUPPRESS = {"by": ["ip", "user"], "for": "20s"}
+
+
+def test_an_alert_stands_for_those_like_it() -> None:
+    found = engine(five_failures(suppress=SUPPRESS))
+    users = ["root"] * 10 + ["ann"] * 5 + ["root"] * 15
+    applied = found.apply([chunk(0, *(failure(n, user=user) for n, user in enumerate(users)))])
+    first, other, later = (each.alert for each in applied.made)
+    assert [a.evidence[-1].offset for a in (first, other, later)] == [4, 14, 24]
+    # Those at 9 and 19 s stand behind the one at 4 s, whose 20 s are over at 24; that at 29 s
+    # behind the one at 24.
+    assert [each.alert_id for each in applied.suppressed] == [first.id, first.id, later.id]
+    assert applied.suppressed[0].last_seen_ms == failure(9)["timestamp"]
+
+
+def test_without_by_the_key_makes_alerts_alike_and_a_missing_value_none() -> None:
+    by_key = engine(five_failures(suppress={"for": "1h"}))
+    by_user = engine(five_failures(suppress=SUPPRESS))
+    events = [failure(n, ip=ip) for n in range(10) for ip in ("a", "b")]
+    assert len(by_key.apply([chunk(0, *events)]).made) == 2
+    assert len(by_user.apply([chunk(0, *events)]).made) == 4  # nobody has a user
+
+
+def test_suppression_may_be_dumped_and_loaded_between_any_two_batches() -> None:
+    document = five_failures(suppress=SUPPRESS)
+    events = [failure(3 * n, user="root") for n in range(60)]
+    whole = engine(document).apply([chunk(0, *events)])
+    for cut in range(1, len(events)):
+        first, second = engine(document), engine(document)
+        before = first.apply([chunk(0, *events[:cut])])
+        for key in first.processor.state_keys():
+            data = first.processor.dump(key)
+            assert data is not None
+            second.processor.load(key, data, 1)
+        for _, rule, key in first.suppressor.take_dirty():
+            data = first.suppressor.dump(rule, key)
+            if data is not None:
+                second.suppressor.load(rule, key, data)
+        second.processor.set_watermarks(first.processor.watermarks())
+        after = second.apply([chunk(cut, *events[cut:])])
+        made = [each.alert for each in before.made + after.made]
+        assert made == [each.alert for each in whole.made]
+        assert len(before.suppressed + after.suppressed) == len(whole.suppressed)
+
+
+def test_what_is_over_is_forgotten() -> None:
+    found = engine(five_failures(suppress={"for": "20s"}))
+    found.apply([chunk(0, *(failure(n) for n in range(5)))])
+    assert len(found.suppressor.take_dirty()) == 1
+    found.apply([chunk(5, failure(23, ip="z"))])
+    assert found.suppressor.take_dirty() == []
+    found.apply([chunk(6, failure(24, ip="z"))])
+    ((_, rule, key),) = found.suppressor.take_dirty()
+    assert found.suppressor.dump(rule, key) is None
+
+
+def test_a_rule_without_suppress_any_more_suppresses_nothing() -> None:
+    found = engine(five_failures(suppress={"for": "1h"}))
+    found.apply([chunk(0, *(failure(n) for n in range(5)))])
+    found.set_rules([validate_pattern(five_failures()).plan])
+    assert len(found.apply([chunk(5, *(failure(n) for n in range(5, 10)))]).made) == 1

@@ -23,6 +23,7 @@ from summit.journal.state_log import (
     KeyState,
     Restored,
     moved_state,
+    standing_record,
     state_partition,
     state_record,
     time_record,
@@ -55,7 +56,7 @@ def test_what_was_said_last_of_a_key_is_its_state(said: list[tuple[Any, bytes | 
             last.pop(name, None)
         else:
             last[name] = KeyState(1, data)
-    assert restored.content(ALL) == (last, {}, {})
+    assert restored.content(ALL) == (last, {}, {}, {})
     assert restored.records == len(said)
     group = key_group(said[0][0]) if said else 0
     assert restored.content({group}).states == {
@@ -67,7 +68,7 @@ def test_times_of_inputs_and_partitions_of_groups() -> None:
     restored = Restored()
     for time_ms in (7, -3, 1_700_000_000_000):
         restored.take([record(*time_record("a/b", 3, time_ms))])
-    assert restored.content(ALL) == ({}, {("a/b", 3): 1_700_000_000_000}, {})
+    assert restored.content(ALL) == ({}, {("a/b", 3): 1_700_000_000_000}, {}, {})
     assert {state_partition(group) for group in ALL} == set(range(STATE_PARTITIONS))
 
 
@@ -133,3 +134,15 @@ def test_another_frame_is_refused(value: bytes) -> None:
     with pytest.raises(Corrupt) as caught:
         decode_frame(value)
     assert caught.value.code == "exchange.frame"
+
+
+def test_what_stands_for_alerts_of_a_key_is_kept_beside_its_state() -> None:
+    restored = Restored()
+    for data in (b"old", b"{}"):
+        restored.take([record(*standing_record("rule", "k", data))])
+    restored.take([record(*standing_record("rule", ("x", (1, "number")), b"{1}"))])
+    restored.take([record(*standing_record("rule", "gone", b"{}"))])
+    restored.take([record(*standing_record("rule", "gone", None))])
+    kept = {StateKey("rule", "k"): b"{}", StateKey("rule", ("x", (1, "number"))): b"{1}"}
+    assert restored.content(ALL) == ({}, {}, {}, kept)
+    assert restored.content(()) == ({}, {}, {}, {})

@@ -105,6 +105,7 @@ DESK_ENTITY_ALERTS_MAX: Final = 1_000  # open alerts of an entity an inhibition 
 ALERT_COMMENT_CHARS_MAX: Final = 10_000  # characters of a comment, a note or a reason
 DESK_DECISIONS_MAX: Final = 10_000  # of entries whose writers may still wait; ~1 KB each
 ALERT_ENTRY_MS: Final = 5_000  # ms until an entry of the alert log is written, and is read back
+SUPPRESS_KEYS_MAX: Final = 1_000_000  # keys of rules for which an alert stands, ~400 bytes each
 SUPPRESS_VALUES_MAX: Final = 1_000  # values of `suppress.by` remembered for one key of a rule
 ALERT_TEXT_VALUE_CHARS_MAX: Final = 200  # characters of one value inside a title or description
 DEAD_LETTER_BYTES_MAX: Final = 700 << 10  # original value of a dead letter; base64 below 1 MiB

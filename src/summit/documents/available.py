@@ -25,7 +25,6 @@ AFTER_MATCH_STEPS: Final[tuple[AfterMatchKind, ...]] = ("toFirst", "toLast")
 
 PATTERN_FIELDS_LATER: Final = (
     "window", "having", "rearm", "aggregates", "score", "expectedKeys", "onTimeout", "severity",
-    "suppress",
 )  # fmt: skip
 STEP_FIELDS_LATER: Final = ("steps",)
 ACTIONS_LATER: Final = ("aggregate", "forward", "trigger", "custom")

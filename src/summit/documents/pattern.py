@@ -19,10 +19,12 @@ from summit.documents.projection import projected_fields
 from summit.documents.rule_tests import RuleTest, read_tests
 from summit.documents.section import Section
 from summit.documents.steps import Sequence, read_steps, unknown_step
+from summit.documents.suppress import read_suppress
 
 PATTERN_FIELDS: Final = (
     *HEAD_FIELDS, "topics", "groupBy", "where", "steps", "conditions", "windowConfig", "within",
-    "allowedLateness", "matching", "strictOrder", "afterMatch", "emit", "limits", "action", "tests",
+    "allowedLateness", "matching", "strictOrder", "afterMatch", "emit", "limits", "action",
+    "suppress", "tests",
 )  # fmt: skip
 _GLOB: Final = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,249}", re.ASCII)
 
@@ -81,6 +83,7 @@ def validate_pattern(values: Mapping[str, Any], *, source: str = "") -> PatternD
     after_match = _read_after_match(section, names)
     limits = _read_limits(section)
     action = read_action(section, names)
+    suppress = read_suppress(section, group_by)
     tests = read_tests(section)
     problems.raise_if_any(subject_of("pattern", values, source))
     assert head.id is not None
@@ -98,8 +101,9 @@ def validate_pattern(values: Mapping[str, Any], *, source: str = "") -> PatternD
         after_match=after_match,
         limits=limits,
         action=action,
+        suppress=suppress,
         tags=head.tags,
-        projected=projected_fields(steps, group_by, action),
+        projected=projected_fields(steps, group_by, action, suppress),
         semantic_hash=semantic_hash(steps, where=where, group_by=group_by, within_ms=within_ms),
         document_hash=document_hash({"kind": "pattern", **values}),
         warnings=_warnings(head, steps, within_ms, bool(group_by), action.notify),

@@ -91,6 +91,20 @@ class ActionPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SuppressPlan:
+    """An alert stands for others of its rule that have these values in common.
+
+    Attributes:
+        by: Fields of the key or of the matched events, the latest that has it. An alert that
+            lacks one of them is never suppressed.
+        for_ms: How long, in event time, from the alert that stands.
+    """
+
+    by: tuple[Path, ...]
+    for_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class PatternPlan:
     """One pattern, checked and lowered.
 
@@ -122,6 +136,7 @@ class PatternPlan:
     emit: Emit = "all"
     limits: Limits = Limits()
     action: ActionPlan = ActionPlan()
+    suppress: SuppressPlan | None = None
     tags: tuple[str, ...] = ()
     projected: tuple[Path, ...] = ()
     semantic_hash: str = ""

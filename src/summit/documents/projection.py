@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from summit.documents.plan import ActionPlan, StepPlan, TemplatePlan
+from summit.documents.plan import ActionPlan, StepPlan, SuppressPlan, TemplatePlan
 from summit.events.expressions.analysis import reference_fields, required_fields
 from summit.events.expressions.ir import Node, Path
 
 
 def projected_fields(
-    steps: Sequence[StepPlan], group_by: Sequence[Path], action: ActionPlan
+    steps: Sequence[StepPlan],
+    group_by: Sequence[Path],
+    action: ActionPlan,
+    suppress: SuppressPlan | None = None,
 ) -> tuple[Path, ...]:
     """The paths that runs, the key, texts and the alert read, in a fixed order."""
     found = set(group_by) | set(action.fields) | {("eventId",)}
+    if suppress is not None:
+        found |= set(suppress.by)
     if action.severity is None:
         found.add(("severity",))
     for predicate in _predicates(steps):

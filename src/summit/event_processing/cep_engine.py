@@ -8,6 +8,7 @@ from typing import Any
 
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter, Payload
+from summit.cep.match import Match
 from summit.documents import PatternDocument, validate_pattern
 from summit.documents.event_pattern import EventPattern
 from summit.event_processing.sequence import make_sequence
@@ -32,7 +33,8 @@ class CEPEngine(Emitter):
     read topics, survive restarts and share work, publish them to a running Summit.
 
     Events told, in this order: `pattern:registered` {pattern}; per match `pattern:matched`
-    {pattern, sequence}, then `alert:generated` with the `Alert`; `event:processed` {event,
+    {pattern, sequence}, then `alert:generated` with the `Alert`, or `alert:suppressed` {pattern,
+    by} where by the rule's `suppress` an earlier alert stands for it; `event:processed` {event,
     matched}; `event:rejected` {code, message, event} for what cannot be processed; `error`.
     """
 
@@ -113,9 +115,14 @@ class CEPEngine(Emitter):
                     Payload(code=reject.code, message=reject.message, event=event),
                 )
             for made in applied.made:
-                self._tell(made)
+                self._tell_match(made.match, made.alert.id)
+                self.emit("alert:generated", made.alert)
                 alerts.append(made.alert)
-            self.emit("event:processed", Payload(event=event, matched=len(applied.made)))
+            for match, alert_id, _ in applied.suppressed:
+                self._tell_match(match, alert_id)
+                self.emit("alert:suppressed", Payload(pattern=match.pattern_id, by=alert_id))
+            matched = len(applied.made) + len(applied.suppressed)
+            self.emit("event:processed", Payload(event=event, matched=matched))
         return alerts
 
     @property
@@ -123,12 +130,11 @@ class CEPEngine(Emitter):
         """Counters of the engine; `live_runs` are the partial matches alive now."""
         return self._engine.processor.stats()
 
-    def _tell(self, made: Made) -> None:
+    def _tell_match(self, match: Match, alert_id: str) -> None:
         if self.has_listeners("pattern:matched"):
-            pattern, _ = self._patterns[made.match.pattern_id]
-            sequence = make_sequence(made.match, made.alert.id)
+            pattern, _ = self._patterns[match.pattern_id]
+            sequence = make_sequence(match, alert_id)
             self.emit("pattern:matched", Payload(pattern=pattern, sequence=sequence))
-        self.emit("alert:generated", made.alert)
 
 
 def _checked(pattern: Pattern) -> tuple[EventPattern, PatternDocument]:

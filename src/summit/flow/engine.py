@@ -10,9 +10,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from summit.client.transactor import Outgoing
+from summit.documents.plan import PatternPlan
 from summit.documents.stream import StreamPlan
 from summit.flow.findings import Made, findings_of
 from summit.flow.kinds import Plan, prepare
+from summit.flow.suppressing import Suppressed, Suppressor
 from summit.keyed.chunks import Chunk
 from summit.keyed.keys import Key, many_key, one_key
 from summit.keyed.outputs import Applied as Taken
@@ -28,10 +30,12 @@ class Applied(NamedTuple):
     Attributes:
         made: Alerts.
         records: For other topics: what correlations tell.
+        suppressed: Matches that make no alert because one stands for them.
     """
 
     made: list[Made]
     records: list[Outgoing]
+    suppressed: list[Suppressed]
     rejected: list[Rejected]
     late: list[Late]
     remote: list[Remote]
@@ -50,6 +54,8 @@ class Engine:
         self._topic_id = topic_id
         self._plans: dict[str, Plan] = {}
         self.processor = Processor(make_rule_set([]))
+        self.suppressor = Suppressor()
+        self._catching_up = False
 
     @property
     def plans(self) -> list[Plan]:
@@ -75,7 +81,20 @@ class Engine:
         dropped = self.processor.replace_rules(rules)
         by_id = {rule.id: plan for rule, plan in active}
         self._plans = {name: by_id[name] for name in sorted(by_id)}
+        self.suppressor.keep_rules(
+            [plan for plan in self._plans.values() if isinstance(plan, PatternPlan)]
+        )
         return dropped
+
+    def hold(self, groups: Collection[int]) -> None:
+        """Keep the keys of these key groups only; see `Processor.hold`."""
+        self.processor.hold(groups)
+        self.suppressor.hold(groups)
+
+    def catch_up(self, *, begins: bool) -> None:
+        """See `Processor.catch_up`."""
+        self.processor.catch_up(begins=begins)
+        self._catching_up = begins
 
     def apply(self, batch: Sequence[Chunk], frontier_ms: int | None = None) -> Applied:
         """Take a batch; see `Processor.apply`."""
@@ -87,7 +106,9 @@ class Engine:
 
     def _applied(self, taken: Taken) -> Applied:
         outputs = taken.outputs
-        found = findings_of(outputs.found, self._plans, self._topic_id)
+        found = findings_of(outputs.found, self._plans, self._topic_id, self.suppressor)
+        if not self._catching_up:  # keys that catch up are behind the frontier
+            self.suppressor.tidy(self.processor.frontier_ms)
         return Applied(
             *found, outputs.rejected, outputs.late, outputs.remote, taken.dirty, taken.waits
         )
@@ -99,6 +120,7 @@ class Engine:
                 state = _state_key(key)
                 if state is not None:
                     self.processor.forget(StateKey(rule.state_id, state))
+                    self.suppressor.forget(rule_id, state)
 
 
 def _state_key(key: Sequence[Any]) -> Key | None:

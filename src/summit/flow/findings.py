@@ -14,6 +14,7 @@ from summit.client.transactor import Outgoing
 from summit.documents.correlation import CorrelationPlan
 from summit.documents.plan import PatternPlan
 from summit.flow.kinds import Plan
+from summit.flow.suppressing import Suppressed, Suppressor
 from summit.journal.correlation_log import correlation_record
 from summit.journal.topics import CORRELATIONS_TOPIC
 from summit.keyed.captured import EventRef
@@ -33,24 +34,38 @@ class Findings(NamedTuple):
 
     made: list[Made]
     records: list[Outgoing]
+    suppressed: list[Suppressed]
 
 
 def findings_of(
-    found: Iterable[Any], plans: Mapping[str, Plan], topic_id: Callable[[str], str]
+    found: Iterable[Any],
+    plans: Mapping[str, Plan],
+    topic_id: Callable[[str], str],
+    suppressor: Suppressor,
 ) -> Findings:
     """Turn what lanes found into what leaves.
 
     Args:
         plans: By rule id.
         topic_id: Gives a topic's id, for the ids of what is made.
+        suppressor: Knows the alerts that stand for matches like them.
     """
     made: list[Made] = []
     records: list[Outgoing] = []
+    suppressed: list[Suppressed] = []
     for each in found:
         if isinstance(each, Match):
             plan = plans[each.pattern_id]
             assert isinstance(plan, PatternPlan)
-            made.append(Made(_alert(plan, each, topic_id), each))
+            events = [_captured(step, event) for step, event in each.captures]
+            seen = None if plan.suppress is None else suppressor.look(plan, each, events)
+            if isinstance(seen, Suppressed):
+                suppressed.append(seen)
+                continue
+            alert = make_alert(plan, Found(each.key, events, each.end_ms, each.timed), topic_id)
+            made.append(Made(alert, each))
+            if seen is not None:
+                suppressor.stand(seen, alert.id, each.end_ms)
         elif isinstance(each, Correlation):
             rule = plans[f"correlation:{each.rule_id}"]
             assert isinstance(rule, CorrelationPlan)
@@ -58,12 +73,7 @@ def findings_of(
             records.append(Outgoing(CORRELATIONS_TOPIC, key, value))
         else:
             raise TypeError(f"nobody knows what becomes of {type(each).__name__}")
-    return Findings(made, records)
-
-
-def _alert(plan: PatternPlan, match: Match, topic_id: Callable[[str], str]) -> Alert:
-    events = [_captured(step, event) for step, event in match.captures]
-    return make_alert(plan, Found(match.key, events, match.end_ms, match.timed), topic_id)
+    return Findings(made, records, suppressed)
 
 
 def _captured(step: str, event: EventRef) -> CapturedEvent:

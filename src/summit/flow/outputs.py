@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from summit.alerts import Alert, encode_alert
-from summit.alerts.entries import encode_entry, fired_entry
+from summit.alerts.entries import Repeated, encode_entry, fired_entry
 from summit.base.logs import get_logger
 from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.transactor import Outgoing, Written
@@ -73,6 +73,14 @@ class Outputs:
         if acts:
             value = encode_activation(Activation(definitions, acts))
             others.append(Outgoing(ACTIVATIONS_TOPIC, None, value, 0))
+        # The entries of the alerts that stand come before those of what they stand for.
+        self._repeated = [
+            Outgoing(
+                ALERT_STATE_TOPIC, None,
+                encode_entry(Repeated(by="summit", id=name, count=count, last_seen=last_ms)), 0,
+            )
+            for name, (count, last_ms) in cut.suppressed.items()
+        ]  # fmt: skip
         self._others = others
         self.undeliverable = 0
 
@@ -83,9 +91,9 @@ class Outputs:
 
     @property
     def others(self) -> list[Outgoing]:
-        """Frames, state, and that alerts fired: only of those that are written."""
+        """Frames, state, that alerts fired (those that are written), and what was suppressed."""
         fired = [fired_record(item.alert) for item in self._items if item.alert is not None]
-        return self._others + fired
+        return [*self._others, *fired, *self._repeated]
 
     def alert_ends(self, written: list[Written]) -> dict[str, int]:
         """By partition of the alerts topic, the offset behind the last alert of these."""

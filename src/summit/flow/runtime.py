@@ -20,7 +20,14 @@ from summit.flow.kinds import Plan
 from summit.flow.placement import carrier
 from summit.journal.exchange_log import NO_TIME, Frame, Told
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
-from summit.journal.state_log import Content, Record, state_record, time_record, wait_record
+from summit.journal.state_log import (
+    Content,
+    Record,
+    standing_record,
+    state_record,
+    time_record,
+    wait_record,
+)
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS, key_group
 from summit.keyed.outputs import Remote, StateKey
@@ -43,6 +50,7 @@ class Cut(NamedTuple):
         seen: By input partition, the offset below which every key group held here has seen
             what concerns it.
         events: Number of records taken.
+        suppressed: By alert that stands, how many were suppressed, and the latest event time.
     """
 
     made: list[Made]
@@ -54,18 +62,13 @@ class Cut(NamedTuple):
     exchange: dict[int, int]
     seen: Positions
     events: int
+    suppressed: dict[str, tuple[int, int]]
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (
-            self.positions
-            or self.exchange
-            or self.state
-            or self.remote
-            or self.made
-            or self.records
-        )
+        written = (self.positions, self.exchange, self.state, self.remote, self.made, self.records)
+        return not any(written) and not self.suppressed
 
 
 class Runtime:
@@ -95,6 +98,7 @@ class Runtime:
     def _begin_cut(self) -> None:
         self._made: list[Made] = []
         self._records: list[Outgoing] = []
+        self._suppressed: dict[str, tuple[int, int]] = {}
         self._remote: dict[int, list[Remote]] = {}
         self._dirty: set[StateKey] = set()
         self._dirty_waits: set[WaitKey] = set()
@@ -145,7 +149,7 @@ class Runtime:
             self.engine.processor.forget_input(*place)
         for name in list(self.positions):
             self.engine.processor.forget_input(*split_partition_name(name))
-        self.engine.processor.hold(())
+        self.engine.hold(())
         self.held = frozenset()
         self.positions.clear()
         self.exchange.clear()
@@ -167,11 +171,13 @@ class Runtime:
         self.held |= groups.keys()
         self.exchange.update(groups)
         self._told.update({group: {} for group in groups})
-        self.engine.processor.hold(self.held)
+        self.engine.hold(self.held)
         matcher = self.engine.processor
         for name, data in content.waits.items():
             matcher.load_wait(name, data)
             self._saved_waits.add(name)
+        for (rule, key), data in content.standing.items():
+            self.engine.suppressor.load(rule, key, data)
         states = content.states.items()
         return sum(matcher.load(key, state.data, state.version) for key, state in states)
 
@@ -180,7 +186,7 @@ class Runtime:
 
         In between only frames may be taken, and nothing is due.
         """
-        self.engine.processor.catch_up(begins=begins)
+        self.engine.catch_up(begins=begins)
         if not begins:
             self.advance()
 
@@ -188,7 +194,7 @@ class Runtime:
         """Hold these no more; everything of them must have been cut and committed."""
         gone = set(groups)
         self.held -= gone
-        self.engine.processor.hold(self.held)
+        self.engine.hold(self.held)
         for group in gone:
             self.exchange.pop(group, None)
             self._told.pop(group, None)
@@ -331,6 +337,10 @@ class Runtime:
     def _note(self, applied: Applied) -> None:
         self._made += applied.made
         self._records += applied.records
+        for each in applied.suppressed:
+            count, last_ms = self._suppressed.get(each.alert_id, (0, 0))
+            last_ms = max(last_ms, each.last_seen_ms)
+            self._suppressed[each.alert_id] = (count + 1, last_ms)
         self._dirty |= applied.dirty
         self._dirty_waits |= applied.waits
 
@@ -351,6 +361,9 @@ class Runtime:
             )
         for wait in self._dirty_waits:
             self._cut_wait(wait, state)
+        for group, rule, named in self.engine.suppressor.take_dirty():
+            data = self.engine.suppressor.dump(rule, named)
+            state.setdefault(group, []).append(standing_record(rule, named, data))
         positions = {name: self.positions[name] for name in sorted(self._moved)}
         for name in positions:
             place = split_partition_name(name)
@@ -366,7 +379,7 @@ class Runtime:
         cut = Cut(
             self._made, self._records, self._remote, told, state, positions,
             {group: self.exchange[group] for group in self._exchange_moved},
-            self._seen(), self.events,
+            self._seen(), self.events, self._suppressed,
         )  # fmt: skip
         self._begin_cut()
         return cut

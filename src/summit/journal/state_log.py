@@ -6,6 +6,7 @@ partition that it touches, and a busy worker touches them all.
 Compacted, so that it holds the last word about each key; a record without value = no state.
 
     key ["run", state id, key as a list]    value: one byte, the state's version; then the state
+    key ["stands", rule id, key as a list]  value: alerts that stand for others (`suppress`)
     key ["time", topic, partition]          value: how far event time has come in that input
                                             partition, milliseconds, as text
     key ["wait", group, topic, partition, offset]
@@ -29,7 +30,7 @@ from summit.cep.state import move_key
 from summit.client.types import ConsumerRecord
 from summit.keyed.captured import Move
 from summit.keyed.keygroups import key_group
-from summit.keyed.keys import key_values, make_key
+from summit.keyed.keys import Key, key_values, make_key
 from summit.keyed.outputs import StateKey
 from summit.keyed.waiting import WaitKey, moved_wait
 
@@ -82,6 +83,11 @@ def run_key(name: bytes) -> StateKey | None:
     return StateKey(rule, key)
 
 
+def standing_record(rule: str, key: Key, data: bytes | None) -> Record:
+    """What stands for alerts of a rule's key; None = nothing."""
+    return _encode(("stands", rule, key_values(key))), data
+
+
 def wait_record(name: WaitKey, data: bytes | None) -> Record:
     """What says that an event waits; without data that it waits no more."""
     return _encode(("wait", *name)), data
@@ -120,6 +126,7 @@ class Content(NamedTuple):
     states: dict[StateKey, KeyState]
     times: dict[tuple[str, int], int]
     waits: dict[WaitKey, bytes]
+    standing: dict[StateKey, bytes]
 
 
 class Restored:
@@ -148,6 +155,7 @@ class Restored:
         states: dict[StateKey, KeyState] = {}
         times: dict[tuple[str, int], int] = {}
         waits: dict[WaitKey, bytes] = {}
+        standing: dict[StateKey, bytes] = {}
         for name, value in self._last.items():
             if name.startswith(_WAIT):
                 wait = _wait_key(name)
@@ -156,19 +164,23 @@ class Restored:
                 continue
             try:
                 kind, first, second = _decode(name)
-                if kind == "run":
+                if kind in ("run", "stands"):
                     key = make_key(second)
                     if key is None:
                         raise ValueError(f"{second} is no key")
-                    if key_group(key) in groups:
+                    if key_group(key) not in groups:
+                        continue
+                    if kind == "run":
                         states[StateKey(first, key)] = KeyState(value[0], value[1:])
+                    else:
+                        standing[StateKey(first, key)] = value
                 elif kind == "time":
                     times[first, second] = int(value)
                 else:
                     raise ValueError(f"kind {kind}")
             except (msgspec.MsgspecError, ValueError, TypeError, IndexError) as error:
                 raise Corrupt("journal.state", reason=f"{_shown(name)}: {error}") from error
-        return Content(states, times, waits)
+        return Content(states, times, waits, standing)
 
 
 def _shown(name: bytes) -> Any:

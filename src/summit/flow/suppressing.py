@@ -1,0 +1,120 @@
+"""Which matches make an alert where rules have `suppress`, and which count for one that stands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from summit.alerts import CapturedEvent
+from summit.alerts.suppression import Standing, Suppression
+from summit.cep.match import Match
+from summit.documents.plan import PatternPlan
+from summit.events.fields import compile_path
+from summit.keyed.keygroups import key_group
+from summit.keyed.keys import Key, make_key
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Suppressed(NamedTuple):
+    """A match that makes no alert.
+
+    Attributes:
+        alert_id: The alert that stands for it.
+        last_seen_ms: Own time of its latest event.
+    """
+
+    match: Match
+    alert_id: str
+    last_seen_ms: int
+
+
+class Alike(NamedTuple):
+    """What matches have in common whose alerts are one: rule, key, and the values of `by`."""
+
+    rule: str
+    key: Key
+    values: str
+    for_ms: int
+
+
+class Suppressor:
+    """Decides for one engine; its state is saved beside that of the rules, by rule and key."""
+
+    def __init__(self) -> None:
+        self._held: Suppression[Key] = Suppression()
+
+    def look(
+        self, plan: PatternPlan, match: Match, events: Sequence[CapturedEvent]
+    ) -> Alike | Suppressed | None:
+        """Whether an alert stands for a match.
+
+        Args:
+            events: Those of the match, in its order.
+        Returns: The match suppressed; else what is to be given to `stand` with the alert that
+            it makes; None where nothing ever stands for it.
+        """
+        assert plan.suppress is not None
+        key = make_key(match.key)
+        values = _values(plan, match, events)
+        if key is None or values is None:
+            return None
+        standing = self._held.standing(plan.id, key, values, match.end_ms)
+        if standing is None:
+            return Alike(plan.id, key, values, plan.suppress.for_ms)
+        last_seen_ms = max((event.timestamp_ms for event in events), default=match.end_ms)
+        return Suppressed(match, standing.alert_id, last_seen_ms)
+
+    def stand(self, alike: Alike, alert_id: str, at_ms: int) -> None:
+        """An alert was made: it stands for those like it."""
+        standing = Standing(alert_id, at_ms, at_ms + alike.for_ms)
+        self._held.stand(alike.rule, alike.key, alike.values, standing)
+
+    def tidy(self, frontier_ms: float) -> None:
+        """Forget what is over."""
+        self._held.tidy(frontier_ms)
+
+    def keep_rules(self, plans: Iterable[PatternPlan]) -> None:
+        """Go by these rules; what stands for others is forgotten."""
+        self._held.keep_rules({plan.id for plan in plans if plan.suppress is not None})
+
+    def hold(self, groups: Collection[int]) -> None:
+        """Keep the keys of these key groups only."""
+        held = frozenset(groups)
+        self._held.drop(lambda key: key_group(key) not in held)
+
+    def take_dirty(self) -> list[tuple[int, str, Key]]:
+        """Key group, rule and key of what has changed since the last call."""
+        dirty, self._held.dirty = self._held.dirty, set()
+        return [(key_group(key), rule, key) for rule, key in dirty]
+
+    def dump(self, rule: str, key: Key) -> bytes | None:
+        """What is kept of a key of a rule; None = nothing."""
+        return self._held.dump(rule, key)
+
+    def load(self, rule: str, key: Key, data: bytes) -> None:
+        """Set what is kept of a key of a rule. Raises Corrupt("alert.suppressed")."""
+        self._held.load(rule, key, data)
+
+    def forget(self, rule: str, key: Key) -> None:
+        """Let nothing stand for a key of a rule."""
+        self._held.forget(rule, key)
+
+
+def _values(plan: PatternPlan, match: Match, events: Sequence[CapturedEvent]) -> str | None:
+    """Fields of `by` and their values as text; None where one is missing."""
+    assert plan.suppress is not None
+    of_key = dict(zip(plan.group_by, match.key, strict=True))
+    found: list[Any] = []
+    for path in plan.suppress.by:
+        value = of_key.get(path)
+        if value is None:
+            find = compile_path(path)
+            seen = (find(event.body) for event in reversed(events))
+            value = next((each for each in seen if each is not None), None)
+        if value is None:
+            return None
+        found.append([".".join(path), value])
+    return _encode(found).decode()
