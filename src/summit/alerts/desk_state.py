@@ -85,6 +85,7 @@ class AlertState(msgspec.Struct, kw_only=True, rename="camel"):
     resolved_at: int | None = None
     assignee: str | None = None
     escalation_level: int = 0
+    escalated_at: int | None = None
     notifications_sent: int = 0
     notifications_failed: int = 0
     notified_at: int | None = None

@@ -42,13 +42,17 @@ def _acknowledge(desk: AlertDesk, entry: Acknowledge) -> str:
     alert = find_alert(desk, entry.id)
     if alert.state == "acknowledged" and alert.acknowledged_by == desk.by:
         return alert.id  # the same said twice
-    if alert.state != "firing":
-        by = alert.acknowledged_by if alert.state == "acknowledged" else alert.resolved_by
-        raise Conflict("alert.not_firing", id=alert.id, state=alert.state, by=by)
+    _insist_firing(alert)
     alert.state = "acknowledged"
     alert.acknowledged_by, alert.acknowledged_at = desk.by, desk.state.now_ms
     _moved(desk, "acknowledge", alert, "firing", entry.note)
     return alert.id
+
+
+def _insist_firing(alert: AlertState) -> None:
+    if alert.state != "firing":
+        by = alert.acknowledged_by if alert.state == "acknowledged" else alert.resolved_by
+        raise Conflict("alert.not_firing", id=alert.id, state=alert.state, by=by)
 
 
 def _resolve(desk: AlertDesk, entry: Resolve) -> str:
@@ -96,7 +100,11 @@ def _alert_or_case(desk: AlertDesk, name: str) -> AlertState | Case:
 
 def _escalated(desk: AlertDesk, entry: Escalated) -> str:
     alert = find_alert(desk, entry.id)
+    _insist_firing(alert)
+    if entry.level <= alert.escalation_level:  # another process was first
+        raise Conflict("alert.escalated", level=alert.escalation_level)
     before, alert.escalation_level = alert.escalation_level, entry.level
+    alert.escalated_at = desk.state.now_ms
     desk.note("escalated", alert.id, {"level": before}, {"level": entry.level})
     return alert.id
 

@@ -8,16 +8,25 @@
 `EventEnricher` (now: lookups in tables), `EventTransformer`, `EventFilter` and `EventRouter` add
 to, change, choose and direct single events.
 
-What the guide's package has beyond that (the alert manager) comes with later versions and is not
-exported before it works.
+`AlertManager` sees alerts from firing to resolved: rules on metrics, silences, escalation, and the
+channels by which people are told.
 """
 
 from summit.alerts import Alert
+from summit.alerts.desk_state import AlertState
 from summit.documents.event_pattern import (
     EventAction,
     EventCondition,
     EventPattern,
     WindowConfig,
+)
+from summit.event_processing.alert_manager import AlertManager
+from summit.event_processing.alert_rules import (
+    AlertCondition,
+    AlertRule,
+    EscalationLevel,
+    EscalationPolicy,
+    NewAlert,
 )
 from summit.event_processing.cep_engine import CEPEngine
 from summit.event_processing.event_enricher import EventEnricher
@@ -34,11 +43,18 @@ from summit.event_processing.rules import (
 from summit.event_processing.sequence import EventSequence
 from summit.events.event import Event
 from summit.flow.trying import RuleTestResult, Tried, run_document_tests
+from summit.notify import NotificationChannel
 
 __all__ = [
     "Alert",
+    "AlertCondition",
+    "AlertManager",
+    "AlertRule",
+    "AlertState",
     "CEPEngine",
     "EnrichmentRule",
+    "EscalationLevel",
+    "EscalationPolicy",
     "Event",
     "EventAction",
     "EventCondition",
@@ -49,6 +65,8 @@ __all__ = [
     "EventSequence",
     "EventTransformer",
     "FilterRule",
+    "NewAlert",
+    "NotificationChannel",
     "ResultEvent",
     "RouteRule",
     "RuleTestResult",
