@@ -387,7 +387,7 @@ class Runtime:
     def cut_alerts(self) -> Cut:
         """The alerts since the last cut of either kind, to be written before the others' one."""
         made, self._made = self._made, []
-        return Cut(made, [], {}, {}, {}, {}, {}, self._seen(), 0)
+        return Cut(made, [], {}, {}, {}, {}, {}, self._seen(), 0, {})
 
     @property
     def has_alerts(self) -> bool:
