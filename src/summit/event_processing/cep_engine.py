@@ -14,7 +14,6 @@ from summit.documents.event_pattern import EventPattern
 from summit.event_processing.sequence import make_sequence
 from summit.events.event import event_bytes
 from summit.flow.engine import Engine
-from summit.flow.findings import Made
 from summit.flow.trying import Tried, try_pattern
 from summit.keyed.chunks import Chunk
 
