@@ -29,7 +29,7 @@ from summit.flow.placement import carrier
 from summit.flow.runtime import Runtime
 from summit.journal.exchange_log import decode_frame
 from summit.journal.state_log import Restored, state_partition
-from summit.journal.topics import EXCHANGE_TOPIC, STATE_TOPIC
+from summit.journal.topics import ALERT_STATE_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS
 
@@ -186,7 +186,7 @@ class Worker:
                 )
                 cluster.ends[record.partition] += 1
                 touched.add(record.partition)
-            else:
+            elif record.topic != ALERT_STATE_TOPIC:  # which no worker reads
                 assert record.topic == STATE_TOPIC
                 cluster.state.append(
                     ConsumerRecord(
