@@ -4,6 +4,7 @@ Arrays or single values in, arrays or scores out; no clock, no disk, no network,
 What is missing (None, NaN, infinite, no number) is passed over and counted, never taken for zero.
 """
 
+from summit.kernels.detectors.adwin import Adwin, adwin
 from summit.kernels.detectors.anomalies import (
     Anomalies,
     Anomaly,
@@ -11,14 +12,19 @@ from summit.kernels.detectors.anomalies import (
     find_anomalies,
     severity_of,
 )
+from summit.kernels.detectors.auto import Auto, auto
 from summit.kernels.detectors.cusum import Cusum, cusum
 from summit.kernels.detectors.esd import esd
 from summit.kernels.detectors.ewma_chart import EwmaChart, ewma_chart
+from summit.kernels.detectors.holt_winters import HoltWinters, holt_winters
 from summit.kernels.detectors.iqr import Iqr, iqr
 from summit.kernels.detectors.judged import Detector, Judged, Score, run
+from summit.kernels.detectors.methods import STREAMING, detector_of, explain, load_detector
 from summit.kernels.detectors.moving_average import MovingAverage, moving_average
 from summit.kernels.detectors.page_hinkley import PageHinkley, page_hinkley
 from summit.kernels.detectors.robust_zscore import RobustZScore, robust_zscore
+from summit.kernels.detectors.seasonal import Seasonal, seasonal
+from summit.kernels.detectors.spot import Spot, spot
 from summit.kernels.detectors.zscore import ZScore, zscore
 from summit.kernels.moments import Moments, RollingMoments
 from summit.kernels.order_statistics import SortedWindow, mad, median, percentile
@@ -29,9 +35,14 @@ from summit.kernels.series.robust_trend import robust_trend
 from summit.kernels.series.seasonality import Seasonality, seasonality
 from summit.kernels.series.smoothing import Dema, Ema, Sma, Wma, dema, ema, sma, wma
 from summit.kernels.series.trend import Trend
+from summit.kernels.trees.half_space_trees import HalfSpaceTrees, half_space_trees
 from summit.kernels.trees.isolation_forest import IsolationForest, isolation_forest
+from summit.kernels.trees.random_cut_forest import RandomCutForest, random_cut_forest
 
 __all__ = [
+    "Adwin", "Auto", "HalfSpaceTrees", "HoltWinters", "RandomCutForest", "STREAMING", "Seasonal",
+    "Spot", "adwin", "auto", "detector_of", "explain", "half_space_trees", "holt_winters",
+    "load_detector", "random_cut_forest", "seasonal", "spot",
     "Anomalies", "Anomaly", "AnomalyDetectionConfig", "Cusum", "Dema", "Detector", "Ema",
     "EwmaChart", "Iqr", "IsolationForest", "Judged", "LinearTrend", "Moments",
     "MovingAverage", "PageHinkley",

@@ -66,6 +66,11 @@ def spread_or_floor(spread: float, centre: float) -> float:
     return max(_FLOOR_RELATIVE * size, _FLOOR)
 
 
+def rounded_off(apart: float, value: float) -> float:
+    """The distance from a value, or 0 where it is nothing but rounding."""
+    return apart if abs(apart) > _ROUNDING * abs(value) else 0.0
+
+
 def capped(deviation: float) -> float:
     """The deviation, at most 1e6 either way."""
     return min(max(deviation, -DEVIATION_MAX), DEVIATION_MAX)

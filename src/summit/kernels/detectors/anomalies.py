@@ -7,58 +7,72 @@ from typing import Any, Final, Literal
 
 from summit.base.config import Config
 from summit.base.errors import Invalid
-from summit.kernels.detectors.cusum import cusum
 from summit.kernels.detectors.esd import esd
-from summit.kernels.detectors.ewma_chart import ewma_chart
-from summit.kernels.detectors.iqr import Iqr, iqr
+from summit.kernels.detectors.iqr import iqr
 from summit.kernels.detectors.judged import Judged, run
-from summit.kernels.detectors.moving_average import moving_average
-from summit.kernels.detectors.page_hinkley import page_hinkley
-from summit.kernels.detectors.robust_zscore import RobustZScore, robust_zscore
-from summit.kernels.detectors.zscore import ZScore, zscore
+from summit.kernels.detectors.methods import describe, detector_of
+from summit.kernels.detectors.robust_zscore import robust_zscore
+from summit.kernels.detectors.zscore import zscore
 from summit.kernels.points import Points, TimeSeriesPoint
 from summit.kernels.settings import positive, whole
 from summit.kernels.trees.isolation_forest import POINTS_MIN as FOREST_POINTS_MIN
 from summit.kernels.trees.isolation_forest import isolation_forest
 
 Method = Literal[
+    "auto",
     "zscore",
     "iqr",
     "moving-average",
     "isolation-forest",
     "mad",
     "esd",
+    "seasonal",
+    "holt-winters",
     "ewma",
     "cusum",
     "page-hinkley",
+    "adwin",
+    "spot",
+    "dspot",
+    "half-space-trees",
+    "random-cut-forest",
 ]
 Severity = Literal["low", "medium", "high", "critical"]
-PAST_POINTS_MIN = 10
+AUTO_POINTS_MIN = 100
 
 
 class AnomalyDetectionConfig(Config, frozen=True, kw_only=True):
     """How anomalies are looked for.
 
     Args:
-        method: `zscore`, each value against the others (3 standard deviations); `iqr`, Tukey's
-            fences (1.5); `moving-average`, against the values before (3); `isolation-forest`
-            (score 0.6); `mad`, against the median (3.5), and `esd`, by taking the worst away (3),
-            for outliers that hide each other; `ewma` (3), `cusum` (5) and `page-hinkley` (50), for
-            lasting shifts.
+        method: `auto`, several at once with nothing to tune (powers of ten, 2.75); `zscore`, each
+            value against the others (3 standard deviations); `iqr`, Tukey's fences (1.5);
+            `moving-average`, against the values before (3); `isolation-forest` (score 0.6); `mad`,
+            against the median (3.5), and `esd`, by taking the worst away (3),
+            for outliers that hide each other; `seasonal` (4), by the time of day, a period given or
+            learned, and `holt-winters` (4), by level, trend and season; `ewma` (3), `cusum` (5) and
+            `page-hinkley` (50), for lasting shifts, and `adwin`, for changes of the mean, where the
+            limit is the chance of a false one (0.002); `spot` and `dspot`, by the tails of the
+            first values, where it is that of each value (0.0001); `half-space-trees` and
+            `random-cut-forest`, by how few values were alike (powers of ten, 3).
         sensitivity: The limit in the method's own units; the number above when not given. Of the
             forest: the share of values, at most 0.5, that may be flagged.
         threshold: The limit as well; goes before `sensitivity`. Of the forest: the score to pass.
         window_size: `zscore`, `iqr`, `mad`: judge each value by so many before it instead of by the
             whole series. `moving-average`, `isolation-forest`: how many before (10). `ewma`,
-            `cusum`, `page-hinkley`: from how many first values the level is learned (30). `esd`
-            has none.
-        seed: Of the forest's chance.
+            `cusum`, `page-hinkley`, `adwin`: from how many first values the level is learned (30);
+            `spot`, `dspot`: the tails (200). Trees: how many values make the forest. The others
+            have none.
+        period: `auto`, `seasonal`, `holt-winters`: the season, in values. Without it the first two
+            take the day or learn it.
+        seed: Of the trees' chance.
     """
 
     method: Method
     sensitivity: float | None = None
     threshold: float | None = None
     window_size: int | None = None
+    period: int | None = None
     seed: int = 0
 
     def check(self) -> None:
@@ -69,9 +83,14 @@ class AnomalyDetectionConfig(Config, frozen=True, kw_only=True):
         if self.window_size is not None:
             whole("windowSize", self.window_size, 3)
         whole("seed", self.seed, 0)
-        if self.method == "esd" and self.window_size is not None:
-            reason = "esd judges the whole series; leave windowSize out"
+        if self.window_size is not None and self.method in _WITHOUT_WINDOW:
+            reason = f"{self.method} has no window; leave windowSize out"
             raise Invalid("config.invalid", reason=reason, pointer="/windowSize")
+        if self.period is not None:
+            whole("period", self.period, 2)
+            if self.method not in _WITH_PERIOD:
+                reason = f"{self.method} knows no season; leave period out"
+                raise Invalid("config.invalid", reason=reason, pointer="/period")
         if self.method == "isolation-forest":
             if self.threshold is not None and self.threshold >= 1:
                 reason = f"threshold {self.threshold} of isolation-forest is a score, below 1"
@@ -89,7 +108,7 @@ class Anomaly(Config, frozen=True, kw_only=True):
 
     `deviation` is signed, finite and in the units of the method's limit; of the forest it is the
     score. `severity` says how far beyond the limit: above 3 times critical, above 2 high, above 1.5
-    medium. `event` is the point's metadata.
+    medium. `explanation` says it all in a sentence. `event` is the point's metadata.
     """
 
     timestamp: int | float
@@ -97,6 +116,7 @@ class Anomaly(Config, frozen=True, kw_only=True):
     expected: float
     deviation: float
     severity: Severity
+    explanation: str = ""
     event: dict[str, Any] | None = None
 
 
@@ -104,8 +124,8 @@ class Anomalies(list[Anomaly]):
     """The anomalies in order of time, and what else is to be said.
 
     `method_used` differs from the method asked for only where a forest would have fewer than 16
-    values: then it is `zscore`. `reason` says why nothing could be judged; `skipped` counts the
-    values that are no finite numbers.
+    values, or `auto` fewer than 100: then it is `zscore`. `reason` says why nothing could be
+    judged; `skipped` counts the values that are no finite numbers.
     """
 
     method_used: str
@@ -133,25 +153,21 @@ def find_anomalies(
     series = Points(points)
     found = Anomalies()
     found.skipped = series.skipped
-    found.method_used = config.method
-    if config.method == "isolation-forest":
-        if len(series.values) - series.skipped < FOREST_POINTS_MIN:
-            found.method_used = "zscore"
-            judged = zscore(series.values)
-        else:
-            judged = _forest(series.values, config)
-    else:
-        limit = config.threshold if config.threshold is not None else config.sensitivity
-        judged = _METHODS[config.method](series.values, limit, config.window_size)
+    known = len(series.values) - series.skipped
+    too_few = known < _POINTS_MIN.get(config.method, 0)
+    found.method_used = "zscore" if too_few else config.method
+    judged = zscore(series.values) if too_few else _judge(series, config)
     found.reason = judged.reason
     for place in judged.flagged.nonzero()[0].tolist():
         point = series.given[place]
         assert point.value is not None
+        expected, deviation = float(judged.expected[place]), float(judged.deviation[place])
+        said = describe(found.method_used, point.value, expected, deviation, judged.limit)
         found.append(
             Anomaly(
-                timestamp=point.timestamp, value=point.value,
-                expected=float(judged.expected[place]), deviation=float(judged.deviation[place]),
-                severity=severity_of(float(judged.ratio[place])), event=point.metadata,
+                timestamp=point.timestamp, value=point.value, expected=expected,
+                deviation=deviation, severity=severity_of(float(judged.ratio[place])),
+                explanation=said, event=point.metadata,
             )
         )  # fmt: skip
     return found
@@ -166,68 +182,28 @@ def severity_of(ratio: float) -> Severity:
     return "medium" if ratio > 1.5 else "low"
 
 
+def _judge(series: Points, config: AnomalyDetectionConfig) -> Judged:
+    method, window = config.method, config.window_size
+    if method == "isolation-forest":
+        settings = _set(threshold=config.threshold, share_max=config.sensitivity, window=window)
+        return isolation_forest(series.values, seed=config.seed, **settings)
+    limit = config.threshold if config.threshold is not None else config.sensitivity
+    if window is None and method in _OF_THE_WHOLE:
+        return _OF_THE_WHOLE[method](series.values, limit)
+    made = detector_of(method, limit=limit, window=window, period=config.period, seed=config.seed)
+    return run(made, series.values, series.times.tolist())
+
+
 def _set(**settings: Any) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _past(window: int) -> dict[str, int]:
-    return {"window": window, "points_min": min(window, PAST_POINTS_MIN)}
-
-
-def _zscore(values: Any, limit: float | None, window: int | None) -> Judged:
-    settings = _set(threshold=limit)
-    return (
-        run(ZScore(**settings, **_past(window)), values) if window else zscore(values, **settings)
-    )
-
-
-def _iqr(values: Any, limit: float | None, window: int | None) -> Judged:
-    settings = _set(sensitivity=limit)
-    return run(Iqr(**settings, **_past(window)), values) if window else iqr(values, **settings)
-
-
-def _mad(values: Any, limit: float | None, window: int | None) -> Judged:
-    settings = _set(threshold=limit)
-    if window:
-        return run(RobustZScore(**settings, **_past(window)), values)
-    return robust_zscore(values, **settings)
-
-
-def _moving_average(values: Any, limit: float | None, window: int | None) -> Judged:
-    return moving_average(values, **_set(sensitivity=limit, window=window))
-
-
-def _esd(values: Any, limit: float | None, window: int | None) -> Judged:
-    assert window is None
-    return esd(values, **_set(threshold=limit))
-
-
-def _ewma(values: Any, limit: float | None, window: int | None) -> Judged:
-    return ewma_chart(values, **_set(limit=limit, warmup=window))
-
-
-def _cusum(values: Any, limit: float | None, window: int | None) -> Judged:
-    return cusum(values, **_set(limit=limit, warmup=window))
-
-
-def _page_hinkley(values: Any, limit: float | None, window: int | None) -> Judged:
-    return page_hinkley(values, **_set(limit=limit, warmup=window))
-
-
-def _forest(values: Any, config: AnomalyDetectionConfig) -> Judged:
-    settings = _set(
-        threshold=config.threshold, share_max=config.sensitivity, window=config.window_size
-    )
-    return isolation_forest(values, seed=config.seed, **settings)
-
-
-_METHODS: Final[dict[str, Callable[[Any, float | None, int | None], Judged]]] = {
-    "zscore": _zscore,
-    "iqr": _iqr,
-    "moving-average": _moving_average,
-    "mad": _mad,
-    "esd": _esd,
-    "ewma": _ewma,
-    "cusum": _cusum,
-    "page-hinkley": _page_hinkley,
+_OF_THE_WHOLE: Final[dict[str, Callable[[Any, float | None], Judged]]] = {
+    "zscore": lambda values, limit: zscore(values, **_set(threshold=limit)),
+    "iqr": lambda values, limit: iqr(values, **_set(sensitivity=limit)),
+    "mad": lambda values, limit: robust_zscore(values, **_set(threshold=limit)),
+    "esd": lambda values, limit: esd(values, **_set(threshold=limit)),
 }
+_POINTS_MIN: Final = {"isolation-forest": FOREST_POINTS_MIN, "auto": AUTO_POINTS_MIN}
+_WITHOUT_WINDOW: Final = {"esd", "auto", "seasonal", "holt-winters"}
+_WITH_PERIOD: Final = {"auto", "seasonal", "holt-winters"}

@@ -33,7 +33,7 @@ class Chart:
         """Take a standardized value into the state; the signed statistic; for subclasses."""
         raise NotImplementedError
 
-    def update(self, value: Any) -> Score:
+    def update(self, value: Any, at: float | None = None) -> Score:
         """Judge a value by those before it, then learn from it."""
         number = finite(value)
         limit = self.limit

@@ -14,7 +14,8 @@ class Score(NamedTuple):
 
     `expected` and `deviation` are None where nothing can be said: `state` is `missing` for what is
     no finite number (it changes nothing but `skipped`), `warmup` while too few values are known,
-    else `ready`. `deviation` is signed and finite, in the units of `limit`.
+    else `ready`. `deviation` is signed and finite, in the units of `limit`. `parts` are what an
+    ensemble's deviation is made of.
     """
 
     flagged: bool
@@ -22,15 +23,27 @@ class Score(NamedTuple):
     deviation: float | None
     limit: float
     state: str
+    parts: dict[str, float] | None = None
+
+    @property
+    def ratio(self) -> float:
+        """How many times the limit: what the severity is read from."""
+        return abs(self.deviation or 0.0) / (self.limit or 1.0)
 
 
 class Detector(Protocol):
-    """A streaming detector: bounded state, the past only, the same input the same answers."""
+    """A streaming detector: bounded state, the past only, the same input the same answers.
+
+    One for each series: group and metric.
+    """
 
     skipped: int
 
-    def update(self, value: Any) -> Score:
-        """Judge a value by those before it, then learn from it."""
+    def update(self, value: Any, at: float | None = None) -> Score:
+        """Judge a value by those before it, then learn from it.
+
+        `at`, its time in ms, is of use to those that know seasons.
+        """
 
     def dump(self) -> dict[str, Any]:
         """The whole state as plain values that JSON can hold."""
@@ -68,9 +81,13 @@ def nothing_judged(size: int, limit: float, reason: str) -> Judged:
     return Judged(np.zeros(size, bool), blank, blank.copy(), blank.copy(), limit, reason)
 
 
-def run(detector: Detector, values: Iterable[Any]) -> Judged:
+def run(detector: Detector, values: Iterable[Any], times: Iterable[float] | None = None) -> Judged:
     """A streaming detector over a whole series: the same answers, as arrays."""
-    scores = [detector.update(value) for value in as_series(values).tolist()]
+    series, update = as_series(values).tolist(), detector.update
+    if times is None:
+        scores = [update(value) for value in series]
+    else:
+        scores = [update(value, at) for value, at in zip(series, times, strict=True)]
     nan = float("nan")
     expected = np.array([nan if s.expected is None else s.expected for s in scores], np.float64)
     deviation = np.array([nan if s.deviation is None else s.deviation for s in scores], np.float64)

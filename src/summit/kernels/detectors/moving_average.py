@@ -26,7 +26,7 @@ class MovingAverage:
         self.moments = RollingMoments(whole("window", window, 2))
         self.skipped = 0
 
-    def update(self, value: Any) -> Score:
+    def update(self, value: Any, at: float | None = None) -> Score:
         """Judge a value by those before it, then learn from it."""
         number = finite(value)
         if number is None:

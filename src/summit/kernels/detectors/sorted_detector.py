@@ -26,7 +26,7 @@ class SortedDetector:
         """Where the values are, and how far apart; for subclasses."""
         raise NotImplementedError
 
-    def update(self, value: Any) -> Score:
+    def update(self, value: Any, at: float | None = None) -> Score:
         """Judge a value by those before it, then learn from it."""
         number = finite(value)
         if number is None:

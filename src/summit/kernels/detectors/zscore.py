@@ -107,7 +107,7 @@ class ZScore:
         self.flagged_run = 0
         self.skipped = 0
 
-    def update(self, value: Any) -> Score:
+    def update(self, value: Any, at: float | None = None) -> Score:
         """Judge a value by those before it, then learn from it."""
         number = finite(value)
         if number is None:
