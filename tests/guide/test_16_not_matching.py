@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.guide.conftest import SUMMIT, Services
 
 from summit.event_processing import CEPEngine, EventPattern
@@ -50,7 +49,6 @@ def test_a_rule_carries_its_own_tests(tmp_path: Path) -> None:
     assert tested(1) != 0
 
 
-@pytest.mark.xfail(strict=True, reason="trying a pattern with near-misses comes with explain")
 def test_the_test_endpoint_names_the_near_miss(services: Services) -> None:
     reply = services.correlation.post(
         "/api/patterns/test", json={"pattern": PATTERN, "events": EVENTS}
@@ -59,6 +57,14 @@ def test_the_test_endpoint_names_the_near_miss(services: Services) -> None:
     body = reply.json()
     assert body["matches"] == []
     assert "window" in json.dumps(body["nearMisses"])
+    assert services.correlation.post("/api/patterns", json=PATTERN).status_code == 200
+    path = f"/api/patterns/{PATTERN['id']}/explain"
+    explained = services.correlation.post(path, json={"events": EVENTS})
+    assert explained.json()["nearMisses"] == body["nearMisses"]
+    assert (
+        services.correlation.post("/api/patterns/nope/explain", json={"events": []}).status_code
+        == 404
+    )
 
 
 def tried(events: list[dict[str, Any]]) -> Any:
@@ -72,6 +78,7 @@ def test_the_engine_tries_a_pattern_on_events() -> None:
     assert len(tried(sooner).matches) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="near-misses come with explain")
 def test_the_engine_names_the_near_miss() -> None:
-    assert tried(EVENTS).near_misses
+    (near,) = tried(EVENTS).near_misses
+    assert (near.kind, near.late_ms, near.missing) == ("outsideWindow", 1, 1)
+    assert near.text.startswith("'step2' came 1 ms too late: 60000 ms after the first event")

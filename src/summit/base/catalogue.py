@@ -570,6 +570,8 @@ _ROWS = (
               "Start a worker (summit worker), then repeat it with the same eventId."),
     ErrorSpec("detect.no_events", "Invalid", 400, None, False,
               "none of {lines} lines is an event; the last: {reason}", "Name the right --format."),
+    ErrorSpec("file.unwritable", "Invalid", 400, None, False,
+              "cannot write {path}: {reason}", "Check the folder and its permissions."),
     ErrorSpec("file.unreadable", "Invalid", 400, None, False,
               "cannot read {path}: {reason}", "Check the name and its permissions."),
     *ALERT_ROWS, *ENRICH_ROWS,

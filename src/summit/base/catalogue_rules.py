@@ -24,4 +24,13 @@ RULE_ROWS = (
               "no rules found in {places}", "Name a YAML or JSON file, or a folder of them."),
     ErrorSpec("rules.kind_needed", "Invalid", 400, None, False,
               "several rules have the id '{rule}': {kinds}", "Say which with --kind."),
+    ErrorSpec("pattern.too_many_events", "Invalid", 413, None, False,
+              "{count} events; one request takes at most {max}",
+              "Send fewer, or use: summit rules explain RULE --topic TOPIC."),
+    ErrorSpec("rules.choose", "Invalid", 400, None, False,
+              "{path} does not hold exactly one pattern, but: {known}", "Name one, such as {example}."),
+    ErrorSpec("rules.no_revision", "Invalid", 404, None, False,
+              "'{rule}' has no revision {revision}; it has: {known}", "Name one of them."),
+    ErrorSpec("rules.no_test", "Invalid", 404, None, False,
+              "the rule has no test '{name}'; its tests: {known}", "Name one of them."),
 )  # fmt: skip

@@ -82,6 +82,7 @@ PATTERN_TIMES_MAX: Final = 1_000  # repetitions of a step; each one is a state o
 PATTERN_STATES_MAX: Final = 2_000  # repetitions of all steps together
 PATTERN_TEXT_CHARS_MAX: Final = 4_096  # characters of a title or description
 TEST_EVENTS_MAX: Final = 100_000  # events of one test of a rule
+EXPLAINED_EVENTS_MAX: Final = 10_000  # events of one request that tries a rule
 
 # ---- alerts, journal, flow ----
 CORRELATED_VIEW_COUNT_MAX: Final = 10_000  # groups in the view of a service; older ones leave it

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from summit.cep.rules import prepare_rule
+from summit.cep.program import Program
+from summit.cep.rules import PatternRule, prepare_rule
 from summit.cep.runs import Run
 from summit.cep.state import load_key
 from summit.documents.plan import PatternPlan, StepPlan
@@ -57,45 +58,19 @@ class KeyCounts(NamedTuple):
     expires_ms: int | None
 
 
-class StateReader:
-    """Reads saved states of one rule.
+class RunReader:
+    """Says where the runs of a compiled rule stand."""
 
-    Args:
-        plan: May be disabled: its saved state is readable all the same.
-    Raises: Invalid("pattern.steps").
-    """
+    def __init__(self, rule: PatternRule, program: Program) -> None:
+        self._program = program
+        self._steps = {step.name: step for step in flat_steps(rule.plan.steps)}
 
-    def __init__(self, plan: PatternPlan) -> None:
-        self.rule = prepare_rule(plan)
-        layout = make_rule_set([self.rule]).layout
-        self._program = self.rule.program(layout)
-        self._origins = Origins()
-        self._steps = {step.name: step for step in _flat(plan.steps)}
-
-    def runs(self, data: bytes, version: int) -> list[RunState]:
-        """The unfinished matches of a key, oldest first. Raises Corrupt("pattern.state")."""
-        key = load_key(data, version, self._origins)
-        found = [self._living(state, run) for state, run in self._program.living(key)]
-        return found + [self._held(run) for run in key.held]
-
-    def count(self, data: bytes, version: int) -> KeyCounts:
-        """How much that is, without looking at each run. Raises Corrupt("pattern.state")."""
-        key = load_key(data, version, self._origins)
-        living = self._program.living(key)
-        events = {
-            event.sequence
-            for run in (*(run for _, run in living), *key.held)
-            for event in run.captures[1::2]
-        }
-        deadline = self._program.next_deadline(key)
-        expires_ms = None if deadline == float("inf") else int(deadline)
-        return KeyCounts(len(living) + len(key.held), len(events), expires_ms)
-
-    def _living(self, state: int, run: Run) -> RunState:
+    def living(self, state: int, run: Run) -> RunState:
+        """A live run, whose captures are complete."""
         automaton = self._program.automaton
         waits, ended_by = automaton.waits_for(state)
         deadline = self._program.deadline(state, run)
-        taken = self._taken(run)
+        taken = self.taken(run)
         counts = Counter(each.step for each in taken)
         completes = state in automaton.pending
         parts = []
@@ -111,11 +86,13 @@ class StateReader:
             "; ".join(parts),
         )  # fmt: skip
 
-    def _held(self, run: Run) -> RunState:
+    def held(self, run: Run) -> RunState:
+        """A match that waits for earlier runs."""
         text = "is a match that waits until earlier ones are over"
-        return RunState((), (), self._taken(run), run.start_ms, run.last_ms, None, True, True, text)
+        return RunState((), (), self.taken(run), run.start_ms, run.last_ms, None, True, True, text)
 
-    def _taken(self, run: Run) -> list[Taken]:
+    def taken(self, run: Run) -> list[Taken]:
+        """What a run has taken, in order."""
         names = self._program.automaton.step_names
         captures = run.captures
         return [Taken(names[captures[n]], captures[n + 1]) for n in range(0, len(captures), 2)]
@@ -131,9 +108,44 @@ class StateReader:
         return f"'{name}' ({count} taken, {step.times_min} {needed} needed)"
 
 
-def _flat(steps: Sequence[StepPlan]) -> Iterator[StepPlan]:
+class StateReader:
+    """Reads saved states of one rule.
+
+    Args:
+        plan: May be disabled: its saved state is readable all the same.
+    Raises: Invalid("pattern.steps").
+    """
+
+    def __init__(self, plan: PatternPlan) -> None:
+        self.rule = prepare_rule(plan)
+        self._program = self.rule.program(make_rule_set([self.rule]).layout)
+        self._origins = Origins()
+        self._reader = RunReader(self.rule, self._program)
+
+    def runs(self, data: bytes, version: int) -> list[RunState]:
+        """The unfinished matches of a key, oldest first. Raises Corrupt("pattern.state")."""
+        key = load_key(data, version, self._origins)
+        found = [self._reader.living(state, run) for state, run in self._program.living(key)]
+        return found + [self._reader.held(run) for run in key.held]
+
+    def count(self, data: bytes, version: int) -> KeyCounts:
+        """How much that is, without looking at each run. Raises Corrupt("pattern.state")."""
+        key = load_key(data, version, self._origins)
+        living = self._program.living(key)
+        events = {
+            event.sequence
+            for run in (*(run for _, run in living), *key.held)
+            for event in run.captures[1::2]
+        }
+        deadline = self._program.next_deadline(key)
+        expires_ms = None if deadline == float("inf") else int(deadline)
+        return KeyCounts(len(living) + len(key.held), len(events), expires_ms)
+
+
+def flat_steps(steps: Sequence[StepPlan]) -> Iterator[StepPlan]:
+    """The steps that take events, or must not: groups are opened."""
     for step in steps:
         if step.group:
-            yield from _flat(step.group)
+            yield from flat_steps(step.group)
         else:
             yield step

@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dlq": ("dlq", "List, show and replay dead letters."),
     "produce": ("produce", "Send records, one per line of standard input."),
     "consume": ("consume", "Print the records of topics."),
-    "rules": ("rules", "Apply, list, remove and test rules."),
+    "rules": ("rules", "Apply, list, remove, test and explain rules; try them on the past."),
     "flow": ("flow", "Show inputs, workers, rules and outputs live; pause, resume, drain."),
     "state": ("state", "Show what rules have begun for keys: unfinished matches."),
     "alerts": ("alerts", "List, follow, acknowledge, resolve and silence alerts; cases."),

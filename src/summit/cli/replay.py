@@ -82,14 +82,14 @@ def replay(
         servers=servers, topics=topics, rules=rules, rule_ids=rule_ids, since_ms=since,
         until_ms=until,
     )  # fmt: skip
-    progress = _Progress()
+    progress = Progress()
 
     def show(alerts: Sequence[Alert]) -> None:
         for alert in alerts:
             show_alert(alert_row(alert), output)
 
     async def run() -> tuple[Replayed, AlertTopic | None]:
-        replaying = Replay(settings, show, progress.tell)
+        replaying = Replay(settings, show, lambda done: progress.tell(done, done.alerts))
         async with AsyncExitStack() as stack:
             written = None
             if target is not None:
@@ -111,15 +111,16 @@ def replay(
         talk(f"wrote {written.written} to {written.topic}, where {written.known} were already")
 
 
-class _Progress:
+class Progress:
     """Tells now and then how far a replay is."""
 
     def __init__(self) -> None:
         self._told = time.monotonic()
 
-    def tell(self, done: Replayed) -> None:
+    def tell(self, done: Any, alerts: int) -> None:
+        """Say it, unless it was said a moment ago; `done` has `records` and `total`."""
         now = time.monotonic()
         if now - self._told >= _TELL_S and done.total:
             self._told = now
             part = min(100, 100 * done.records // done.total)
-            talk(f"{part} %: {counted(done.records, 'record')}, {counted(done.alerts, 'alert')}")
+            talk(f"{part} %: {counted(done.records, 'record')}, {counted(alerts, 'alert')}")

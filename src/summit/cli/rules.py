@@ -1,9 +1,8 @@
-"""`summit rules`: apply, list, remove and test rules."""
+"""`summit rules`: apply, list and remove rules; the other commands have files of their own."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,17 +14,23 @@ from summit.cli.output import (
     bootstrap_option,
     counted,
     output_option,
-    print_json,
     print_list,
     talk,
 )
+from summit.cli.rule_backtesting import backtest
+from summit.cli.rule_explaining import explain
+from summit.cli.rule_testing import test
 
 _KINDS = ("pattern", "filter", "transformation", "enrichment", "route")
 
 
 @click.group()
 def rules() -> None:
-    """Apply, list, remove and test rules."""
+    """Apply, list, remove, test and explain rules; try them on the past."""
+
+
+for _command in (test, explain, backtest):
+    rules.add_command(_command)
 
 
 @rules.command("apply")
@@ -88,47 +93,6 @@ def remove(rule: str, kind: str | None, bootstrap_servers: str) -> None:
     servers = bootstrap_servers.split(",")
     asyncio.run(run())
     talk(f"removed {rule}")
-
-
-@rules.command("test")
-@click.argument("places", nargs=-1, required=True, metavar="FILE|DIR...")
-@output_option
-def test(places: Sequence[str], output: str | None) -> None:
-    """Run the tests that the documents of FILE or DIR bring along; needs no broker.
-
-    What filters, transformations and enrichments among them concern goes through these first.
-    """
-    from summit.cli.rule_files import load_documents
-    from summit.event_processing import run_document_tests
-    from summit.flow.stage_plans import stage_of
-    from summit.services.definition_kinds import check_definition
-
-    failed = total = 0
-    untested = []
-    documents = load_documents(places)
-    for parsed in documents:
-        check_definition(parsed)
-    stage = stage_of(_document(parsed) for parsed in documents)
-    for parsed in documents:
-        if parsed.kind != "pattern":
-            continue
-        results = run_document_tests(_document(parsed), stage)
-        if not results:
-            untested.append(parsed.id)
-        for result in results:
-            total += 1
-            failed += not result.passed
-            if output == "json":
-                print_json({"rule": parsed.id, "test": result.name, "passed": result.passed,
-                            "failures": list(result.failures)})  # fmt: skip
-            else:
-                click.echo(f"{'ok  ' if result.passed else 'FAIL'} {parsed.id}: {result.name}")
-                for failure in result.failures:
-                    click.echo(f"     {failure}")
-    if untested:
-        talk(f"without tests: {', '.join(untested)}")
-    talk(f"{total - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
 
 
 async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, Any]]:

@@ -18,25 +18,21 @@ import msgspec
 from summit.alerts import Alert
 from summit.base.clock import Clock, SystemClock
 from summit.base.errors import Invalid
-from summit.base.limits import CLOCK_SILENT_MS
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.merged_reading import read_merged
-from summit.client.types import ConsumerRecord, TopicPartition
+from summit.client.types import TopicPartition
 from summit.documents.plan import PatternPlan
-from summit.flow.engine import Engine
 from summit.flow.findings import Made
-from summit.flow.prestage import Prestage
 from summit.flow.replay_output import AlertTopic
+from summit.flow.rerun import Rerun
 from summit.flow.rules import Rules, acting_ones, rules_of
-from summit.flow.settings import WORKERS_IDLE_MS
+from summit.flow.spans import Range, find_spans
 from summit.journal.activation_log import Activation, Phase, decode_activation, phases_of
 from summit.journal.definitions import Definitions
 from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import Positions, partition_name
 from summit.journal.topics import ACTIVATIONS_TOPIC
-from summit.keyed.chunks import chunk_records
-from summit.keyed.rule import is_user_topic
 
 WhichRules = Literal["recorded", "current"]
 _TICK_MS: Final = 1_000  # of record time: how often the clock is looked at
@@ -61,6 +57,11 @@ class ReplaySettings(msgspec.Struct, frozen=True, kw_only=True):
     rule_ids: Sequence[str] = ()
     since_ms: int | None = None
     until_ms: int | None = None
+
+    @property
+    def range(self) -> Range:
+        """The part of the log."""
+        return Range(topics=self.topics, since_ms=self.since_ms, until_ms=self.until_ms)
 
 
 class Replayed(msgspec.Struct, kw_only=True, rename="camel"):
@@ -103,11 +104,7 @@ class Replay:
         self._progress = progress
         self._clock = clock or SystemClock()
         self._config = {"clientId": "summit-replay", "bootstrapServers": list(settings.servers)}
-        self._topic_ids: dict[str, str] = {}
-        self._engine = Engine(lambda topic: self._topic_ids.get(topic, topic))
-        self._prestage = Prestage()
-        self._last_ms: dict[str, tuple[TopicPartition, int]] = {}
-        self._tick_ms: int | None = None
+        self._rerun = Rerun()
 
     async def run(self, output: AlertTopic | None = None) -> Replayed:
         """Read the range; returns when everything found is written.
@@ -121,7 +118,7 @@ class Replay:
         await definitions.stop()
         end_ms = self._clock.now_ms() if self.settings.until_ms is None else self.settings.until_ms
         async with Admin(self._config) as admin, LogReader(self._config, committed=True) as reader:
-            spans = await self._spans(admin)
+            spans, self._rerun.topic_ids = await find_spans(admin, self.settings.range)
             phases = await self._phases(definitions, spans, reader)
             spans = {
                 place: span
@@ -130,46 +127,19 @@ class Replay:
             }
             self.result.phases = len(phases)
             self.result.total = sum(stop - first for first, stop in spans.values())
-            for place in spans:
-                self._engine.processor.open_input(*place)
+            self._rerun.open(spans)
             for phase, rules in phases:
-                self._engine.set_rules(self._chosen(rules), rules.streams, rules.paused)
-                self._prestage.go_by(rules.stage)
+                self._rerun.set_rules(self._chosen(rules), rules)
                 part = _take_until(spans, phase.until)
                 async for records in read_merged(reader, part):
-                    await self._write(self._process(records), output)
+                    self.result.records += len(records)
+                    await self._write(self._rerun.process(records), output)
                     self._progress(self.result)
-            await self._write(self._let_time_pass(end_ms, spans), output)
+            await self._write(self._rerun.let_time_pass(end_ms, spans), output)
         self._progress(self.result)
         return self.result
 
     # ---- what is read ----
-
-    async def _spans(self, admin: Admin) -> dict[TopicPartition, tuple[int, int]]:
-        settings = self.settings
-        wanted = TopicFilter(settings.topics) if settings.topics else _ALL
-        known = [name for name in await admin.list_topics() if is_user_topic(name)]
-        topics = await admin.describe_topics([name for name in known if wanted.reads(name)])
-        for name in settings.topics:
-            if not set(name) & set("*?[") and name not in known:
-                raise Invalid("topic.unknown", topic=name)
-        self._topic_ids = {topic.name: topic.topic_id or topic.name for topic in topics}
-        spans: dict[TopicPartition, tuple[int, int]] = {}
-        for topic in topics:
-            bounds = await admin.offsets(topic.name, committed=True)
-            firsts = await self._by_time(admin, topic.name, settings.since_ms)
-            stops = await self._by_time(admin, topic.name, settings.until_ms)
-            for partition, (first, end) in bounds.items():
-                begin = first if settings.since_ms is None else firsts.get(partition, end)
-                stop = min(end, stops.get(partition, end))
-                spans[TopicPartition(topic.name, partition)] = (max(first, begin), stop)
-        return {place: (first, max(first, stop)) for place, (first, stop) in sorted(spans.items())}
-
-    async def _by_time(self, admin: Admin, topic: str, time_ms: int | None) -> dict[int, int]:
-        if time_ms is None:
-            return {}
-        found = await admin.offsets_for_time(topic, time_ms)
-        return {partition: at for partition, at in found.items() if at is not None}
 
     async def _phases(
         self,
@@ -199,61 +169,8 @@ class Replay:
 
     # ---- what comes of it ----
 
-    def _process(self, records: list[ConsumerRecord]) -> list[Made]:
-        self.result.records += len(records)
-        made: list[Made] = []
-        begin = 0
-        for number, record in enumerate(records):
-            if self._tick_ms is None:
-                self._tick_ms = record.timestamp
-            elif record.timestamp - self._tick_ms >= _TICK_MS:
-                made += self._apply(records[begin:number])
-                made += self._tick(record.timestamp)
-                begin = number
-        return made + self._apply(records[begin:])
-
-    def _apply(self, records: list[ConsumerRecord]) -> list[Made]:
-        if not records:
-            return []
-        chunks = chunk_records(records)
-        if self._prestage.concerns(chunks):
-            chunks, refused = self._prestage.apply(chunks)
-            self._prestage.take()  # what routes send was written in its day
-            self.result.rejected += len(refused)
-        for chunk in chunks:
-            place = TopicPartition(chunk.topic, chunk.partition)
-            self._last_ms[partition_name(*place)] = (place, chunk.timestamps_ms[-1])
-        applied = self._engine.apply(chunks)
-        self.result.rejected += len(applied.rejected)
-        self.result.late += len(applied.late)
-        return applied.made
-
-    def _tick(self, now_ms: int) -> list[Made]:
-        """The clock of the records has come to `now_ms`."""
-        self._tick_ms = now_ms
-        matcher = self._engine.processor
-        if not matcher.waits_for_time:
-            return []
-        times = matcher.watermarks()
-        for place, last_ms in self._last_ms.values():
-            silent_ms = now_ms - last_ms
-            if silent_ms >= CLOCK_SILENT_MS and place in times:
-                given = matcher.rules.stream(place.topic).idle_ms
-                idle_ms = WORKERS_IDLE_MS if given is None else given
-                matcher.rest(*place, times[place] + silent_ms, idle=silent_ms >= idle_ms)
-        return self._engine.apply([]).made
-
-    def _let_time_pass(
-        self, end_ms: int, spans: dict[TopicPartition, tuple[int, int]]
-    ) -> list[Made]:
-        """Everything is read: the clock goes on to the end of the range."""
-        times = self._engine.processor.watermarks()
-        for place in spans:
-            if place not in times:
-                self._engine.processor.forget_input(*place)
-        return self._tick(max(end_ms, self._tick_ms or end_ms))
-
     async def _write(self, made: list[Made], output: AlertTopic | None) -> None:
+        self.result.rejected, self.result.late = self._rerun.rejected, self._rerun.late
         if not made:
             return
         self.result.alerts += len(made)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from summit.alerts import Alert, alert_dict
 from summit.cep.match import Match
+from summit.cep.near_misses import NearMiss
+from summit.cep.tracing import OpenMatch, Tracer
 from summit.documents import (
     PatternDocument,
     expand_test_events,
@@ -17,11 +19,13 @@ from summit.documents import (
     validate_pattern,
 )
 from summit.documents.plan import PatternPlan
+from summit.documents.rule_tests import EXPECTED
 from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Engine
 from summit.flow.prestage import Prestage
 from summit.flow.stage_plans import StagePlans
 from summit.keyed.chunks import Chunk
+from summit.keyed.keys import Key
 from summit.keyed.outputs import Rejected
 
 TRIED_TOPIC = "test"
@@ -34,13 +38,15 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rejected: Events that could not be processed, or that the pattern skipped for want of a
             type or key; `offset` is their place in the list.
-        unfinished: Partial matches that were alive at the end.
+        unfinished: Partial matches that were alive behind the last event, before time went on.
+        near_misses: What kept others from being matches, the nearest first.
     """
 
     matches: list[Match]
     alerts: list[Alert]
     rejected: list[Rejected]
-    unfinished: int
+    unfinished: list[OpenMatch]
+    near_misses: list[NearMiss]
 
 
 class RuleTestResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,27 +55,35 @@ class RuleTestResult(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         failures: What differs from the expectation, one text each; empty when it passed.
         alerts: What came, with the names of the wire.
+        expected: What had to come: `alerts`, `severity`, `title`, as far as the test says.
+        near_misses: Where it failed, what kept others from being matches.
+        pointer: The test's place in the document.
     """
 
     name: str
     passed: bool
     failures: list[str]
     alerts: list[dict[str, Any]]
+    expected: dict[str, Any]
+    near_misses: list[NearMiss]
+    pointer: str
 
 
 def try_pattern(
     plan: PatternPlan,
     events: Iterable[Mapping[str, Any] | bytes],
     stage: StagePlans | None = None,
+    *,
+    keys: Collection[Key] = (),
 ) -> Tried:
     """Run one pattern over events in the given order; its `topics` do not matter here.
+
+    Behind the last event time goes on without end, so that what is awaited in vain comes true.
 
     Args:
         stage: What is done to the events before; those that concern the first topic that the
             pattern names.
-
-    Behind the last event time goes on without end, so that what is awaited in vain comes true.
-
+        keys: Only these are explained; none = all.
     Raises: Invalid("pattern.steps").
     """
     engine = Engine()
@@ -87,14 +101,24 @@ def try_pattern(
             for each in put_aside
         ]  # fmt: skip
     applied = engine.apply(chunks)
-    unfinished = engine.processor.live_runs
     made = applied.made + engine.apply([], TIME_MS_MAX).made
+    near_misses, unfinished = _explained(plan, chunks, keys)
     return Tried(
         matches=[each.match for each in made],
         alerts=[each.alert for each in made],
         rejected=refused + applied.rejected,
         unfinished=unfinished,
+        near_misses=near_misses,
     )
+
+
+def _explained(
+    plan: PatternPlan, chunks: Sequence[Chunk], keys: Collection[Key]
+) -> tuple[list[NearMiss], list[OpenMatch]]:
+    tracer = Tracer(plan, keys)
+    for chunk in chunks:
+        tracer.feed(chunk)
+    return tracer.finish()
 
 
 def run_document_tests(
@@ -114,7 +138,12 @@ def run_document_tests(
         tried = try_pattern(pattern.plan, expand_test_events(test), stage)
         alerts = [alert_dict(alert) for alert in tried.alerts]
         failures = failed_expectations(test, alerts)
+        expected = {name: value for name in EXPECTED if (value := getattr(test, name)) is not None}
         results.append(
-            RuleTestResult(name=test.name, passed=not failures, failures=failures, alerts=alerts)
-        )
+            RuleTestResult(
+                name=test.name, passed=not failures, failures=failures, alerts=alerts,
+                expected=expected, near_misses=tried.near_misses if failures else [],
+                pointer=test.pointer,
+            )
+        )  # fmt: skip
     return results

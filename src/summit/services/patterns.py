@@ -1,16 +1,35 @@
-"""The routes of patterns, the same in both services: register, list, get, remove, test."""
+"""The routes of patterns, the same in both services: register, list, get, remove, test, explain."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import msgspec
+
+from summit.base import limits
 from summit.base.errors import Invalid, Unavailable
 from summit.documents import validate_pattern
+from summit.documents.plan import PatternPlan
+from summit.flow.explaining import tried_dict
+from summit.flow.trying import try_pattern
 from summit.journal.definition_log import Definition
 from summit.services.node import Node
 from summit.web import Request, Routes
 
 ACTIVE_TIMEOUT_MS = 5_000
+
+
+class Given(msgspec.Struct, forbid_unknown_fields=True):
+    """What a registered pattern is tried on: events as it would see them, in order."""
+
+    events: list[msgspec.Raw]
+
+
+class Trial(Given):
+    """The same with the pattern."""
+
+    pattern: dict[str, Any]
 
 
 def add_patterns(routes: Routes, path: str, node: Node) -> None:
@@ -31,7 +50,21 @@ def add_patterns(routes: Routes, path: str, node: Node) -> None:
         await node.definitions.delete("pattern", definition.id)
         return {"status": "removed", "pattern": definition.id}
 
+    async def test(request: Request) -> dict[str, Any]:
+        trial = await request.read_json(Trial)
+        document = validate_pattern(trial.pattern)
+        found = await _tried(document.plan, trial.events)
+        return {"pattern": document.id, "warnings": list(document.warnings), **found}
+
+    async def explain(request: Request) -> dict[str, Any]:
+        definition = _known(node, request.path_params["id"])
+        given = await request.read_json(Given)
+        found = await _tried(validate_pattern(definition.document).plan, given.events)
+        return {"pattern": definition.id, "revision": definition.version, **found}
+
     routes.post(path, register)
+    routes.post(path + "/test", test)
+    routes.post(path + "/{id}/explain", explain)
     routes.get(path, listed)
     routes.get(path + "/{id}", one)
     routes.delete(path + "/{id}", remove)
@@ -63,6 +96,14 @@ async def wait_for_workers(node: Node, offset: int) -> list[str]:
         text = f"no worker has taken it over within {ACTIVE_TIMEOUT_MS} ms; it acts when one runs"
         return [text]
     return []
+
+
+async def _tried(plan: PatternPlan, events: list[msgspec.Raw]) -> dict[str, Any]:
+    """What the pattern makes of the events; nothing stays of it."""
+    if len(events) > limits.EXPLAINED_EVENTS_MAX:
+        raise Invalid("pattern.too_many_events", count=len(events), max=limits.EXPLAINED_EVENTS_MAX)
+    given = [bytes(event) for event in events]
+    return await asyncio.to_thread(lambda: tried_dict(try_pattern(plan, given)))
 
 
 def _known(node: Node, pattern_id: str) -> Definition:

@@ -1,0 +1,101 @@
+"""The engine over records of the past: their times are its clock. Pure.
+
+Where an input has none for a while, its time goes on as it did in the workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from summit.base.limits import CLOCK_SILENT_MS
+from summit.client.types import ConsumerRecord, TopicPartition
+from summit.documents.plan import PatternPlan
+from summit.flow.engine import Engine, Made
+from summit.flow.prestage import Prestage
+from summit.flow.rules import Rules
+from summit.flow.settings import WORKERS_IDLE_MS
+from summit.journal.progress_record import partition_name
+from summit.keyed.chunks import chunk_records
+
+_TICK_MS: Final = 1_000  # of record time: how often the clock is looked at
+
+
+class Rerun:
+    """Runs rules over records that come in the order of their times.
+
+    Attributes:
+        topic_ids: By name, for the ids of alerts.
+        rejected, late: Records that could not be processed; whose time was closed.
+    """
+
+    def __init__(self) -> None:
+        self.topic_ids: dict[str, str] = {}
+        self.rejected = 0
+        self.late = 0
+        self._prestage = Prestage()
+        self._engine = Engine(lambda topic: self.topic_ids.get(topic, topic))
+        self._last_ms: dict[str, tuple[TopicPartition, int]] = {}
+        self._tick_ms: int | None = None
+
+    def open(self, places: Iterable[TopicPartition]) -> None:
+        """These partitions will be read: each holds time back until its first record."""
+        for place in places:
+            self._engine.processor.open_input(*place)
+
+    def set_rules(self, plans: Iterable[PatternPlan], rules: Rules) -> None:
+        """Go on with these rules; the rest of `rules` (streams, pauses, stage) acts beside them."""
+        self._engine.set_rules(plans, rules.streams, rules.paused)
+        self._prestage.go_by(rules.stage)
+
+    def process(self, records: Sequence[ConsumerRecord]) -> list[Made]:
+        """Take records; gives what they, and time up to the last of them, completed."""
+        made: list[Made] = []
+        begin = 0
+        for number, record in enumerate(records):
+            if self._tick_ms is None:
+                self._tick_ms = record.timestamp
+            elif record.timestamp - self._tick_ms >= _TICK_MS:
+                made += self._apply(records[begin:number])
+                made += self._tick(record.timestamp)
+                begin = number
+        return made + self._apply(records[begin:])
+
+    def let_time_pass(self, end_ms: int, places: Iterable[TopicPartition]) -> list[Made]:
+        """Everything is read: the clock goes on to the end of the range."""
+        times = self._engine.processor.watermarks()
+        for place in places:
+            if place not in times:
+                self._engine.processor.forget_input(*place)
+        return self._tick(max(end_ms, self._tick_ms or end_ms))
+
+    def _apply(self, records: Sequence[ConsumerRecord]) -> list[Made]:
+        if not records:
+            return []
+        chunks = chunk_records(list(records))
+        if self._prestage.concerns(chunks):
+            chunks, refused = self._prestage.apply(chunks)
+            self._prestage.take()  # what routes send was written in its day
+            self.rejected += len(refused)
+        for chunk in chunks:
+            place = TopicPartition(chunk.topic, chunk.partition)
+            self._last_ms[partition_name(*place)] = (place, chunk.timestamps_ms[-1])
+        applied = self._engine.apply(chunks)
+        self.rejected += len(applied.rejected)
+        self.late += len(applied.late)
+        return applied.made
+
+    def _tick(self, now_ms: int) -> list[Made]:
+        """The clock of the records has come to `now_ms`."""
+        self._tick_ms = now_ms
+        processor = self._engine.processor
+        if not processor.waits_for_time:
+            return []
+        times = processor.watermarks()
+        for place, last_ms in self._last_ms.values():
+            silent_ms = now_ms - last_ms
+            if silent_ms >= CLOCK_SILENT_MS and place in times:
+                given = processor.rules.stream(place.topic).idle_ms
+                idle_ms = WORKERS_IDLE_MS if given is None else given
+                processor.rest(*place, times[place] + silent_ms, idle=silent_ms >= idle_ms)
+        return self._engine.apply([]).made
