@@ -1,4 +1,4 @@
-"""The part of the catalogue of errors that belongs to patterns, correlations, and rules as such."""
+"""The part of the catalogue of errors that belongs to patterns, correlations, and what tries them."""
 
 from __future__ import annotations
 
@@ -33,4 +33,8 @@ RULE_ROWS = (
               "'{rule}' has no revision {revision}; it has: {known}", "Name one of them."),
     ErrorSpec("rules.no_test", "Invalid", 404, None, False,
               "the rule has no test '{name}'; its tests: {known}", "Name one of them."),
+    ErrorSpec("file.unwritable", "Invalid", 400, None, False,
+              "cannot write {path}: {reason}", "Check the folder and its permissions."),
+    ErrorSpec("detect.no_events", "Invalid", 400, None, False,
+              "none of {lines} lines is an event; the last: {reason}", "Name the right --format."),
 )  # fmt: skip
