@@ -134,7 +134,7 @@ def member(item: Any, container: Any) -> bool | None:
         return None
     if type(container) is list:
         return any(_same(item, one) for one in container)
-    if type(container) is dict:
+    if type(container) is dict and type(item) not in (list, dict):
         return type(item) is str and item in container
     return None
 

@@ -260,9 +260,8 @@ class Coder:
                 return str(constant) if constant in (None, True, False) and type(
                     constant) not in values.NUMBERS else self._names.bind(constant)  # fmt: skip
             case ListOf(items):
-                texts = _literal_texts(node)
-                if texts is not None:
-                    return self._names.bind(list(texts))
+                if _literal_texts(node) is not None:
+                    return self._names.bind([item.value for item in items])  # type: ignore[attr-defined]
                 return "[" + ", ".join(self.value(item) for item in items) + "]"
             case MapOf(pairs):
                 return "{" + ", ".join(
