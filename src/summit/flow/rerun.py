@@ -11,7 +11,8 @@ from typing import Final
 from summit.base.limits import CLOCK_SILENT_MS
 from summit.client.types import ConsumerRecord, TopicPartition
 from summit.documents.plan import PatternPlan
-from summit.flow.engine import Engine, Made
+from summit.flow.engine import Engine
+from summit.flow.findings import Made
 from summit.flow.prestage import Prestage
 from summit.flow.rules import Rules
 from summit.flow.settings import WORKERS_IDLE_MS
