@@ -12,7 +12,8 @@ from tests.oracles.sequence_matches import PlainStep, after_skip, all_matches
 from summit.base.errors import Invalid
 from summit.cep.moves import Automaton
 from summit.cep.program import Program
-from summit.cep.runs import Skip, new_key
+from summit.cep.releasing import Skip
+from summit.cep.runs import new_key
 from summit.cep.steps import Step
 from summit.keyed.captured import Captured, Origin
 

@@ -68,7 +68,7 @@ class State:
 
 
 def build(steps: Sequence[Step], within_ms: int | None) -> State:
-    """Check the steps and build the automaton.
+    """Check the steps and build the automaton of steps in their order.
 
     Returns: The start state.
     Raises: Invalid("pattern.steps").
@@ -258,7 +258,9 @@ class _Builder:
             self._stop_after(place, last)
         outer = self._ignore_condition(place, self._outer_contiguity(place))
         first = self._single(place, last, proceed, outer, step.optional, first_turn=True)
-        first.gap_ms = step.within_ms
+        if step.within_ms is not None:  # of a group it counts beside that of its first step
+            gap_ms = step.within_ms if first.gap_ms is None else min(first.gap_ms, step.within_ms)
+            first.gap_ms = gap_ms
         return first
 
     def _single(

@@ -16,7 +16,8 @@ from summit.cep.lane import PatternLane
 from summit.cep.moves import Automaton
 from summit.cep.program import Program
 from summit.cep.references import RunLayout
-from summit.cep.runs import Guard, Skip
+from summit.cep.releasing import Skip
+from summit.cep.runs import Guard
 from summit.documents.plan import PatternPlan, StepPlan
 from summit.documents.stream import StreamPlan
 from summit.events.expressions.analysis import (
@@ -75,6 +76,17 @@ class PatternRule:
         """Its own stream."""
         return self.plan.where
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether time alone can bring something about: an absence, a time-out, a release."""
+        plan = self.plan
+        return bool(
+            self.automaton.pending
+            or plan.on_timeout is not None
+            or plan.strict_order
+            or plan.emit == "longest"
+        )
+
     def fields(self) -> Iterator[Path]:
         """Every field of an event that the rule reads."""
         yield from self.plan.group_by
@@ -86,7 +98,7 @@ class PatternRule:
             yield from required_fields(node)
             yield from reference_fields(node)
 
-    def program(self, layout: TypedLayout, *, strict_order: bool = False) -> Program:
+    def program(self, layout: TypedLayout) -> Program:
         """What runs the rule, with predicates that read events through `layout`."""
         plan = self.plan
         run_layout = RunLayout(layout, self.automaton.step_names)
@@ -101,7 +113,9 @@ class PatternRule:
             skip=Skip(after.kind, step),
             guards=tuple(guards),
             runs_max=plan.limits.runs_per_key,
-            strict_order=strict_order,
+            strict_order=plan.strict_order,
+            emit=plan.emit,
+            exact=self.is_timed,
         )
 
     def key_of(self, layout: TypedLayout) -> KeyOf:
@@ -131,9 +145,9 @@ def prepare_rule(plan: PatternPlan) -> PatternRule:
     Raises: Invalid("pattern.steps") for steps that go together in no defined way.
     """
     steps = [_step(step) for step in plan.steps]
-    automaton = Automaton(steps, plan.within_ms)
-    if plan.emit != "all":
-        raise Invalid("pattern.steps", step="", reason=f"emit: {plan.emit} is not available yet")
+    automaton = Automaton(steps, plan.within_ms, ordered=plan.matching == "ordered")
+    if plan.emit == "longest" and plan.within_ms is None:
+        raise Invalid("pattern.steps", step="", reason="emit: longest needs a within")
     bits: list[Node] = []
     guards: list[tuple[int, Node]] = []
     for number, node in enumerate((*_predicates(plan.steps), *_untils(plan.steps))):
@@ -149,13 +163,21 @@ def prepare_rule(plan: PatternPlan) -> PatternRule:
     skip = f"{after.kind}:{after.step}" if after.step else after.kind
     return PatternRule(
         plan,
-        f"{plan.id}/{plan.semantic_hash}/{skip}",
+        "/".join([plan.id, plan.semantic_hash, skip, *_release(plan)]),
         automaton,
         tuple(bits),
         tuple(guards),
         types,
         automaton.sees_all,
     )
+
+
+def _release(plan: PatternPlan) -> list[str]:
+    """What of the way in which matches are released changes the meaning of the state."""
+    found = [] if plan.emit == "all" else [plan.emit]
+    if plan.strict_order:
+        found.append("strictOrder")
+    return found
 
 
 def _step(plan: StepPlan) -> automaton_steps.Step:

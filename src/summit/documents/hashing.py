@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from summit.documents.plan import StepPlan
+from summit.documents.plan import Matching, StepPlan, TemporalPlan
 from summit.events.expressions.ir import Compare, Node, Path, walk
 from summit.events.expressions.unparse import unparse
 
@@ -26,6 +26,8 @@ def semantic_hash(
     where: Node | None,
     group_by: Sequence[Path],
     within_ms: int | None,
+    matching: Matching = "ordered",
+    relations: Sequence[TemporalPlan] = (),
 ) -> str:
     """Over what decides which events make a match: steps, stream, key and time."""
     meaning: dict[str, Any] = {"steps": [_step(step) for step in steps]}
@@ -35,6 +37,12 @@ def semantic_hash(
         meaning["groupBy"] = [list(path) for path in group_by]
     if within_ms is not None:
         meaning["within"] = within_ms
+    if matching != "ordered":
+        meaning["matching"] = matching
+    if relations:
+        meaning["relations"] = [
+            [each.kind, each.first, each.second, each.diff_ms_max] for each in relations
+        ]
     return _hash(meaning)
 
 
