@@ -9,6 +9,8 @@ from tests.documents.documents import pattern, places_of, step
 
 from summit.documents import lower_pattern
 from summit.documents.plan import ActionPlan
+from summit.events.expressions.ir import Literal
+from summit.events.expressions.parser import parse_predicate
 
 
 def test_without_an_action_there_is_an_alert_with_all_defaults() -> None:
@@ -51,7 +53,7 @@ INVALID, LATER = "document.invalid", "pattern.not_available"
         ({"type": "aggregate"}, [("/action/type", LATER)]),
         ({"type": "trigger"}, [("/action/type", LATER)]),
         ({"type": "custom"}, [("/action/type", LATER)]),
-        ({"type": "alert", "handler": "f"}, [("/action/handler", LATER)]),
+        ({"type": "alert", "handler": "f"}, [("/action/handler", INVALID)]),
         ({"type": "alert", "conf": {}}, [("/action/conf", INVALID)]),
         ({"type": "alert", "config": []}, [("/action/config", INVALID)]),
     ],
@@ -76,7 +78,17 @@ def test_a_refused_action(action: Any, expected: list[tuple[str, str]]) -> None:
         ({"runbook": []}, [("runbook", INVALID)]),
         ({"fields": "user"}, [("fields", INVALID)]),
         ({"fields": ["a..b"]}, [("fields/0", "path.invalid")]),
-        ({"severityRules": []}, [("severityRules", LATER)]),
+        ({"severityRules": "high"}, [("severityRules", INVALID)]),
+        ({"severityRules": ["high"]}, [("severityRules/0", INVALID)]),
+        ({"severityRules": {"urgent": True}}, [("severityRules/urgent", INVALID)]),
+        (
+            {"severityRules": {"high": "count(b) > 1"}},
+            [("severityRules/high", "expression.unknown_step")],
+        ),
+        (
+            {"severityRules": [{"severity": "high", "when": "a == 1"}]},
+            [("severityRules/0/when", INVALID)],
+        ),
         ({"technique": ["x"]}, [("technique", INVALID)]),
         ({"titel": "x"}, [("titel", INVALID)]),
     ],
@@ -84,3 +96,50 @@ def test_a_refused_action(action: Any, expected: list[tuple[str, str]]) -> None:
 def test_a_refused_field_of_an_alert(config: Any, expected: list[tuple[str, str]]) -> None:
     document = pattern(action={"type": "alert", "config": config})
     assert places_of(document) == [(f"/action/config/{name}", code) for name, code in expected]
+
+
+RULES = (("critical", parse_predicate("count(a) > 100", steps=["a"])), ("high", Literal(True)))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"severity": {"critical": "count(a) > 100", "high": True}},
+        {"action": {"type": "alert", "config": {
+            "severityRules": {"critical": "count(a) > 100", "high": True}}}},
+        {"action": {"type": "alert", "config": {"severityRules": [
+            {"severity": "critical", "where": "count(a) > 100"}, {"severity": "high"}]}}},
+    ],
+)  # fmt: skip
+def test_severity_by_rule(fields: dict[str, Any]) -> None:
+    assert lower_pattern(pattern(**fields)).action.severity_rules == RULES
+
+
+def test_severity_by_rule_stands_in_one_place() -> None:
+    config = {"severityRules": {"high": True}}
+    document = pattern(severity={"low": True}, action={"type": "alert", "config": config})
+    assert places_of(document) == [("/severity", INVALID)]
+
+
+def test_on_timeout_is_an_action_too() -> None:
+    title = {"title": "${count(a)} and no more"}
+    plan = lower_pattern(pattern(onTimeout={"action": {"type": "alert", "config": title}}))
+    assert plan.on_timeout is not None
+    assert plan.on_timeout.title is not None
+    assert plan.on_timeout.title.text == title["title"]
+    assert lower_pattern(pattern()).on_timeout is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"onTimeout": 5}, [("/onTimeout", INVALID)]),
+        ({"onTimeout": {}}, [("/onTimeout/action", INVALID)]),
+        ({"onTimeout": {"action": {}}}, [("/onTimeout/action/type", INVALID)]),
+        ({"onTimeout": {"action": {"type": "alert", "config": {"titel": "x"}}}},
+         [("/onTimeout/action/config/titel", INVALID)]),
+        ({"onTimeout": {"action": {"type": "alert"}}, "within": None}, [("/onTimeout", INVALID)]),
+    ],
+)  # fmt: skip
+def test_a_refused_on_timeout(fields: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert places_of(pattern(**fields)) == expected

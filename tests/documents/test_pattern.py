@@ -135,10 +135,10 @@ LATER = "pattern.not_available"
         ({"steps": []}, [("/steps", INVALID)]),
         ({"steps": {}}, [("/steps", INVALID)]),
         ({"conditions": [{"eventType": "a"}]}, [("/conditions", INVALID)]),
+        ({"emit": "longest", "within": None}, [("/emit", INVALID)]),
+        ({"strictOrder": 1}, [("/strictOrder", INVALID)]),
+        ({"severity": "high"}, [("/severity", INVALID)]),
         # known, and not built yet
-        ({"emit": "longest"}, [("/emit", LATER)]),
-        ({"matching": "unordered"}, [("/matching", LATER)]),
-        ({"strictOrder": True}, [("/strictOrder", LATER)]),
         ({"allowedLateness": "5s"}, [("/allowedLateness", LATER)]),
         ({"window": {"type": "sliding"}}, [("/window", LATER)]),
         ({"having": "count() > 5"}, [("/having", LATER)]),
@@ -146,8 +146,6 @@ LATER = "pattern.not_available"
         ({"aggregates": []}, [("/aggregates", LATER)]),
         ({"score": {"a": 1}}, [("/score", LATER)]),
         ({"expectedKeys": ["a"]}, [("/expectedKeys", LATER)]),
-        ({"onTimeout": {}}, [("/onTimeout", LATER)]),
-        ({"severity": {"high": True}}, [("/severity", LATER)]),
         ({"suppress": {"for": "10m"}}, [("/suppress", LATER)]),
     ],
 )

@@ -3,8 +3,9 @@
 from summit.alerts.alert import Alert, Evidence, alert_dict, decode_alert, encode_alert
 from summit.alerts.attack import Technique, tactics_of, techniques_of
 from summit.alerts.desk import AlertDesk, Decision
+from summit.alerts.found import CapturedEvent, Found
 from summit.alerts.identity import alert_id, log_coordinate
-from summit.alerts.making import CapturedEvent, Found, make_alert
+from summit.alerts.making import make_alert
 from summit.alerts.severity import severity_rank
 from summit.alerts.view import AlertPage, AlertQuery, AlertView
 

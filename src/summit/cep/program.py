@@ -1,7 +1,8 @@
 """How the runs of a key grow, end, match and remove one another.
 
 Semantics: those of Flink's pattern library as sets of matches, but a match is released at once.
-Matches that one event completes come in the order: earliest start, longest, order of events.
+Matches that one event completes come in the order: earliest start, longest, order of events
+(`releasing.py` says which come out at all).
 """
 
 from __future__ import annotations

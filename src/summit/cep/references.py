@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
 from summit.cep.runs import Captures
+from summit.events.aggregates import FOLDS
 from summit.events.expressions.generator import Names
 from summit.events.expressions.ir import Path, StepAggregate, StepField
 from summit.events.layouts import TypedLayout
@@ -76,34 +75,10 @@ def _aggregate_reader(
 
     if value_of is None:
         return lambda captures: len(taken(captures))
-    fold = _FOLDS[function]
+    fold = FOLDS[function]
 
     def read(captures: Captures) -> Any:
         values = (value_of(event) for event in taken(captures))
         return fold([value for value in values if value is not None])
 
     return read
-
-
-def _numbers(values: list[Any]) -> list[Any]:
-    return [value for value in values if type(value) in (int, float)]
-
-
-def _average(values: list[Any]) -> float | None:
-    numbers = _numbers(values)
-    return sum(numbers) / len(numbers) if numbers else None
-
-
-def _distinct(values: list[Any]) -> int:
-    whole = [int(v) if type(v) is float and v.is_integer() else v for v in values]
-    return len({msgspec.json.encode(value) for value in whole})
-
-
-_FOLDS: dict[str, Callable[[list[Any]], Any]] = {
-    "count": len,
-    "sum": lambda values: sum(_numbers(values)),
-    "min": lambda values: min(_numbers(values), default=None),
-    "max": lambda values: max(_numbers(values), default=None),
-    "avg": _average,
-    "distinct": _distinct,
-}

@@ -11,7 +11,7 @@ them silent.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -83,7 +83,7 @@ class Release:
             return sorted(matches, key=match_order) if len(matches) > 1 else matches
         waiting = sorted(key.held + matches, key=match_order)
         if self.emit == "longest":
-            waiting = _first_of_each_start(waiting)
+            waiting = _longest_of_each_start(waiting)
         held: list[Run] = []
         emitted: list[Run] = []
         while waiting:
@@ -140,11 +140,18 @@ class Release:
         return spans
 
 
-def _first_of_each_start(matches: list[Run]) -> list[Run]:
+def _longest_of_each_start(matches: list[Run]) -> list[Run]:
     found: dict[int, Run] = {}
     for match in matches:
-        found.setdefault(match.start, match)
+        other = found.get(match.start)
+        if other is None or _length_order(match) < _length_order(other):
+            found[match.start] = match
     return list(found.values())
+
+
+def _length_order(match: Run) -> tuple[Any, ...]:
+    events = [event.sequence for event in match.captures[1::2]]
+    return -len(events), events, match.captures[::2]
 
 
 def _remove(key: KeyRuns, first: int, last: int) -> None:

@@ -174,7 +174,7 @@ def prepare_rule(plan: PatternPlan) -> PatternRule:
 
 def _release(plan: PatternPlan) -> list[str]:
     """What of the way in which matches are released changes the meaning of the state."""
-    found = [] if plan.emit == "all" else [plan.emit]
+    found: list[str] = [] if plan.emit == "all" else [plan.emit]
     if plan.strict_order:
         found.append("strictOrder")
     return found

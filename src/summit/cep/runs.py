@@ -12,6 +12,7 @@ Captures = tuple[Any, ...]
 Guard = Callable[[Any, Captures], bool]
 
 WAS_MATCH: Final = -1
+_BY_TIME: Final = 1 << 63  # what time completes is complete after what events do
 _TRIM_MIN: Final = 128  # elements of `taken` below which letting go is not worth the work
 
 
@@ -112,10 +113,11 @@ def new_key() -> KeyRuns:
 
 
 def match_order(match: Run) -> tuple[Any, ...]:
-    """Earliest start first, then longest, then by the order of the captured events."""
+    """Earliest start first, then as they are complete, then longest, then by their events."""
     captures = match.captures
     return (
         match.start,
+        captures[-1].sequence if match.done_ms is None else _BY_TIME,
         -len(captures),
         [event.sequence for event in captures[1::2]],
         captures[::2],

@@ -14,8 +14,8 @@ MessagePack list, version 2 (the version travels beside the bytes, not in them):
 
 Times are milliseconds after the base time, own times after the event's time. `whole` is 1 when the
 value is the record's own, 0 when it is a projection; `done` is `Run.done_ms`, when it is a time
-after the base time. Events, states and runs stand in a fixed order. Version 1 had neither `done` nor
-the last two members.
+after the base time. Events, states and runs stand in a fixed order. Version 1 had neither `done`
+nor the last two members.
 """
 
 from __future__ import annotations

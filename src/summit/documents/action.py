@@ -1,10 +1,10 @@
 """`action`: what a match leads to; `onTimeout`, `severity`: the actions beside it.
 
-    alert       {severity, severityRules, title, description, notify, runbook, fields}
-    forward     {topic, key}            key: a field path, or a text with holes
-    aggregate   {groupBy, aggregations: [{field, function, percentile, name}], topic}
-    trigger     {url, secret} | {pattern}
-    custom      a function of Python; only where there is one, never in a document
+alert       {severity, severityRules, title, description, notify, runbook, fields}
+forward     {topic, key}            key: a field path, or a text with holes
+aggregate   {groupBy, aggregations: [{field, function, percentile, name}], topic}
+trigger     {url, secret} | {pattern}
+custom      a function of Python; only where there is one, never in a document
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ _CUSTOM: Final = (
 )
 
 
-def read_action(
-    pattern: Section, steps: Sequence[str], *, custom: bool = False
-) -> ActionPlan:
+def read_action(pattern: Section, steps: Sequence[str], *, custom: bool = False) -> ActionPlan:
     """The plan of the pattern's `action`; without one, an alert with all defaults.
 
     Args:
@@ -110,14 +108,10 @@ def _read_one(
     return ActionPlan()
 
 
-def _config(
-    value: Mapping[str, Any], action: Section, names: Sequence[str]
-) -> Section:
+def _config(value: Mapping[str, Any], action: Section, names: Sequence[str]) -> Section:
     kind = action.values["type"]
     noun = f"config of {'an' if kind[0] == 'a' else 'a'} {kind}"
-    return Section(
-        value, action.at("config"), action.problems, names=names, noun=noun
-    )
+    return Section(value, action.at("config"), action.problems, names=names, noun=noun)
 
 
 def _read_alert(config: Section, steps: Sequence[str]) -> ActionPlan:
@@ -129,7 +123,7 @@ def _read_alert(config: Section, steps: Sequence[str]) -> ActionPlan:
         notify=config.texts("notify"),
         runbook=config.text("runbook", chars_max=limits.PATTERN_TEXT_CHARS_MAX),
         fields=config.paths("fields"),
-        technique=config.text("technique"),
+        technique=config.text("technique", chars_max=limits.PATTERN_TEXT_CHARS_MAX),
         technique=config.text("technique", chars_max=limits.PATTERN_TEXT_CHARS_MAX),
     )
 

@@ -27,7 +27,7 @@ AFTER_MATCH_STEPS: Final[tuple[AfterMatchKind, ...]] = ("toFirst", "toLast")
 
 PATTERN_FIELDS_LATER: Final = (
     "window", "having", "rearm", "aggregates", "score", "expectedKeys", "suppress",
-    "onTimeout", "temporalRelations",
+    "temporalRelations",
 )  # fmt: skip
 ACTIONS: Final[tuple[ActionType, ...]] = ("alert",)
 ACTIONS_LATER: Final = ("aggregate", "forward", "trigger", "custom")

@@ -39,7 +39,7 @@ from summit.documents.temporal import read_relations
 PATTERN_FIELDS: Final = (
     *HEAD_FIELDS, "topics", "groupBy", "where", "steps", "conditions", "windowConfig", "within",
     "allowedLateness", "matching", "strictOrder", "afterMatch", "emit", "limits", "action", "tests",
-    "severity",
+    "severity", "onTimeout",
 )  # fmt: skip
 _GLOB: Final = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,249}", re.ASCII)
 
@@ -103,6 +103,7 @@ def validate_pattern(
     relations = read_relations(section, names)
     after_match = _read_after_match(section, names)
     emit = _read_emit(section, within_ms)
+    strict_order = section.flag("strictOrder", default=False)
     limits = _read_limits(section)
     action = read_action(section, names, custom=custom)
     bounded = _is_bounded(steps, within_ms)
@@ -124,7 +125,7 @@ def validate_pattern(
         within_ms=within_ms,
         matching=matching,
         relations=relations,
-        strict_order=section.flag("strictOrder", default=False),
+        strict_order=strict_order,
         after_match=after_match,
         emit=emit,
         limits=limits,
@@ -133,7 +134,11 @@ def validate_pattern(
         tags=head.tags,
         projected=projected_fields(steps, group_by, (action, on_timeout), relations),
         semantic_hash=semantic_hash(
-            steps, where=where, group_by=group_by, within_ms=within_ms, matching=matching,
+            steps,
+            where=where,
+            group_by=group_by,
+            within_ms=within_ms,
+            matching=matching,
             relations=relations,
         ),
         document_hash=document_hash({"kind": "pattern", **values}),

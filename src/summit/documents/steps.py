@@ -15,6 +15,7 @@ from summit.documents.plan import StepPlan
 from summit.documents.predicates import joined, read_any_of, read_where
 from summit.documents.problems import Problems, join_pointer
 from summit.documents.section import Section, kind_name
+from summit.events.expressions.analysis import required_fields
 from summit.events.expressions.ir import Node
 
 STEP_FIELDS: Final = (
@@ -56,6 +57,7 @@ def read_steps(value: Any, pointer: str, problems: Problems, *, ordered: bool = 
     elif found is not None:
         check_placing(found, pointer, problems)
     steps = found or []
+    _check_references(steps, pointer, problems, reader.taking, [] if ordered else None)
     check_repetitions(steps, pointer, problems, ordered=ordered)
     return Sequence(tuple(steps), reader.taking)
 
@@ -125,6 +127,34 @@ def check_repetitions(
         if not ordered:
             text = f"{states} ways to be half done; at most {limits.PATTERN_STATES_MAX}"
         problems.add(pointer, text)
+
+
+def _check_references(
+    steps: Collection[StepPlan],
+    pointer: str,
+    problems: Problems,
+    names: list[str],
+    known: list[str] | None,
+) -> None:
+    """Note references to steps that come later: read as fields, they would never be there.
+
+    Args:
+        known: Takes the names of the steps so far; None = each step knows only itself.
+    """
+    for number, step in enumerate(steps):
+        place = join_pointer(pointer, number)
+        if step.group:
+            _check_references(step.group, join_pointer(place, "steps"), problems, names, known)
+            continue
+        if known is not None:
+            known.append(step.name)
+        for name, node in (("where", step.predicate), ("until", step.until)):
+            for path in required_fields(node) if node is not None else ():
+                other = path[0]
+                later = other not in (known or ()) and other != step.name and other in names
+                if later and len(path) > 2 and path[1] in ("first", "last"):
+                    text = f"'{'.'.join(path)}': step '{other}' is not known to step '{step.name}'"
+                    problems.add(join_pointer(place, name), text, code="expression.unknown_step")
 
 
 def _repetitions(steps: Collection[StepPlan]) -> int:
@@ -213,9 +243,7 @@ class _StepReader:
         self._problems = problems
         self._name = name
         self._taking = taking
-        self._section = Section(
-            item, pointer, problems, names=STEP_FIELDS, noun="step"
-        )
+        self._section = Section(item, pointer, problems, names=STEP_FIELDS, noun="step")
 
     def read(self, group: tuple[StepPlan, ...], *, first: bool) -> StepPlan:
         """The plan; what has problems, which are noted, has its default.

@@ -32,8 +32,9 @@ class CEPEngine(Emitter):
     read topics, survive restarts and share work, publish them to a running Summit.
 
     Events told, in this order: `pattern:registered` {pattern}; per match `pattern:matched`
-    {pattern, sequence}, then `alert:generated` with the `Alert`; `event:processed` {event,
-    matched}; `event:rejected` {code, message, event} for what cannot be processed; `error`.
+    {pattern, sequence}, or `pattern:timeout` of the same form for a partial match that ran out of
+    time (patterns with `onTimeout`), then `alert:generated` with the `Alert`; `event:processed`
+    {event, matched}; `event:rejected` {code, message, event} for what cannot be processed; `error`.
     """
 
     def __init__(self, *, clock: Clock | None = None) -> None:
@@ -112,22 +113,36 @@ class CEPEngine(Emitter):
                     "event:rejected",
                     Payload(code=reject.code, message=reject.message, event=event),
                 )
-            for made in applied.made:
-                self._tell(made)
-                alerts.append(made.alert)
+            alerts += self._tell_all(applied.made)
             self.emit("event:processed", Payload(event=event, matched=len(applied.made)))
         return alerts
+
+    async def advance_time(self, time_ms: int) -> list[Any]:
+        """Say how late it is; returns the alerts that come of it.
+
+        Absences and time-outs come true without a further event. Events that come later and are
+        older count as of this time.
+        """
+        return self._tell_all(self._engine.apply([], time_ms).made)
 
     @property
     def stats(self) -> dict[str, int]:
         """Counters of the engine; `live_runs` are the partial matches alive now."""
         return self._engine.processor.stats()
 
+    def _tell_all(self, found: Iterable[Made]) -> list[Any]:
+        alerts: list[Any] = []
+        for made in found:
+            self._tell(made)
+            alerts.append(made.alert)
+        return alerts
+
     def _tell(self, made: Made) -> None:
-        if self.has_listeners("pattern:matched"):
+        event = "pattern:timeout" if made.match.timed_out else "pattern:matched"
+        if self.has_listeners(event):
             pattern, _ = self._patterns[made.match.pattern_id]
             sequence = make_sequence(made.match, made.alert.id)
-            self.emit("pattern:matched", Payload(pattern=pattern, sequence=sequence))
+            self.emit(event, Payload(pattern=pattern, sequence=sequence))
         self.emit("alert:generated", made.alert)
 
 

@@ -17,8 +17,10 @@ class EventSequence(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         pattern: Id of the pattern.
         events: In the order in which they were taken.
         captures: (step, event) in the same order.
-        start_time, end_time: Event times of the first and the last, milliseconds since 1970 UTC.
+        start_time, end_time: Event times of the first and the last, milliseconds since 1970 UTC;
+            of an absence and of a time-out, the end is when time was over.
         key: Values of the pattern's `groupBy`.
+        matched: False for a partial match that ran out of time.
     """
 
     id: str
@@ -42,6 +44,7 @@ def make_sequence(match: Match, alert_id: str) -> EventSequence:
         start_time=match.start_ms,
         end_time=match.end_ms,
         key=list(match.key),
+        matched=not match.timed_out,
     )
 
 

@@ -63,7 +63,8 @@ def findings_of(
 
 def _alert(plan: PatternPlan, match: Match, topic_id: Callable[[str], str]) -> Alert:
     events = [_captured(step, event) for step, event in match.captures]
-    return make_alert(plan, Found(match.key, events, match.end_ms, match.timed), topic_id)
+    found = Found(match.key, events, match.end_ms, match.timed, match.timed_out)
+    return make_alert(plan, found, topic_id)
 
 
 def _captured(step: str, event: EventRef) -> CapturedEvent:
