@@ -124,7 +124,6 @@ def _read_alert(config: Section, steps: Sequence[str]) -> ActionPlan:
         runbook=config.text("runbook", chars_max=limits.PATTERN_TEXT_CHARS_MAX),
         fields=config.paths("fields"),
         technique=config.text("technique", chars_max=limits.PATTERN_TEXT_CHARS_MAX),
-        technique=config.text("technique", chars_max=limits.PATTERN_TEXT_CHARS_MAX),
     )
 
 

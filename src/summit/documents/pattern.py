@@ -105,10 +105,9 @@ def validate_pattern(
     emit = _read_emit(section, within_ms)
     strict_order = section.flag("strictOrder", default=False)
     limits = _read_limits(section)
-    action = read_action(section, names, custom=custom)
-    bounded = _is_bounded(steps, within_ms)
-    on_timeout = read_on_timeout(section, names, bounded=bounded, custom=custom)
-    _check_outputs(section, topics, action, on_timeout)
+    action, on_timeout = _read_actions(
+        section, names, topics, bounded=_is_bounded(steps, within_ms), custom=custom
+    )
     tests = read_tests(section)
     problems.raise_if_any(subject_of("pattern", values, source))
     assert head.id is not None
@@ -140,7 +139,7 @@ def validate_pattern(
             within_ms=within_ms,
             matching=matching,
             relations=relations,
-        ),
+        ),  # fmt: skip
         document_hash=document_hash({"kind": "pattern", **values}),
         warnings=_warnings(head, steps, within_ms, bool(group_by), action.notify),
     )
@@ -173,13 +172,18 @@ def _read_topics(section: Section) -> tuple[str, ...]:
     return topics
 
 
-def _check_outputs(section: Section, topics: tuple[str, ...], *actions: ActionPlan | None) -> None:
-    """Refuse a pattern that reads what it writes: it would never come to an end."""
-    for action, name in zip(actions, ("action", "onTimeout"), strict=True):
-        written = None if action is None else action.topic
+def _read_actions(
+    section: Section, names: list[str], topics: tuple[str, ...], *, bounded: bool, custom: bool
+) -> tuple[ActionPlan, ActionPlan | None]:
+    """What to do with a match, and with a partial match that ran out of time."""
+    action = read_action(section, names, custom=custom)
+    on_timeout = read_on_timeout(section, names, bounded=bounded, custom=custom)
+    for plan, name in ((action, "action"), (on_timeout, "onTimeout")):
+        written = None if plan is None else plan.topic
         if written and any(fnmatchcase(written, topic) for topic in topics):
             place = section.at(name) + ("/action" if name == "onTimeout" else "") + "/config/topic"
             section.problems.add(place, f"the pattern reads '{written}' itself; see 'topics'")
+    return action, on_timeout
 
 
 def _read_sequence(section: Section, *, ordered: bool) -> tuple[Sequence, int | None]:
