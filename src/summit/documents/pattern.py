@@ -102,8 +102,7 @@ def validate_pattern(
     (steps, names), within_ms = _read_sequence(section, ordered=matching == "ordered")
     relations = read_relations(section, names)
     after_match = _read_after_match(section, names)
-    emit = _read_emit(section, within_ms)
-    strict_order = section.flag("strictOrder", default=False)
+    emit, strict_order = _read_release(section, within_ms)
     limits = _read_limits(section)
     action, on_timeout = _read_actions(
         section, names, topics, bounded=_is_bounded(steps, within_ms), custom=custom
@@ -139,7 +138,7 @@ def validate_pattern(
             within_ms=within_ms,
             matching=matching,
             relations=relations,
-        ),  # fmt: skip
+        ),
         document_hash=document_hash({"kind": "pattern", **values}),
         warnings=_warnings(head, steps, within_ms, bool(group_by), action.notify),
     )
@@ -210,12 +209,13 @@ def _read_sequence(section: Section, *, ordered: bool) -> tuple[Sequence, int | 
     return steps, within_ms
 
 
-def _read_emit(section: Section, within_ms: int | None) -> Emit:
+def _read_release(section: Section, within_ms: int | None) -> tuple[Emit, bool]:
+    """`emit` and `strictOrder`: which matches come out, and when."""
     emit: Emit = section.choice("emit", EMITS) or "all"
     if emit == "longest" and within_ms is None:
         text = "'emit: longest' needs 'within': a match is the longest when its time is over"
         section.note("emit", text)
-    return emit
+    return emit, section.flag("strictOrder", default=False)
 
 
 def _is_bounded(steps: tuple[StepPlan, ...], within_ms: int | None) -> bool:
