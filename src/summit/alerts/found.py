@@ -21,6 +21,7 @@ class CapturedEvent(NamedTuple):
         timestamp_ms: Event time.
         body: The JSON object as it was written.
         whole: False when `body` holds only the fields that rules read (a very long event).
+        raw: The record's value, where the event is whole.
     """
 
     step: str
@@ -31,6 +32,7 @@ class CapturedEvent(NamedTuple):
     timestamp_ms: int
     body: dict[str, Any]
     whole: bool = True
+    raw: bytes | None = None
 
 
 class Found(NamedTuple):
@@ -52,10 +54,15 @@ class Found(NamedTuple):
 
 
 class MatchSource:
-    """Values of a match for the holes of texts."""
+    """Values of a match for the holes of texts.
 
-    def __init__(self, plan: PatternPlan, found: Found) -> None:
+    Args:
+        whole: The match whose steps are meant, where `found` is a part of it.
+    """
+
+    def __init__(self, plan: PatternPlan, found: Found, *, whole: Found | None = None) -> None:
         self.events = found.events
+        self._all = found.events if whole is None else whole.events
         self._key = dict(zip(plan.group_by, found.key, strict=True))
 
     def field(self, path: Path) -> object:
@@ -82,7 +89,7 @@ class MatchSource:
         return FOLDS[function]([value for e in events if (value := find(e.body)) is not None])
 
     def _of_step(self, step: str) -> list[CapturedEvent]:
-        return [event for event in self.events if event.step == step]
+        return [event for event in self._all if event.step == step]
 
 
 def holds(condition: Node, source: MatchSource) -> bool:

@@ -32,6 +32,7 @@ class PatternCounters:
     keys_dropped: int = 0
     runs_dropped: int = 0
     captures_dropped: int = 0
+    released_early: int = 0
 
 
 class PatternLane:
@@ -208,7 +209,8 @@ class PatternLane:
         program, counters = self.program, self.counters
         counters.runs_dropped += program.runs_dropped
         counters.captures_dropped += program.captures_dropped
-        program.runs_dropped = program.captures_dropped = 0
+        counters.released_early += program.release.early
+        program.runs_dropped = program.captures_dropped = program.release.early = 0
 
     def _expire(self, key: Key, now_ms: int) -> tuple[list[Run], list[Run]]:
         """Matches that time completed, and partial matches that are told to be out of time."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from summit.base import limits
 from summit.documents.aggregation import read_aggregations
-from summit.documents.available import ACTIONS, ACTIONS_LATER, AGGREGATES_TOPIC
+from summit.documents.available import ACTIONS, AGGREGATES_TOPIC
 from summit.documents.plan import ActionPlan, TemplatePlan
 from summit.documents.predicates import read_where
 from summit.documents.problems import join_pointer
@@ -55,9 +55,7 @@ def read_action(pattern: Section, steps: Sequence[str], *, custom: bool = False)
     return replace(plan, severity_rules=_read_severities(pattern, "severity", steps))
 
 
-def read_on_timeout(
-    pattern: Section, steps: Sequence[str], *, bounded: bool, custom: bool = False
-) -> ActionPlan | None:
+def read_on_timeout(pattern: Section, steps: Sequence[str], *, bounded: bool) -> ActionPlan | None:
     """The plan of `onTimeout`; None without one.
 
     Args:
@@ -77,7 +75,7 @@ def read_on_timeout(
         if not section.has("action"):
             section.note("action", "onTimeout needs 'action', such as {type: alert}")
         return None
-    return _read_one(action, section.at("action"), section, steps, custom=custom)
+    return _read_one(action, section.at("action"), section, steps, custom=False)
 
 
 def _read_one(
@@ -87,7 +85,7 @@ def _read_one(
     section = Section(value, pointer, owner.problems, names=names, noun="action")
     if not section.has("type"):
         section.note("type", "an action needs 'type'")
-    kind = section.choice("type", ACTIONS, ACTIONS_LATER)
+    kind = section.choice("type", ACTIONS)
     if section.has("handler"):
         section.note("handler", _CUSTOM)
     config = section.mapping("config") or {}

@@ -29,8 +29,7 @@ PATTERN_FIELDS_LATER: Final = (
     "window", "having", "rearm", "aggregates", "score", "expectedKeys", "suppress",
     "temporalRelations",
 )  # fmt: skip
-ACTIONS: Final[tuple[ActionType, ...]] = ("alert",)
-ACTIONS_LATER: Final = ("aggregate", "forward", "trigger", "custom")
+ACTIONS: Final[tuple[ActionType, ...]] = ("alert", "aggregate", "forward", "trigger", "custom")
 AGGREGATES_TOPIC: Final = "aggregates"
 FORMATS_LATER: Final = (
     "csv", "keyValue", "regex", "syslog", "sshd", "avro", "protobuf", "msgpack",

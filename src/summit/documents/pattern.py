@@ -176,7 +176,7 @@ def _read_actions(
 ) -> tuple[ActionPlan, ActionPlan | None]:
     """What to do with a match, and with a partial match that ran out of time."""
     action = read_action(section, names, custom=custom)
-    on_timeout = read_on_timeout(section, names, bounded=bounded, custom=custom)
+    on_timeout = read_on_timeout(section, names, bounded=bounded)
     for plan, name in ((action, "action"), (on_timeout, "onTimeout")):
         written = None if plan is None else plan.topic
         if written and any(fnmatchcase(written, topic) for topic in topics):

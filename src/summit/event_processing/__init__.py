@@ -25,6 +25,12 @@ from summit.event_processing.event_filter import EventFilter
 from summit.event_processing.event_router import EventRouter
 from summit.event_processing.event_transformer import EventTransformer
 from summit.event_processing.given import ResultEvent
+from summit.event_processing.handlers import (
+    MatchContext,
+    calculate_percentile,
+    calculate_risk_score,
+    generate_alert,
+)
 from summit.event_processing.rules import (
     EnrichmentRule,
     FilterRule,
@@ -49,11 +55,15 @@ __all__ = [
     "EventSequence",
     "EventTransformer",
     "FilterRule",
+    "MatchContext",
     "ResultEvent",
     "RouteRule",
     "RuleTestResult",
     "TransformationRule",
     "Tried",
     "WindowConfig",
+    "calculate_percentile",
+    "calculate_risk_score",
+    "generate_alert",
     "run_document_tests",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from summit.cep.match import Match
-from summit.events.event import Event, parse_event
+from summit.event_processing.given import result_event
+from summit.events.event import Event, Transport, decode_value
 from summit.keyed.captured import EventRef
 
 
@@ -49,10 +50,11 @@ def make_sequence(match: Match, alert_id: str) -> EventSequence:
 
 
 def _event(ref: EventRef) -> Event:
-    return parse_event(
-        ref.value if ref.value is not None else ref.projection,
-        timestamp_ms=ref.timestamp_ms,
+    value = ref.value if ref.value is not None else ref.projection
+    transport = Transport(
         topic=ref.topic,
         partition=ref.partition,
         offset=ref.offset,
+        timestamp=ref.timestamp_ms,
     )
+    return result_event(decode_value(value or b"{}"), transport)

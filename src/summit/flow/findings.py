@@ -1,4 +1,4 @@
-"""What lanes find, as it leaves: alerts, and records of other topics. Pure."""
+"""What lanes find, as it leaves: what actions lead to, and records of other topics. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from summit.alerts import Alert, CapturedEvent, Found, make_alert
+from summit.alerts import Alert, CapturedEvent, Found
 from summit.cep.groups import Correlation
 from summit.cep.match import Match
 from summit.client.transactor import Outgoing
 from summit.documents.correlation import CorrelationPlan
 from summit.documents.plan import PatternPlan
+from summit.flow.effects import Effects, effects_of
 from summit.flow.kinds import Plan
 from summit.journal.correlation_log import correlation_record
 from summit.journal.topics import CORRELATIONS_TOPIC
@@ -22,10 +23,20 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Made(NamedTuple):
-    """An alert and the match it was made of."""
+    """A match and what its action leads to."""
 
-    alert: Alert
+    effects: Effects
     match: Match
+
+    @property
+    def id(self) -> str:
+        """The id of the match, and of its alert."""
+        return self.effects.id
+
+    @property
+    def alert(self) -> Alert | None:
+        """Its alert; None where the pattern does something else."""
+        return self.effects.alert
 
 
 class Findings(NamedTuple):
@@ -50,7 +61,7 @@ def findings_of(
         if isinstance(each, Match):
             plan = plans[each.pattern_id]
             assert isinstance(plan, PatternPlan)
-            made.append(Made(_alert(plan, each, topic_id), each))
+            made.append(Made(_effects(plan, each, topic_id), each))
         elif isinstance(each, Correlation):
             rule = plans[f"correlation:{each.rule_id}"]
             assert isinstance(rule, CorrelationPlan)
@@ -61,10 +72,10 @@ def findings_of(
     return Findings(made, records)
 
 
-def _alert(plan: PatternPlan, match: Match, topic_id: Callable[[str], str]) -> Alert:
+def _effects(plan: PatternPlan, match: Match, topic_id: Callable[[str], str]) -> Effects:
     events = [_captured(step, event) for step, event in match.captures]
     found = Found(match.key, events, match.end_ms, match.timed, match.timed_out)
-    return make_alert(plan, found, topic_id)
+    return effects_of(plan, found, topic_id)
 
 
 def _captured(step: str, event: EventRef) -> CapturedEvent:
@@ -78,4 +89,5 @@ def _captured(step: str, event: EventRef) -> CapturedEvent:
         event.timestamp_ms,
         {} if value is None else _decode(value),
         event.value is not None,
+        event.value,
     )

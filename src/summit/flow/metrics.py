@@ -40,6 +40,7 @@ class WorkerMetrics:
         exchange_lag: The same for what other workers have sent.
         late: Events whose time was closed.
         stage: What filters, transformations, enrichments and routes have done.
+        calls, calls_failed: Webhooks called; calls that were refused or not answered, each attempt.
     """
 
     def __init__(self, clock: Clock, worker_id: str = "") -> None:
@@ -66,6 +67,8 @@ class WorkerMetrics:
         self.lags: dict[str, int] = {}
         self.exchange_lag = 0
         self.late = 0
+        self.calls = 0
+        self.calls_failed = 0
         self.rejected: dict[str, int] = {}
         self.skipped: dict[str, int] = {}
         self.stage = StageFigures()

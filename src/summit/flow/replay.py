@@ -257,8 +257,8 @@ class Replay:
     async def _write(self, made: list[Made], output: AlertTopic | None) -> None:
         if not made:
             return
-        self.result.alerts += len(made)
-        alerts = [each.alert for each in made]
+        alerts = [each.alert for each in made if each.alert is not None]
+        self.result.alerts += len(alerts)
         self._found(alerts)
         if output is not None:
             await output.write([alert_record(alert) for alert in alerts])

@@ -57,6 +57,7 @@ from summit.journal.topics import (
     ACTIVATIONS,
     ALERTS,
     ALERTS_TOPIC,
+    CALLS,
     CORRELATIONS,
     DEFINITIONS_TOPIC,
     EXCHANGE,
@@ -148,7 +149,8 @@ class Session:
         """
         await self._inputs.start()
         await ensure_topics(
-            self._inputs.admin, [PROGRESS, ALERTS, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS]
+            self._inputs.admin,
+            [PROGRESS, ALERTS, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS, CALLS],
         )
         await self._inputs.look()
         await self._connect()

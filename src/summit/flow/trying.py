@@ -91,7 +91,7 @@ def try_pattern(
     made = applied.made + engine.apply([], TIME_MS_MAX).made
     return Tried(
         matches=[each.match for each in made],
-        alerts=[each.alert for each in made],
+        alerts=[each.alert for each in made if each.alert is not None],
         rejected=refused + applied.rejected,
         unfinished=unfinished,
     )

@@ -8,6 +8,7 @@ may arrive twice are for it. Redirects are not followed: whoever is configured i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from summit.base.errors import Closed, Corrupt, Invalid, Unavailable
@@ -50,18 +51,27 @@ class HttpClient:
         self._closed = False
 
     async def request(
-        self, method: str, path: str, *, body: bytes | None = None, content_type: str = ""
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        content_type: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Ask; returns the answer of the first address that has one.
 
         Args:
             path: Behind the base address, with its slash in front, quoted; may have a query.
+            headers: Beside those that are always there.
 
         Raises: Unavailable("http.unavailable") when all rounds are used up;
             Corrupt("http.too_large"); Closed; Invalid("http.internal"), ("extra.missing").
         """
         session = self._opened()
-        headers = {"Content-Type": content_type} if body is not None and content_type else {}
+        sent = dict(headers or {})
+        if body is not None and content_type:
+            sent["Content-Type"] = content_type
         pause_ms = self._config.retry_backoff_ms
         reason = ""
         for round_ in range(self._config.retries + 1):
@@ -70,7 +80,7 @@ class HttpClient:
                 pause_ms = min(2 * pause_ms, _BACKOFF_MAX_MS)
             for _ in self._addresses:
                 address = self._addresses[self._at]
-                answer = await self._attempt(session, method, address + path, body, headers)
+                answer = await self._attempt(session, method, address + path, body, sent)
                 if isinstance(answer, Answer):
                     return answer
                 reason = f"{address}: {answer}"
