@@ -7,7 +7,7 @@ the commit of what they were made of waits for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 
 import msgspec
 
@@ -159,7 +159,7 @@ class Commits:
             progress: To be told with it; where the alerts end is filled in.
         Raises: Unavailable where a topic of dead letters or of a route cannot be made.
         """
-        await self._make_topics(outputs)
+        await self.make_topics(outputs.made_topics)
         self._writing = asyncio.ensure_future(self._write(outputs, cut, progress))
         self._writing.add_done_callback(lambda _: self._inputs.wake())
 
@@ -241,8 +241,9 @@ class Commits:
             **{TopicPartition(EXCHANGE_TOPIC, group): at for group, at in exchange.items()},
         }
 
-    async def _make_topics(self, outputs: Outputs) -> None:
-        missing = outputs.made_topics - self._made_topics
+    async def make_topics(self, names: Set[str]) -> None:
+        """Make the topics that are missing. Raises: Unavailable, Invalid."""
+        missing = names - self._made_topics
         if missing:
             await ensure_topics(
                 self._inputs.admin, [TopicConfig(name=topic) for topic in sorted(missing)]

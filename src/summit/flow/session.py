@@ -36,6 +36,7 @@ from summit.client.types import ConsumerRecord, TopicPartition
 from summit.flow.alignment import Alignment
 from summit.flow.aside import Aside
 from summit.flow.committing import Commits
+from summit.flow.effects import output_topics
 from summit.flow.idle import IdleInputs
 from summit.flow.inputs import Inputs
 from summit.flow.lags import look_at_lags
@@ -388,7 +389,18 @@ class Session:
         """Go by the definitions read so far, with the topics of now; all before is processed."""
         await self._insist(self._look)
         if self._definitions.next_offset > self._acting and self._follow_definitions():
+            await self._make_outputs()
             await self._insist(lambda: self._watch(at_end=True))
+
+    async def _make_outputs(self) -> None:
+        """Make the topics that rules write to: who reads them does so from their first record."""
+        names = set[str]().union(*map(output_topics, self.rules.plans))
+        try:
+            await self._commits.make_topics(names)
+            if names:
+                await self._look()
+        except (Unavailable, Invalid) as error:  # the transaction that needs it says so again
+            get_logger(__name__).warning("topics.not_made", error=str(error))
 
     def _follow_definitions(self) -> bool:
         """Go by the definitions read so far; whether that changes the rules or what rests."""
