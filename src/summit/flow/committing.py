@@ -15,6 +15,7 @@ from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, SummitError, Unavailable
 from summit.base.ids import uuid7
 from summit.base.limits import RECOMMIT_MS, REFUSED_COMMITS_MAX
+from summit.base.logs import get_logger
 from summit.base.rand import Rand
 from summit.client.member import GroupMember
 from summit.client.settings import ProducerConfig
@@ -159,7 +160,7 @@ class Commits:
             progress: To be told with it; where the alerts end is filled in.
         Raises: Unavailable where a topic of dead letters or of a route cannot be made.
         """
-        await self.make_topics(outputs.made_topics)
+        await self._make_topics(outputs.made_topics)
         self._writing = asyncio.ensure_future(self._write(outputs, cut, progress))
         self._writing.add_done_callback(lambda _: self._inputs.wake())
 
@@ -241,8 +242,20 @@ class Commits:
             **{TopicPartition(EXCHANGE_TOPIC, group): at for group, at in exchange.items()},
         }
 
-    async def make_topics(self, names: Set[str]) -> None:
-        """Make the topics that are missing. Raises: Unavailable, Invalid."""
+    async def prepare(self, names: Set[str]) -> bool:
+        """Make topics that will be written to: who reads them does so from their first record.
+
+        Returns: Whether there are new ones. Where one cannot be made, the transaction that needs
+            it says so again.
+        """
+        before = len(self._made_topics)
+        try:
+            await self._make_topics(names)
+        except (Unavailable, Invalid) as error:
+            get_logger(__name__).warning("topics.not_made", error=str(error))
+        return len(self._made_topics) > before
+
+    async def _make_topics(self, names: Set[str]) -> None:
         missing = names - self._made_topics
         if missing:
             await ensure_topics(

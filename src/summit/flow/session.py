@@ -36,7 +36,6 @@ from summit.client.types import ConsumerRecord, TopicPartition
 from summit.flow.alignment import Alignment
 from summit.flow.aside import Aside
 from summit.flow.committing import Commits
-from summit.flow.effects import output_topics
 from summit.flow.idle import IdleInputs
 from summit.flow.inputs import Inputs
 from summit.flow.lags import look_at_lags
@@ -44,6 +43,7 @@ from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import Outputs
 from summit.flow.placement import carrier
 from summit.flow.prestage import Prestage
+from summit.flow.reading import outputs_of
 from summit.flow.restoring import restore
 from summit.flow.rules import Rules, acting_ones, rules_of
 from summit.flow.runtime import Runtime
@@ -389,18 +389,9 @@ class Session:
         """Go by the definitions read so far, with the topics of now; all before is processed."""
         await self._insist(self._look)
         if self._definitions.next_offset > self._acting and self._follow_definitions():
-            await self._make_outputs()
-            await self._insist(lambda: self._watch(at_end=True))
-
-    async def _make_outputs(self) -> None:
-        """Make the topics that rules write to: who reads them does so from their first record."""
-        names = set[str]().union(*map(output_topics, self.rules.plans))
-        try:
-            await self._commits.make_topics(names)
-            if names:
+            if await self._commits.prepare(outputs_of(self.rules.plans)):
                 await self._look()
-        except (Unavailable, Invalid) as error:  # the transaction that needs it says so again
-            get_logger(__name__).warning("topics.not_made", error=str(error))
+            await self._insist(lambda: self._watch(at_end=True))
 
     def _follow_definitions(self) -> bool:
         """Go by the definitions read so far; whether that changes the rules or what rests."""
@@ -560,11 +551,10 @@ class Session:
         await self._publishes.begin(outputs, cut, progress)
 
     async def _commit(self, *, last: bool) -> None:
-        """Make durable what was processed; returns when it is.
+        """Make durable what was processed; returns when it is. Raises: as `Commits.settle`.
 
         Args:
             last: Tell the progress in any case.
-        Raises: as `Commits.settle`.
         """
         await self._begin_commit(telling=last)
         await self._commits.settle()
