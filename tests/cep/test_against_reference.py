@@ -23,7 +23,7 @@ from tests.oracles.sequence_matches import (
 from summit.base.errors import Invalid
 from summit.cep.moves import Automaton
 from summit.cep.program import Program
-from summit.cep.releasing import Skip
+from summit.cep.releasing import Release, Skip
 from summit.cep.runs import Run, new_key
 from summit.cep.state import STATE_VERSION, dump_key, load_key
 from summit.cep.steps import Step
@@ -154,7 +154,8 @@ def run_program(
     Args:
         dumped: Save and load the key's state behind every event.
     """
-    program = Program(case.automaton, case.within, skip=skip, exact=True, **release)
+    rules = Release(skip, **release, held_max=1_000)
+    program = Program(case.automaton, case.within, release=rules, exact=True)
     key, origins = new_key(), Origins()
     found: list[Run] = []
     told: list[Run] = []

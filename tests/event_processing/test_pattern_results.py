@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from summit.base.clock import ManualClock
-from summit.event_processing import CEPEngine
+from summit.base.errors import Invalid
+from summit.event_processing import CEPEngine, TemporalRelation
 
 T0 = 1_700_000_000_000
 
@@ -188,3 +189,18 @@ def test_a_match_and_a_time_out_of_the_same_events_are_two_alerts() -> None:
     again = Run(pattern(step("a"), step("b"), onTimeout=action))
     again.feed("a1@0", 100)
     assert again.alerts[0].id == timeout.id
+
+
+def test_a_temporal_relation_of_the_engine_is_for_every_pattern_that_has_its_events() -> None:
+    run = Run(pattern(step("a"), step("b"), afterMatch="noSkip"))
+    assert run.feed("a1@0 b1@9") == ["a1 b1"]
+    run.engine.define_temporal_relation(
+        TemporalRelation(type="before", event1="a", event2="b", max_time_diff="5s")
+    )
+    assert run.feed("a2@10 b2@20 a3@21 b3@26") == ["a3 b3"]
+    named = pattern({"name": "x", "where": 'eventType == "a"'}, step("b"), id="named")
+    run.engine.register_pattern(named)
+    assert run.feed("a4@30 b4@36", 100) == [], "also for patterns that come later, by event type"
+    with pytest.raises(Invalid) as caught:
+        run.engine.define_temporal_relation({"type": "beside", "event1": "a", "event2": "b"})
+    assert caught.value.details["pointer"] == "/type"

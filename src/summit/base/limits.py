@@ -81,6 +81,7 @@ DOCUMENT_NODES_MAX: Final = 200_000  # values in one text, aliases unfolded; sto
 DOCUMENT_DEPTH_MAX: Final = 40  # nested lists and maps; rules need about ten
 DOCUMENT_PROBLEMS_MAX: Final = 100  # problems listed for one document; the others are counted
 CHAINED_PATTERNS_MAX: Final = 8  # patterns that start one another, one after the other
+PREVIOUS_CHARS_MAX: Final = 1_000  # characters of a text that `previous` remembers
 PATTERN_STEPS_MAX: Final = 50  # steps of one pattern, those in groups included
 PATTERN_TIMES_MAX: Final = 1_000  # repetitions of a step; each one is a state of the automaton
 PATTERN_STATES_MAX: Final = 2_000  # repetitions of all steps together

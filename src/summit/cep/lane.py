@@ -90,7 +90,7 @@ class PatternLane:
         if runs is None:
             if key in self._packed:
                 runs = self._unpack(key)
-            elif self.program.automaton.starts(mask):
+            elif mask & self.program.remembers or self.program.automaton.starts(mask):
                 runs = self._busy[key] = new_key()
                 if self._tidy is not None:
                     self._tidy.add(key, time_ms + self._tidy.within_ms)

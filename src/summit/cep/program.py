@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from summit.base.limits import CAPTURES_PER_STATE_MAX
 from summit.cep.moves import NOWHERE, SKIPPED, Automaton, Move, Moves
-from summit.cep.releasing import EmitKind, Release, Skip
+from summit.cep.previous import Previous
+from summit.cep.releasing import Release
 from summit.cep.runs import WAS_MATCH, Bucket, Captures, Guard, KeyRuns, Run
 from summit.keyed.captured import Captured
 
@@ -30,11 +31,12 @@ class Program:
     """One compiled pattern: takes events of one key at a time.
 
     Args:
-        skip, emit, strict_order: See `releasing.py`.
+        release: Which matches come out, and when.
         guards: (bit of the mask, condition on event and captures); tested only where the bit is
             set, and clears it when it does not hold.
         runs_max: Live runs of one key; beyond it the oldest end, counted in `runs_dropped`.
         exact: Runs end by `expire` only, which is called to the millisecond.
+        previous: (bit of the mask, what is remembered of events that have it).
 
     Attributes:
         captures_dropped: Events that a loop took beyond `CAPTURES_PER_STATE_MAX`: they count for
@@ -46,19 +48,22 @@ class Program:
         automaton: Automaton,
         within_ms: int | None,
         *,
-        skip: Skip,
+        release: Release,
         guards: tuple[tuple[int, Guard], ...] = (),
         runs_max: int = 1_000,
-        strict_order: bool = False,
-        emit: EmitKind = "all",
         exact: bool = False,
+        previous: tuple[int, Previous] | None = None,
     ) -> None:
         self.automaton = automaton
         self.within_ms = within_ms
         self.guards = guards
         self.runs_max = runs_max
-        self.release = Release(skip, emit, strict_order=strict_order, held_max=runs_max)
+        self.release = release
         self.exact = exact
+        self.remembers: int = 0
+        self._previous: Previous | None = None
+        if previous is not None:
+            self.remembers, self._previous = previous
         self.runs_dropped = 0
         self.captures_dropped = 0
         self._bounded = within_ms is not None or any(gap is not None for gap in automaton.gaps)
@@ -79,7 +84,7 @@ class Program:
 
     def concerns(self, key: KeyRuns, mask: int) -> bool:
         """Whether an event with this mask can change anything for the key."""
-        if self.automaton.starts(mask):
+        if mask & self.remembers or self.automaton.starts(mask):
             return True
         stay = self.automaton.stay
         guarded = any(mask & bit for bit, _ in self.guards)
@@ -99,6 +104,9 @@ class Program:
         """
         key.sequence += 1
         event.sequence = key.sequence
+        previous = self._previous
+        if previous is not None:
+            previous.recall(key)
         growth = _Growth([], [], [])
         guards = [guard for guard in self.guards if mask & guard[0]]
         stay = self.automaton.stay
@@ -119,6 +127,8 @@ class Program:
             else:
                 self._grow_each(state, bucket, moves, event, growth)
         self._begin(event, mask, guards, growth)
+        if previous is not None and mask & self.remembers:
+            previous.note(key, event)
         self._place(key, growth)
         if key.count > self.runs_max:
             self._drop_oldest(key)

@@ -27,7 +27,6 @@ AFTER_MATCH_STEPS: Final[tuple[AfterMatchKind, ...]] = ("toFirst", "toLast")
 
 PATTERN_FIELDS_LATER: Final = (
     "window", "having", "rearm", "aggregates", "score", "expectedKeys", "suppress",
-    "temporalRelations",
 )  # fmt: skip
 ACTIONS: Final[tuple[ActionType, ...]] = ("alert", "aggregate", "forward", "trigger", "custom")
 AGGREGATES_TOPIC: Final = "aggregates"

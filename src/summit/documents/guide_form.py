@@ -102,7 +102,7 @@ def _read_group(group: list[_Part], names: list[str], problems: Problems) -> Ste
     low, high = 1, cast("int | None", 1)
     counted = ""
     for item, place in group:
-        nodes.append(read_condition(item, place, problems, steps=names, guide=True))
+        nodes.append(read_condition(item, place, problems, steps=names, previous=True, guide=True))
         if item.get("times") is None:
             continue
         if counted:

@@ -39,7 +39,7 @@ from summit.documents.temporal import read_relations
 PATTERN_FIELDS: Final = (
     *HEAD_FIELDS, "topics", "groupBy", "where", "steps", "conditions", "windowConfig", "within",
     "allowedLateness", "matching", "strictOrder", "afterMatch", "emit", "limits", "action", "tests",
-    "severity", "onTimeout",
+    "severity", "onTimeout", "temporalRelations",
 )  # fmt: skip
 _GLOB: Final = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,249}", re.ASCII)
 

@@ -16,7 +16,7 @@ from summit.documents.predicates import joined, read_any_of, read_where
 from summit.documents.problems import Problems, join_pointer
 from summit.documents.section import Section, kind_name
 from summit.events.expressions.analysis import required_fields
-from summit.events.expressions.ir import Node
+from summit.events.expressions.ir import PREVIOUS, Node
 
 STEP_FIELDS: Final = (
     "name", "where", "anyOf", "relation", "times", "contiguity", "within", "optional", "greedy",
@@ -25,7 +25,7 @@ STEP_FIELDS: Final = (
 _NAME_CHARS_MAX: Final = 64
 _NAME: Final = re.compile(r"\w[\w-]*")
 _DEPTH_MAX: Final = 8  # groups in groups
-_RESERVED: Final = ("true", "false", "null", "in")
+_RESERVED: Final = ("true", "false", "null", "in", PREVIOUS)
 
 
 class Sequence(NamedTuple):
@@ -295,7 +295,10 @@ class _StepReader:
     def _where(self, name: str) -> Node | None:
         read = read_any_of if name == "anyOf" else read_where
         section = self._section
-        return read(section.values[name], section.at(name), self._problems, steps=self._taking)
+        return read(
+            section.values[name], section.at(name), self._problems,
+            steps=self._taking, previous=True,
+        )  # fmt: skip
 
 
 def unknown_step(name: object, names: list[str]) -> tuple[str, str | None]:

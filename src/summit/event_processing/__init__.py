@@ -17,6 +17,7 @@ from summit.documents.event_pattern import (
     EventAction,
     EventCondition,
     EventPattern,
+    TemporalRelation,
     WindowConfig,
 )
 from summit.event_processing.cep_engine import CEPEngine
@@ -60,6 +61,7 @@ __all__ = [
     "RouteRule",
     "RuleTestResult",
     "TransformationRule",
+    "TemporalRelation",
     "Tried",
     "WindowConfig",
     "calculate_percentile",

@@ -11,7 +11,10 @@ from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter, Payload
 from summit.base.errors import Invalid
 from summit.documents import PatternDocument, validate_pattern
-from summit.documents.event_pattern import EventPattern
+from summit.documents.event_pattern import EventPattern, TemporalRelation
+from summit.documents.plan import PatternPlan, TemporalPlan
+from summit.documents.relating import with_relations
+from summit.documents.temporal import validate_relation
 from summit.event_processing.actions import Actions, Producer
 from summit.events.event import event_bytes
 from summit.flow.engine import Engine
@@ -75,6 +78,7 @@ class CEPEngine(Emitter):
         )  # fmt: skip
         self._evicted: dict[tuple[str, str], int] = {}
         self._offsets: dict[str, int] = {}
+        self._relations: list[TemporalPlan] = []
         self._engine = Engine()
         self._patterns: dict[str, tuple[EventPattern, PatternDocument]] = {}
         self._next_offset = 0
@@ -93,7 +97,7 @@ class CEPEngine(Emitter):
         """
         event_pattern, document = _checked(pattern)
         patterns = {**self._patterns, document.id: (event_pattern, document)}
-        self._engine.set_rules(_plans(patterns))
+        self._engine.set_rules(_plans(patterns, self._relations))
         self._patterns = patterns
         self.emit("pattern:registered", Payload(pattern=event_pattern))
         return list(document.warnings)
@@ -103,9 +107,26 @@ class CEPEngine(Emitter):
         if pattern_id not in self._patterns:
             return False
         patterns = {name: pair for name, pair in self._patterns.items() if name != pattern_id}
-        self._engine.set_rules(_plans(patterns))
+        self._engine.set_rules(_plans(patterns, self._relations))
         self._patterns = patterns
         return True
+
+    def define_temporal_relation(self, relation: TemporalRelation | Mapping[str, Any]) -> None:
+        """Let two events of one match lie to each other in time as the relation says.
+
+        It is for every pattern, registered before or later, that has steps of these names, or for
+        these event types. Those of one pattern only are its `temporalRelations`.
+
+        Raises: Invalid with `problems`.
+        """
+        made = (
+            relation
+            if isinstance(relation, TemporalRelation)
+            else TemporalRelation.from_dict(relation)
+        )
+        relations = [*self._relations, validate_relation(made.to_dict())]
+        self._engine.set_rules(_plans(self._patterns, relations))
+        self._relations = relations
 
     def list_patterns(self) -> list[EventPattern]:
         """The registered patterns, in the order of their registration."""
@@ -221,10 +242,13 @@ def _checked(pattern: Pattern) -> tuple[EventPattern, PatternDocument]:
     return made, document
 
 
-def _plans(patterns: Mapping[str, tuple[EventPattern, PatternDocument]]) -> list[Any]:
+def _plans(
+    patterns: Mapping[str, tuple[EventPattern, PatternDocument]],
+    relations: Sequence[TemporalPlan],
+) -> list[PatternPlan]:
     return with_starts(
         [
-            dataclasses.replace(document.plan, topics=(_OWN_TOPIC,))
+            with_relations(dataclasses.replace(document.plan, topics=(_OWN_TOPIC,)), relations)
             for _, document in patterns.values()
         ]
     )
