@@ -35,9 +35,10 @@ def test_forwarded_events_come_once_although_the_worker_ends_in_between(
             raw = [json.dumps(failure(n), indent=2) for n in range(5)]
             await w.settle(await w.send(*raw[:3]))
             await first.stop()
-            await w.start_worker()
+            second = await w.start_worker()
             alerts = await w.settle(await w.send(*raw[3:]))
             assert [alert.pattern for alert in alerts] == ["reads"]
+            assert second.status()["published"] == 5
             records = await read_topic(w.servers, "found", 5, isolationLevel="read_committed")
             assert [record.value for record in records] == [text.encode() for text in raw]
             assert {record.key for record in records} == {b"a"}

@@ -183,6 +183,7 @@ class Commits:
         self._metrics.exchange_events += outputs.exchange_events
         self._metrics.exchange_bytes += outputs.exchange_bytes
         self._metrics.undeliverable += outputs.undeliverable
+        self._metrics.published += outputs.published
 
     async def _transact(
         self,

@@ -61,6 +61,7 @@ class Outputs:
     ) -> None:
         self._items: list[_Item] = []
         self.undeliverable = 0
+        self.published = 0
         for made in cut.made:
             self._add(made.effects)
         self._items += map(_Item, (*cut.records, *letters, *routed))
@@ -87,6 +88,7 @@ class Outputs:
         if effects.alert is not None:
             self._items.append(_Item(alert_record(effects.alert), effects.alert))
         self._items += [_Item(published_record(each)) for each in effects.publishes]
+        self.published += len(effects.publishes)
         if effects.call is not None:
             self._items.append(_Item(call_record(effects.call)))
         if effects.cut:
