@@ -102,7 +102,7 @@ class Outputs:
 
     @property
     def watched(self) -> list[Outgoing]:
-        """Alerts, what actions, correlations and routes write, dead letters: topics may refuse it."""
+        """What a topic may refuse: alerts, what actions and routes write, correlations, letters."""
         return [item.record for item in self._items]
 
     @property
