@@ -55,16 +55,10 @@ from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
 from summit.journal.state_log import Restored
 from summit.journal.topics import (
-    ACTIVATIONS,
-    ALERTS,
     ALERTS_TOPIC,
-    CALLS,
-    CORRELATIONS,
     DEFINITIONS_TOPIC,
-    EXCHANGE,
     EXCHANGE_TOPIC,
-    PROGRESS,
-    STATE,
+    WORKER_TOPICS,
     ensure_topics,
     is_waited_for,
 )
@@ -149,10 +143,7 @@ class Session:
         Raises: what waiting does not mend; Unavailable where no broker answers at the start.
         """
         await self._inputs.start()
-        await ensure_topics(
-            self._inputs.admin,
-            [PROGRESS, ALERTS, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS, CALLS],
-        )
+        await ensure_topics(self._inputs.admin, WORKER_TOPICS)
         await self._inputs.look()
         await self._connect()
         self._follow_definitions()

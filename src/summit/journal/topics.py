@@ -47,6 +47,8 @@ STATE: Final = TopicConfig(
     name=STATE_TOPIC, partitions=STATE_PARTITIONS, cleanup_policy="compact", segment_bytes=8 << 20
 )
 
+WORKER_TOPICS: Final = (PROGRESS, ALERTS, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS, CALLS)
+
 
 def is_waited_for(record: ConsumerRecord) -> bool:
     """Whether somebody waits until workers have seen the record."""
