@@ -11,21 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from summit.documents.plan import AfterMatchPlan, PatternPlan, StepPlan
-from summit.events.expressions.ir import (
-    And,
-    Arithmetic,
-    Compare,
-    Field,
-    Literal,
-    Node,
-    Not,
-    Or,
-    Present,
-    StartsWith,
-    StepAggregate,
-    StepField,
-)
+from summit.documents import validate_pattern
+from summit.documents.plan import PatternPlan
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "flink_cases.json").read_text(encoding="utf-8")
@@ -37,20 +24,25 @@ _SKIPS = {
     "to_first": "toFirst",
     "to_last": "toLast",
 }
-_NAME, _VALUE = Field(("eventType",)), Field(("v",))
 
 
-def case_plan(case: dict[str, Any]) -> PatternPlan:
-    """The pattern of a case."""
+def case_document(case: dict[str, Any]) -> dict[str, Any]:
+    """The pattern of a case as a document."""
     kind, _, step = case.get("skip", "no_skip").partition(":")
-    return PatternPlan(
-        id="case",
-        name=case["id"],
-        steps=tuple(map(_step, case["steps"])),
-        within_ms=case.get("within"),
-        after_match=AfterMatchPlan(_SKIPS[kind], step or None),  # type: ignore[arg-type]
-        semantic_hash=case["id"],
-    )
+    document: dict[str, Any] = {
+        "id": "case",
+        "name": case["id"],
+        "steps": [_step(step, "error" in case) for step in case["steps"]],
+        "afterMatch": {_SKIPS[kind]: step} if step else _SKIPS[kind],
+    }
+    if "within" in case:
+        document["within"] = case["within"]
+    return document
+
+
+def case_plan(case: dict[str, Any], **fields: Any) -> PatternPlan:
+    """The plan of a case. Raises: Invalid for one that is refused."""
+    return validate_pattern({**case_document(case), **fields}).plan
 
 
 def case_events(case: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
@@ -59,43 +51,45 @@ def case_events(case: dict[str, Any]) -> Iterator[tuple[int, bytes]]:
         yield time, json.dumps({"eventType": name, "timestamp": time, "v": value}).encode()
 
 
-def _step(step: dict[str, Any]) -> StepPlan:
-    times = step.get("times", [1])
-    low, high = times[0], times[-1]
+def _step(step: dict[str, Any], refused: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": step["name"], "relation": step["rel"]}
+    if "group" in step:
+        found["steps"] = [_step(inner, refused) for inner in step["group"]]
+    else:
+        found["where"] = _where(step)
     if step.get("oneOrMore"):
-        low, high = 1, None
-    return StepPlan(
-        name=step["name"],
-        relation=step["rel"],
-        predicate=None if "group" in step else _predicate(step),
-        times_min=low,
-        times_max=high,
-        contiguity=step.get("contig", "relaxed"),
-        optional=step.get("optional", False),
-        greedy=step.get("greedy", False),
-        until=_prefixes(step["until"]) if "until" in step else None,
-        within_ms=step.get("within_prev"),
-        group=tuple(map(_step, step.get("group", ()))),
-    )
+        found["times"] = {"min": 1}
+    elif "times" in step:
+        low, high = step["times"][0], step["times"][-1]
+        found["times"] = {"min": low} if high is None else {"min": low, "max": high}
+    if "until" in step:
+        found["until"] = _prefixes(step["until"])
+    for name, ours in (("contig", "contiguity"), ("within_prev", "within")):
+        if name in step:
+            found[ours] = step[name]
+    if step.get("optional"):
+        found["optional"] = True
+    # Where the times are fixed greed says nothing, and our documents refuse it.
+    varies = "oneOrMore" in step or len(set(step.get("times", [1]))) > 1
+    if step.get("greedy") and (varies or refused):
+        found["greedy"] = True
+    return found
 
 
-def _prefixes(text: str) -> Node:
-    parts = tuple(StartsWith(_NAME, Literal(prefix)) for prefix in text.split("|"))
-    return parts[0] if len(parts) == 1 else Or(parts)
+def _prefixes(text: str) -> str:
+    return " || ".join(f'eventType.startsWith("{prefix}")' for prefix in text.split("|"))
 
 
-def _predicate(step: dict[str, Any]) -> Node:
-    is_type = _prefixes(step["type"])
+def _where(step: dict[str, Any]) -> str:
+    is_type = f"({_prefixes(step['type'])})"
     if "cond" not in step:
         return is_type
     kind, *arguments = step["cond"].split()
     if kind == "v_gt":
-        condition: Node = Compare(">", _VALUE, Literal(float(arguments[0])))
+        condition = f"v > {float(arguments[0])}"
     elif kind == "gt_last":
-        last = StepField(arguments[0], "last", ("v",))
-        condition = Or((Not(Present(last)), Compare(">", _VALUE, last)))
+        condition = f"(!has({arguments[0]}.last.v) || v > {arguments[0]}.last.v)"
     else:
         assert kind == "sum_lt"
-        total = StepAggregate("sum", arguments[0], ("v",))
-        condition = Compare("<", Arithmetic("+", total, _VALUE), Literal(float(arguments[1])))
-    return And((is_type, condition))
+        condition = f"sum({arguments[0]}.v) + v < {float(arguments[1])}"
+    return f"{is_type} && {condition}"

@@ -15,6 +15,7 @@ from tests.cep.plans import (
 )
 
 from summit.cep.rules import compile_rules
+from summit.cep.state import STATE_VERSION
 from summit.documents.plan import StepPlan
 from summit.keyed.keygroups import KEY_GROUPS
 from summit.keyed.processor import Processor
@@ -79,7 +80,7 @@ def test_the_state_of_a_paused_rule_can_be_given_away_and_taken_up() -> None:
     data = matcher.dump(key)
     assert data is not None
     other = Processor(compile_rules([LOOP, ABSENCE], paused=["loop"]))
-    assert other.load(key, data, 1)
+    assert other.load(key, data, STATE_VERSION)
     assert other.dump(key) == data
     pause(other)
     (found,) = run(other, failed(3), event("success", 4, user="u"), first=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,8 +24,8 @@ from tests.cep.plans import (
 from summit.base.errors import Corrupt
 from summit.cep.match import Match
 from summit.cep.rules import compile_rules
-from summit.cep.state import STATE_VERSION
-from summit.documents.plan import AfterMatchPlan, PatternPlan, StepPlan
+from summit.cep.state import STATE_VERSION, move_key
+from summit.documents.plan import ActionPlan, AfterMatchPlan, PatternPlan, StepPlan
 from summit.events.expressions.ir import And, Compare, Field, Not, Or, Present, StepField
 from summit.keyed.keys import key_text, make_key, parse_key
 from summit.keyed.outputs import StateKey
@@ -61,6 +62,34 @@ PLANS: dict[str, PatternPlan] = {
         StepPlan("b", predicate=of_type("success")),
         pattern_id="until", within_ms=15, after_match=AfterMatchPlan("toLast", "a"),
     ),
+    "group": pattern(
+        StepPlan("g", times_max=None, contiguity="any", group=(
+            StepPlan("a", predicate=of_type("failed")),
+            StepPlan("b", relation="next", predicate=of_type("success"), optional=True),
+        )),
+        StepPlan("c", predicate=of_type("other")),
+        pattern_id="group", within_ms=9, after_match=AfterMatchPlan("toFirst", "b"),
+    ),
+    "longest": pattern(
+        StepPlan("a", predicate=of_type("failed"), times_max=None),
+        pattern_id="longest", within_ms=12, emit="longest",
+    ),
+    "inOrder": pattern(
+        StepPlan("a", predicate=of_type("failed"), times_max=2, contiguity="any"),
+        StepPlan("b", relation="followedByAny", predicate=of_type("success")),
+        pattern_id="inOrder", within_ms=8, after_match=AfterMatchPlan("toNext"), strict_order=True,
+    ),
+    "unordered": pattern(
+        StepPlan("a", predicate=of_type("failed"), times_min=2, times_max=3),
+        StepPlan("b", predicate=of_type("success")),
+        pattern_id="unordered", within_ms=11, matching="unordered",
+        after_match=AfterMatchPlan("noSkip"),
+    ),
+    "timeout": pattern(
+        StepPlan("a", predicate=of_type("failed"), times_min=2, times_max=None),
+        StepPlan("b", predicate=of_type("success"), within_ms=4),
+        pattern_id="timeout", within_ms=9, on_timeout=ActionPlan(),
+    ),
 }  # fmt: skip
 
 raw_events = st.tuples(
@@ -82,9 +111,12 @@ def to_values(raw: list[tuple[str, str, int, int, int]]) -> list[bytes]:
 
 def summary(matches: list[Match]) -> list[tuple[Any, ...]]:
     return [
-        (m.pattern_id, m.key, m.start_ms, m.end_ms, [(s, r.offset) for s, r in m.captures])
+        (
+            m.pattern_id, m.key, m.start_ms, m.end_ms, m.timed, m.timed_out,
+            [(s, r.offset) for s, r in m.captures],
+        )
         for m in matches
-    ]
+    ]  # fmt: skip
 
 
 def in_one_batch(order: str, values: list[bytes]) -> list[Match]:
@@ -143,6 +175,22 @@ def test_dump_and_load_at_any_point_give_the_same(raw: list[Any], every: int) ->
             matcher = other
     found += matcher.apply([], 1 << 50).outputs.found
     assert summary(found) == summary(in_one_batch("arrival", values))
+
+
+def test_state_of_version_1_is_read() -> None:
+    matcher = matcher_of(PLANS["loop"])
+    run(matcher, event("failed", 1, user="u"), event("failed", 2, user="u"))
+    (key,) = matcher.state_keys()
+    now = matcher.dump(key)
+    assert now is not None
+    *old, told, previous = msgspec.msgpack.decode(now)
+    assert (told, previous) == ([], [])
+    old[4] = [[state, [row[:5] for row in rows], taken] for state, rows, taken in old[4]]
+    other = matcher_of(PLANS["loop"])
+    assert other.load(key, msgspec.msgpack.encode(old), 1)
+    assert other.dump(key) == now
+    moved = move_key(msgspec.msgpack.encode(old), 1, lambda t, p, at, src: (at + 5, src))
+    assert [row[4] for row in msgspec.msgpack.decode(moved)[3]] == [5, 6]
 
 
 @pytest.mark.parametrize("values", [("u",), (1,), (True,), (1.5,), ("a", 2), ("1", None is None)])
@@ -231,5 +279,13 @@ class TestRulesThatChange:
         matcher.replace_rules(compile_rules([plan, extra], [by_time(100)]))
         found = matcher.apply([], 1_000).outputs.found
         assert summary(found) == [
-            ("p", ("u",), 0, 9, [("failed", 0), ("failed", 1), ("failed", 2), ("success", 3)])
+            (
+                "p",
+                ("u",),
+                0,
+                9,
+                False,
+                False,
+                [("failed", 0), ("failed", 1), ("failed", 2), ("success", 3)],
+            )
         ]

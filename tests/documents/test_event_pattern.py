@@ -49,6 +49,9 @@ EVERY_FIELD: dict[str, Any] = {
     "afterMatch": {"toFirst": "s"},
     "emit": "all",
     "onTimeout": {"action": {"type": "alert"}},
+    "temporalRelations": [
+        {"type": "before", "event1": "s", "event2": "t", "maxTimeDiff": "5m"},
+    ],
     "limits": {"runsPerKey": 5, "keys": 6},
     "severity": {"critical": "count(s) > 100", "high": True},
     "suppress": {"by": ["user"], "for": "10m"},

@@ -142,7 +142,7 @@ def test_which_events_it_holds_for(where: Any, expected: bool) -> None:
         (condition("user", "eq", 1, feild="x"), "/feild", "document.invalid"),
         (condition("user", "eq", 1, step="x"), "/step", "document.invalid"),
         (condition("user", "eq", 1, negate="yes"), "/negate", "document.invalid"),
-        (condition("user", "eq", ref="previous.user"), "/ref", "pattern.not_available"),
+        (condition("user", "eq", ref="previous.user"), "/ref", "document.invalid"),
         (condition("user", "eq", ref="a.user"), "/ref", "condition.invalid"),
         (condition("user", "eq", ref="b.last.user"), "/ref", "condition.invalid"),
         (condition("user", "eq", ref="a.last"), "/ref", "expression.syntax"),

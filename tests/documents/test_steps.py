@@ -112,7 +112,23 @@ def test_negative_steps(relation: str) -> None:
         ([step("a", optional="no")], [("/steps/0/optional", INVALID)]),
         ([step("a", within="5s")], [("/steps/0/within", INVALID)]),
         ([step("a"), step("b", within=0)], [("/steps/1/within", INVALID)]),
-        ([{"name": "g", "steps": [step("a")]}], [("/steps/0/steps", "pattern.not_available")]),
+        # groups
+        ([{"steps": []}], [("/steps/0/steps", INVALID)]),
+        ([{"steps": "a"}], [("/steps/0/steps", INVALID)]),
+        ([{"steps": [step("a")], "where": "x"}], [("/steps/0/where", INVALID)]),
+        ([{"steps": [step("a")], "greedy": True, "times": {"min": 1}}],
+         [("/steps/0/greedy", INVALID)]),
+        ([step("a"), {"steps": [step("a")]}], [("/steps/1/steps/0/name", INVALID)]),
+        ([{"steps": [step("a", optional=True)]}], [("/steps/0/steps", INVALID)]),
+        ([{"steps": [step("a"), step("b", relation="notFollowedBy")]}, step("c")],
+         [("/steps/0/steps/1/relation", INVALID)]),
+        ([{"steps": [step("a", relation="notNext"), step("b")]}],
+         [("/steps/0/steps/0/relation", INVALID)]),
+        ([step("a"), {"steps": [step("b")], "relation": "notNext"}, step("c")],
+         [("/steps/1/steps", INVALID)]),
+        ([{"steps": [step("a"), {"where": "count(b) > 1"}], "times": 2}, step("b")],
+         [("/steps/0/steps/1/where", "expression.unknown_step")]),
+        ([{"steps": [step("a", times=1000)], "times": 3}], [("/steps", INVALID)]),
         # what stands where it cannot
         ([step("a", relation="notNext")],
          [("/steps/0/relation", INVALID), ("/steps/0/relation", INVALID)]),
@@ -236,3 +252,55 @@ def _times(given: dict[str, Any]) -> tuple[int, int | None]:
     if isinstance(times, int):
         return times, times
     return times["min"], times.get("max")
+
+
+def test_a_group_holds_steps_and_repeats_whole() -> None:
+    group = {
+        "name": "pair",
+        "relation": "next",
+        "steps": [step("b"), {"where": "v > b.last.v", "within": "5s"}],
+        "times": {"min": 2, "max": 3},
+        "contiguity": "strict",
+        "optional": True,
+        "within": "9s",
+    }
+    found = lower_pattern(pattern(steps=[step("a"), group], afterMatch={"toLast": "b"})).steps[1]
+    assert (found.name, found.relation, found.predicate) == ("pair", "next", None)
+    assert (found.times_min, found.times_max, found.contiguity) == (2, 3, "strict")
+    assert (found.optional, found.within_ms) == (True, 9_000)
+    assert [(inner.name, inner.within_ms) for inner in found.group] == [
+        ("b", None), ("pair-2", 5_000),
+    ]  # fmt: skip
+
+
+def test_groups_stand_in_groups_but_not_without_end() -> None:
+    def nested(depth: int) -> dict[str, Any]:
+        return {"steps": [nested(depth - 1)]} if depth else step("a")
+
+    assert lower_pattern(pattern(steps=[nested(8)])).steps[0].group
+    assert places_of(pattern(steps=[nested(9)])) == [
+        ("/steps/0" + "/steps/0" * 8 + "/steps", INVALID)
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["relation", "contiguity", "optional", "greedy", "until", "within", "steps"]
+)
+def test_steps_in_any_order_say_nothing_of_order(name: str) -> None:
+    values = {"relation": "next", "contiguity": "any", "optional": True, "greedy": True,
+              "until": "b == 1", "within": "5s", "steps": [step("c")]}  # fmt: skip
+    other = {**step("b", times={"min": 1}), name: values[name]}
+    places = places_of(pattern(steps=[step("a"), other], matching="unordered"))
+    assert (f"/steps/1/{name}", INVALID) in places
+
+
+def test_steps_in_any_order_know_only_themselves() -> None:
+    steps = [step("a"), {"name": "b", "where": "count(b) < 2 && v > b.last.v", "times": {"min": 1}}]
+    plan = lower_pattern(pattern(steps=steps, matching="unordered"))
+    assert plan.matching == "unordered"
+    prepare_rule(plan)
+    steps[1]["where"] = "v > a.last.v"
+    places = places_of(pattern(steps=steps, matching="unordered"))
+    assert places == [("/steps/1/where", "expression.unknown_step")]
+    many = [step(f"e{n}", times=9) for n in range(5)]
+    assert places_of(pattern(steps=many, matching="unordered")) == [("/steps", INVALID)]

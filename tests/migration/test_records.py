@@ -10,6 +10,7 @@ from tests.flow.world import failure, five_failures
 
 from summit.alerts import Alert, Evidence, decode_alert, encode_alert, log_coordinate
 from summit.cep.rules import compile_rules
+from summit.cep.state import STATE_VERSION
 from summit.client import ConsumerRecord, Headers, TopicPartition
 from summit.documents import validate_pattern
 from summit.flow.engine import Engine
@@ -91,7 +92,7 @@ def test_frames_and_states_name_the_places_of_the_target() -> None:
     values = [json.dumps(failure(n)).encode() for n in range(2)]
     applied = engine.apply([Chunk("t", 1, [12, 13], [-1, -1], values)])
     (key,) = applied.dirty
-    name, state = state_record(key, 1, engine.processor.dump(key))
+    name, state = state_record(key, STATE_VERSION, engine.processor.dump(key))
     change = with_places(maps, {"t": "id"}, "_summit.state")
     moved = change(record(key=name, value=state)).value or b""
     other = Engine()

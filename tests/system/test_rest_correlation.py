@@ -78,7 +78,7 @@ REFUSALS: list[tuple[str, str, Any, int, str, str | None]] = [
      {**ONE_STEP, "conditions": [{"field": "a", "operator": "regex", "value": "("}]},
      400, "document.invalid", "/conditions/0/value"),
     ("POST", "/api/patterns", {**ONE_STEP, "action": {"type": "custom", "config": {}}},
-     400, "pattern.not_available", "/action/type"),
+     400, "document.invalid", "/action/type"),
     ("POST", "/api/patterns", {"id": "s", "steps": [{"where": "a == 1 &&"}]}, 400,
      "document.invalid", "/steps/0/where"),
     ("GET", "/api/patterns/none", None, 404, "pattern.unknown", None),

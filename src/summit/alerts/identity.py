@@ -57,7 +57,7 @@ def alert_id(
     """The id of an alert, 32 hexadecimal digits.
 
     Args:
-        kind: What made it: `pattern`.
+        kind: What made it: `pattern`, or `timeout` of one.
         semantic_hash: Hash of the rule's steps, windows, keys and time; texts do not count.
         key: The values of the rule's `groupBy`, with their types.
         identity: Step name and source coordinate of each event, in the order of the match.

@@ -39,6 +39,20 @@ def render_template(template: TemplatePlan, source: Source) -> str:
     )
 
 
+def render_key(template: TemplatePlan, source: Source) -> bytes | None:
+    """The text as the key of a record; None where a hole is not filled."""
+    parts: list[str] = []
+    for part in template.parts:
+        if isinstance(part, str):
+            parts.append(part)
+            continue
+        value, _ = _hole_value(part, source)
+        if value is None:
+            return None
+        parts.append(value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    return "".join(parts).encode()
+
+
 def value_text(value: object) -> str:
     """A value as people read it: texts as they are, all else as JSON; long ones are cut."""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
@@ -48,14 +62,19 @@ def value_text(value: object) -> str:
 
 
 def _hole_text(node: Node, source: Source) -> str:
+    value, name = _hole_value(node, source)
+    return f"<unknown {name}>" if value is None else value_text(value)
+
+
+def _hole_value(node: Node, source: Source) -> tuple[object, str]:
+    """The value of a hole, and its name."""
     match node:
         case Field(path):
-            value, name = source.field(path), ".".join(path)
+            return source.field(path), ".".join(path)
         case StepField(step, which, path):
-            value, name = source.step_field(step, which, path), ".".join((step, which, *path))
+            return source.step_field(step, which, path), ".".join((step, which, *path))
         case StepAggregate(function, step, path):
-            value = source.aggregate(function, step, path)
             name = f"{function}({'.'.join((step, *(path or ())))})"
+            return source.aggregate(function, step, path), name
         case _:
-            value, name = None, type(node).__name__.lower()
-    return f"<unknown {name}>" if value is None else value_text(value)
+            return None, type(node).__name__.lower()

@@ -1,10 +1,17 @@
-"""The part of the catalogue of errors that belongs to alerts and what becomes of them."""
+"""The part of the catalogue of errors that belongs to actions, alerts and what becomes of them."""
 
 from __future__ import annotations
 
 from summit.base.error_spec import ErrorSpec
 
 ALERT_ROWS = (
+    ErrorSpec("call.refused", "Invalid", 502, None, False,
+              "{url} answered status {status}: {answer}", "Correct the address, or what is behind it."),
+    ErrorSpec("call.record", "Corrupt", 500, None, False,
+              "not a record of a call: {reason}", "Only Summit writes to _summit.calls."),
+    ErrorSpec("action.failed", "Internal", 500, None, False,
+              "the action of pattern '{pattern}' failed {attempts} times: {reason}",
+              "Correct the handler, or what it depends on."),
     ErrorSpec("alert.entry", "Invalid", 400, None, False,
               "not an entry of the alert log: {reason}", "Only Summit writes to _summit.alert-state."),
     ErrorSpec("alert.state", "Corrupt", 500, None, False,

@@ -32,6 +32,9 @@ FETCH_SESSION_PARTS_MAX: Final = 200_000  # partitions in all of them, 400 bytes
 FETCH_MEMORY_PARTS_MAX: Final = 50_000  # remembered for fetches without one, 900 bytes each
 
 # ---- http_out ----
+CALLS_WAITING_MAX: Final = 1_000  # calls of one engine that are not answered yet; more are refused
+CALLS_LOOK_MS: Final = 250  # how soon a worker takes part in calls once a pattern asks for them
+HTTP_CLIENTS_MAX: Final = 50  # addresses that webhooks keep connections to
 HTTP_CONNECTIONS_MAX: Final = 20  # connections to one service; further requests wait for one
 
 # ---- serde ----
@@ -77,6 +80,8 @@ DOCUMENT_BYTES_MAX: Final = 4 << 20  # bytes of one text of documents; a thousan
 DOCUMENT_NODES_MAX: Final = 200_000  # values in one text, aliases unfolded; stops alias bombs
 DOCUMENT_DEPTH_MAX: Final = 40  # nested lists and maps; rules need about ten
 DOCUMENT_PROBLEMS_MAX: Final = 100  # problems listed for one document; the others are counted
+CHAINED_PATTERNS_MAX: Final = 8  # patterns that start one another, one after the other
+PREVIOUS_CHARS_MAX: Final = 1_000  # characters of a text that `previous` remembers
 PATTERN_STEPS_MAX: Final = 50  # steps of one pattern, those in groups included
 PATTERN_TIMES_MAX: Final = 1_000  # repetitions of a step; each one is a state of the automaton
 PATTERN_STATES_MAX: Final = 2_000  # repetitions of all steps together

@@ -68,7 +68,7 @@ class State:
 
 
 def build(steps: Sequence[Step], within_ms: int | None) -> State:
-    """Check the steps and build the automaton.
+    """Check the steps and build the automaton of steps in their order.
 
     Returns: The start state.
     Raises: Invalid("pattern.steps").
@@ -102,12 +102,8 @@ class _Place:
     step: Step
     before: tuple[Step, ...]
     after: Step | None
-    group: Step | None
-    first_turn: bool = True
-
-    @property
-    def head_of_group(self) -> bool:
-        return self.group is not None and not self.before
+    groups: tuple[Step, ...]
+    head: Contiguity  # how the first step of its sequence relates to what is before
 
 
 class _Builder:
@@ -118,21 +114,26 @@ class _Builder:
         self._before_greed: dict[int, State] = {}
 
     def build(self) -> State:
-        return self._sequence(self._steps, State(StateKind.FINAL), None, None, True)
+        # A pattern may start at any event: the start itself never waits.
+        return self._sequence(self._steps, State(StateKind.FINAL), None, (), "strict")
 
     def _sequence(
         self,
         steps: Sequence[Step],
         sink: State,
         after: Step | None,
-        group: Step | None,
-        first_turn: bool,
+        groups: tuple[Step, ...],
+        head: Contiguity,
     ) -> State:
-        """Build a sequence in front of `sink`; returns its first state."""
+        """Build a sequence in front of `sink`; returns its first state.
+
+        Args:
+            groups: Those that hold it.
+        """
         for index in range(len(steps) - 1, -1, -1):
             step = steps[index]
             following = steps[index + 1] if index + 1 < len(steps) else after
-            place = _Place(step, tuple(steps[:index]), following, group, first_turn)
+            place = _Place(step, tuple(steps[:index]), following, groups, head)
             if step.relation == "notFollowedBy" and index:
                 if sink.kind is StateKind.FINAL:
                     sink = self._pending(step)
@@ -154,8 +155,8 @@ class _Builder:
 
     def _take_condition(self, place: _Place) -> Condition:
         condition = self._takes(place.step)
-        for owner in (place.step, place.group):
-            until = self._until(owner) if owner is not None else None
+        for owner in (place.step, *place.groups):
+            until = self._until(owner)
             if until is not None:
                 condition = _both(_no(until), condition)
         return condition
@@ -165,24 +166,15 @@ class _Builder:
         if contiguity == "strict" or place.step.group:
             return None  # of a group, the steps inside say what is skipped
         condition = always if contiguity == "any" else _no(self._takes(place.step))
-        if place.group is not None:
-            until = self._until(place.group)
+        for group in place.groups:
+            until = self._until(group)
             if until is not None:
                 condition = _both(_no(until), condition)
         return condition
 
     def _outer_contiguity(self, place: _Place) -> Contiguity:
         """How the step relates to the one before it."""
-        if place.head_of_group:
-            assert place.group is not None
-            if not place.first_turn:
-                return place.group.contiguity
-            if place.group is self._steps[0]:
-                return "strict"
-            return _contiguity_of(place.group)
-        if place.step is self._steps[0]:
-            return "strict"  # a pattern may start at any event: the start itself never waits
-        return _contiguity_of(place.step)
+        return _contiguity_of(place.step) if place.before else place.head
 
     def _inner_ignore(self, place: _Place) -> Condition | None:
         condition = self._ignore_condition(place, place.step.contiguity)
@@ -258,7 +250,9 @@ class _Builder:
             self._stop_after(place, last)
         outer = self._ignore_condition(place, self._outer_contiguity(place))
         first = self._single(place, last, proceed, outer, step.optional, first_turn=True)
-        first.gap_ms = step.within_ms
+        if step.within_ms is not None:  # of a group it counts beside that of its first step
+            gap_ms = step.within_ms if first.gap_ms is None else min(first.gap_ms, step.within_ms)
+            first.gap_ms = gap_ms
         return first
 
     def _single(
@@ -279,7 +273,7 @@ class _Builder:
         take = self._take_condition(place)
         state = State(StateKind.NORMAL, self._takers.index(step))
         state.add(EdgeKind.TAKE, taken, take)
-        if optional and not place.head_of_group:
+        if optional:
             assert proceed is not None
             self._leave(step, state, proceed)
         if ignore is not None:
@@ -331,7 +325,9 @@ class _Builder:
     def _group_turn(
         self, place: _Place, sink: State, proceed: State | None, optional: bool, first_turn: bool
     ) -> State:
-        first = self._sequence(place.step.group, sink, place.after, place.step, first_turn)
+        head = self._outer_contiguity(place) if first_turn else place.step.contiguity
+        groups = (*place.groups, place.step)
+        first = self._sequence(place.step.group, sink, place.after, groups, head)
         if optional:
             assert proceed is not None
             first.add(EdgeKind.PROCEED, proceed, always)
@@ -339,7 +335,9 @@ class _Builder:
 
     def _group_loop(self, place: _Place, sink: State) -> State:
         again = State(StateKind.NORMAL)
-        first = self._sequence(place.step.group, again, place.after, place.step, False)
+        groups = (*place.groups, place.step)
+        head = place.step.contiguity
+        first = self._sequence(place.step.group, again, place.after, groups, head)
         first.add(EdgeKind.PROCEED, sink, always)
         again.add(EdgeKind.PROCEED, first, always)
         return first

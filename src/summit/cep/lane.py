@@ -32,6 +32,7 @@ class PatternCounters:
     keys_dropped: int = 0
     runs_dropped: int = 0
     captures_dropped: int = 0
+    released_early: int = 0
 
 
 class PatternLane:
@@ -48,9 +49,7 @@ class PatternLane:
         self._origins = origins
         self._busy: dict[Key, KeyRuns] = {}
         self._packed: dict[Key, bytes] = {}
-        # A pattern that reports an absence needs its timers to the millisecond.
-        self.exact = ExactTimers() if rule.automaton.pending else None
-        self._tidy = _tidy_timers(rule) if self.exact is None else None
+        self._set_timers()
 
     def __len__(self) -> int:
         """Number of keys with state."""
@@ -64,8 +63,10 @@ class PatternLane:
     def replace(self, rule: PatternRule, layout: TypedLayout) -> None:
         """Go on with the same state under a rule of the same `state_id`."""
         self._take_drops()
-        self.rule = rule
+        timed, self.rule = self.rule.is_timed, rule
         self.program = rule.program(layout)
+        if timed != rule.is_timed:
+            self._set_timers()
         if not self.program.guards:
             return
         for runs in self._busy.values():  # decoded by the layout of before
@@ -89,7 +90,7 @@ class PatternLane:
         if runs is None:
             if key in self._packed:
                 runs = self._unpack(key)
-            elif self.program.automaton.starts(mask):
+            elif mask & self.program.remembers or self.program.automaton.starts(mask):
                 runs = self._busy[key] = new_key()
                 if self._tidy is not None:
                     self._tidy.add(key, time_ms + self._tidy.within_ms)
@@ -112,7 +113,7 @@ class PatternLane:
         matches = program.advance(runs, event, mask, frontier_ms)
         self.counters.matches += len(matches)
         self._changed(key, runs, before)
-        return self._matches(key, matches, None) if matches else []
+        return self._matches(key, matches) if matches else []
 
     def fire(self, now_ms: float) -> list[Match] | None:
         """Fire the exact timer that is due next; None when none is due at `now_ms`."""
@@ -121,7 +122,11 @@ class PatternLane:
         if due is None:
             return None
         deadline, key = due
-        return self._matches(key, self._expire(key, int(deadline)), int(deadline))
+        matches, timeouts = self._expire(key, int(deadline))
+        found = self._matches(key, matches)
+        if timeouts and self.rule.plan.on_timeout is not None:
+            found += self._matches(key, timeouts, int(deadline))
+        return found
 
     def forget_over(self, now_ms: float) -> None:
         """Let what is over by now end without a match: its rule rested when it was due."""
@@ -161,6 +166,7 @@ class PatternLane:
             runs = self._unpack(key)
         before = runs.count
         runs.by_state, runs.held, runs.count = {}, [], 0
+        runs.told, runs.previous = [], []
         self._changed(key, runs, before)
 
     def dump(self, key: Key) -> bytes | None:
@@ -176,11 +182,11 @@ class PatternLane:
         runs = load_key(data, version, self._origins)
         self.forget(key)
         self.dirty.discard(key)
-        if runs.count or runs.held:
+        if not runs.is_empty:
             if len(self._busy) < KEYS_UNPACKED_MAX:
                 self._busy[key] = runs
             else:
-                self._packed[key] = data
+                self._packed[key] = data if version == STATE_VERSION else dump_key(runs)
             self.live_runs += runs.count
             self._set_timer(key, runs)
 
@@ -194,18 +200,20 @@ class PatternLane:
         timers = self.exact if self.exact is not None else self._tidy
         return float("inf") if timers is None else timers.next_ms
 
-    def _matches(self, key: Key, runs: list[Run], at_ms: int | None) -> list[Match]:
+    def _matches(self, key: Key, runs: list[Run], over_ms: int | None = None) -> list[Match]:
         names = self.rule.automaton.step_names
-        return [make_match(self.rule.id, names, key, run, at_ms) for run in runs]
+        return [make_match(self.rule.id, names, key, run, over_ms) for run in runs]
 
     def _take_drops(self) -> None:
         """Move what the program has cut into the counters, which outlive it."""
         program, counters = self.program, self.counters
         counters.runs_dropped += program.runs_dropped
         counters.captures_dropped += program.captures_dropped
-        program.runs_dropped = program.captures_dropped = 0
+        counters.released_early += program.release.early
+        program.runs_dropped = program.captures_dropped = program.release.early = 0
 
-    def _expire(self, key: Key, now_ms: int) -> list[Run]:
+    def _expire(self, key: Key, now_ms: int) -> tuple[list[Run], list[Run]]:
+        """Matches that time completed, and partial matches that are told to be out of time."""
         runs = self._busy.get(key)
         if runs is None:
             runs = self._unpack(key)
@@ -213,20 +221,33 @@ class PatternLane:
         matches, timeouts = self.program.expire(runs, now_ms)
         self.counters.matches += len(matches)
         self.counters.timeouts += len(timeouts)
+        if timeouts and self.rule.plan.on_timeout is not None:
+            timeouts = self.program.release.timed_out(runs, timeouts)
         self._changed(key, runs, before)
         if self._tidy is not None and runs.count:
             deadline = self.program.next_deadline(runs)
             later = now_ms + self._tidy.within_ms  # nothing bounds these runs now; look again
             self._tidy.add(key, later if deadline == float("inf") else deadline)
-        return matches
+        return matches, timeouts
 
     def _changed(self, key: Key, runs: KeyRuns, before: int) -> None:
         self.live_runs += runs.count - before
         self.dirty.add(key)
-        if not runs.count and not runs.held:
+        if runs.is_empty:
             del self._busy[key]
         if self.exact is not None:
             self.exact.set(key, self.program.next_deadline(runs))
+
+    def _set_timers(self) -> None:
+        """Timers as the rule needs them, those of its keys set."""
+        # A pattern that reports what time brings about needs them to the millisecond.
+        self.exact = ExactTimers() if self.rule.is_timed else None
+        self._tidy = _tidy_timers(self.rule) if self.exact is None else None
+        for key in self.all_keys():
+            runs = self._busy.get(key)
+            if runs is None:
+                runs = load_key(self._packed[key], STATE_VERSION, self._origins)
+            self._set_timer(key, runs)
 
     def _set_timer(self, key: Key, runs: KeyRuns) -> None:
         deadline = self.program.next_deadline(runs)

@@ -21,6 +21,7 @@ class Match(msgspec.Struct, frozen=True, gc=False):
         start_ms: Earliest time at which one of its events was taken.
         end_ms: Latest such time; for an absence, the time at which it was certain.
         timed: True when time completed it, not its last event.
+        timed_out: True for a partial match that ran out of time, at `end_ms`.
     """
 
     pattern_id: str
@@ -29,17 +30,19 @@ class Match(msgspec.Struct, frozen=True, gc=False):
     start_ms: int
     end_ms: int
     timed: bool = False
+    timed_out: bool = False
 
 
 def make_match(
-    pattern_id: str, names: Sequence[str], key: Key, run: Run, at_ms: int | None
+    pattern_id: str, names: Sequence[str], key: Key, run: Run, over_ms: int | None = None
 ) -> Match:
     """The match that a run is.
 
     Args:
         names: Of the pattern's steps.
-        at_ms: The time that completed it, where no event did.
+        over_ms: When its time was over, for a partial match.
     """
+    at_ms = run.done_ms if over_ms is None else over_ms
     captures = run.captures
     times = [event.time_ms for event in captures[1::2]]
     return Match(
@@ -49,4 +52,5 @@ def make_match(
         min(times),
         max(times) if at_ms is None else at_ms,
         at_ms is not None,
+        over_ms is not None,
     )

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from summit.cep.automaton import EdgeKind, State, StateKind, always, build
 from summit.cep.steps import Step, takers
+from summit.cep.unordered import build_unordered
 
 
 class Move(NamedTuple):
@@ -38,9 +39,12 @@ NOWHERE: Final = -1
 class Automaton:
     """States by number (0 = start) and their tables, which fill as masks are met."""
 
-    def __init__(self, steps: Sequence[Step], within_ms: int | None) -> None:
+    def __init__(
+        self, steps: Sequence[Step], within_ms: int | None, *, ordered: bool = True
+    ) -> None:
         """Build from steps. Raises: Invalid("pattern.steps")."""
-        self._states = _reachable(build(steps, within_ms))
+        start = build(steps, within_ms) if ordered else build_unordered(steps)
+        self._states = _reachable(start)
         self._numbers = {id(state): number for number, state in enumerate(self._states)}
         self.step_names = tuple(step.name for step in takers(steps))
         self.pending = frozenset(

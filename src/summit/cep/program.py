@@ -1,7 +1,8 @@
 """How the runs of a key grow, end, match and remove one another.
 
 Semantics: those of Flink's pattern library as sets of matches, but a match is released at once.
-Matches that one event completes come in the order: earliest start, longest, order of events.
+Matches that one event completes come in the order: earliest start, longest, order of events
+(`releasing.py` says which come out at all).
 """
 
 from __future__ import annotations
@@ -10,15 +11,9 @@ from typing import Final, NamedTuple
 
 from summit.base.limits import CAPTURES_PER_STATE_MAX
 from summit.cep.moves import NOWHERE, SKIPPED, Automaton, Move, Moves
-from summit.cep.runs import (
-    Bucket,
-    Captures,
-    Guard,
-    KeyRuns,
-    Run,
-    Skip,
-    match_order,
-)
+from summit.cep.previous import Previous
+from summit.cep.releasing import Release
+from summit.cep.runs import WAS_MATCH, Bucket, Captures, Guard, KeyRuns, Run
 from summit.keyed.captured import Captured
 
 _FOREVER: Final = float("inf")
@@ -36,10 +31,12 @@ class Program:
     """One compiled pattern: takes events of one key at a time.
 
     Args:
+        release: Which matches come out, and when.
         guards: (bit of the mask, condition on event and captures); tested only where the bit is
             set, and clears it when it does not hold.
         runs_max: Live runs of one key; beyond it the oldest end, counted in `runs_dropped`.
-        strict_order: Hold a match back while a run that started earlier lives, as Flink does.
+        exact: Runs end by `expire` only, which is called to the millisecond.
+        previous: (bit of the mask, what is remembered of events that have it).
 
     Attributes:
         captures_dropped: Events that a loop took beyond `CAPTURES_PER_STATE_MAX`: they count for
@@ -51,24 +48,28 @@ class Program:
         automaton: Automaton,
         within_ms: int | None,
         *,
-        skip: Skip,
+        release: Release,
         guards: tuple[tuple[int, Guard], ...] = (),
         runs_max: int = 1_000,
-        strict_order: bool = False,
+        exact: bool = False,
+        previous: tuple[int, Previous] | None = None,
     ) -> None:
         self.automaton = automaton
         self.within_ms = within_ms
-        self.skip = skip
         self.guards = guards
         self.runs_max = runs_max
-        self.strict_order = strict_order
+        self.release = release
+        self.exact = exact
+        self.remembers: int = 0
+        self._previous: Previous | None = None
+        if previous is not None:
+            self.remembers, self._previous = previous
         self.runs_dropped = 0
         self.captures_dropped = 0
         self._bounded = within_ms is not None or any(gap is not None for gap in automaton.gaps)
         # A run that a longer one of the same start can always replace is not even begun, where
         # the longer one's match would remove it anyway.
-        one_per_start = skip.kind in ("pastLast", "toNext") and not guards and not strict_order
-        self._prune_moves = one_per_start
+        self._prune_moves = self.release.is_one_per_start and not guards
         self._moves: list[dict[int, Moves]] = [{} for _ in range(len(automaton))]
 
     def moves(self, state: int, mask: int) -> Moves:
@@ -83,7 +84,7 @@ class Program:
 
     def concerns(self, key: KeyRuns, mask: int) -> bool:
         """Whether an event with this mask can change anything for the key."""
-        if self.automaton.starts(mask):
+        if mask & self.remembers or self.automaton.starts(mask):
             return True
         stay = self.automaton.stay
         guarded = any(mask & bit for bit, _ in self.guards)
@@ -103,6 +104,9 @@ class Program:
         """
         key.sequence += 1
         event.sequence = key.sequence
+        previous = self._previous
+        if previous is not None:
+            previous.recall(key)
         growth = _Growth([], [], [])
         guards = [guard for guard in self.guards if mask & guard[0]]
         stay = self.automaton.stay
@@ -123,11 +127,13 @@ class Program:
             else:
                 self._grow_each(state, bucket, moves, event, growth)
         self._begin(event, mask, guards, growth)
+        if previous is not None and mask & self.remembers:
+            previous.note(key, event)
         self._place(key, growth)
         if key.count > self.runs_max:
             self._drop_oldest(key)
         matches = growth.matches
-        return self._emit(key, matches) if matches or key.held else matches
+        return self.release.take(key, matches) if matches or key.held else matches
 
     def expire(self, key: KeyRuns, now_ms: int) -> tuple[list[Run], list[Run]]:
         """End the runs whose time is over at `now_ms`.
@@ -139,13 +145,20 @@ class Program:
         for state, bucket in list(key.by_state.items()):
             alive: list[Run] = []
             for run in bucket.runs:
-                if self.deadline(state, run) > now_ms:
+                deadline = self.deadline(state, run)
+                if deadline > now_ms:
                     alive.append(run)
                     continue
-                ended = matches if state in self.automaton.pending else timeouts
-                ended.append(self._whole(run, bucket))
-            self._keep(key, state, bucket, alive)
-        return self._emit(key, matches) if matches or key.held else matches, timeouts
+                whole = self._whole(run, bucket)
+                if state in self.automaton.pending:
+                    whole.done_ms = int(deadline)
+                    matches.append(whole)
+                else:
+                    timeouts.append(whole)
+            key.keep(state, alive)
+        if matches or key.held:
+            matches = self.release.take(key, matches)
+        return matches, timeouts
 
     def deadline(self, state: int, run: Run) -> float:
         """The time at which the run is over; infinite when nothing bounds it."""
@@ -192,7 +205,7 @@ class Program:
             if emits:
                 growth.matches.append(run)
             if target != NOWHERE:
-                growth.runs.append((target, run))
+                growth.runs.append((target, _matched(run) if emits else run))
 
     def _moves_alike(self, state: int, moves: Moves, bucket: Bucket, time_ms: int) -> bool:
         """Whether the whole bucket makes one and the same move."""
@@ -223,7 +236,7 @@ class Program:
     ) -> None:
         """Let every run make all the moves."""
         runs = bucket.runs
-        if self._prune_moves and self.skip.kind == "pastLast" and _surely_emits(moves):
+        if self._prune_moves and self.release.skip.kind == "pastLast" and _surely_emits(moves):
             # The earliest run's match removes all that began after it: let only that one grow.
             time = event.time_ms
             ready = [run for run in runs if self._in_time(state, run, time)]
@@ -267,7 +280,7 @@ class Program:
             if emits:
                 growth.matches.append(longer)
             if target != NOWHERE:
-                growth.runs.append((target, _again(longer) if emits else longer))
+                growth.runs.append((target, _matched(longer) if emits else longer))
 
     def _place(self, key: KeyRuns, growth: _Growth) -> None:
         """Put runs and buckets where they have gone."""
@@ -322,7 +335,7 @@ class Program:
 
     def _forget_over(self, state: int, bucket: Bucket, over_ms: float) -> None:
         within = self.within_ms
-        if within is None or state in self.automaton.pending:
+        if within is None or self.exact or state in self.automaton.pending:
             return
         runs = bucket.runs
         count = 0
@@ -331,30 +344,6 @@ class Program:
         if count:
             del runs[:count]
             bucket.trim()
-
-    def _emit(self, key: KeyRuns, matches: list[Run]) -> list[Run]:
-        """Order the matches, let each remove what its skip rule says, return what remains."""
-        if self.skip.kind == "noSkip":
-            return sorted(matches, key=match_order) if len(matches) > 1 else matches
-        waiting = sorted(key.held + matches, key=match_order)
-        key.held = []
-        emitted: list[Run] = []
-        while waiting:
-            match = waiting.pop(0)
-            if self.strict_order and any(
-                run.start < match.start for b in key.by_state.values() for run in b.runs
-            ):
-                key.held = [match, *waiting]
-                break
-            emitted.append(match)
-            span = self.skip.range_of(match)
-            if span is not None:
-                first, last = span
-                waiting = [run for run in waiting if not first <= run.start <= last]
-                for state, bucket in list(key.by_state.items()):
-                    left = [run for run in bucket.runs if not first <= run.start <= last]
-                    self._keep(key, state, bucket, left)
-        return emitted
 
     def _drop_oldest(self, key: KeyRuns) -> None:
         while key.count > self.runs_max:
@@ -368,20 +357,15 @@ class Program:
             elif bucket.runs[0].mark * 2 > len(bucket.taken):
                 bucket.trim()
 
-    def _keep(self, key: KeyRuns, state: int, bucket: Bucket, runs: list[Run]) -> None:
-        if len(runs) == len(bucket.runs):
-            return
-        key.count -= len(bucket.runs) - len(runs)
-        bucket.runs = runs
-        if runs:
-            bucket.trim()
-        else:
-            del key.by_state[state]
-
 
 def _again(run: Run) -> Run:
     """The same run as an object of its own: two buckets must not share one."""
-    return Run(run.start_ms, run.start, run.last_ms, run.captures)
+    return Run(run.start_ms, run.start, run.last_ms, run.captures, 0, run.done_ms)
+
+
+def _matched(run: Run) -> Run:
+    """The same run, which goes on after it has been a match."""
+    return Run(run.start_ms, run.start, run.last_ms, run.captures, 0, WAS_MATCH)
 
 
 def _start(run: Run) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
+from summit.cep.previous import Previous
 from summit.cep.runs import Captures
+from summit.events.aggregates import FOLDS
 from summit.events.expressions.generator import Names
-from summit.events.expressions.ir import Path, StepAggregate, StepField
+from summit.events.expressions.ir import PREVIOUS, Path, StepAggregate, StepField
 from summit.events.layouts import TypedLayout
 from summit.keyed.captured import Captured
 
@@ -22,11 +22,19 @@ class RunLayout:
     Args:
         layout: How a decoded event is read, under test or captured.
         steps: Step names in the order of their indexes.
+        previous: What is remembered of earlier events.
     """
 
-    def __init__(self, layout: TypedLayout, steps: Sequence[str]) -> None:
+    def __init__(
+        self, layout: TypedLayout, steps: Sequence[str], previous: Previous | None = None
+    ) -> None:
         self._layout = layout
         self._steps = list(steps)
+        self._previous = previous
+
+    def number(self, step: str) -> int:
+        """The index of a step."""
+        return self._steps.index(step)
 
     def field_code(self, path: Path, names: Names) -> str:
         """A field of the event under test."""
@@ -37,13 +45,17 @@ class RunLayout:
         return f"{names.bind(self._reader(node))}(r)"
 
     def _reader(self, node: StepField | StepAggregate) -> Reader:
-        step = self._steps.index(node.step)
+        if isinstance(node, StepField) and node.step == PREVIOUS:
+            assert self._previous is not None
+            return self._previous.reader(node.path)
+        step = self.number(node.step)
         if isinstance(node, StepField):
-            return self._end_reader(step, node.which == "last", self._value_of(node.path))
-        value_of = None if node.path is None else self._value_of(node.path)
+            return self._end_reader(step, node.which == "last", self.value_of(node.path))
+        value_of = None if node.path is None else self.value_of(node.path)
         return _aggregate_reader(node.function, step, value_of)
 
-    def _value_of(self, path: Path) -> Callable[[Captured], Any]:
+    def value_of(self, path: Path) -> Callable[[Captured], Any]:
+        """A function that gives a field of a captured event."""
         names = Names()
         code = self._layout.field_code(path, names)
         read = names.define(f"def value(e):\n return {code}\n", "value")
@@ -76,34 +88,10 @@ def _aggregate_reader(
 
     if value_of is None:
         return lambda captures: len(taken(captures))
-    fold = _FOLDS[function]
+    fold = FOLDS[function]
 
     def read(captures: Captures) -> Any:
         values = (value_of(event) for event in taken(captures))
         return fold([value for value in values if value is not None])
 
     return read
-
-
-def _numbers(values: list[Any]) -> list[Any]:
-    return [value for value in values if type(value) in (int, float)]
-
-
-def _average(values: list[Any]) -> float | None:
-    numbers = _numbers(values)
-    return sum(numbers) / len(numbers) if numbers else None
-
-
-def _distinct(values: list[Any]) -> int:
-    whole = [int(v) if type(v) is float and v.is_integer() else v for v in values]
-    return len({msgspec.json.encode(value) for value in whole})
-
-
-_FOLDS: dict[str, Callable[[list[Any]], Any]] = {
-    "count": len,
-    "sum": lambda values: sum(_numbers(values)),
-    "min": lambda values: min(_numbers(values), default=None),
-    "max": lambda values: max(_numbers(values), default=None),
-    "avg": _average,
-    "distinct": _distinct,
-}

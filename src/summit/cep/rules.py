@@ -14,19 +14,24 @@ from summit.base.errors import Invalid
 from summit.cep import steps as automaton_steps
 from summit.cep.lane import PatternLane
 from summit.cep.moves import Automaton
+from summit.cep.previous import Previous
 from summit.cep.program import Program
 from summit.cep.references import RunLayout
-from summit.cep.runs import Guard, Skip
+from summit.cep.releasing import Release, Skip
+from summit.cep.runs import Guard
+from summit.cep.temporal import relation_guards
 from summit.documents.plan import PatternPlan, StepPlan
 from summit.documents.stream import StreamPlan
+from summit.documents.temporal import INTERVAL_FIELDS
 from summit.events.expressions.analysis import (
     equality_constraint,
     free_of_runs,
     reference_fields,
     required_fields,
+    step_references,
 )
 from summit.events.expressions.generator import compile_run_predicate
-from summit.events.expressions.ir import And, Literal, Node, Path
+from summit.events.expressions.ir import PREVIOUS, And, Field, Literal, Node, Or, Path, Present
 from summit.events.layouts import TypedLayout
 from summit.keyed.captured import Origins
 from summit.keyed.rule import EVENT_TYPE, KeyOf, key_by_paths
@@ -45,6 +50,8 @@ class PatternRule:
         guards: (bit number, what the run must satisfy beside it).
         types: Values of `eventType` outside of which no bit can be set; None = any.
         sees_all: Whether every event of the stream matters, not only those that set a bit.
+        previous: Fields of earlier events that are remembered; then the last bit says whether an
+            event has one of them.
     """
 
     plan: PatternPlan
@@ -54,6 +61,7 @@ class PatternRule:
     guards: tuple[tuple[int, Node], ...]
     types: frozenset[Any] | None
     sees_all: bool
+    previous: tuple[Path, ...] = ()
 
     @property
     def id(self) -> str:
@@ -75,6 +83,17 @@ class PatternRule:
         """Its own stream."""
         return self.plan.where
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether time alone can bring something about: an absence, a time-out, a release."""
+        plan = self.plan
+        return bool(
+            self.automaton.pending
+            or plan.on_timeout is not None
+            or plan.strict_order
+            or plan.emit == "longest"
+        )
+
     def fields(self) -> Iterator[Path]:
         """Every field of an event that the rule reads."""
         yield from self.plan.group_by
@@ -85,23 +104,35 @@ class PatternRule:
         for _, node in self.guards:
             yield from required_fields(node)
             yield from reference_fields(node)
+        if self.plan.relations:
+            yield from INTERVAL_FIELDS
 
-    def program(self, layout: TypedLayout, *, strict_order: bool = False) -> Program:
+    def program(self, layout: TypedLayout) -> Program:
         """What runs the rule, with predicates that read events through `layout`."""
         plan = self.plan
-        run_layout = RunLayout(layout, self.automaton.step_names)
+        previous = Previous(self.previous, layout) if self.previous else None
+        run_layout = RunLayout(layout, self.automaton.step_names, previous)
         guards: list[tuple[int, Guard]] = []
         for number, node in self.guards:
             guards.append((1 << number, _guard(node, run_layout)))
+        for relation in plan.relations:
+            for name, guard in relation_guards(relation, run_layout):
+                guards.append((1 << run_layout.number(name), guard))
         after = plan.after_match
         step = -1 if after.step is None else self.automaton.step_names.index(after.step)
         return Program(
             self.automaton,
             plan.within_ms,
-            skip=Skip(after.kind, step),
+            release=Release(
+                Skip(after.kind, step),
+                plan.emit,
+                strict_order=plan.strict_order,
+                held_max=plan.limits.runs_per_key,
+            ),
             guards=tuple(guards),
             runs_max=plan.limits.runs_per_key,
-            strict_order=strict_order,
+            exact=self.is_timed,
+            previous=None if previous is None else (1 << len(self.bits) - 1, previous),
         )
 
     def key_of(self, layout: TypedLayout) -> KeyOf:
@@ -131,9 +162,9 @@ def prepare_rule(plan: PatternPlan) -> PatternRule:
     Raises: Invalid("pattern.steps") for steps that go together in no defined way.
     """
     steps = [_step(step) for step in plan.steps]
-    automaton = Automaton(steps, plan.within_ms)
-    if plan.emit != "all":
-        raise Invalid("pattern.steps", step="", reason=f"emit: {plan.emit} is not available yet")
+    automaton = Automaton(steps, plan.within_ms, ordered=plan.matching == "ordered")
+    if plan.emit == "longest" and plan.within_ms is None:
+        raise Invalid("pattern.steps", step="", reason="emit: longest needs a within")
     bits: list[Node] = []
     guards: list[tuple[int, Node]] = []
     for number, node in enumerate((*_predicates(plan.steps), *_untils(plan.steps))):
@@ -141,6 +172,10 @@ def prepare_rule(plan: PatternPlan) -> PatternRule:
         bits.append(static)
         if dynamic is not None:
             guards.append((number, dynamic))
+    previous = _previous(node for _, node in guards)
+    if previous:
+        keyed = tuple(Present(Field(path)) for path in plan.group_by)
+        bits.append(And((*keyed, _any_of([Present(Field(path)) for path in previous]))))
     # A strict step may be broken by any event of the stream, so none may be left out.
     types = None if automaton.sees_all else _types(bits)
     after = plan.after_match
@@ -149,13 +184,37 @@ def prepare_rule(plan: PatternPlan) -> PatternRule:
     skip = f"{after.kind}:{after.step}" if after.step else after.kind
     return PatternRule(
         plan,
-        f"{plan.id}/{plan.semantic_hash}/{skip}",
+        "/".join([plan.id, plan.semantic_hash, skip, *_release(plan)]),
         automaton,
         tuple(bits),
         tuple(guards),
         types,
         automaton.sees_all,
+        previous,
     )
+
+
+def _previous(nodes: Iterable[Node]) -> tuple[Path, ...]:
+    """The fields of earlier events that the nodes read."""
+    found = {
+        each.path
+        for node in nodes
+        for each in step_references(node)
+        if each.step == PREVIOUS and each.path is not None
+    }
+    return tuple(sorted(found))
+
+
+def _any_of(nodes: list[Node]) -> Node:
+    return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
+
+
+def _release(plan: PatternPlan) -> list[str]:
+    """What of the way in which matches are released changes the meaning of the state."""
+    found: list[str] = [] if plan.emit == "all" else [plan.emit]
+    if plan.strict_order:
+        found.append("strictOrder")
+    return found
 
 
 def _step(plan: StepPlan) -> automaton_steps.Step:

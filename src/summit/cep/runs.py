@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 Captures = tuple[Any, ...]
-SkipKind = Literal["noSkip", "toNext", "pastLast", "toFirst", "toLast"]
 Guard = Callable[[Any, Captures], bool]
 
+WAS_MATCH: Final = -1
+_BY_TIME: Final = 1 << 63  # what time completes is complete after what events do
 _TRIM_MIN: Final = 128  # elements of `taken` below which letting go is not worth the work
 
 
@@ -24,6 +25,8 @@ class Run(msgspec.Struct, gc=False):
         last_ms: Time of the event taken last, as far as `captures` goes.
         captures: `(step, event, step, event, ...)` up to where the bucket's `taken` goes on.
         mark: Length of the bucket's `taken` when the run came in.
+        done_ms: Of a match that time completed (an absence), when; None = an event did. Of a live
+            run, `WAS_MATCH` when it has been a match as it stands.
     """
 
     start_ms: int
@@ -31,6 +34,7 @@ class Run(msgspec.Struct, gc=False):
     last_ms: int
     captures: Captures
     mark: int = 0
+    done_ms: int | None = None
 
 
 class Bucket(msgspec.Struct, gc=False):
@@ -72,25 +76,48 @@ class KeyRuns(msgspec.Struct, gc=False):
         sequence: Number of the event taken last.
         count: Number of live runs.
         by_state: State -> its runs; no empty buckets.
-        held: Matches that wait for earlier runs; only with `strict_order`.
+        held: Matches that wait for other runs; only with `strict_order` and `emit: longest`.
+        told: Ranges of starts (first, last) whose time-outs are told no more.
+        previous: What the rule remembers of earlier events: see `previous.py`.
     """
 
     sequence: int
     count: int
     by_state: dict[int, Bucket]
     held: list[Run]
+    told: list[tuple[int, int]] = []
+    previous: list[Any] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing need be kept of the key."""
+        return not (self.count or self.held or self.previous)
+
+    def keep(self, state: int, runs: list[Run]) -> None:
+        """Leave only these of the runs that are in a state."""
+        bucket = self.by_state[state]
+        gone = len(bucket.runs) - len(runs)
+        if not gone:
+            return
+        self.count -= gone
+        bucket.runs = runs
+        if runs:
+            bucket.trim()
+        else:
+            del self.by_state[state]
 
 
 def new_key() -> KeyRuns:
     """A key that has seen nothing."""
-    return KeyRuns(0, 0, {}, [])
+    return KeyRuns(0, 0, {}, [], [], [])
 
 
 def match_order(match: Run) -> tuple[Any, ...]:
-    """Earliest start first, then longest, then by the order of the captured events."""
+    """Earliest start first, then as they are complete, then longest, then by their events."""
     captures = match.captures
     return (
         match.start,
+        captures[-1].sequence if match.done_ms is None else _BY_TIME,
         -len(captures),
         [event.sequence for event in captures[1::2]],
         captures[::2],
@@ -99,32 +126,3 @@ def match_order(match: Run) -> tuple[Any, ...]:
 
 def _age(run: Run) -> tuple[int, int]:
     return run.start_ms, run.start
-
-
-class Skip(msgspec.Struct, frozen=True):
-    """What a match removes: runs and later matches that start in a range.
-
-    Attributes:
-        step: Index of the step that toFirst and toLast name.
-    """
-
-    kind: SkipKind = "pastLast"
-    step: int = -1
-
-    def range_of(self, match: Run) -> tuple[int, int] | None:
-        """First and last sequence number (inclusive) of the starts to remove; None = nothing."""
-        captures = match.captures
-        if self.kind == "noSkip":
-            return None
-        if self.kind == "toNext":
-            return match.start, match.start
-        if self.kind == "pastLast":
-            return match.start, captures[-1].sequence
-        named = [
-            event.sequence
-            for step, event in zip(captures[::2], captures[1::2], strict=True)
-            if step == self.step
-        ]
-        if not named:
-            return None
-        return match.start, (named[0] if self.kind == "toFirst" else named[-1]) - 1

@@ -1,18 +1,21 @@
 """The state of one key as bytes: what is saved in a changelog, and kept of keys at rest.
 
-MessagePack list, version 1 (the version travels beside the bytes, not in them):
+MessagePack list, version 2 (the version travels beside the bytes, not in them):
 
     [sequence of the event taken last,
      base time,
      [[topic, partition], ...],
      [[sequence, time, own time, index of its topic partition, offset, src, value, whole], ...],
-     [[state, [[start time, start, last time, [step, event index, ...], mark], ...],
+     [[state, [[start time, start, last time, [step, event index, ...], mark, done], ...],
        [step, event index, ...] of the events all these runs have taken], ...],
-     [held runs, in the same form]]
+     [held runs, in the same form],
+     [[first, last], ...] the starts whose time-outs are told no more,
+     [what the rule remembers of earlier events, ...]]
 
 Times are milliseconds after the base time, own times after the event's time. `whole` is 1 when the
-value is the record's own, 0 when it is a projection. Events, states and runs stand in a fixed
-order.
+value is the record's own, 0 when it is a projection; `done` is `Run.done_ms`, when it is a time
+after the base time. Events, states and runs stand in a fixed order. Version 1 had neither `done`
+nor the last two members.
 """
 
 from __future__ import annotations
@@ -26,10 +29,19 @@ from summit.base.errors import Corrupt
 from summit.cep.runs import Bucket, KeyRuns, Run
 from summit.keyed.captured import Captured, Move, Origins
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 
 _EventRow = tuple[int, int, int, int, int, str | None, bytes, int]
-_RunRow = tuple[int, int, int, list[int], int]
+_OldRunRow = tuple[int, int, int, list[int], int]
+_RunRow = tuple[int, int, int, list[int], int, int | None]
+_OldRows = tuple[
+    int,
+    int,
+    list[tuple[str, int]],
+    list[_EventRow],
+    list[tuple[int, list[_OldRunRow], list[int]]],
+    list[_OldRunRow],
+]
 _Rows = tuple[
     int,
     int,
@@ -37,10 +49,15 @@ _Rows = tuple[
     list[_EventRow],
     list[tuple[int, list[_RunRow], list[int]]],
     list[_RunRow],
+    list[tuple[int, int]],
+    list[Any],
 ]
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_decode = msgspec.msgpack.Decoder(_Rows).decode
+_DECODERS: Final[dict[int, Any]] = {
+    1: msgspec.msgpack.Decoder(_OldRows).decode,
+    2: msgspec.msgpack.Decoder(_Rows).decode,
+}
 
 
 def dump_key(key: KeyRuns) -> bytes:
@@ -80,18 +97,20 @@ def dump_key(key: KeyRuns) -> bytes:
     held = [_run_row(run, base, numbers) for run in key.held]
     # The bytes that an encoder gives hold on to room they do not use; a copy does not.
     buffer = bytearray()
-    _ENCODER.encode_into((key.sequence, base, list(origins), rows, states, held), buffer)
+    whole = (key.sequence, base, list(origins), rows, states, held, key.told, key.previous)
+    _ENCODER.encode_into(whole, buffer)
     return bytes(buffer)
 
 
 def load_key(data: bytes, version: int, origins: Origins) -> KeyRuns:
-    """The state that `dump_key` wrote.
+    """The state that `dump_key` wrote, now or in an earlier version.
 
-    Raises: Corrupt("pattern.state") for another version or bytes that are none of ours.
+    Raises: Corrupt("pattern.state") for an unknown version or bytes that are none of ours.
     """
-    _check_version(version)
+    decode = _decoder(version)
     try:
-        sequence, base, places, rows, states, held = _decode(data)
+        sequence, base, places, rows, states, held, *more = decode(data)
+        told, previous = more or ([], [])
         known = [origins.of(topic, partition) for topic, partition in places]
         events = [
             Captured(
@@ -114,17 +133,17 @@ def load_key(data: bytes, version: int, origins: Origins) -> KeyRuns:
     except (msgspec.MsgspecError, IndexError, ValueError) as error:
         raise Corrupt("pattern.state", reason=str(error)) from error
     count = sum(len(bucket.runs) for bucket in by_state.values())
-    return KeyRuns(sequence, count, by_state, waiting)
+    return KeyRuns(sequence, count, by_state, waiting, told, previous)
 
 
 def move_key(data: bytes, version: int, move: Move) -> bytes:
-    """The same state with its events at the places where another cluster has them.
+    """The same state, of the same version, with its events where another cluster has them.
 
     Raises: Corrupt("pattern.state").
     """
-    _check_version(version)
+    decode = _decoder(version)
     try:
-        sequence, base, places, rows, states, held = _decode(data)
+        sequence, base, places, rows, *others = decode(data)
         moved: list[_EventRow] = []
         for number, time, own, origin, offset, src, value, whole in rows:
             topic, partition = places[origin]
@@ -132,13 +151,15 @@ def move_key(data: bytes, version: int, move: Move) -> bytes:
             moved.append((number, time, own, origin, at, source, value, whole))
     except (msgspec.MsgspecError, IndexError, ValueError) as error:
         raise Corrupt("pattern.state", reason=str(error)) from error
-    return _ENCODER.encode((sequence, base, places, moved, states, held))
+    return _ENCODER.encode((sequence, base, places, moved, *others))
 
 
-def _check_version(version: int) -> None:
-    if version != STATE_VERSION:
+def _decoder(version: int) -> Any:
+    found = _DECODERS.get(version)
+    if found is None:
         reason = f"it was written in version {version}, and version {STATE_VERSION} is known here"
         raise Corrupt("pattern.state", reason=reason)
+    return found
 
 
 def _run_row(run: Run, base: int, numbers: dict[int, int]) -> _RunRow:
@@ -148,12 +169,16 @@ def _run_row(run: Run, base: int, numbers: dict[int, int]) -> _RunRow:
         run.last_ms - base,
         _flat(run.captures, numbers),
         run.mark,
+        run.done_ms if run.done_ms is None or run.done_ms < 0 else run.done_ms - base,
     )
 
 
 def _run(row: _RunRow, base: int, events: list[Captured]) -> Run:
-    start_ms, start, last_ms, flat, mark = row
-    return Run(base + start_ms, start, base + last_ms, tuple(_unflat(flat, events)), mark)
+    start_ms, start, last_ms, flat, mark, *more = row
+    done = more[0] if more else None
+    if done is not None and done >= 0:
+        done += base
+    return Run(base + start_ms, start, base + last_ms, tuple(_unflat(flat, events)), mark, done)
 
 
 def _flat(captures: Sequence[Any], numbers: dict[int, int]) -> list[int]:

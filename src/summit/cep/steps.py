@@ -95,6 +95,25 @@ def check_steps(steps: Sequence[Step], within_ms: int | None) -> None:
         raise Invalid("pattern.steps", step=steps[-1].name, reason=reason)
 
 
+def check_unordered_steps(steps: Sequence[Step]) -> None:
+    """Refuse steps that cannot come in any order.
+
+    Raises: Invalid("pattern.steps") with the step and the reason.
+    """
+    if not steps:
+        raise Invalid("pattern.steps", step="", reason="a pattern needs at least one step")
+    names = [step.name for step in steps]
+    for step in steps:
+        if names.count(step.name) > 1:
+            raise Invalid("pattern.steps", step=step.name, reason="the name is used twice")
+        if step != Step(step.name, times_min=step.times_min, times_max=step.times_max):
+            reason = "steps without an order have nothing but a name and times"
+            raise Invalid("pattern.steps", step=step.name, reason=reason)
+        reason_of_times = _step_fault(step, None)
+        if reason_of_times is not None:
+            raise Invalid("pattern.steps", step=step.name, reason=reason_of_times)
+
+
 def _check_sequence(steps: Sequence[Step]) -> None:
     for index, step in enumerate(steps):
         before = steps[index - 1] if index else None
@@ -102,6 +121,12 @@ def _check_sequence(steps: Sequence[Step]) -> None:
         if reason is not None:
             raise Invalid("pattern.steps", step=step.name, reason=reason)
         _check_sequence(step.group)
+        if step.group and step.group[-1].negative:
+            reason = f"{step.group[-1].relation} cannot end a group"
+            raise Invalid("pattern.steps", step=step.group[-1].name, reason=reason)
+        if step.group and all(inner.optional or inner.negative for inner in step.group):
+            reason = "not every step of a group can be optional"
+            raise Invalid("pattern.steps", step=step.name, reason=reason)
 
 
 def _step_fault(step: Step, before: Step | None) -> str | None:

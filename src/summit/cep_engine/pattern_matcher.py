@@ -74,6 +74,8 @@ class PatternMatcher(Emitter):
             self.emit("event:rejected", payload)
         matched: dict[str, set[int]] = {}
         for made in (*applied.made, *engine.apply([], TIME_MS_MAX).made):
+            if made.match.timed_out:
+                continue
             places = matched.setdefault(made.match.pattern_id, set())
             places.update(event.offset for _, event in made.match.captures)
         return {

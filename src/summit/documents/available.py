@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from summit.documents.plan import AfterMatchKind, Contiguity, Relation
+from summit.documents.plan import ActionType, AfterMatchKind, Contiguity, Emit, Matching, Relation
 
 KINDS: Final = (
     "pattern", "correlation", "stream", "collector", "flow",
@@ -20,15 +20,16 @@ RELATIONS: Final[tuple[Relation, ...]] = (
     "next", "followedBy", "followedByAny", "notNext", "notFollowedBy",
 )  # fmt: skip
 CONTIGUITIES: Final[tuple[Contiguity, ...]] = ("strict", "relaxed", "any")
+MATCHINGS: Final[tuple[Matching, ...]] = ("ordered", "unordered")
+EMITS: Final[tuple[Emit, ...]] = ("all", "first", "longest")
 AFTER_MATCH: Final[tuple[AfterMatchKind, ...]] = ("noSkip", "toNext", "pastLast")
 AFTER_MATCH_STEPS: Final[tuple[AfterMatchKind, ...]] = ("toFirst", "toLast")
 
 PATTERN_FIELDS_LATER: Final = (
-    "window", "having", "rearm", "aggregates", "score", "expectedKeys", "onTimeout", "severity",
+    "window", "having", "rearm", "aggregates", "score", "expectedKeys",
 )  # fmt: skip
-STEP_FIELDS_LATER: Final = ("steps",)
-ACTIONS_LATER: Final = ("aggregate", "forward", "trigger", "custom")
-ALERT_FIELDS_LATER: Final = ("severityRules",)
+ACTIONS: Final[tuple[ActionType, ...]] = ("alert", "aggregate", "forward", "trigger", "custom")
+AGGREGATES_TOPIC: Final = "aggregates"
 FORMATS_LATER: Final = (
     "csv", "keyValue", "regex", "syslog", "sshd", "avro", "protobuf", "msgpack",
 )  # fmt: skip

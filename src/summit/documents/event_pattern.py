@@ -18,6 +18,7 @@ from summit.documents.problems import join_pointer
 # Names with two words inside members that are plain maps: steps, where, limits, afterMatch, …
 _SNAKE_TO_CAMEL: Final = {
     "any_of": "anyOf", "compare_as": "compareAs", "event_type": "eventType",
+    "group_by": "groupBy", "max_time_diff": "maxTimeDiff",
     "runs_per_key": "runsPerKey", "severity_rules": "severityRules", "to_first": "toFirst",
     "to_last": "toLast",
 }  # fmt: skip
@@ -83,6 +84,21 @@ class EventAction(_Part, frozen=True, kw_only=True):
         return {"type": self.type, "config": self.config}
 
 
+class TemporalRelation(_Part, frozen=True, kw_only=True):
+    """How two events lie to each other in time.
+
+    Attributes:
+        type: before, after, meets, overlaps, during, starts, finishes or equals.
+        event1, event2: Steps, or event types.
+        max_time_diff: Most that lies between them: milliseconds, or text such as `5m`.
+    """
+
+    type: str
+    event1: str
+    event2: str
+    max_time_diff: int | str | None = None
+
+
 class EventPattern(_Part, frozen=True, kw_only=True):
     """A pattern, in the guide's form (`conditions`, `window_config`) or with `steps`."""
 
@@ -108,6 +124,7 @@ class EventPattern(_Part, frozen=True, kw_only=True):
     after_match: str | dict[str, Any] | None = None
     emit: str | None = None
     on_timeout: dict[str, Any] | None = None
+    temporal_relations: list[dict[str, Any]] | None = None
     limits: dict[str, Any] | None = None
     severity: dict[str, Any] | None = None
     suppress: dict[str, Any] | None = None
@@ -164,6 +181,7 @@ _PARTS: Final[dict[str, tuple[str, type[_Part]]]] = {
 }
 _NESTED: Final = (
     "where", "steps", "window", "aggregates", "having", "after_match", "on_timeout", "limits",
+    "temporal_relations",
 )  # fmt: skip
 
 

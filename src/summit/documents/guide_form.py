@@ -22,7 +22,9 @@ _Part = tuple[Mapping[str, Any], str]
 _WINDOWS_LATER = ("tumbling", "session")
 
 
-def read_conditions(value: Any, pointer: str, problems: Problems) -> Sequence:
+def read_conditions(
+    value: Any, pointer: str, problems: Problems, *, ordered: bool = True
+) -> Sequence:
     """The steps of a list of conditions."""
     before = len(problems)
     groups = _groups(value, pointer, problems)
@@ -32,10 +34,11 @@ def read_conditions(value: Any, pointer: str, problems: Problems) -> Sequence:
     openers = [{"step": _step_name(group)} for group in groups]
     names = step_names(openers, pointer, problems, "step")
     steps = [
-        _read_group(group, names[: number + 1], problems) for number, group in enumerate(groups)
+        _read_group(group, names[0 if ordered else number : number + 1], problems)
+        for number, group in enumerate(groups)
     ]
     found = [step for step in steps if step is not None]
-    check_repetitions(found, pointer, problems)
+    check_repetitions(found, pointer, problems, ordered=ordered)
     return Sequence(tuple(found) if len(problems) == before else (), names)
 
 
@@ -99,7 +102,7 @@ def _read_group(group: list[_Part], names: list[str], problems: Problems) -> Ste
     low, high = 1, cast("int | None", 1)
     counted = ""
     for item, place in group:
-        nodes.append(read_condition(item, place, problems, steps=names, guide=True))
+        nodes.append(read_condition(item, place, problems, steps=names, previous=True, guide=True))
         if item.get("times") is None:
             continue
         if counted:

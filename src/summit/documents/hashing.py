@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from summit.documents.plan import StepPlan
+from summit.documents.plan import Matching, PatternPlan, StepPlan, TemporalPlan
 from summit.events.expressions.ir import Compare, Node, Path, walk
 from summit.events.expressions.unparse import unparse
 
@@ -26,6 +27,8 @@ def semantic_hash(
     where: Node | None,
     group_by: Sequence[Path],
     within_ms: int | None,
+    matching: Matching = "ordered",
+    relations: Sequence[TemporalPlan] = (),
 ) -> str:
     """Over what decides which events make a match: steps, stream, key and time."""
     meaning: dict[str, Any] = {"steps": [_step(step) for step in steps]}
@@ -35,7 +38,26 @@ def semantic_hash(
         meaning["groupBy"] = [list(path) for path in group_by]
     if within_ms is not None:
         meaning["within"] = within_ms
+    if matching != "ordered":
+        meaning["matching"] = matching
+    if relations:
+        meaning["relations"] = [
+            [each.kind, each.first, each.second, each.diff_ms_max] for each in relations
+        ]
     return _hash(meaning)
+
+
+def rehashed(plan: PatternPlan) -> PatternPlan:
+    """The plan with the hash of what it means now."""
+    found = semantic_hash(
+        plan.steps,
+        where=plan.where,
+        group_by=plan.group_by,
+        within_ms=plan.within_ms,
+        matching=plan.matching,
+        relations=plan.relations,
+    )
+    return replace(plan, semantic_hash=found)
 
 
 def document_hash(values: Mapping[str, Any]) -> str:

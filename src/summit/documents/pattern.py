@@ -5,14 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from summit.documents.action import read_action
-from summit.documents.available import AFTER_MATCH, AFTER_MATCH_STEPS, PATTERN_FIELDS_LATER
+from summit.documents.action import read_action, read_on_timeout
+from summit.documents.available import (
+    AFTER_MATCH,
+    AFTER_MATCH_STEPS,
+    EMITS,
+    MATCHINGS,
+    PATTERN_FIELDS_LATER,
+)
 from summit.documents.guide_form import read_conditions, read_window_config
 from summit.documents.hashing import document_hash, semantic_hash
 from summit.documents.head import HEAD_FIELDS, Head, read_head, subject_of
-from summit.documents.plan import AfterMatchKind, AfterMatchPlan, Limits, PatternPlan, StepPlan
+from summit.documents.plan import (
+    ActionPlan,
+    AfterMatchKind,
+    AfterMatchPlan,
+    Emit,
+    Limits,
+    PatternPlan,
+    StepPlan,
+)
 from summit.documents.predicates import read_where
 from summit.documents.problems import Problems
 from summit.documents.projection import projected_fields
@@ -20,11 +35,12 @@ from summit.documents.rule_tests import RuleTest, read_tests
 from summit.documents.section import Section
 from summit.documents.steps import Sequence, read_steps, unknown_step
 from summit.documents.suppress import read_suppress
+from summit.documents.temporal import read_relations
 
 PATTERN_FIELDS: Final = (
     *HEAD_FIELDS, "topics", "groupBy", "where", "steps", "conditions", "windowConfig", "within",
     "allowedLateness", "matching", "strictOrder", "afterMatch", "emit", "limits", "action",
-    "suppress", "tests",
+    "severity", "onTimeout", "temporalRelations", "suppress", "tests",
 )  # fmt: skip
 _GLOB: Final = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,249}", re.ASCII)
 
@@ -58,12 +74,15 @@ class PatternDocument:
         return {"kind": self.kind, **self.values}
 
 
-def validate_pattern(values: Mapping[str, Any], *, source: str = "") -> PatternDocument:
+def validate_pattern(
+    values: Mapping[str, Any], *, source: str = "", custom: bool = False
+) -> PatternDocument:
     """Check a pattern; without `kind` it is taken to be one.
 
     Args:
         values: Plain values with the names of the wire.
         source: Where it comes from, for the error's text.
+        custom: Whether its action may be a function of Python, which is given beside it.
 
     Raises: Invalid("document.invalid" or "pattern.not_available") with all `problems`.
     """
@@ -78,11 +97,17 @@ def validate_pattern(values: Mapping[str, Any], *, source: str = "") -> PatternD
     where = None
     if section.has("where"):
         where = read_where(values["where"], section.at("where"), problems)
-    _refuse_later_values(section)
-    (steps, names), within_ms = _read_sequence(section)
+    if section.duration_ms("allowedLateness", least=0):
+        section.not_available("allowedLateness", "an allowedLateness other than 0")
+    matching = section.choice("matching", MATCHINGS) or "ordered"
+    (steps, names), within_ms = _read_sequence(section, ordered=matching == "ordered")
+    relations = read_relations(section, names)
     after_match = _read_after_match(section, names)
+    emit, strict_order = _read_release(section, within_ms)
     limits = _read_limits(section)
-    action = read_action(section, names)
+    action, on_timeout = _read_actions(
+        section, names, topics, bounded=_is_bounded(steps, within_ms), custom=custom
+    )
     suppress = read_suppress(section, group_by)
     tests = read_tests(section)
     problems.raise_if_any(subject_of("pattern", values, source))
@@ -98,13 +123,25 @@ def validate_pattern(values: Mapping[str, Any], *, source: str = "") -> PatternD
         where=where,
         group_by=group_by,
         within_ms=within_ms,
+        matching=matching,
+        relations=relations,
+        strict_order=strict_order,
         after_match=after_match,
+        emit=emit,
         limits=limits,
         action=action,
+        on_timeout=on_timeout,
         suppress=suppress,
         tags=head.tags,
-        projected=projected_fields(steps, group_by, action, suppress),
-        semantic_hash=semantic_hash(steps, where=where, group_by=group_by, within_ms=within_ms),
+        projected=projected_fields(steps, group_by, (action, on_timeout), relations, suppress),
+        semantic_hash=semantic_hash(
+            steps,
+            where=where,
+            group_by=group_by,
+            within_ms=within_ms,
+            matching=matching,
+            relations=relations,
+        ),
         document_hash=document_hash({"kind": "pattern", **values}),
         warnings=_warnings(head, steps, within_ms, bool(group_by), action.notify),
     )
@@ -137,7 +174,21 @@ def _read_topics(section: Section) -> tuple[str, ...]:
     return topics
 
 
-def _read_sequence(section: Section) -> tuple[Sequence, int | None]:
+def _read_actions(
+    section: Section, names: list[str], topics: tuple[str, ...], *, bounded: bool, custom: bool
+) -> tuple[ActionPlan, ActionPlan | None]:
+    """What to do with a match, and with a partial match that ran out of time."""
+    action = read_action(section, names, custom=custom)
+    on_timeout = read_on_timeout(section, names, bounded=bounded)
+    for plan, name in ((action, "action"), (on_timeout, "onTimeout")):
+        written = None if plan is None else plan.topic
+        if written and any(fnmatchcase(written, topic) for topic in topics):
+            place = section.at(name) + ("/action" if name == "onTimeout" else "") + "/config/topic"
+            section.problems.add(place, f"the pattern reads '{written}' itself; see 'topics'")
+    return action, on_timeout
+
+
+def _read_sequence(section: Section, *, ordered: bool) -> tuple[Sequence, int | None]:
     """Steps and `within`, from either form."""
     values, problems = section.values, section.problems
     within_ms = section.duration_ms("within")
@@ -148,9 +199,11 @@ def _read_sequence(section: Section) -> tuple[Sequence, int | None]:
     if section.has("steps") and section.has("conditions"):
         section.note("conditions", "a pattern has either 'steps' or 'conditions'")
     elif section.has("steps"):
-        steps = read_steps(values["steps"], section.at("steps"), problems)
+        steps = read_steps(values["steps"], section.at("steps"), problems, ordered=ordered)
     elif section.has("conditions"):
-        steps = read_conditions(values["conditions"], section.at("conditions"), problems)
+        steps = read_conditions(
+            values["conditions"], section.at("conditions"), problems, ordered=ordered
+        )
     else:
         problems.add("", "a pattern needs 'steps' (or 'conditions')")
     within_ms = within_ms if window_ms is None else window_ms
@@ -159,14 +212,20 @@ def _read_sequence(section: Section) -> tuple[Sequence, int | None]:
     return steps, within_ms
 
 
-def _refuse_later_values(section: Section) -> None:
-    """Fields whose default is built and whose other values are not."""
-    section.choice("matching", ("ordered",), ("unordered",))
-    section.choice("emit", ("all",), ("first", "longest"))
-    if section.flag("strictOrder", default=False):
-        section.not_available("strictOrder")
-    if section.duration_ms("allowedLateness", least=0):
-        section.not_available("allowedLateness", "an allowedLateness other than 0")
+def _read_release(section: Section, within_ms: int | None) -> tuple[Emit, bool]:
+    """`emit` and `strictOrder`: which matches come out, and when."""
+    emit: Emit = section.choice("emit", EMITS) or "all"
+    if emit == "longest" and within_ms is None:
+        text = "'emit: longest' needs 'within': a match is the longest when its time is over"
+        section.note("emit", text)
+    return emit, section.flag("strictOrder", default=False)
+
+
+def _is_bounded(steps: tuple[StepPlan, ...], within_ms: int | None) -> bool:
+    """Whether anything limits a partial match in time."""
+    return within_ms is not None or any(
+        step.within_ms is not None or _is_bounded(step.group, None) for step in steps
+    )
 
 
 def _read_after_match(section: Section, names: list[str]) -> AfterMatchPlan:

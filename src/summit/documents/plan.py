@@ -15,6 +15,14 @@ Relation = Literal["next", "followedBy", "followedByAny", "notNext", "notFollowe
 Contiguity = Literal["strict", "relaxed", "any"]
 AfterMatchKind = Literal["noSkip", "toNext", "pastLast", "toFirst", "toLast"]
 Emit = Literal["all", "first", "longest"]
+Matching = Literal["ordered", "unordered"]
+ActionType = Literal["alert", "aggregate", "forward", "trigger", "custom"]
+TemporalKind = Literal[
+    "before", "after", "meets", "overlaps", "during", "starts", "finishes", "equals"
+]
+AggregateFunction = Literal[
+    "count", "sum", "avg", "min", "max", "stddev", "variance", "percentile", "distinct"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +77,73 @@ class TemplatePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class ActionPlan:
-    """The alert to make of a match.
+class TemporalPlan:
+    """How the intervals of the events of two steps must lie to each other, in every match.
 
     Attributes:
-        severity: None = the highest severity among the events, else info.
+        first, second: Names of the two steps.
+        diff_ms_max: Most that lies between them (inclusive): from the end of the one to the start
+            of the other for before and after, between their starts for all others.
+    """
+
+    kind: TemporalKind
+    first: str
+    second: str
+    diff_ms_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """One figure over the events of a match.
+
+    Attributes:
+        name: Its name in the result.
+        field: None only for count: then every event counts.
+        percent: Of a percentile, 0 to 100.
+    """
+
+    name: str
+    function: AggregateFunction
+    field: Path | None = None
+    percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionPlan:
+    """What to do with a match.
+
+    Attributes:
+        severity: Of the alert; None = the highest severity among the events, else info.
+        severity_rules: (severity, what must hold of the match): the first that holds wins
+            over `severity`.
         title: None = "Pattern Match: <name>".
         notify: Ids of notification documents.
         fields: Event fields copied into the alert.
         technique: What the attacker does, in words; ATT&CK ids are tags.
+        topic: Where forwarded events, or aggregates, go.
+        record_key: The key of forwarded records; None = that of nobody.
+        group_by: Field paths by which the events of a match are grouped to be aggregated.
+        pattern: Id of the pattern that is started.
+        url: The webhook that is called.
+        secret: Reference to the secret that signs the call: `${NAME}` or `file:PATH`.
     """
 
-    type: Literal["alert"] = "alert"
+    type: ActionType = "alert"
     severity: str | None = None
+    severity_rules: tuple[tuple[str, Node], ...] = ()
     title: TemplatePlan | None = None
     description: TemplatePlan | None = None
     notify: tuple[str, ...] = ()
     runbook: str | None = None
     fields: tuple[Path, ...] = ()
     technique: str | None = None
+    topic: str | None = None
+    record_key: TemplatePlan | None = None
+    group_by: tuple[Path, ...] = ()
+    aggregations: tuple[Aggregation, ...] = ()
+    pattern: str | None = None
+    url: str | None = None
+    secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +171,9 @@ class PatternPlan:
         group_by: Field paths of the key; empty = one global group. An event that lacks one of
             them (missing or null) is skipped and counted.
         within_ms: Half-open limit from the first to the last event of a match, or None.
+        matching: Whether the steps come in their order, or in any.
+        strict_order: Release matches in the order of their starts, as Flink does.
+        on_timeout: What to do with partial matches that ran out of time; None = nothing.
         projected: Every event field that predicates on runs, key, templates or alert fields
             read from captured events.
         semantic_hash: Over steps, windows, keys and time only: part of the alert id.
@@ -132,11 +191,15 @@ class PatternPlan:
     where: Node | None = None
     group_by: tuple[Path, ...] = ()
     within_ms: int | None = None
+    matching: Matching = "ordered"
+    relations: tuple[TemporalPlan, ...] = ()
+    strict_order: bool = False
     after_match: AfterMatchPlan = AfterMatchPlan()
     emit: Emit = "all"
     limits: Limits = Limits()
     action: ActionPlan = ActionPlan()
     suppress: SuppressPlan | None = None
+    on_timeout: ActionPlan | None = None
     tags: tuple[str, ...] = ()
     projected: tuple[Path, ...] = ()
     semantic_hash: str = ""

@@ -12,7 +12,7 @@ from summit.documents.problems import Problems, join_pointer
 from summit.documents.section import Section, kind_name
 from summit.events.conditions import Condition, lower_condition
 from summit.events.expressions.building import all_of, any_of, comparison
-from summit.events.expressions.ir import Field, Literal, Node
+from summit.events.expressions.ir import PREVIOUS, Field, Literal, Node
 from summit.events.expressions.parser import parse_predicate
 
 CONDITION_FIELDS: Final = (
@@ -22,27 +22,38 @@ GUIDE_ONLY: Final = ("step", "times")
 
 
 def read_where(
-    value: Any, pointer: str, problems: Problems, *, steps: Sequence[str] = ()
+    value: Any,
+    pointer: str,
+    problems: Problems,
+    *,
+    steps: Sequence[str] = (),
+    previous: bool = False,
 ) -> Node | None:
     """The predicate of a `where`; None when there is a problem, which is noted.
 
     Args:
         steps: Names of the steps to which it may refer.
+        previous: Whether it may refer to earlier events of the same key.
     """
     if not isinstance(value, (list, tuple)):
-        return _read_one(value, pointer, problems, steps)
+        return _read_one(value, pointer, problems, steps, previous)
     if not value:
         problems.add(pointer, "an empty list of conditions says nothing; leave it out")
         return None
     nodes = [
-        _read_one(item, join_pointer(pointer, number), problems, steps)
+        _read_one(item, join_pointer(pointer, number), problems, steps, previous)
         for number, item in enumerate(value)
     ]
     return joined(nodes)
 
 
 def read_any_of(
-    value: Any, pointer: str, problems: Problems, *, steps: Sequence[str] = ()
+    value: Any,
+    pointer: str,
+    problems: Problems,
+    *,
+    steps: Sequence[str] = (),
+    previous: bool = False,
 ) -> Node | None:
     """The predicate of an `anyOf`: one of its `where`s is enough."""
     if not isinstance(value, (list, tuple)) or len(value) < 2:
@@ -50,7 +61,8 @@ def read_any_of(
         return None
     nodes: list[Node] = []
     for number, item in enumerate(value):
-        node = read_where(item, join_pointer(pointer, number), problems, steps=steps)
+        place = join_pointer(pointer, number)
+        node = read_where(item, place, problems, steps=steps, previous=previous)
         if node is not None:
             nodes.append(node)
     return any_of(nodes) if len(nodes) == len(value) else None
@@ -62,6 +74,7 @@ def read_condition(
     problems: Problems,
     *,
     steps: Sequence[str] = (),
+    previous: bool = False,
     guide: bool = False,
 ) -> Node | None:
     """The predicate of one condition.
@@ -86,8 +99,9 @@ def read_condition(
         negate=section.flag("negate", default=False),
         compare_as=section.text("compareAs"),
     )
-    if condition.ref is not None and condition.ref.split(".")[0] == "previous":
-        section.not_available("ref", "a ref to 'previous'")
+    is_previous = condition.ref is not None and condition.ref.split(".")[0] == PREVIOUS
+    if is_previous and not previous:
+        section.note("ref", "only a step of a pattern can look at earlier events of its key")
     if len(problems) > before:
         return None
     try:
@@ -108,9 +122,11 @@ def joined(nodes: Sequence[Node | None]) -> Node | None:
     return all_of(found)
 
 
-def _read_one(value: Any, pointer: str, problems: Problems, steps: Sequence[str]) -> Node | None:
+def _read_one(
+    value: Any, pointer: str, problems: Problems, steps: Sequence[str], previous: bool
+) -> Node | None:
     if isinstance(value, Mapping):
-        return read_condition(value, pointer, problems, steps=steps)
+        return read_condition(value, pointer, problems, steps=steps, previous=previous)
     if not isinstance(value, str):
         shown = kind_name(value)
         problems.add(pointer, f"must be an expression, a condition or a list, not {shown}")

@@ -18,6 +18,7 @@ from summit.documents.event_pattern import (
     EventAction,
     EventCondition,
     EventPattern,
+    TemporalRelation,
     WindowConfig,
 )
 from summit.event_processing.alert_manager import AlertManager
@@ -34,6 +35,12 @@ from summit.event_processing.event_filter import EventFilter
 from summit.event_processing.event_router import EventRouter
 from summit.event_processing.event_transformer import EventTransformer
 from summit.event_processing.given import ResultEvent
+from summit.event_processing.handlers import (
+    MatchContext,
+    calculate_percentile,
+    calculate_risk_score,
+    generate_alert,
+)
 from summit.event_processing.rules import (
     EnrichmentRule,
     FilterRule,
@@ -67,11 +74,16 @@ __all__ = [
     "FilterRule",
     "NewAlert",
     "NotificationChannel",
+    "MatchContext",
     "ResultEvent",
     "RouteRule",
     "RuleTestResult",
     "TransformationRule",
+    "TemporalRelation",
     "Tried",
     "WindowConfig",
+    "calculate_percentile",
+    "calculate_risk_score",
+    "generate_alert",
     "run_document_tests",
 ]

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter, Payload
-from summit.cep.match import Match
+from summit.base.errors import Invalid
 from summit.documents import PatternDocument, validate_pattern
-from summit.documents.event_pattern import EventPattern
-from summit.event_processing.sequence import make_sequence
+from summit.documents.event_pattern import EventPattern, TemporalRelation
+from summit.documents.plan import PatternPlan, TemporalPlan
+from summit.documents.relating import with_relations
+from summit.documents.temporal import validate_relation
+from summit.event_processing.actions import Actions, Producer
 from summit.events.event import event_bytes
 from summit.flow.engine import Engine
+from summit.flow.findings import Made
+from summit.flow.reading import with_starts
+from summit.flow.suppressing import Suppressed
 from summit.flow.trying import Tried, try_pattern
 from summit.keyed.chunks import Chunk
 
@@ -22,6 +29,10 @@ Pattern = EventPattern | Mapping[str, Any]
 Given = Any
 
 _OWN_TOPIC = "events"
+_CUT = {
+    "runs_dropped": "runs", "keys_dropped": "keys", "captures_dropped": "captures",
+    "released_early": "order",
+}  # fmt: skip
 
 
 class CEPEngine(Emitter):
@@ -32,14 +43,44 @@ class CEPEngine(Emitter):
     read topics, survive restarts and share work, publish them to a running Summit.
 
     Events told, in this order: `pattern:registered` {pattern}; per match `pattern:matched`
-    {pattern, sequence}, then `alert:generated` with the `Alert`, or `alert:suppressed` {pattern,
-    by} where by the rule's `suppress` an earlier alert stands for it; `event:processed` {event,
+    {pattern, sequence}, or `pattern:timeout` of the same form for a partial match that ran out of
+    time (patterns with `onTimeout`), then that of its action: `alert:generated` with the `Alert`,
+    or `alert:suppressed` {pattern, by} where by the rule's `suppress` an earlier alert stands for
+    it; `action:forward` {pattern, sequence, topic, record_keys, events}, `events:aggregated`
+    {pattern, sequence, key, timestamp, window, groups}, `action:trigger` {pattern, sequence, url,
+    target};
+    `state:evicted` {pattern, what, count} for what limits have cut; `event:processed` {event,
     matched}; `event:rejected` {code, message, event} for what cannot be processed; `error`.
+
+    Webhooks are called in the background: `flush` waits for them, and `close` ends them; the engine
+    is also an `async with` context.
+
+    Args:
+        producer: A `StreamProducer` that publishes forwarded events and aggregates to their
+            topics; without one they are told only.
+        secrets: Secrets by name, for `secret: "${NAME}"` of triggers; without it the
+            environment's.
+        allow_internal_addresses: Whether webhooks may be called on this machine and in private
+            networks.
     """
 
-    def __init__(self, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        producer: Producer | None = None,
+        secrets: Mapping[str, str] | None = None,
+        allow_internal_addresses: bool = False,
+    ) -> None:
         super().__init__()
         self._clock = clock or SystemClock()
+        self._actions = Actions(
+            self.emit, self._clock, producer=producer, secrets=secrets,
+            allow_internal=allow_internal_addresses,
+        )  # fmt: skip
+        self._evicted: dict[tuple[str, str], int] = {}
+        self._offsets: dict[str, int] = {}
+        self._relations: list[TemporalPlan] = []
         self._engine = Engine()
         self._patterns: dict[str, tuple[EventPattern, PatternDocument]] = {}
         self._next_offset = 0
@@ -58,7 +99,7 @@ class CEPEngine(Emitter):
         """
         event_pattern, document = _checked(pattern)
         patterns = {**self._patterns, document.id: (event_pattern, document)}
-        self._engine.set_rules(_plans(patterns))
+        self._engine.set_rules(_plans(patterns, self._relations))
         self._patterns = patterns
         self.emit("pattern:registered", Payload(pattern=event_pattern))
         return list(document.warnings)
@@ -68,9 +109,26 @@ class CEPEngine(Emitter):
         if pattern_id not in self._patterns:
             return False
         patterns = {name: pair for name, pair in self._patterns.items() if name != pattern_id}
-        self._engine.set_rules(_plans(patterns))
+        self._engine.set_rules(_plans(patterns, self._relations))
         self._patterns = patterns
         return True
+
+    def define_temporal_relation(self, relation: TemporalRelation | Mapping[str, Any]) -> None:
+        """Let two events of one match lie to each other in time as the relation says.
+
+        It is for every pattern, registered before or later, that has steps of these names, or for
+        these event types. Those of one pattern only are its `temporalRelations`.
+
+        Raises: Invalid with `problems`.
+        """
+        made = (
+            relation
+            if isinstance(relation, TemporalRelation)
+            else TemporalRelation.from_dict(relation)
+        )
+        relations = [*self._relations, validate_relation(made.to_dict())]
+        self._engine.set_rules(_plans(self._patterns, relations))
+        self._relations = relations
 
     def list_patterns(self) -> list[EventPattern]:
         """The registered patterns, in the order of their registration."""
@@ -113,33 +171,95 @@ class CEPEngine(Emitter):
                     "event:rejected",
                     Payload(code=reject.code, message=reject.message, event=event),
                 )
-            for made in applied.made:
-                self._tell_match(made.match, made.alert.id)
-                self.emit("alert:generated", made.alert)
-                alerts.append(made.alert)
-            for match, alert_id, _ in applied.suppressed:
-                self._tell_match(match, alert_id)
-                self.emit("alert:suppressed", Payload(pattern=match.pattern_id, by=alert_id))
+            alerts += await self._act(applied.made)
+            self._tell_suppressed(applied.suppressed)
             matched = len(applied.made) + len(applied.suppressed)
             self.emit("event:processed", Payload(event=event, matched=matched))
         return alerts
 
+    async def advance_time(self, time_ms: int) -> list[Any]:
+        """Say how late it is; returns the alerts that come of it.
+
+        Absences and time-outs come true without a further event. Events that come later and are
+        older count as of this time.
+        """
+        return await self._act(self._engine.apply([], time_ms).made)
+
+    async def flush(self) -> None:
+        """Wait until the webhooks' calls under way are answered or given up."""
+        await self._actions.flush()
+
+    async def close(self) -> None:
+        """End the calls under way and close connections. Idempotent."""
+        await self._actions.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
     @property
     def stats(self) -> dict[str, int]:
         """Counters of the engine; `live_runs` are the partial matches alive now."""
-        return self._engine.processor.stats()
+        return {**self._engine.processor.stats(), **self._actions.counters}
 
-    def _tell_match(self, match: Match, alert_id: str) -> None:
-        if self.has_listeners("pattern:matched"):
+    async def _act(self, found: Sequence[Made]) -> list[Any]:
+        """Do what the matches lead to; also those of patterns that they start."""
+        alerts: list[Any] = []
+        waiting = deque(found)
+        while waiting:
+            made = waiting.popleft()
+            pattern, _ = self._patterns[made.match.pattern_id]
+            raised, started = await self._actions.act(pattern, made)
+            alerts += raised
+            for start in started:
+                offset = self._offsets.get(start.topic, 0)
+                self._offsets[start.topic] = offset + 1
+                chunk = Chunk(start.topic, 0, [offset], [start.timestamp_ms], [start.value],
+                              [start.headers])  # fmt: skip
+                waiting += self._engine.apply([chunk]).made
+        if self.has_listeners("state:evicted"):
+            self._tell_evictions()
+        return alerts
+
+    def _tell_suppressed(self, suppressed: Sequence[Suppressed]) -> None:
+        for match, alert_id, _ in suppressed:
             pattern, _ = self._patterns[match.pattern_id]
             sequence = make_sequence(match, alert_id)
             self.emit("pattern:matched", Payload(pattern=pattern, sequence=sequence))
+            self.emit("alert:suppressed", Payload(pattern=match.pattern_id, by=alert_id))
+
+    def _tell_evictions(self) -> None:
+        for rule, counters in self._engine.processor.rule_stats().items():
+            for name, what in _CUT.items():
+                count = counters.get(name, 0)
+                new = count - self._evicted.get((rule, name), 0)
+                if new:
+                    self._evicted[rule, name] = count
+                if new > 0 and rule in self._patterns:
+                    pattern, _ = self._patterns[rule]
+                    self.emit("state:evicted", Payload(pattern=pattern, what=what, count=new))
 
 
 def _checked(pattern: Pattern) -> tuple[EventPattern, PatternDocument]:
     made = pattern if isinstance(pattern, EventPattern) else EventPattern.from_dict(pattern)
-    return made, validate_pattern(made.to_dict())
+    document = validate_pattern(made.to_dict(), custom=True)
+    if document.plan.action.type == "custom" and (
+        made.action is None or made.action.handler is None
+    ):
+        reason = "a custom action needs a handler: EventAction(type='custom', handler=…)"
+        raise Invalid("config.invalid", reason=reason, pointer="/action/handler")
+    return made, document
 
 
-def _plans(patterns: Mapping[str, tuple[EventPattern, PatternDocument]]) -> list[Any]:
-    return [dataclasses.replace(document.plan, topics=()) for _, document in patterns.values()]
+def _plans(
+    patterns: Mapping[str, tuple[EventPattern, PatternDocument]],
+    relations: Sequence[TemporalPlan],
+) -> list[PatternPlan]:
+    return with_starts(
+        [
+            with_relations(dataclasses.replace(document.plan, topics=(_OWN_TOPIC,)), relations)
+            for _, document in patterns.values()
+        ]
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from summit.cep.match import Match
-from summit.events.event import Event, parse_event
+from summit.event_processing.given import result_event
+from summit.events.event import Event, Transport, decode_value
 from summit.keyed.captured import EventRef
 
 
@@ -17,8 +18,10 @@ class EventSequence(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         pattern: Id of the pattern.
         events: In the order in which they were taken.
         captures: (step, event) in the same order.
-        start_time, end_time: Event times of the first and the last, milliseconds since 1970 UTC.
+        start_time, end_time: Event times of the first and the last, milliseconds since 1970 UTC;
+            of an absence and of a time-out, the end is when time was over.
         key: Values of the pattern's `groupBy`.
+        matched: False for a partial match that ran out of time.
     """
 
     id: str
@@ -42,14 +45,16 @@ def make_sequence(match: Match, alert_id: str) -> EventSequence:
         start_time=match.start_ms,
         end_time=match.end_ms,
         key=list(match.key),
+        matched=not match.timed_out,
     )
 
 
 def _event(ref: EventRef) -> Event:
-    return parse_event(
-        ref.value if ref.value is not None else ref.projection,
-        timestamp_ms=ref.timestamp_ms,
+    value = ref.value if ref.value is not None else ref.projection
+    transport = Transport(
         topic=ref.topic,
         partition=ref.partition,
         offset=ref.offset,
+        timestamp=ref.timestamp_ms,
     )
+    return result_event(decode_value(value or b"{}"), transport)

@@ -19,6 +19,7 @@ from summit.base.config import suggestion
 from summit.base.errors import Invalid
 from summit.events.expressions.building import all_of, comparison, comparison_mistake
 from summit.events.expressions.ir import (
+    PREVIOUS,
     And,
     AnyIn,
     Compare,
@@ -57,7 +58,8 @@ class Condition:
         operator: A name of `OPERATORS`.
         value: A JSON value; `msgspec.UNSET` = not given.
         event_type: The event must be of this type too.
-        ref: In place of a value: a step reference such as `failed.last.user`.
+        ref: In place of a value: a step reference such as `failed.last.user`, or `previous.x`:
+            while there is no such value, the condition holds.
         negate: The condition holds exactly when the row does not.
         compare_as: How the two values are meant; None = as they are (severities by rank).
     """
@@ -91,9 +93,12 @@ def lower_condition(condition: Condition, *, steps: Sequence[str] = ()) -> Node:
             pointer="/operator",
         )
     field = Field(_at("/field", parse_path, condition.field))
-    node = row.build(_Row(condition, field, _reference(condition, row, steps)))
+    reference = _reference(condition, row, steps)
+    node = row.build(_Row(condition, field, reference))
     if condition.negate:
         node = NotTrue(node)
+    if isinstance(reference, StepField) and reference.step == PREVIOUS:
+        node = Or((Not(Present(reference)), node))
     if condition.event_type is None:
         return node
     of_type = comparison("==", Field(("eventType",)), Literal(condition.event_type))
@@ -316,6 +321,9 @@ def _reference(condition: Condition, row: Operator, steps: Sequence[str]) -> Nod
     if not row.compares or row.name == "between":
         reason = f"ref is not for the operator '{row.name}'"
         raise Invalid("condition.invalid", reason=reason, pointer="/ref")
+    if condition.ref.startswith(f"{PREVIOUS}."):
+        path = _at("/ref", parse_path, condition.ref.removeprefix(f"{PREVIOUS}."))
+        return StepField(PREVIOUS, "last", path)
     node = _at("/ref", lambda text: parse_expression(text, steps=steps), condition.ref)
     if not isinstance(node, (StepField, StepAggregate)):
         known = ", ".join(steps) or "none here"

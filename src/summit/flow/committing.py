@@ -7,7 +7,7 @@ the commit of what they were made of waits for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 
 import msgspec
 
@@ -15,6 +15,7 @@ from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, SummitError, Unavailable
 from summit.base.ids import uuid7
 from summit.base.limits import RECOMMIT_MS, REFUSED_COMMITS_MAX
+from summit.base.logs import get_logger
 from summit.base.rand import Rand
 from summit.client.member import GroupMember
 from summit.client.settings import ProducerConfig
@@ -159,7 +160,7 @@ class Commits:
             progress: To be told with it; where the alerts end is filled in.
         Raises: Unavailable where a topic of dead letters or of a route cannot be made.
         """
-        await self._make_topics(outputs)
+        await self._make_topics(outputs.made_topics)
         self._writing = asyncio.ensure_future(self._write(outputs, cut, progress))
         self._writing.add_done_callback(lambda _: self._inputs.wake())
 
@@ -176,12 +177,13 @@ class Commits:
                 )
         self._positions.update(cut.positions)
         self._metrics.commits += self._transactional
-        self._metrics.alerts += len(cut.made)
+        self._metrics.alerts += outputs.alerts
         self._metrics.state_records += outputs.state_records
         self._metrics.state_bytes += outputs.state_bytes
         self._metrics.exchange_events += outputs.exchange_events
         self._metrics.exchange_bytes += outputs.exchange_bytes
         self._metrics.undeliverable += outputs.undeliverable
+        self._metrics.published += outputs.published
 
     async def _transact(
         self,
@@ -241,8 +243,21 @@ class Commits:
             **{TopicPartition(EXCHANGE_TOPIC, group): at for group, at in exchange.items()},
         }
 
-    async def _make_topics(self, outputs: Outputs) -> None:
-        missing = outputs.made_topics - self._made_topics
+    async def prepare(self, names: Set[str]) -> bool:
+        """Make topics that will be written to: who reads them does so from their first record.
+
+        Returns: Whether there are new ones. Where one cannot be made, the transaction that needs
+            it says so again.
+        """
+        before = len(self._made_topics)
+        try:
+            await self._make_topics(names)
+        except (Unavailable, Invalid) as error:
+            get_logger(__name__).warning("topics.not_made", error=str(error))
+        return len(self._made_topics) > before
+
+    async def _make_topics(self, names: Set[str]) -> None:
+        missing = names - self._made_topics
         if missing:
             await ensure_topics(
                 self._inputs.admin, [TopicConfig(name=topic) for topic in sorted(missing)]

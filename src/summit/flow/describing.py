@@ -163,6 +163,8 @@ def _worker_row(worker: _Worker, inputs: list[dict[str, Any]]) -> dict[str, Any]
         "matches": figures.matches, "alerts": figures.alerts,
         "rejected": figures.rejected, "skipped": figures.skipped,
         "undeliverable": figures.undeliverable, "late": figures.late,
+        "published": figures.published,
+        "calls": figures.calls, "callsFailed": figures.calls_failed,
         "filtered": figures.filtered, "dropped": figures.dropped,
         "transformed": figures.transformed, "enriched": figures.enriched,
         "routed": figures.routed, "stageFaults": figures.stage_faults,

@@ -1,6 +1,6 @@
-"""The engine: chunks of records in, alerts out. Pure: no clock, no I/O.
+"""The engine: chunks of records in, matches and what comes of them out. Pure: no clock, no I/O.
 
-It puts together the matcher and the making of alerts, for the worker, for the tests of documents
+It puts together the matcher and the actions of patterns, for the worker, for the tests of documents
 and for `CEPEngine`, so that live, replayed and tried-out rules run through the same lines.
 """
 
@@ -44,7 +44,7 @@ class Applied(NamedTuple):
 
 
 class Engine:
-    """Rules, their state, and the alerts they make.
+    """Rules, their state, and what comes of their matches.
 
     Args:
         topic_id: Gives a topic's id for alert ids; by default its name.

@@ -1,4 +1,4 @@
-"""What lanes find, as it leaves: alerts, and records of other topics. Pure."""
+"""What lanes find, as it leaves: what actions lead to, and records of other topics. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from summit.alerts import Alert, CapturedEvent, Found, make_alert
+from summit.alerts import Alert, CapturedEvent, Found
 from summit.cep.groups import Correlation
 from summit.cep.match import Match
 from summit.client.transactor import Outgoing
 from summit.documents.correlation import CorrelationPlan
 from summit.documents.plan import PatternPlan
+from summit.flow.effects import Effects, effects_of
 from summit.flow.kinds import Plan
 from summit.flow.suppressing import Suppressed, Suppressor
 from summit.journal.correlation_log import correlation_record
@@ -23,10 +24,20 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Made(NamedTuple):
-    """An alert and the match it was made of."""
+    """A match and what its action leads to."""
 
-    alert: Alert
+    effects: Effects
     match: Match
+
+    @property
+    def id(self) -> str:
+        """The id of the match, and of its alert."""
+        return self.effects.id
+
+    @property
+    def alert(self) -> Alert | None:
+        """Its alert; None where the pattern does something else."""
+        return self.effects.alert
 
 
 class Findings(NamedTuple):
@@ -57,15 +68,16 @@ def findings_of(
         if isinstance(each, Match):
             plan = plans[each.pattern_id]
             assert isinstance(plan, PatternPlan)
-            events = [_captured(step, event) for step, event in each.captures]
-            seen = None if plan.suppress is None else suppressor.look(plan, each, events)
-            if isinstance(seen, Suppressed):
-                suppressed.append(seen)
-                continue
-            alert = make_alert(plan, Found(each.key, events, each.end_ms, each.timed), topic_id)
-            made.append(Made(alert, each))
+            effects, events = _effects(plan, each, topic_id)
+            seen = None
+            if plan.suppress is not None and effects.alert is not None:
+                seen = suppressor.look(plan, each, events)
+                if isinstance(seen, Suppressed):
+                    suppressed.append(seen)
+                    continue
+            made.append(Made(effects, each))
             if seen is not None:
-                suppressor.stand(seen, alert.id, each.end_ms)
+                suppressor.stand(seen, effects.id, each.end_ms)
         elif isinstance(each, Correlation):
             rule = plans[f"correlation:{each.rule_id}"]
             assert isinstance(rule, CorrelationPlan)
@@ -74,6 +86,14 @@ def findings_of(
         else:
             raise TypeError(f"nobody knows what becomes of {type(each).__name__}")
     return Findings(made, records, suppressed)
+
+
+def _effects(
+    plan: PatternPlan, match: Match, topic_id: Callable[[str], str]
+) -> tuple[Effects, list[CapturedEvent]]:
+    events = [_captured(step, event) for step, event in match.captures]
+    found = Found(match.key, events, match.end_ms, match.timed, match.timed_out)
+    return effects_of(plan, found, topic_id), events
 
 
 def _captured(step: str, event: EventRef) -> CapturedEvent:
@@ -87,4 +107,5 @@ def _captured(step: str, event: EventRef) -> CapturedEvent:
         event.timestamp_ms,
         {} if value is None else _decode(value),
         event.value is not None,
+        event.value,
     )

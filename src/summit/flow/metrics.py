@@ -40,6 +40,8 @@ class WorkerMetrics:
         exchange_lag: The same for what other workers have sent.
         late: Events whose time was closed.
         stage: What filters, transformations, enrichments and routes have done.
+        published: Records that actions have written.
+        calls, calls_failed: Webhooks called; calls that were refused or not answered, each attempt.
     """
 
     def __init__(self, clock: Clock, worker_id: str = "") -> None:
@@ -66,6 +68,9 @@ class WorkerMetrics:
         self.lags: dict[str, int] = {}
         self.exchange_lag = 0
         self.late = 0
+        self.published = 0
+        self.calls = 0
+        self.calls_failed = 0
         self.rejected: dict[str, int] = {}
         self.skipped: dict[str, int] = {}
         self.stage = StageFigures()
@@ -173,6 +178,9 @@ class WorkerMetrics:
             "exchangeLag": self.exchange_lag,
             "late": self.late,
             "undeliverable": self.undeliverable,
+            "published": self.published,
+            "calls": self.calls,
+            "callsFailed": self.calls_failed,
             "lag": self.lag,
             "stage": self.stage.as_dict(),
         }

@@ -13,6 +13,8 @@ from summit.base.logs import get_logger
 from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.transactor import Outgoing, Written
 from summit.client.types import ConsumerRecord
+from summit.flow.calling import encode_call
+from summit.flow.effects import Call, Effects, Publish
 from summit.flow.runtime import Cut
 from summit.journal.activation_log import Activation, encode_activation
 from summit.journal.exchange_log import encode_frames
@@ -22,27 +24,32 @@ from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     ALERT_STATE_TOPIC,
     ALERTS_TOPIC,
+    CALLS_TOPIC,
     EXCHANGE_TOPIC,
     STATE_TOPIC,
 )
 from summit.keyed.keygroups import KEY_GROUPS
 
 _EVIDENCE_SHORT: Final = 50
+_KNOWN: Final = frozenset({ALERTS_TOPIC, CALLS_TOPIC})
 
 
 class _Item(NamedTuple):
     record: Outgoing
-    alert: Alert | None
+    alert: Alert | None = None
 
 
 class Outputs:
     """The records of one transaction.
 
     Args:
-        letters: Dead letters; their topics must exist.
+        letters: Dead letters.
         definitions: Everything below this offset of the definitions has acted.
         acts: From which offsets of the inputs on they act, where that is to be said.
-        routed: What routes send; their topics must exist.
+        routed: What routes send.
+
+    Attributes:
+        made_topics: Those written to that are not always there.
     """
 
     def __init__(
@@ -54,9 +61,13 @@ class Outputs:
         acts: Positions | None = None,
         routed: Sequence[Outgoing] = (),
     ) -> None:
-        self._items = [_Item(alert_record(made.alert), made.alert) for made in cut.made]
-        self._items += [_Item(record, None) for record in (*cut.records, *letters, *routed)]
-        self.made_topics = {item.record.topic for item in self._items if item.alert is None}
+        self._items: list[_Item] = []
+        self.undeliverable = 0
+        self.published = 0
+        for made in cut.made:
+            self._add(made.effects)
+        self._items += map(_Item, (*cut.records, *letters, *routed))
+        self.made_topics = {item.record.topic for item in self._items} - _KNOWN
         others: list[Outgoing] = []
         for group in range(KEY_GROUPS):
             if group not in held and (cut.told or group in cut.remote):
@@ -82,11 +93,26 @@ class Outputs:
             for name, (count, last_ms) in cut.suppressed.items()
         ]  # fmt: skip
         self._others = others
-        self.undeliverable = 0
+
+    def _add(self, effects: Effects) -> None:
+        if effects.alert is not None:
+            self._items.append(_Item(alert_record(effects.alert), effects.alert))
+        self._items += [_Item(published_record(each)) for each in effects.publishes]
+        self.published += len(effects.publishes)
+        if effects.call is not None:
+            self._items.append(_Item(call_record(effects.call)))
+        if effects.cut:
+            self.undeliverable += 1
+            get_logger(__name__).error("pattern.not_started", pattern=effects.action.pattern)
+
+    @property
+    def alerts(self) -> int:
+        """How many alerts there are."""
+        return sum(item.alert is not None for item in self._items)
 
     @property
     def watched(self) -> list[Outgoing]:
-        """Alerts and other records for people, which a topic may refuse."""
+        """What a topic may refuse: alerts, what actions and routes write, correlations, letters."""
         return [item.record for item in self._items]
 
     @property
@@ -123,6 +149,18 @@ def alert_record(alert: Alert) -> Outgoing:
 def fired_record(alert: Alert) -> Outgoing:
     """That an alert fired, for the alert log."""
     return Outgoing(ALERT_STATE_TOPIC, None, encode_entry(fired_entry(alert)), 0)
+
+
+def published_record(publish: Publish) -> Outgoing:
+    """What an action publishes as a record."""
+    return Outgoing(
+        publish.topic, publish.key, publish.value, -1, publish.headers, publish.timestamp_ms
+    )
+
+
+def call_record(call: Call) -> Outgoing:
+    """A call that is to be made once this is committed; those of one address keep their order."""
+    return Outgoing(CALLS_TOPIC, call.url.encode(), encode_call(call))
 
 
 def letter_record(

@@ -173,8 +173,8 @@ class Replay:
         self.result.rejected, self.result.late = self._rerun.rejected, self._rerun.late
         if not made:
             return
-        self.result.alerts += len(made)
-        alerts = [each.alert for each in made]
+        alerts = [each.alert for each in made if each.alert is not None]
+        self.result.alerts += len(alerts)
         self._found(alerts)
         if output is not None:
             await output.write(alerts)

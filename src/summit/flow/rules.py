@@ -10,6 +10,7 @@ from summit.documents import validate_stream
 from summit.documents.stream import StreamPlan
 from summit.flow.kinds import RULE_KINDS, Plan, rule_id
 from summit.flow.pausing import pauses_in_force
+from summit.flow.reading import outputs_of, with_starts
 from summit.flow.stage_plans import STAGE_KINDS, StagePlans, stage_plans_of, without_outputs
 from summit.journal.definition_log import Definition, DefinitionLog
 from summit.journal.inputs import TopicFilter, rule_topics
@@ -70,8 +71,8 @@ def rules_of(definitions: Collection[Definition]) -> Rules:
                     plans.append(plan)
         except SummitError as error:
             faulty[rule_id(definition.kind, definition.id)] = str(error)
-    stage, outputs = stage_plans_of(definitions, faulty)
-    plans = [without_outputs(plan, outputs) for plan in plans]
+    stage, outputs = stage_plans_of(definitions, faulty, outputs_of(plans))
+    plans = with_starts([without_outputs(plan, outputs) for plan in plans])
     readers = [plan.topics for plan in plans] + [plan.topics for plan in stage.routes]
     wanted = [topic for topics in readers for topic in rule_topics(topics)]
     pauses = pauses_in_force(definitions)

@@ -43,6 +43,7 @@ from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import Outputs
 from summit.flow.placement import carrier
 from summit.flow.prestage import Prestage
+from summit.flow.reading import outputs_of
 from summit.flow.restoring import restore
 from summit.flow.rules import Rules, acting_ones, rules_of
 from summit.flow.runtime import Runtime
@@ -54,16 +55,10 @@ from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
 from summit.journal.state_log import Restored
 from summit.journal.topics import (
-    ACTIVATIONS,
-    ALERT_STATE,
-    ALERTS,
     ALERTS_TOPIC,
-    CORRELATIONS,
     DEFINITIONS_TOPIC,
-    EXCHANGE,
     EXCHANGE_TOPIC,
-    PROGRESS,
-    STATE,
+    WORKER_TOPICS,
     ensure_topics,
     is_waited_for,
 )
@@ -148,10 +143,7 @@ class Session:
         Raises: what waiting does not mend; Unavailable where no broker answers at the start.
         """
         await self._inputs.start()
-        await ensure_topics(
-            self._inputs.admin,
-            [PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS],
-        )
+        await ensure_topics(self._inputs.admin, WORKER_TOPICS)
         await self._inputs.look()
         await self._connect()
         self._follow_definitions()
@@ -388,6 +380,8 @@ class Session:
         """Go by the definitions read so far, with the topics of now; all before is processed."""
         await self._insist(self._look)
         if self._definitions.next_offset > self._acting and self._follow_definitions():
+            if await self._commits.prepare(outputs_of(self.rules.plans)):
+                await self._look()
             await self._insist(lambda: self._watch(at_end=True))
 
     def _follow_definitions(self) -> bool:
@@ -548,11 +542,10 @@ class Session:
         await self._publishes.begin(outputs, cut, progress)
 
     async def _commit(self, *, last: bool) -> None:
-        """Make durable what was processed; returns when it is.
+        """Make durable what was processed; returns when it is. Raises: as `Commits.settle`.
 
         Args:
             last: Tell the progress in any case.
-        Raises: as `Commits.settle`.
         """
         await self._begin_commit(telling=last)
         await self._commits.settle()

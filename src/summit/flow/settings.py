@@ -42,6 +42,8 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
         instance_id: A name of its own for this worker, kept over restarts: a worker that comes
             back under it goes on at once where it was. Two of the same name end the older one.
         stop_at_end: Process what is there at the start, then stop by itself.
+        allow_internal_addresses: Whether triggers may call addresses of this machine and of private
+            networks; who may register a pattern could reach them.
         time_ends: Then let event time run out, for input that has an end: what is awaited in vain
             comes true, and nothing waits for its time any more.
     """
@@ -60,6 +62,7 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
     retry_backoff_max_ms: int = 5_000
     transaction_timeout_ms: int = 10_000
     instance_id: str | None = None
+    allow_internal_addresses: bool = False
     stop_at_end: bool = False
     time_ends: bool = False
 

@@ -71,11 +71,12 @@ _VALIDATORS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def stage_plans_of(
-    definitions: Iterable[Definition], faulty: dict[str, str]
+    definitions: Iterable[Definition], faulty: dict[str, str], written: Iterable[str] = ()
 ) -> tuple[StagePlans, tuple[str, ...]]:
     """The plans among some definitions, and the topics that they write to.
 
     Args:
+        written: Topics that others write to: outputs, too.
         faulty: Is told, by `kind/id`, why one cannot act: written by somebody who did not check it.
     """
     found: dict[str, list[Any]] = {kind: [] for kind in STAGE_KINDS}
@@ -89,7 +90,8 @@ def stage_plans_of(
                 found[definition.kind].append(document.plan)
         except SummitError as error:
             faulty[f"{definition.kind}/{definition.id}"] = str(error)
-    outputs = tuple(sorted({topic for plan in found["route"] for topic in plan.targets}))
+    routed = {topic for plan in found["route"] for topic in plan.targets}
+    outputs = tuple(sorted(routed.union(written)))
     lowered = {
         kind: [without_outputs(plan, outputs) for plan in plans] for kind, plans in found.items()
     }

@@ -24,6 +24,7 @@ _RULE_FIGURES = {
     "matches": ("matches", "completed"), "keys": ("keys",), "runs": ("live_runs",),
     "keys_evicted": ("keys_dropped",), "runs_evicted": ("runs_dropped", "evicted"),
     "captures_evicted": ("captures_dropped", "beyond_max"),
+    "released_early": ("released_early",),
     "timeouts": ("timeouts", "incomplete"), "without_key": ("without_key",),
 }  # fmt: skip
 
@@ -66,6 +67,7 @@ class Teller:
         return (
             metrics.events, metrics.alerts, metrics.restores, metrics.restarts,
             metrics.state_records, metrics.exchange_events, metrics.undeliverable,
+            metrics.calls, metrics.calls_failed,
             self._runtime.engine.processor.live_runs, metrics.events_per_s() > 0,
         )  # fmt: skip
 
@@ -137,6 +139,9 @@ class Teller:
             rejected=sum(metrics.rejected.values()),
             skipped=sum(metrics.skipped.values()),
             undeliverable=metrics.undeliverable,
+            published=metrics.published,
+            calls=metrics.calls,
+            calls_failed=metrics.calls_failed,
             late=metrics.late,
             **metrics.stage.totals(),
             commits=metrics.commits,

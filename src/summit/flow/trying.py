@@ -105,7 +105,7 @@ def try_pattern(
     near_misses, unfinished = _explained(plan, chunks, keys)
     return Tried(
         matches=[each.match for each in made],
-        alerts=[each.alert for each in made],
+        alerts=[each.alert for each in made if each.alert is not None],
         rejected=refused + applied.rejected,
         unfinished=unfinished,
         near_misses=near_misses,

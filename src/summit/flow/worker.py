@@ -8,9 +8,10 @@ from typing import Any, Self
 
 from summit.base.clock import Clock, SystemClock
 from summit.base.errors import Closed, Conflict, Corrupt, SummitError
-from summit.base.limits import WORKER_RETRY_MS, WORKER_STOP_MS
+from summit.base.limits import CALLS_LOOK_MS, WORKER_RETRY_MS, WORKER_STOP_MS
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
+from summit.flow.calling import Calls, calls_for
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.session import Session
 from summit.flow.settings import WorkerSettings
@@ -55,6 +56,7 @@ class Worker:
         self._stopping = False
         self._finishing = self.settings.stop_at_end
         self._finished = asyncio.Event()
+        self._calls: Calls | None = None
         self._failure: BaseException | None = None
 
     async def start(self) -> None:
@@ -66,6 +68,7 @@ class Worker:
             raise Conflict("worker.running")
         await self.definitions.start()
         self._work = self._tasks.spawn(self._run(), "worker.run")
+        self._tasks.spawn(self._serve_calls(), "worker.calls")
 
     async def stop(self, timeout_ms: int = WORKER_STOP_MS) -> None:
         """Finish the batch in hand, commit, leave the group. Idempotent.
@@ -75,6 +78,8 @@ class Worker:
         self._stopping = True
         if self._work is not None:
             await asyncio.wait([self._work], timeout=timeout_ms / 1000)
+        if self._calls is not None:
+            await self._calls.stop()
         await self._tasks.cancel_all()
         if self._session is not None:
             await self._session.close()
@@ -179,6 +184,24 @@ class Worker:
             finally:
                 await session.close()
                 self._session = None
+
+    async def _serve_calls(self) -> None:
+        """Take part in the webhooks' calls, from when there is one or a pattern may ask for one."""
+        calls = Calls(self.settings, self._clock, self.metrics)
+        looked = False
+        while not self._stopping:
+            await asyncio.sleep(CALLS_LOOK_MS / 1000)
+            session = self._session
+            if session is None or session.state != "active":
+                continue
+            try:
+                if calls_for(session.rules.plans) or (not looked and await calls.are_there()):
+                    await calls.start()
+                    self._calls = calls
+                    return
+                looked = True
+            except SummitError as error:
+                get_logger(__name__).warning("calls.not_started", error=str(error))
 
     def _is_stopping(self) -> bool:
         return self._stopping

@@ -21,6 +21,7 @@ EXCHANGE_TOPIC: Final = "_summit.exchange"
 STATE_TOPIC: Final = "_summit.state"
 ACTIVATIONS_TOPIC: Final = "_summit.activations"
 LATE_TOPIC: Final = "_summit.late"
+CALLS_TOPIC: Final = "_summit.calls"
 # A record with this header is waited for: the worker tells its progress right behind it.
 WAIT_HEADER: Final = "summit.wait"
 
@@ -43,9 +44,15 @@ EXCHANGE: Final = TopicConfig(
     name=EXCHANGE_TOPIC, partitions=KEY_GROUPS, retention_ms=7 * 86_400_000, segment_bytes=16 << 20
 )
 ACTIVATIONS: Final = TopicConfig(name=ACTIVATIONS_TOPIC, partitions=1, retention_ms=-1)
+# The key is the address: one that does not answer holds up only those that share its partition.
+CALLS: Final = TopicConfig(name=CALLS_TOPIC, partitions=8, retention_ms=7 * 86_400_000)
 STATE: Final = TopicConfig(
     name=STATE_TOPIC, partitions=STATE_PARTITIONS, cleanup_policy="compact", segment_bytes=8 << 20
 )
+
+WORKER_TOPICS: Final = (
+    PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS, CALLS,
+)  # fmt: skip
 
 
 def is_waited_for(record: ConsumerRecord) -> bool:

@@ -27,6 +27,7 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
         keys_evicted: Keys dropped because of `limits.keys`.
         runs_evicted: Unfinished matches dropped because of `limits.runsPerKey`.
         captures_evicted: Events that count for a match and that it will not show.
+        released_early: Matches that came out before their turn, because too many waited.
         timeouts: Unfinished matches whose time was over.
         without_key: Events that satisfied the rule and lacked its `groupBy`.
     """
@@ -37,6 +38,7 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     keys_evicted: int = 0
     runs_evicted: int = 0
     captures_evicted: int = 0
+    released_early: int = 0
     timeouts: int = 0
     without_key: int = 0
 
@@ -46,6 +48,8 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
 
     Attributes:
         rejected, skipped: Records put into dead letters; counted only.
+        published: Records that actions have written: forwarded events, aggregates, starts.
+        calls, calls_failed: Webhooks called; attempts that were refused or not answered.
         late: Events whose time was closed.
         filtered, dropped: Events that a filter stopped; that a rule with `onError: drop` refused.
         transformed, enriched, routed: Events changed; look-ups that found something; events sent
@@ -77,6 +81,9 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     rejected: int = 0
     skipped: int = 0
     undeliverable: int = 0
+    published: int = 0
+    calls: int = 0
+    calls_failed: int = 0
     late: int = 0
     filtered: int = 0
     dropped: int = 0

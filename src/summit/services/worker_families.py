@@ -43,6 +43,9 @@ _COUNTERS: Final = (
     ("routed", "routed", "Events sent by routes"),
     ("stage_faults", "stage_faults", "Events on which a transformation or enrichment failed"),
     ("undeliverable", "undeliverable", "Outputs that their topic refused for good"),
+    ("published", "published", "Records written by the actions forward, aggregate and trigger"),
+    ("calls", "calls", "Webhooks called"),
+    ("calls_failed", "calls_failed", "Attempts to call a webhook that failed"),
     ("commits", "commits", "Transactions committed"),
     ("aborts", "aborts", "Transactions that the brokers refused cleanly"),
     ("restarts", "restarts", "Beginnings anew from what is committed"),
@@ -62,6 +65,7 @@ _RULE_COUNTERS: Final = (
     ("evicted_keys", "keys_evicted", "Keys dropped because of limits.keys"),
     ("evicted_runs", "runs_evicted", "Unfinished matches dropped because of limits.runsPerKey"),
     ("evicted_captures", "captures_evicted", "Events that a match counts and does not show"),
+    ("released_early", "released_early", "Matches released before their turn: too many waited"),
     ("timeouts", "timeouts", "Unfinished matches whose time was over"),
     ("events_without_key", "without_key", "Events that lack the rule's groupBy"),
 )

@@ -20,6 +20,7 @@ CompareOp = OneOf["==", "!=", "<", "<=", ">", ">="]
 CompareAs = OneOf["auto", "severity", "number", "string", "time", "ip", "version"]
 ArithmeticOp = OneOf["+", "-", "*", "/", "%"]
 Aggregate = OneOf["count", "sum", "min", "max", "avg", "distinct"]
+PREVIOUS: Final = "previous"  # in place of a step: the last earlier event with the same key
 AGGREGATES: Final[tuple[Aggregate, ...]] = ("count", "sum", "min", "max", "avg", "distinct")
 
 
