@@ -9,6 +9,7 @@ import pytest
 from tests.flow.world import failure, five_failures
 
 from summit.base.errors import Invalid
+from summit.cep.state import STATE_VERSION
 from summit.documents import validate_pattern
 from summit.flow.engine import Engine
 from summit.keyed.chunks import Chunk
@@ -119,7 +120,7 @@ def test_suppression_may_be_dumped_and_loaded_between_any_two_batches() -> None:
         for key in first.processor.state_keys():
             data = first.processor.dump(key)
             assert data is not None
-            second.processor.load(key, data, 1)
+            second.processor.load(key, data, STATE_VERSION)
         for _, rule, key in first.suppressor.take_dirty():
             data = first.suppressor.dump(rule, key)
             if data is not None:

@@ -164,4 +164,4 @@ def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     with pytest.raises(Invalid) as refusal:
         deliver("webhook", {"url": "http://127.0.0.1:1"})
-    assert "[webhooks]'" in refusal.value.advice
+    assert "[http]'" in refusal.value.advice

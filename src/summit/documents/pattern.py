@@ -141,7 +141,7 @@ def validate_pattern(
             within_ms=within_ms,
             matching=matching,
             relations=relations,
-        ),
+        ),  # fmt: skip
         document_hash=document_hash({"kind": "pattern", **values}),
         warnings=_warnings(head, steps, within_ms, bool(group_by), action.notify),
     )

@@ -16,6 +16,7 @@ from summit.documents.plan import PatternPlan, TemporalPlan
 from summit.documents.relating import with_relations
 from summit.documents.temporal import validate_relation
 from summit.event_processing.actions import Actions, Producer
+from summit.event_processing.sequence import make_sequence
 from summit.events.event import event_bytes
 from summit.flow.engine import Engine
 from summit.flow.findings import Made

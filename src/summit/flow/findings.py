@@ -15,7 +15,7 @@ from summit.documents.correlation import CorrelationPlan
 from summit.documents.plan import PatternPlan
 from summit.flow.effects import Effects, effects_of
 from summit.flow.kinds import Plan
-from summit.flow.suppressing import Suppressed, Suppressor
+from summit.flow.suppressing import Alike, Suppressed, Suppressor
 from summit.journal.correlation_log import correlation_record
 from summit.journal.topics import CORRELATIONS_TOPIC
 from summit.keyed.captured import EventRef
@@ -69,14 +69,14 @@ def findings_of(
             plan = plans[each.pattern_id]
             assert isinstance(plan, PatternPlan)
             effects, events = _effects(plan, each, topic_id)
-            seen = None
+            seen: Alike | Suppressed | None = None
             if plan.suppress is not None and effects.alert is not None:
                 seen = suppressor.look(plan, each, events)
                 if isinstance(seen, Suppressed):
                     suppressed.append(seen)
                     continue
             made.append(Made(effects, each))
-            if seen is not None:
+            if isinstance(seen, Alike):
                 suppressor.stand(seen, effects.id, each.end_ms)
         elif isinstance(each, Correlation):
             rule = plans[f"correlation:{each.rule_id}"]

@@ -104,7 +104,7 @@ class Webhook:
     def __init__(self, config: WebhookConfig, body: Callable[[Notice], Any]) -> None:
         self._config = config
         self._body = body
-        self._client = HttpClient(config.http(), what="the webhook", extra="webhooks")
+        self._client = HttpClient(config.http(), what="the webhook", extra="http")
 
     async def deliver(self, notice: Notice) -> None:
         """Post it. Raises: Unavailable; Invalid("notify.refused") for a status of 400 or more."""
