@@ -23,10 +23,10 @@ _DEFAULT: Final = StepPlan("")
 
 def semantic_hash(
     steps: Sequence[StepPlan],
-    *,
     where: Node | None,
     group_by: Sequence[Path],
     within_ms: int | None,
+    *,
     matching: Matching = "ordered",
     relations: Sequence[TemporalPlan] = (),
 ) -> str:

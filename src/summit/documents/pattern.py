@@ -135,13 +135,8 @@ def validate_pattern(
         tags=head.tags,
         projected=projected_fields(steps, group_by, (action, on_timeout), relations, suppress),
         semantic_hash=semantic_hash(
-            steps,
-            where=where,
-            group_by=group_by,
-            within_ms=within_ms,
-            matching=matching,
-            relations=relations,
-        ),  # fmt: skip
+            steps, where, group_by, within_ms, matching=matching, relations=relations
+        ),
         document_hash=document_hash({"kind": "pattern", **values}),
         warnings=_warnings(head, steps, within_ms, bool(group_by), action.notify),
     )
