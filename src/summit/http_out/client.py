@@ -63,7 +63,7 @@ class HttpClient:
 
         Args:
             path: Behind the base address, with its slash in front, quoted; may have a query.
-            headers: More of them.
+            headers: Sent beside those of every request.
 
         Raises: Unavailable("http.unavailable") when all rounds are used up;
             Corrupt("http.too_large"); Closed; Invalid("http.internal"), ("extra.missing").

@@ -20,6 +20,7 @@ CORRELATIONS_TOPIC: Final = "correlations"
 EXCHANGE_TOPIC: Final = "_summit.exchange"
 STATE_TOPIC: Final = "_summit.state"
 ACTIVATIONS_TOPIC: Final = "_summit.activations"
+ENRICHMENTS_TOPIC: Final = "_summit.enrichments"
 LATE_TOPIC: Final = "_summit.late"
 # A record with this header is waited for: the worker tells its progress right behind it.
 WAIT_HEADER: Final = "summit.wait"
@@ -43,9 +44,18 @@ EXCHANGE: Final = TopicConfig(
     name=EXCHANGE_TOPIC, partitions=KEY_GROUPS, retention_ms=7 * 86_400_000, segment_bytes=16 << 20
 )
 ACTIVATIONS: Final = TopicConfig(name=ACTIVATIONS_TOPIC, partitions=1, retention_ms=-1)
+# Who replays what is older has no record of what was found then.
+ENRICHMENTS: Final = TopicConfig(
+    name=ENRICHMENTS_TOPIC, partitions=1, retention_ms=90 * 86_400_000, segment_bytes=64 << 20
+)
 STATE: Final = TopicConfig(
     name=STATE_TOPIC, partitions=STATE_PARTITIONS, cleanup_policy="compact", segment_bytes=8 << 20
 )
+
+
+WORKERS_TOPICS: Final = (
+    PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS, ENRICHMENTS,
+)  # fmt: skip
 
 
 def is_waited_for(record: ConsumerRecord) -> bool:
