@@ -57,15 +57,10 @@ class StagePlans(NamedTuple):
 
 
 P = TypeVar("P", FilterPlan, TransformationPlan, EnrichmentPlan, RoutePlan)
-R = TypeVar(
-    "R",
-    bound=FilterPlan
-    | TransformationPlan
-    | EnrichmentPlan
-    | RoutePlan
-    | PatternPlan
-    | CorrelationPlan,
+_Plan = (
+    FilterPlan | TransformationPlan | EnrichmentPlan | RoutePlan | PatternPlan | CorrelationPlan
 )
+R = TypeVar("R", bound=_Plan)
 
 _VALIDATORS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "filter": validate_filter,
