@@ -57,9 +57,7 @@ class StagePlans(NamedTuple):
 
 
 P = TypeVar("P", FilterPlan, TransformationPlan, EnrichmentPlan, RoutePlan)
-_Plan = (
-    FilterPlan | TransformationPlan | EnrichmentPlan | RoutePlan | PatternPlan | CorrelationPlan
-)
+_Plan = FilterPlan | TransformationPlan | EnrichmentPlan | RoutePlan | PatternPlan | CorrelationPlan
 R = TypeVar("R", bound=_Plan)
 
 _VALIDATORS: dict[str, Callable[[dict[str, Any]], Any]] = {
