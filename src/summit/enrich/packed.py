@@ -48,6 +48,18 @@ class PackedRows:
             yield bytes(self._bytes[self._starts[at] : self._ends[at]])
             at += 1
 
+    def get(self, number: int, head: bytes) -> bytes | None:
+        """What comes behind `head` in the row under a number that begins so; None without one."""
+        number &= _WORD
+        numbers = self._numbers
+        at, count = bisect_left(numbers, number), len(numbers)
+        while at < count and numbers[at] == number:
+            start = self._starts[at]
+            if self._bytes.startswith(head, start):
+                return bytes(self._bytes[start + len(head) : self._ends[at]])
+            at += 1
+        return None
+
     def twins(self) -> Iterator[int]:
         """The numbers that are there more than once; of sealed rows."""
         for one, next_one in pairwise(self._numbers):

@@ -60,10 +60,8 @@ def texts_of(rows: Iterable[tuple[str, Any]]) -> Lookup:
 
     def get(key: str) -> Any:
         head = key.encode("utf-8", "surrogatepass") + b"\0"
-        for entry in packed.find(hash(key)):
-            if entry.startswith(head):
-                return _decode(entry[len(head) :])
-        return MISS
+        row = packed.get(hash(key), head)
+        return MISS if row is None else _decode(row)
 
     return get
 
@@ -128,10 +126,10 @@ def _by_network(rows: Iterable[tuple[str, Any]]) -> Lookup:
         version, number = address
         for (shift, of_version), table in ordered:
             if of_version == version:
-                head = (number >> shift).to_bytes(16)
-                for entry in table.find(number >> shift):
-                    if entry.startswith(head):
-                        return _decode(entry[16:])
+                first = number >> shift
+                row = table.get(first, first.to_bytes(16))
+                if row is not None:
+                    return _decode(row)
         return MISS
 
     return lookup
