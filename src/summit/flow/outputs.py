@@ -111,7 +111,7 @@ class Outputs:
 
     @property
     def others(self) -> list[Outgoing]:
-        """Frames, state, what was looked up; that alerts fired (those written) or were suppressed."""
+        """Frames, state, rows looked up; which alerts fired (those written) or were suppressed."""
         fired = [fired_record(item.alert) for item in self._items if item.alert is not None]
         return [*self._others, *fired, *self._repeated]
 
