@@ -222,6 +222,17 @@ class AlertDesk:
             return "firing"
         return "duplicate" if alert.id != alert_id else self.status(alert, now_ms)
 
+    def figures(self) -> dict[str, int]:
+        """Counts by the names of the wire; of cases those that are open."""
+        counters = self.state.counters
+        return {
+            "openAlerts": len(self.state.alerts) - len(self.state.closed),
+            "duplicateAlerts": counters.get("duplicates", 0),
+            "suppressedAlerts": counters.get("suppressed", 0),
+            "silences": len(self.state.silences),
+            "openCases": sum(case.state == "open" for case in self.state.cases.values()),
+        }
+
     def history(self, of: str) -> list[Audit]:
         """The changes at hand of an alert, silence, inhibition or case, oldest first."""
         return [entry for entry in self.state.audit if entry.of == of]

@@ -64,7 +64,7 @@ class Teller:
         """What changes when something moves, and not because figures are told."""
         metrics = self._metrics
         return (
-            metrics.events, metrics.alerts, metrics.restores, metrics.restarts,
+            metrics.events, metrics.alerts, metrics.suppressed, metrics.restores, metrics.restarts,
             metrics.state_records, metrics.exchange_events, metrics.undeliverable,
             self._runtime.engine.processor.live_runs, metrics.events_per_s() > 0,
         )  # fmt: skip
@@ -134,6 +134,8 @@ class Teller:
             inputs=metrics.rates(),
             matches=metrics.matches,
             alerts=metrics.alerts,
+            suppressed=metrics.suppressed,
+            suppress_evicted=self._runtime.engine.suppressor.evicted,
             rejected=sum(metrics.rejected.values()),
             skipped=sum(metrics.skipped.values()),
             undeliverable=metrics.undeliverable,

@@ -69,6 +69,11 @@ class DeskFollower(Emitter):
             await self._producer.close()
             self._producer = None
 
+    async def catch_up(self, admin: Admin, timeout_ms: int = ALERT_ENTRY_MS) -> None:
+        """Take everything that is committed now. Raises: Unavailable."""
+        bounds = await admin.offsets(ALERT_STATE_TOPIC, committed=True)
+        await self._follower.wait_read({_PLACE: bounds[0][1]}, timeout_ms)
+
     async def write(self, entry: AnyEntry) -> Decision:
         """Write an entry and wait until it is taken here.
 
