@@ -1,0 +1,215 @@
+"""What the windows of all kinds have in common: groups, their timers, their bounds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from heapq import heappop, heappush
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from summit.analytics.found import Found
+from summit.analytics.keys import GroupKey, group_text
+from summit.analytics.pane import Pane
+from summit.analytics.program import Program, pack, unpack
+
+NEVER: Final = float("inf")
+STATE_VERSION: Final = 1
+
+
+@dataclass(slots=True)
+class WindowCounters:
+    """What happened to the events and groups of one query.
+
+    Attributes:
+        taken: Events that a window took.
+        late: Events that came after all their windows were over.
+        partly_late: Events that came after some of them were.
+        unassigned: Events between windows that leave gaps.
+        dropped: Events that a group had to let go, because of the limit on its events.
+        told: Final results.
+        corrected: Those of them that told a window anew.
+        evicted: Groups told before their time, because of the limit on groups.
+        expired: Groups that were silent for too long.
+    """
+
+    taken: int = 0
+    late: int = 0
+    partly_late: int = 0
+    unassigned: int = 0
+    dropped: int = 0
+    told: int = 0
+    corrected: int = 0
+    evicted: int = 0
+    expired: int = 0
+
+
+class Due(Protocol):
+    """State of a group; `due` is when it is looked at next."""
+
+    due: float
+
+
+S = TypeVar("S", bound=Due)
+
+
+class Keeper(ABC, Generic[S]):
+    """The windows of one query over all its groups.
+
+    `now_ms` is the frontier everywhere: no event of an earlier time will come.
+
+    Attributes:
+        dirty: Groups whose state changed; whoever saves state clears it.
+        touched: Groups that got events since someone last looked at unfinished windows; None =
+            nobody does.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.plan = program.plan
+        self.counters = WindowCounters()
+        self.dirty: set[GroupKey] = set()
+        self.touched: set[GroupKey] | None = None
+        self.states: dict[GroupKey, S] = {}
+        self._times: list[float] = []
+        self._due: dict[float, set[GroupKey]] = {}
+
+    def __len__(self) -> int:
+        """Number of groups with state."""
+        return len(self.states)
+
+    def counts(self) -> dict[str, int]:
+        """The counters by name, and how many groups there are."""
+        return {**asdict(self.counters), "groups": len(self)}
+
+    # ---- events and time ----
+
+    @abstractmethod
+    def add(self, key: GroupKey, at_ms: int, rows: list[Any], now_ms: float) -> list[Found]:
+        """Take events of a group that were all at one time; gives what is told at once."""
+
+    @abstractmethod
+    def early(self, key: GroupKey, now_ms: float) -> Found | None:
+        """A group's window that ends next, as it stands; None = it has none."""
+
+    @abstractmethod
+    def _look(self, key: GroupKey, state: S, now_ms: float) -> list[Found]:
+        """Tell what is over; sets `due`, or deletes the state."""
+
+    @abstractmethod
+    def _rest(self, key: GroupKey, state: S) -> list[Found]:
+        """What a group that goes before its time has to tell."""
+
+    @property
+    def next_ms(self) -> float:
+        """When the next group is looked at; infinite = never."""
+        times = self._times
+        while times and not self._due.get(times[0]):
+            self._due.pop(heappop(times), None)
+        return times[0] if times else NEVER
+
+    def fire(self, now_ms: float) -> list[Found] | None:
+        """Look at the groups that are due first; None when none is due at `now_ms`."""
+        due = self.next_ms
+        if due > now_ms:
+            return None
+        keys = self._due.pop(due)
+        heappop(self._times)
+        found: list[Found] = []
+        for key in sorted(keys, key=group_text):
+            state = self.states.get(key)
+            if state is None or state.due != due:
+                continue
+            self.dirty.add(key)
+            found += self._look(key, state, due)
+            if self.states.get(key) is state:
+                self._set(key, state)
+        return found
+
+    def fire_all(self, now_ms: float) -> list[Found]:
+        """Look at all groups that are due at `now_ms`, in order of time and key."""
+        told: list[Found] = []
+        while (found := self.fire(now_ms)) is not None:
+            told += found
+        return told
+
+    def finish(self) -> list[Found]:
+        """Tell everything: the stream has ended. What no time would have closed is partial."""
+        told: list[Found] = []
+        for key in sorted(self.states, key=group_text):
+            told += self._rest(key, self.states[key])
+            self.forget(key)
+        return told
+
+    def bound(self) -> list[Found]:
+        """Keep to the limit on groups: those without news for longest are told and go."""
+        told: list[Found] = []
+        while len(self.states) > self.plan.groups_max:
+            key = next(iter(self.states))
+            told += self._rest(key, self.states[key])
+            self.forget(key)
+            self.counters.evicted += 1
+        return told
+
+    # ---- state ----
+
+    def all_keys(self) -> list[GroupKey]:
+        """All groups with state."""
+        return list(self.states)
+
+    def forget(self, key: GroupKey) -> None:
+        """Drop a group, if it has state."""
+        if self.states.pop(key, None) is not None:
+            self.dirty.add(key)
+
+    def dump(self, key: GroupKey) -> bytes | None:
+        """The state of a group as bytes of version `STATE_VERSION`; None = it has none."""
+        state = self.states.get(key)
+        return None if state is None else pack(self._dump(state))
+
+    def load(self, key: GroupKey, data: bytes, version: int) -> None:
+        """Set the state of a group. Raises: Corrupt("query.state")."""
+        state = self._load(unpack(data), version)
+        self.forget(key)
+        self.dirty.discard(key)
+        self.states[key] = state
+        self._set(key, state)
+
+    @abstractmethod
+    def _dump(self, state: S) -> list[Any]: ...
+
+    @abstractmethod
+    def _load(self, plain: list[Any], version: int) -> S: ...
+
+    # ---- for the kinds ----
+
+    def _set(self, key: GroupKey, state: S) -> None:
+        """Look at the group when it is due."""
+        due = state.due
+        if due == NEVER:
+            return
+        keys = self._due.get(due)
+        if keys is None:
+            keys = self._due[due] = set()
+            heappush(self._times, due)
+        keys.add(key)
+
+    def _note(self, key: GroupKey, count: int) -> None:
+        """Note that a group took events."""
+        self.counters.taken += count
+        self.dirty.add(key)
+        if self.touched is not None:
+            self.touched.add(key)
+
+    def _tell(
+        self, key: GroupKey, start_ms: int, end_ms: int, pane: Pane, *, final: bool = True,
+        revision: int = 0, partial: bool = False,
+    ) -> Found:  # fmt: skip
+        """The metrics of a window."""
+        values, approximate = self.program.metrics(pane, end_ms - start_ms)
+        if final:
+            self.counters.told += 1
+            self.counters.corrected += revision > 0
+        return Found(
+            key=key, start_ms=start_ms, end_ms=end_ms, count=pane.count, metrics=values,
+            final=final, revision=revision, partial=partial, approximate=approximate,
+        )  # fmt: skip
