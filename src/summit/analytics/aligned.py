@@ -11,12 +11,11 @@ from math import gcd
 from typing import Any
 
 from summit.analytics.found import Found
-from summit.analytics.keeper import NEVER, STATE_VERSION, Keeper
-from summit.analytics.keys import GroupKey
+from summit.analytics.keeper import NEVER, Keeper, plain_panes
+from summit.keyed.keys import Key
 from summit.analytics.pane import Pane
 from summit.analytics.program import Program
 from summit.analytics.rolling import Rolling
-from summit.base.errors import Corrupt
 
 _BEFORE_ALL = -(1 << 62)
 
@@ -61,15 +60,19 @@ class AlignedWindows(Keeper[Slices]):
         """Where the slice of a time begins."""
         return at_ms - (at_ms - self.offset) % self.slice_ms
 
+    def is_behind(self, at_ms: int, now_ms: float) -> bool:
+        """Whether some window that holds a time is over."""
+        return self.next_end(at_ms) <= now_ms
+
     def _last_end(self, at_ms: int) -> int:
         """The end of the last window that holds a time (if any does)."""
         return at_ms - (at_ms - self.offset) % self.slide + self.size
 
-    def _end_after(self, at_ms: int) -> int:
+    def next_end(self, at_ms: int) -> int:
         """The first end of a window after a time: that of the first window that holds it."""
         return at_ms - (at_ms - self._end_offset) % self.slide + self.slide
 
-    def add(self, key: GroupKey, at_ms: int, rows: list[Any], now_ms: float) -> list[Found]:
+    def add(self, key: Key, at_ms: int, rows: list[Any], now_ms: float) -> list[Found]:
         """See `Keeper`; `at_ms` may be any time of the events' slice."""
         count = len(rows)
         if self.slide > self.size and (at_ms - self.offset) % self.slide >= self.size:
@@ -92,23 +95,23 @@ class AlignedWindows(Keeper[Slices]):
         told: list[Found] = []
         if now_ms > state.told_to and now_ms != -NEVER:
             state.told_to = int(now_ms)
-        first_end = self._end_after(at_ms)
+        first_end = self.next_end(at_ms)
         if first_end <= now_ms:
             told = self._correct(key, state, at_ms, now_ms, count)
         if state.rolling is not None:
             state.rolling.changed(start)
         due = self._next_due(state)
-        if due != state.due:
+        if due < state.due:
             state.due = due
             self._set(key, state)
         return told
 
     def _correct(
-        self, key: GroupKey, state: Slices, at_ms: int, now_ms: float, count: int
+        self, key: Key, state: Slices, at_ms: int, now_ms: float, count: int
     ) -> list[Found]:
         """Tell the windows anew that are over and may still be corrected."""
         told = []
-        end = self._end_after(at_ms)
+        end = self.next_end(at_ms)
         if end + self.lateness <= now_ms:
             self.counters.partly_late += count
         last = self._last_end(at_ms)
@@ -126,7 +129,7 @@ class AlignedWindows(Keeper[Slices]):
         """The end of the next window that may hold something."""
         if not state.starts:
             return NEVER
-        end = max(self._end_after(state.told_to), self._end_after(state.starts[0]))
+        end = max(self.next_end(state.told_to), self.next_end(state.starts[0]))
         return end if end <= self._last_end(state.starts[-1]) else NEVER
 
     def _next_due(self, state: Slices) -> float:
@@ -135,7 +138,7 @@ class AlignedWindows(Keeper[Slices]):
             due = min(due, self._last_end(state.starts[0]) + self.lateness)
         return due
 
-    def _look(self, key: GroupKey, state: Slices, now_ms: float) -> list[Found]:
+    def _look(self, key: Key, state: Slices, now_ms: float) -> list[Found]:
         """See `Keeper`."""
         told: list[Found] = []
         while (end := self._next_end(state)) <= now_ms:
@@ -147,7 +150,7 @@ class AlignedWindows(Keeper[Slices]):
             del self.states[key]
         return told
 
-    def _over(self, key: GroupKey, state: Slices, end: int, *, partial: bool = False) -> list[Found]:
+    def _over(self, key: Key, state: Slices, end: int, *, partial: bool = False) -> list[Found]:
         state.told_to = end
         pane = self._window(state, end)
         if pane is None:
@@ -186,7 +189,7 @@ class AlignedWindows(Keeper[Slices]):
             return state.panes[inside[0]]
         return self.program.merged(state.panes[start] for start in inside)
 
-    def early(self, key: GroupKey, now_ms: float) -> Found | None:
+    def early(self, key: Key, now_ms: float) -> Found | None:
         """See `Keeper`."""
         state = self.states.get(key)
         end = NEVER if state is None else self._next_end(state)
@@ -197,7 +200,7 @@ class AlignedWindows(Keeper[Slices]):
             return None
         return self._tell(key, int(end) - self.size, int(end), pane, final=False)
 
-    def _rest(self, key: GroupKey, state: Slices) -> list[Found]:
+    def _rest(self, key: Key, state: Slices) -> list[Found]:
         """See `Keeper`: all windows, in order."""
         told: list[Found] = []
         while (end := self._next_end(state)) != NEVER:
@@ -206,26 +209,17 @@ class AlignedWindows(Keeper[Slices]):
         return told
 
     def _dump(self, state: Slices) -> list[Any]:
-        panes = [(start, self.program.dump(state.panes[start])) for start in state.starts]
+        panes = plain_panes(self.program, state.panes)
         revisions = None if state.revisions is None else list(state.revisions.items())
         return [panes, state.told_to, revisions]
 
-    def _load(self, plain: list[Any], version: int) -> Slices:
-        _check(version)
+    def _load(self, plain: list[Any]) -> Slices:
         state = Slices()
-        try:
-            panes, state.told_to, revisions = plain
-            for start, pane in panes:
-                state.panes[start] = self.program.load(pane)
-        except (TypeError, ValueError) as error:
-            raise Corrupt("query.state", reason=str(error)) from error
+        panes, state.told_to, revisions = plain
+        for start, pane in panes:
+            state.panes[start] = self.program.load(pane)
         state.starts = sorted(state.panes)
         state.revisions = None if revisions is None else {end: times for end, times in revisions}
         state.due = self._next_due(state)
         return state
 
-
-def _check(version: int) -> None:
-    if version != STATE_VERSION:
-        known = f"version {STATE_VERSION} is known here"
-        raise Corrupt("query.state", reason=f"it is of version {version}, and {known}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from summit.analytics.keys import GroupKey
+from summit.keyed.keys import Key
 
 
 class Found(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -21,7 +21,7 @@ class Found(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         watched: By metric what its anomaly detector and its trend say.
     """
 
-    key: GroupKey
+    key: Key
     start_ms: int
     end_ms: int
     count: int

@@ -8,9 +8,10 @@ from heapq import heappop, heappush
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from summit.analytics.found import Found
-from summit.analytics.keys import GroupKey, group_text
+from summit.keyed.keys import Key, key_text
 from summit.analytics.pane import Pane
 from summit.analytics.program import Program, pack, unpack
+from summit.base.errors import Corrupt
 
 NEVER: Final = float("inf")
 STATE_VERSION: Final = 1
@@ -61,17 +62,20 @@ class Keeper(ABC, Generic[S]):
         dirty: Groups whose state changed; whoever saves state clears it.
         touched: Groups that got events since someone last looked at unfinished windows; None =
             nobody does.
+        ends_by_time: Whether time alone ends every window.
     """
+
+    ends_by_time = True
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.plan = program.plan
         self.counters = WindowCounters()
-        self.dirty: set[GroupKey] = set()
-        self.touched: set[GroupKey] | None = None
-        self.states: dict[GroupKey, S] = {}
+        self.dirty: set[Key] = set()
+        self.touched: set[Key] | None = None
+        self.states: dict[Key, S] = {}
         self._times: list[float] = []
-        self._due: dict[float, set[GroupKey]] = {}
+        self._due: dict[float, set[Key]] = {}
 
     def __len__(self) -> int:
         """Number of groups with state."""
@@ -84,19 +88,19 @@ class Keeper(ABC, Generic[S]):
     # ---- events and time ----
 
     @abstractmethod
-    def add(self, key: GroupKey, at_ms: int, rows: list[Any], now_ms: float) -> list[Found]:
+    def add(self, key: Key, at_ms: int, rows: list[Any], now_ms: float) -> list[Found]:
         """Take events of a group that were all at one time; gives what is told at once."""
 
     @abstractmethod
-    def early(self, key: GroupKey, now_ms: float) -> Found | None:
+    def early(self, key: Key, now_ms: float) -> Found | None:
         """A group's window that ends next, as it stands; None = it has none."""
 
     @abstractmethod
-    def _look(self, key: GroupKey, state: S, now_ms: float) -> list[Found]:
+    def _look(self, key: Key, state: S, now_ms: float) -> list[Found]:
         """Tell what is over; sets `due`, or deletes the state."""
 
     @abstractmethod
-    def _rest(self, key: GroupKey, state: S) -> list[Found]:
+    def _rest(self, key: Key, state: S) -> list[Found]:
         """What a group that goes before its time has to tell."""
 
     @property
@@ -110,12 +114,12 @@ class Keeper(ABC, Generic[S]):
     def fire(self, now_ms: float) -> list[Found] | None:
         """Look at the groups that are due first; None when none is due at `now_ms`."""
         due = self.next_ms
-        if due > now_ms:
+        if due > now_ms or due == NEVER:
             return None
         keys = self._due.pop(due)
         heappop(self._times)
         found: list[Found] = []
-        for key in sorted(keys, key=group_text):
+        for key in sorted(keys, key=key_text):
             state = self.states.get(key)
             if state is None or state.due != due:
                 continue
@@ -134,8 +138,8 @@ class Keeper(ABC, Generic[S]):
 
     def finish(self) -> list[Found]:
         """Tell everything: the stream has ended. What no time would have closed is partial."""
-        told: list[Found] = []
-        for key in sorted(self.states, key=group_text):
+        told = self.fire_all(NEVER) if self.ends_by_time else []
+        for key in sorted(self.states, key=key_text):
             told += self._rest(key, self.states[key])
             self.forget(key)
         return told
@@ -152,23 +156,29 @@ class Keeper(ABC, Generic[S]):
 
     # ---- state ----
 
-    def all_keys(self) -> list[GroupKey]:
+    def all_keys(self) -> list[Key]:
         """All groups with state."""
         return list(self.states)
 
-    def forget(self, key: GroupKey) -> None:
+    def forget(self, key: Key) -> None:
         """Drop a group, if it has state."""
         if self.states.pop(key, None) is not None:
             self.dirty.add(key)
 
-    def dump(self, key: GroupKey) -> bytes | None:
+    def dump(self, key: Key) -> bytes | None:
         """The state of a group as bytes of version `STATE_VERSION`; None = it has none."""
         state = self.states.get(key)
         return None if state is None else pack(self._dump(state))
 
-    def load(self, key: GroupKey, data: bytes, version: int) -> None:
+    def load(self, key: Key, data: bytes, version: int) -> None:
         """Set the state of a group. Raises: Corrupt("query.state")."""
-        state = self._load(unpack(data), version)
+        if version != STATE_VERSION:
+            known = f"version {STATE_VERSION} is known here"
+            raise Corrupt("query.state", reason=f"it is of version {version}, and {known}")
+        try:
+            state = self._load(unpack(data))
+        except (TypeError, ValueError, KeyError, IndexError) as error:
+            raise Corrupt("query.state", reason=str(error)) from error
         self.forget(key)
         self.dirty.discard(key)
         self.states[key] = state
@@ -178,11 +188,16 @@ class Keeper(ABC, Generic[S]):
     def _dump(self, state: S) -> list[Any]: ...
 
     @abstractmethod
-    def _load(self, plain: list[Any], version: int) -> S: ...
+    def _load(self, plain: list[Any]) -> S: ...
+
+    def replace(self, program: Program) -> None:
+        """Go on with the same groups under a query that means the same."""
+        self.program = program
+        self.plan = program.plan
 
     # ---- for the kinds ----
 
-    def _set(self, key: GroupKey, state: S) -> None:
+    def _set(self, key: Key, state: S) -> None:
         """Look at the group when it is due."""
         due = state.due
         if due == NEVER:
@@ -193,7 +208,7 @@ class Keeper(ABC, Generic[S]):
             heappush(self._times, due)
         keys.add(key)
 
-    def _note(self, key: GroupKey, count: int) -> None:
+    def _note(self, key: Key, count: int) -> None:
         """Note that a group took events."""
         self.counters.taken += count
         self.dirty.add(key)
@@ -201,7 +216,7 @@ class Keeper(ABC, Generic[S]):
             self.touched.add(key)
 
     def _tell(
-        self, key: GroupKey, start_ms: int, end_ms: int, pane: Pane, *, final: bool = True,
+        self, key: Key, start_ms: int, end_ms: int, pane: Pane, *, final: bool = True,
         revision: int = 0, partial: bool = False,
     ) -> Found:  # fmt: skip
         """The metrics of a window."""
@@ -213,3 +228,8 @@ class Keeper(ABC, Generic[S]):
             key=key, start_ms=start_ms, end_ms=end_ms, count=pane.count, metrics=values,
             final=final, revision=revision, partial=partial, approximate=approximate,
         )  # fmt: skip
+
+
+def plain_panes(program: Program, panes: dict[int, Pane]) -> list[tuple[int, Any]]:
+    """Panes by number as plain values, in order."""
+    return [(number, program.dump(pane)) for number, pane in sorted(panes.items())]

@@ -197,18 +197,15 @@ class Program:
         plain = None if summaries is None else [summary.dump() for summary in summaries]
         return [pane.count, pane.first_ms, pane.last_ms, pane.rows, plain]
 
-    def load(self, state: list[Any]) -> Pane:
-        """A pane as it was at `dump`. Raises: Corrupt("query.state")."""
-        try:
-            pane = Pane()
-            pane.count, pane.first_ms, pane.last_ms, rows, plain = state
-            pane.rows = list(map(self._row, rows))
-            if plain is not None:
-                pane.summaries = [
-                    need.kind.load(one) for need, one in zip(self._needs, plain, strict=True)
-                ]
-        except (TypeError, ValueError, KeyError, IndexError) as error:
-            raise Corrupt("query.state", reason=str(error)) from error
+    def load(self, state: list[Any], into: Pane | None = None) -> Pane:
+        """A pane as it was at `dump`. Raises: ValueError, TypeError for anything else."""
+        pane = Pane() if into is None else into
+        pane.count, pane.first_ms, pane.last_ms, rows, plain = state
+        pane.rows = list(map(self._row, rows))
+        if plain is not None:
+            pane.summaries = [
+                need.kind.load(one) for need, one in zip(self._needs, plain, strict=True)
+            ]
         return pane
 
     def _row(self, plain: Any) -> Any:
