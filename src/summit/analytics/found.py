@@ -17,6 +17,7 @@ class Found(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         final: Whether the window is over; else it is as it stands.
         revision: 0, and one more each time an event within the allowed lateness changes it.
         partial: Told before its time: the group had to go, or the stream has ended.
+        replaces: Windows that were told and are no more: sessions that have grown or joined.
         approximate: By metric what is not exact, and by how much; empty = all is exact.
         watched: By metric what its anomaly detector and its trend say.
     """
@@ -29,5 +30,6 @@ class Found(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     final: bool = True
     revision: int = 0
     partial: bool = False
+    replaces: tuple[tuple[int, int], ...] = ()
     approximate: dict[str, Any] = {}
     watched: dict[str, Any] = {}

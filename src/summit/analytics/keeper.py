@@ -217,7 +217,7 @@ class Keeper(ABC, Generic[S]):
 
     def _tell(
         self, key: Key, start_ms: int, end_ms: int, pane: Pane, *, final: bool = True,
-        revision: int = 0, partial: bool = False,
+        revision: int = 0, partial: bool = False, replaces: tuple[tuple[int, int], ...] = (),
     ) -> Found:  # fmt: skip
         """The metrics of a window."""
         values, approximate = self.program.metrics(pane, end_ms - start_ms)
@@ -226,7 +226,8 @@ class Keeper(ABC, Generic[S]):
             self.counters.corrected += revision > 0
         return Found(
             key=key, start_ms=start_ms, end_ms=end_ms, count=pane.count, metrics=values,
-            final=final, revision=revision, partial=partial, approximate=approximate,
+            final=final, revision=revision, partial=partial, replaces=replaces,
+            approximate=approximate,
         )  # fmt: skip
 
 

@@ -49,6 +49,8 @@ class QueryRunner:
         self._reached = _BEFORE_ALL
         self._now: float = -NEVER
         self._slices: dict[int, Rows] = {}
+        self._is_single = False  # whether there is a row that must not wait for others
+        self._pending_end = NEVER  # of windows that hold rows which are not with their groups yet
         self._told: list[Found] = []
         self._values: Sequence[Any] = ()
         self._stamps: Sequence[int] = ()
@@ -116,14 +118,17 @@ class QueryRunner:
             self._now = front
             self._told += self.keeper.fire_all(front)
             rows = self._slices[at_ms] = defaultdict(list)
+            self._is_single = True
             return at_ms, at_ms, rows, self._timer()
+        if self._is_single:
+            self._flush()
         self._now = front
         start = aligned.slice_start(at_ms)
         known = self._slices.get(start)
         if known is None:
             known = self._slices[start] = defaultdict(list)
-        timer = min(self._timer(), aligned.next_end(at_ms) + self._delay_ms)
-        return start, start + aligned.slice_ms, known, timer
+        self._pending_end = min(self._pending_end, aligned.next_end(at_ms))
+        return start, start + aligned.slice_ms, known, self._timer()
 
     def fire(self, reached_ms: int) -> float:
         """See `Sink`."""
@@ -176,7 +181,7 @@ class QueryRunner:
         self.rejected.append(Rejected(self._topic, 0, self._first_offset + n, code, message))
 
     def _timer(self) -> float:
-        return self.keeper.next_ms + self._delay_ms
+        return min(self.keeper.next_ms, self._pending_end) + self._delay_ms
 
     def _flush(self) -> None:
         """Give groups the rows that were gathered for them."""
@@ -185,6 +190,8 @@ class QueryRunner:
             for key, mine in rows.items():
                 told += add(key, start, mine, self._now)
         self._slices.clear()
+        self._pending_end = NEVER
+        self._is_single = False
 
     def _take_told(self) -> list[Found]:
         told, self._told = self._told, []

@@ -16,13 +16,18 @@ from summit.keyed.keys import Key
 
 
 class _Session(Pane):
-    """Its events, and how often it was told; -1 = never."""
+    """Its events, how often it was told (-1 = never), and from when to when it was.
 
-    __slots__ = ("revision",)
+    `is_open` says whether it has more than was told.
+    """
+
+    __slots__ = ("is_open", "revision", "told")
 
     def __init__(self) -> None:
         super().__init__()
+        self.is_open = True
         self.revision = -1
+        self.told: list[tuple[int, int]] = []
 
 
 class Sessions:
@@ -66,9 +71,11 @@ class SessionWindows(Keeper[Sessions]):
                 self.program.merge(session, other)
                 session.last_ms = max(session.last_ms, other.last_ms)
                 session.revision = max(session.revision, other.revision)
+                session.told += other.told
         session.first_ms = min(session.first_ms, at_ms)
         session.last_ms = max(session.last_ms, at_ms)
         self.program.put(session, rows)
+        session.is_open = True
         others = [each for each in state.list if each not in joined]
         state.list = sorted([*others, session], key=_first_ms)
         self._note(key, len(rows))
@@ -99,7 +106,7 @@ class SessionWindows(Keeper[Sessions]):
     def _next_due(self, state: Sessions) -> float:
         return min(
             (
-                self._over_at(one.last_ms) if one.revision < 0 else self._gone_at(one.last_ms)
+                self._over_at(one.last_ms) if one.is_open else self._gone_at(one.last_ms)
                 for one in state.list
             ),
             default=NEVER,
@@ -115,7 +122,7 @@ class SessionWindows(Keeper[Sessions]):
         """See `Keeper`."""
         told = []
         for session in state.list:
-            if session.revision < 0 and self._over_at(session.last_ms) <= now_ms:
+            if session.is_open and self._over_at(session.last_ms) <= now_ms:
                 told.append(self._told(key, session))
         state.list = [one for one in state.list if self._gone_at(one.last_ms) > now_ms]
         state.due = self._next_due(state)
@@ -125,15 +132,18 @@ class SessionWindows(Keeper[Sessions]):
 
     def _told(self, key: Key, session: _Session, *, partial: bool = False) -> Found:
         session.revision += 1
-        end = session.last_ms + self.gap
+        session.is_open = False
+        mine = (session.first_ms, session.last_ms + self.gap)
+        replaces = tuple(bounds for bounds in session.told if bounds != mine)
+        session.told = [mine]
         return self._tell(
-            key, session.first_ms, end, session, revision=session.revision, partial=partial
+            key, *mine, session, revision=session.revision, partial=partial, replaces=replaces
         )
 
     def early(self, key: Key, now_ms: float) -> Found | None:
         """See `Keeper`: the latest session."""
         state = self.states.get(key)
-        if state is None or state.list[-1].revision >= 0:
+        if state is None or not state.list[-1].is_open:
             return None
         session = state.list[-1]
         pane = self.program.merged([session])
@@ -141,17 +151,18 @@ class SessionWindows(Keeper[Sessions]):
 
     def _rest(self, key: Key, state: Sessions) -> list[Found]:
         """See `Keeper`."""
-        return [self._told(key, one, partial=True) for one in state.list if one.revision < 0]
+        return [self._told(key, one, partial=True) for one in state.list if one.is_open]
 
     def _dump(self, state: Sessions) -> list[Any]:
-        return [[one.revision, self.program.dump(one)] for one in state.list]
+        return [[one.revision, one.is_open, one.told, self.program.dump(one)] for one in state.list]
 
     def _load(self, plain: list[Any]) -> Sessions:
         state = Sessions()
-        for revision, pane in plain:
+        for revision, is_open, told, pane in plain:
             session = _Session()
             self.program.load(pane, session)
-            session.revision = revision
+            session.revision, session.is_open = revision, is_open
+            session.told = [(first, end) for first, end in told]
             state.list.append(session)
         state.due = self._next_due(state)
         return state
