@@ -11,6 +11,7 @@ from summit.analytics.found import Found
 from summit.keyed.keys import Key, key_text
 from summit.analytics.pane import Pane
 from summit.analytics.program import Program, pack, unpack
+from summit.analytics.watching import Watch, is_watched
 from summit.base.errors import Corrupt
 
 NEVER: Final = float("inf")
@@ -74,12 +75,16 @@ class Keeper(ABC, Generic[S]):
         self.dirty: set[Key] = set()
         self.touched: set[Key] | None = None
         self.states: dict[Key, S] = {}
+        self.watches: dict[Key, Watch] = {}
+        self._is_watched = is_watched(self.plan)
+        if self._is_watched:
+            Watch(self.plan)  # which raises now, if numpy is missing
         self._times: list[float] = []
         self._due: dict[float, set[Key]] = {}
 
     def __len__(self) -> int:
         """Number of groups with state."""
-        return len(self.states)
+        return len(self.states.keys() | self.watches) if self.watches else len(self.states)
 
     def counts(self) -> dict[str, int]:
         """The counters by name, and how many groups there are."""
@@ -121,6 +126,9 @@ class Keeper(ABC, Generic[S]):
         found: list[Found] = []
         for key in sorted(keys, key=key_text):
             state = self.states.get(key)
+            watch = self.watches.get(key)
+            if watch is not None and watch.due == due:
+                self._look_at_watch(key, watch, due)
             if state is None or state.due != due:
                 continue
             self.dirty.add(key)
@@ -147,9 +155,10 @@ class Keeper(ABC, Generic[S]):
     def bound(self) -> list[Found]:
         """Keep to the limit on groups: those without news for longest are told and go."""
         told: list[Found] = []
-        while len(self.states) > self.plan.groups_max:
-            key = next(iter(self.states))
-            told += self._rest(key, self.states[key])
+        while len(self) > self.plan.groups_max:
+            key = next(iter(self.watches or self.states))
+            if key in self.states:
+                told += self._rest(key, self.states[key])
             self.forget(key)
             self.counters.evicted += 1
         return told
@@ -158,31 +167,47 @@ class Keeper(ABC, Generic[S]):
 
     def all_keys(self) -> list[Key]:
         """All groups with state."""
-        return list(self.states)
+        return [*self.states, *(key for key in self.watches if key not in self.states)]
 
     def forget(self, key: Key) -> None:
         """Drop a group, if it has state."""
-        if self.states.pop(key, None) is not None:
+        watch = self.watches.pop(key, None)
+        if self.states.pop(key, None) is not None or watch is not None:
             self.dirty.add(key)
 
     def dump(self, key: Key) -> bytes | None:
         """The state of a group as bytes of version `STATE_VERSION`; None = it has none."""
-        state = self.states.get(key)
-        return None if state is None else pack(self._dump(state))
+        state, watch = self.states.get(key), self.watches.get(key)
+        if state is None and watch is None:
+            return None
+        return pack([
+            None if state is None else self._dump(state),
+            None if watch is None else watch.dump(),
+        ])  # fmt: skip
 
     def load(self, key: Key, data: bytes, version: int) -> None:
         """Set the state of a group. Raises: Corrupt("query.state")."""
         if version != STATE_VERSION:
             known = f"version {STATE_VERSION} is known here"
             raise Corrupt("query.state", reason=f"it is of version {version}, and {known}")
+        watch: Watch | None = None
         try:
-            state = self._load(unpack(data))
+            windows, watched = unpack(data)
+            state = None if windows is None else self._load(windows)
+            if watched is not None and self._is_watched:
+                watch = Watch(self.plan)
+                watch.load(watched)
         except (TypeError, ValueError, KeyError, IndexError) as error:
             raise Corrupt("query.state", reason=str(error)) from error
         self.forget(key)
         self.dirty.discard(key)
-        self.states[key] = state
-        self._set(key, state)
+        if state is not None:
+            self.states[key] = state
+            self._set(key, state)
+        if watch is not None:
+            self.watches[key] = watch
+            watch.due = watch.last_ms + self.plan.idle_ms
+            self._at(watch.due, key)
 
     @abstractmethod
     def _dump(self, state: S) -> list[Any]: ...
@@ -199,9 +224,10 @@ class Keeper(ABC, Generic[S]):
 
     def _set(self, key: Key, state: S) -> None:
         """Look at the group when it is due."""
-        due = state.due
-        if due == NEVER:
-            return
+        if state.due != NEVER:
+            self._at(state.due, key)
+
+    def _at(self, due: float, key: Key) -> None:
         keys = self._due.get(due)
         if keys is None:
             keys = self._due[due] = set()
@@ -221,14 +247,37 @@ class Keeper(ABC, Generic[S]):
     ) -> Found:  # fmt: skip
         """The metrics of a window."""
         values, approximate = self.program.metrics(pane, end_ms - start_ms)
+        watched: dict[str, Any] = {}
         if final:
             self.counters.told += 1
             self.counters.corrected += revision > 0
+            if self._is_watched and not revision and not partial:
+                watched = self._watch(key, end_ms, values)
         return Found(
             key=key, start_ms=start_ms, end_ms=end_ms, count=pane.count, metrics=values,
             final=final, revision=revision, partial=partial, replaces=replaces,
-            approximate=approximate,
+            approximate=approximate, watched=watched,
         )  # fmt: skip
+
+    def _watch(self, key: Key, end_ms: int, values: dict[str, Any]) -> dict[str, Any]:
+        watch = self.watches.pop(key, None)
+        if watch is None:
+            watch = Watch(self.plan)
+            watch.due = end_ms + self.plan.idle_ms
+            self._at(watch.due, key)
+        self.watches[key] = watch  # the last one now
+        self.dirty.add(key)
+        return watch.see(self.plan, end_ms, values)
+
+    def _look_at_watch(self, key: Key, watch: Watch, now_ms: float) -> None:
+        """Forget what was learned of a group that has been silent for too long."""
+        watch.due = watch.last_ms + self.plan.idle_ms
+        if watch.due > now_ms:
+            self._at(watch.due, key)
+            return
+        del self.watches[key]
+        self.dirty.add(key)
+        self.counters.expired += 1
 
 
 def plain_panes(program: Program, panes: dict[int, Pane]) -> list[tuple[int, Any]]:

@@ -58,6 +58,11 @@ class QueryRunner:
         aligned = self.keeper if isinstance(self.keeper, AlignedWindows) else None
         self._aligned = aligned
 
+    @property
+    def offset(self) -> int:
+        """The number of the next event, from 0."""
+        return self._first_offset
+
     def take(self, values: Sequence[bytes], stamps: Sequence[int]) -> list[Found]:
         """Take events.
 
