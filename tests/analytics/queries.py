@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ def run(
     """Takes the rows in batches that end at `cuts`."""
     told: list[Found] = []
     places = [0, *sorted(cuts), len(rows)]
-    for start, stop in zip(places, places[1:], strict=False):
+    for start, stop in pairwise(places):
         batch = [event_of(row) for row in rows[start:stop]]
         told += runner.take(batch, [FAR_MS] * len(batch))
     return [*told, *runner.finish()] if end else told

@@ -31,9 +31,9 @@ def test_any_order_and_split_gives_the_exact_numbers(seed: int) -> None:
     values = draw(rng, rng.choice([1, 2, 7, 100, 700]))
     exact = sum(map(Fraction, values))
     rounded = float(exact) if float in map(type, values) else int(exact)
-    exact_variance = sum(Fraction(v) ** 2 for v in values) / len(values) - (
-        exact / len(values)
-    ) ** 2
+    exact_variance = (
+        sum(Fraction(v) ** 2 for v in values) / len(values) - (exact / len(values)) ** 2
+    )
     for _ in range(3):
         rng.shuffle(values)
         parts = []

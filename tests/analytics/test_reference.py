@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.analytics import reference
+from tests.analytics.queries import Row, moved, plan_of, run
 
 from summit.analytics.found import Found
 from summit.analytics.runner import QueryRunner
 from summit.documents.query_plan import QueryPlan
-from tests.analytics import reference
-from tests.analytics.queries import Row, moved, plan_of, run
 
 FUNCTIONS = (
     "sum", "avg", "min", "max", "stddev", "variance", "percentile", "median", "distinct", "first",
@@ -109,8 +109,10 @@ def case_of(rng: random.Random) -> Case:
         offset = rng.choice([0, 2]) % slide
         window = {"type": kind, "size": size, "slide": slide, "offset": offset}
         plan = plan_of(window, *ALL, allowedLateness=lateness)
-        return plan, delay, lambda rows: reference.aligned(
-            rows, size, slide, offset, delay, lateness
+        return (
+            plan,
+            delay,
+            lambda rows: reference.aligned(rows, size, slide, offset, delay, lateness),
         )
     if kind == "sliding":
         size = rng.choice([1, 5, 20, 100])

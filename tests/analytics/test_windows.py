@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.analytics.queries import COUNT, SUM, briefly, event_of, plan_of, run
 
 from summit.analytics.runner import QueryRunner
-from tests.analytics.queries import COUNT, SUM, briefly, event_of, plan_of, run
 
 TUMBLING = {"type": "tumbling", "size": 10}
 HOPPING = {"type": "hopping", "size": 10, "slide": 5}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+
 def test_login_metrics_by_country() -> None:
     from summit.real_time_analytics import (
         AnalyticsQuery,

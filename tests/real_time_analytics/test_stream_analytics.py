@@ -129,7 +129,7 @@ def test_an_anomaly_of_a_metric_is_told_with_what_was_expected() -> None:
     assert (anomaly.query_id, anomaly.metric, anomaly.value) == ("q", "sum", 900)
     assert anomaly.severity == "critical"
     assert anomaly.expected == pytest.approx(101, abs=1)
-    assert anomaly.keys.device_type == "phone"
+    assert anomaly.group.device_type == "phone"
     last = analytics.get_results("q")[-1].groups[0].watched["sum"]
     assert last["trend"]["direction"] == "stable"
     assert last["anomaly"]["state"] == "ready"

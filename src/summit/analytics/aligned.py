@@ -12,10 +12,10 @@ from typing import Any
 
 from summit.analytics.found import Found
 from summit.analytics.keeper import NEVER, Keeper, plain_panes
-from summit.keyed.keys import Key
 from summit.analytics.pane import Pane
 from summit.analytics.program import Program
 from summit.analytics.rolling import Rolling
+from summit.keyed.keys import Key
 
 _BEFORE_ALL = -(1 << 62)
 
@@ -219,7 +219,6 @@ class AlignedWindows(Keeper[Slices]):
         for start, pane in panes:
             state.panes[start] = self.program.load(pane)
         state.starts = sorted(state.panes)
-        state.revisions = None if revisions is None else {end: times for end, times in revisions}
+        state.revisions = None if revisions is None else dict(revisions)
         state.due = self._next_due(state)
         return state
-

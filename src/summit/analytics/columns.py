@@ -30,10 +30,9 @@ class Column:
     def numbers(self) -> Sequence[int | float]:
         """The numbers; booleans, texts and what is beyond 1e150 are none."""
         values = self.values
-        if self.kinds <= _NUMBERS and values:
-            if -NUMBER_MAX <= min(values) and max(values) <= NUMBER_MAX:
-                return values
-        return [v for v in values if type(v) in _NUMBERS and -NUMBER_MAX <= v <= NUMBER_MAX]
+        if self.kinds <= _NUMBERS and values and _in_range(min(values)) and _in_range(max(values)):
+            return values
+        return [v for v in values if type(v) in _NUMBERS and _in_range(v)]
 
     @cached_property
     def wholes(self) -> Sequence[int]:
@@ -57,3 +56,7 @@ class Column:
         if type(None) not in self.kinds:
             return self.values
         return [value for value in self.values if value is not None]
+
+
+def _in_range(number: float) -> bool:
+    return -NUMBER_MAX <= number <= NUMBER_MAX

@@ -57,8 +57,7 @@ class Distinct:
             hashed = token_hash(token)
             rank = _REST + 1 - (hashed & _REST_MASK).bit_length()
             place = hashed >> _REST
-            if rank > registers[place]:
-                registers[place] = rank
+            registers[place] = max(registers[place], rank)
 
     def merge(self, other: Distinct) -> None:
         """Take all that another has taken."""

@@ -8,11 +8,11 @@ from heapq import heappop, heappush
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from summit.analytics.found import Found
-from summit.keyed.keys import Key, key_text
 from summit.analytics.pane import Pane
 from summit.analytics.program import Program, pack, unpack
 from summit.analytics.watching import Watch, is_watched
 from summit.base.errors import Corrupt
+from summit.keyed.keys import Key, key_text
 
 NEVER: Final = float("inf")
 STATE_VERSION: Final = 1

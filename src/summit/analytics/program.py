@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -68,13 +67,14 @@ class Program:
                 continue
             family = _family(metric)
             is_exact = (metric.path, family) in exact
-            new: Callable[[], Any] = {
-                Numbers: partial(Numbers, squares=metric.path in squared),
-                Quantiles: partial(Quantiles, exact=is_exact),
-                Distinct: partial(Distinct, exact=is_exact),
-                Frequent: partial(Frequent, exact=is_exact),
-                Ordered: partial(Ordered, kept.get(metric.path, 1)),
-            }[family]
+            new: Callable[[], Any]
+            if family is Numbers:
+                new = partial(Numbers, squares=metric.path in squared)
+            elif family is Ordered:
+                new = partial(Ordered, kept.get(metric.path, 1))
+            else:
+                made: Any = family
+                new = partial(made, exact=is_exact)
             self._reads.append((metric, self._need(metric.path, family, new)))
         self.rows_max = max(_CELLS_MAX // max(len(self.columns), 1), _ROWS_MIN)
 

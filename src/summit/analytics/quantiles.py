@@ -154,8 +154,8 @@ class Buckets:
         """Count numbers."""
         if not numbers:
             return
-        self.smallest = min(self.smallest, min(numbers))
-        self.largest = max(self.largest, max(numbers))
+        low, high = min(numbers), max(numbers)
+        self.smallest, self.largest = min(self.smallest, low), max(self.largest, high)
         if self.smallest > 0:
             self.above.update(self._places(numbers))
         else:

@@ -1,4 +1,4 @@
-"""What a moving window holds, from what it held before: slices come in at one end and go at the other.
+"""What a moving window holds, from what it held before: slices come at one end, go at the other.
 
 The cost of a step is that of the slices that come and go, however many stay: exact sums and counts
 are subtracted, extremes and sketches of distinct values wait on two stacks. The answers are those

@@ -34,9 +34,7 @@ from summit.events.expressions.ir import Compare, Node, walk
 from summit.events.expressions.unparse import unparse
 
 ANY_TYPE: Final = "*"
-_TOPIC_CHARS: Final = frozenset(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-)
+_TOPIC_CHARS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 QUERY_FIELDS: Final = (
     *HEAD_FIELDS, "topics", "eventTypes", "filters", "where", "groupBy", "window",
     "allowedLateness", "metrics", "topic", "limits",
@@ -96,7 +94,7 @@ def validate_query(values: Mapping[str, Any], *, source: str = "") -> QueryDocum
 
 
 def _meaning_hash(plan: QueryPlan) -> str:
-    """Over what decides the numbers. What has its default is left out, so new fields change none."""
+    """Over what decides the numbers. Defaults are left out, so that new fields change none."""
     meaning = _given(plan, _NOT_MEANT)
     if plan.predicate is not None:
         orders = [node.compare_as for node in walk(plan.predicate) if isinstance(node, Compare)]

@@ -60,7 +60,7 @@ class StreamAnalytics(Emitter):
 
     Events told: `analytics:result` with an `AnalyticsResult` for each window that is over
     (`final`), and for windows as they stand: at the first event at once, then at most once a
-    second for each query. `anomaly:detected` {query_id, metric, keys, window, value, expected,
+    second for each query. `anomaly:detected` {query_id, metric, group, window, value, expected,
     deviation, severity} where a metric's `anomaly` flags a final value. `event:rejected` {code,
     message, event}; `error`.
     """
@@ -132,7 +132,7 @@ class StreamAnalytics(Emitter):
             self._tell_early(held, now_ms)
 
     async def advance_time(self, timestamp: int) -> None:
-        """Let event time come to `timestamp`, as if an event of then had come: what is over is told.
+        """Let event time come to `timestamp`, as if an event of then had come; tells what is over.
 
         Args:
             timestamp: Milliseconds since 1970 UTC.
@@ -213,7 +213,7 @@ class StreamAnalytics(Emitter):
                 self.emit(
                     "anomaly:detected",
                     Payload(
-                        query_id=result["query_id"], metric=metric, keys=group["keys"],
+                        query_id=result["query_id"], metric=metric, group=group["keys"],
                         window=result["window"], value=group["metrics"][metric],
                         expected=anomaly["expected"], deviation=anomaly["deviation"],
                         severity=anomaly["severity"],
