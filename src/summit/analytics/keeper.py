@@ -155,12 +155,14 @@ class Keeper(ABC, Generic[S]):
     def bound(self) -> list[Found]:
         """Keep to the limit on groups: those without news for longest are told and go."""
         told: list[Found] = []
-        while len(self) > self.plan.groups_max:
-            key = next(iter(self.watches or self.states))
-            if key in self.states:
-                told += self._rest(key, self.states[key])
+        while len(self.states) > self.plan.groups_max:
+            key = next(iter(self.states))
+            told += self._rest(key, self.states[key])
             self.forget(key)
             self.counters.evicted += 1
+        while len(self.watches) > self.plan.groups_max:
+            self.dirty.add(key := next(iter(self.watches)))
+            del self.watches[key]
         return told
 
     # ---- state ----

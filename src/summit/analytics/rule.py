@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from summit.analytics.found import Found
-from summit.analytics.keeper import STATE_VERSION
+from summit.analytics.keeper import NEVER, STATE_VERSION
 from summit.analytics.program import Program
 from summit.analytics.reading import key_of, query_fields
 from summit.analytics.windows import new_keeper
@@ -15,6 +15,7 @@ from summit.events.expressions.ir import Literal, Node, Path
 from summit.events.layouts import TypedLayout
 from summit.keyed.captured import Captured, Origins
 from summit.keyed.keys import Key
+from summit.keyed.outputs import Late
 
 _TRUE: Final = Literal(True)
 
@@ -64,9 +65,17 @@ class QueryLane:
     def __init__(self, rule: QueryRule, layout: TypedLayout) -> None:
         self.rule = rule
         self.keeper = new_keeper(rule.program)
-        self.dirty = self.keeper.dirty
         self._row = rule.program.row_of(layout)
-        self._bounded: list[Found] = []
+        self._fired_ms: float = -NEVER
+
+    @property
+    def dirty(self) -> set[Key]:
+        """See `Lane`."""
+        return self.keeper.dirty
+
+    @dirty.setter
+    def dirty(self, keys: set[Key]) -> None:
+        self.keeper.dirty = keys
 
     @property
     def live_runs(self) -> int:
@@ -91,19 +100,24 @@ class QueryLane:
 
     def advance(
         self, key: Key, held: Any, event: Captured, mask: int, frontier_ms: float
-    ) -> list[Told]:
-        """See `Lane`."""
+    ) -> Sequence[Told | Late]:
+        """See `Lane`; an event that came after all its windows is told as late."""
         del held, mask
-        at = event.own_ms
-        place = (at, event.origin.topic, event.origin.partition, event.offset)
-        told = self.keeper.add(key, at, [self._row(event.fields, place)], frontier_ms)
-        return self._told(told)
+        at, origin, keeper = event.own_ms, event.origin, self.keeper
+        place = (at, origin.topic, origin.partition, event.offset)
+        # Where frames are caught up, what is due by the frontier may not have been fired yet.
+        now_ms = max(min(frontier_ms, keeper.next_ms - 1), self._fired_ms)
+        late = keeper.counters.late
+        told = keeper.add(key, at, [self._row(event.fields, place)], now_ms)
+        if keeper.counters.late != late:
+            return [Late(origin.topic, origin.partition, event.offset, at, int(now_ms))]
+        if len(keeper.states) > self.rule.plan.groups_max:
+            told += keeper.bound()
+        return self._told(told) if told else ()
 
     def fire(self, now_ms: float) -> list[Told] | None:
         """See `Lane`."""
-        if self._bounded:
-            told, self._bounded = self._bounded, []
-            return self._told(told)
+        self._fired_ms = max(self._fired_ms, min(now_ms, self.keeper.next_ms))
         fired = self.keeper.fire(now_ms)
         return None if fired is None else self._told(fired)
 
@@ -111,8 +125,7 @@ class QueryLane:
         """Nothing is kept that is over."""
 
     def bound(self) -> None:
-        """See `Lane`; what groups that have to go still told comes with the next timer."""
-        self._bounded += self.keeper.bound()
+        """Nothing: the limit is kept at each event, so that what goes is told with it."""
 
     def forget_over(self, now_ms: float) -> None:
         """See `Lane`."""
@@ -142,7 +155,8 @@ class QueryLane:
 
     def counts(self) -> dict[str, int]:
         """See `Lane`."""
-        return self.keeper.counts()
+        counts = self.keeper.counts()
+        return {**counts, "matches": counts["told"]}
 
     def _told(self, found: list[Found]) -> list[Told]:
         plan = self.rule.plan

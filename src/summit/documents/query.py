@@ -41,7 +41,7 @@ QUERY_FIELDS: Final = (
 )  # fmt: skip
 # What changes how a query is told, not what its windows hold.
 _NOT_MEANT: Final = frozenset(
-    ("id", "name", "topic", "groups_max", "events_max", "idle_ms", "state_id")
+    ("id", "name", "topic", "groups_max", "events_max", "idle_ms", "state_id", "enabled")
 )
 
 
@@ -87,7 +87,7 @@ def validate_query(values: Mapping[str, Any], *, source: str = "") -> QueryDocum
     assert window is not None
     plan = QueryPlan(
         head.id, head.name or head.id, window, metrics, group_by, types, predicate, topics,
-        lateness, topic, *limits,
+        lateness, topic, *limits, enabled=head.enabled,
     )  # fmt: skip
     plan = replace(plan, state_id=f"query:{plan.id}/{_meaning_hash(plan)}")
     return QueryDocument(values, head.id, head.enabled, plan)

@@ -121,3 +121,4 @@ class QueryPlan:
     events_max: int = EVENTS_DEFAULT
     idle_ms: int = IDLE_DEFAULT_MS
     state_id: str = ""
+    enabled: bool = True
