@@ -105,8 +105,13 @@ class QueryLane:
         del held, mask
         at, origin, keeper = event.own_ms, event.origin, self.keeper
         place = (at, origin.topic, origin.partition, event.offset)
-        # Where frames are caught up, what is due by the frontier may not have been fired yet.
-        now_ms = max(min(frontier_ms, keeper.next_ms - 1), self._fired_ms)
+        # Where frames are caught up, what is due by the frontier may not have been fired yet, and
+        # a key may be behind others: time was never further than when its event was taken.
+        fired_ms = max(min(frontier_ms, keeper.next_ms - 1), self._fired_ms)
+        now_ms = min(fired_ms, event.time_ms)
+        state = keeper.states.get(key)
+        if state is not None and state.due <= now_ms:
+            now_ms = state.due - 1
         late = keeper.counters.late
         told = keeper.add(key, at, [self._row(event.fields, place)], now_ms)
         if keeper.counters.late != late:
