@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from summit.base.errors import Invalid
-from summit.documents.enrichment import validate_enrichment
+from summit.documents.enrichment import EnrichmentPlan, validate_enrichment
+from summit.documents.enrichment_sources import TablePlan
 from summit.enrich.enriching import Enriched, Enricher
 from summit.enrich.tables import MISS, compile_table, find_rows
 
@@ -39,7 +40,7 @@ from summit.enrich.tables import MISS, compile_table, find_rows
     ],
 )  # fmt: skip
 def test_the_longest_match_wins(match: Any, keys: list[str], key: Any, expected: Any) -> None:
-    found = compile_table({name: {"row": name} for name in keys}, match)(key)
+    found = compile_table([(name, {"row": name}) for name in keys], match)(key)
     assert found is MISS if expected is None else found == {"row": expected}
 
 
@@ -52,7 +53,7 @@ def test_networks_against_a_search(rows: list[tuple[int, int]], number: int) -> 
     address = ipaddress.ip_address(number)
     inside = [network for network in networks if address in network]
     best = max(inside, key=lambda network: network.prefixlen, default=None)
-    found = compile_table({str(each): str(each) for each in networks}, "cidr")(str(address))
+    found = compile_table([(str(each), str(each)) for each in networks], "cidr")(str(address))
     assert found is MISS if best is None else found == str(best)
 
 
@@ -65,7 +66,7 @@ def test_networks_against_a_search(rows: list[tuple[int, int]], number: int) -> 
 )  # fmt: skip
 def test_a_table_that_is_wrong(match: Any, table: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
-        compile_table(table, match)
+        compile_table(table.items(), match)
 
 
 def lookup(rule_id: str = "assets", **config: Any) -> dict[str, Any]:
@@ -73,9 +74,14 @@ def lookup(rule_id: str = "assets", **config: Any) -> dict[str, Any]:
     return {"id": rule_id, "eventType": "*", "enrichmentType": "lookup", "config": given_config}
 
 
+def table_of(plan: EnrichmentPlan) -> Any:
+    assert isinstance(plan.source, TablePlan)
+    return plan.source.table
+
+
 def enrich(value: dict[str, Any], *rules: dict[str, Any]) -> Enriched:
     plans = [validate_enrichment(rule).plan for rule in rules]
-    tables = {plan.id: compile_table(plan.table or {}, plan.match) for plan in plans}
+    tables = {plan.id: compile_table(table_of(plan).items(), "exact") for plan in plans}
     find = lambda ask: find_rows(tables[ask.rule], ask.keys)  # noqa: E731
     return Enricher(plans).apply([value], find)[0]
 
@@ -136,7 +142,7 @@ def test_no_place_for_what_was_found_is_an_error_and_others_go_on() -> None:
     [
         ({"enrichmentType": None}, "/enrichmentType"),
         ({"enrichmentType": "sql"}, "/enrichmentType"),
-        ({"enrichmentType": "geo"}, "/enrichmentType"),
+        ({"enrichmentType": "geos"}, "/enrichmentType"),
         ({"config": {"table": {}}}, "/config/keyField"),
         ({"config": {"keyField": "a"}}, "/config/table"),
         ({"config": {"keyField": "a", "table": {}, "file": "a.csv"}}, "/config/file"),
@@ -144,7 +150,20 @@ def test_no_place_for_what_was_found_is_an_error_and_others_go_on() -> None:
         ({"config": {"keyField": "a", "table": []}}, "/config/table"),
         ({"config": {"keyField": "a", "table": {}, "keyColumn": "a"}}, "/config/keyColumn"),
         ({"config": {"keyField": "a", "table": {}, "match": "glob"}}, "/config/match"),
-        ({"config": {"keyField": "a", "table": {}, "sqlite": "a.db"}}, "/config/sqlite"),
+        (
+            {
+                "config": {
+                    "keyField": "a",
+                    "file": "a.csv",
+                    "sqlite": "a.db",
+                    "sqlTable": "t",
+                    "keyColumn": "k",
+                }
+            },
+            "/config/sqlite",
+        ),
+        ({"config": {"keyField": "a", "sqlite": "a.db", "keyColumn": "k"}}, "/config/sqlTable"),
+        ({"config": {"keyField": "a", "table": {}, "sqlTable": "t"}}, "/config/sqlTable"),
         ({"config": {"keyField": "a", "table": {}, "outputField": "_meta"}}, "/config/outputField"),
         ({"id": "_meta"}, "/config/outputField"),
     ],

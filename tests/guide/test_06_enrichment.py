@@ -45,7 +45,6 @@ def api_url() -> Iterator[str]:
     thread.join(5)
 
 
-@pytest.mark.xfail(strict=True, reason="EventEnricher asks no APIs yet")
 def test_an_api_is_asked_with_its_key(api_url: str) -> None:
     async def go() -> None:
         from summit.event_processing import EnrichmentRule, EventEnricher

@@ -74,7 +74,14 @@ KEYS_UNPACKED_MAX: Final = 20_000  # keys of one rule kept as objects; the other
 CORRELATION_EVENTS_DEFAULT: Final = 10_000  # events of a group whose rule names no maxEvents
 CORRELATION_EVENTS_MAX: Final = 100_000  # the most that maxEvents may be; they are kept in memory
 
-LOOKUP_ROWS_MAX: Final = 1_000_000  # rows of one lookup table, all in memory
+ENRICHMENT_CACHE_MAX: Final = 1_000_000  # answers remembered for one enrichment; 10,000 by default
+ENRICHMENT_CONCURRENCY_MAX: Final = 256  # requests to one API at a time
+ENRICHMENT_RETRIES_MAX: Final = 5  # for one look-up
+ENRICHMENT_TIMEOUT_MS_MAX: Final = 10_000  # ms of one request; a batch of events waits for it
+ENRICHMENT_BATCH_MS: Final = 10_000  # ms that a batch waits for all its look-ups together
+ENRICHMENT_ANSWER_BYTES_MAX: Final = 1 << 20  # bytes of one answer of an API
+ENRICHMENT_RECORDED_MAX: Final = 100_000  # look-ups remembered as recorded; others are told again
+LOOKUP_ROWS_MAX: Final = 2_000_000  # rows of one lookup table, all in memory
 TRANSFORM_OPERATIONS_MAX: Final = 200  # operations of one transformation; each costs every event
 DOCUMENT_BYTES_MAX: Final = 4 << 20  # bytes of one text of documents; a thousand rules take about 1
 DOCUMENT_NODES_MAX: Final = 200_000  # values in one text, aliases unfolded; stops alias bombs

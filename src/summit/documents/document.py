@@ -46,7 +46,7 @@ def validate_document(document: Parsed | Mapping[str, Any], *, source: str = "")
         source: Where plain values come from, for the error's text.
 
     Raises: Invalid("kind.unknown", "kind.not_available", "document.invalid",
-        "pattern.not_available", "stream.not_available", "enrichment.not_available",
+        "pattern.not_available", "stream.not_available",
         "transformation.not_available") with all `problems`.
     """
     values: Mapping[str, Any]

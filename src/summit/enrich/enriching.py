@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from summit.base.errors import Invalid
-from summit.documents.enrichment import LookupPlan
+from summit.documents.enrichment import EnrichmentPlan
 from summit.enrich.dispatch import Dispatch
 from summit.enrich.effects import Fate, worse
 from summit.enrich.places import Value, put
@@ -27,12 +27,14 @@ class Found(NamedTuple):
 
     Attributes:
         row: Any JSON; only of `found`.
-        reason: Why there is no answer; only of `error`. It must hold no secret.
+        reason: Why there is no answer, or nothing there. It must hold no secret.
+        at_ms: When the answer was had, milliseconds since 1970 UTC, where it may change.
     """
 
     status: Literal["found", "miss", "error"]
     row: Any = None
     reason: str = ""
+    at_ms: int | None = None
 
 
 MISSED: Final = Found("miss")
@@ -44,7 +46,7 @@ class Ask(NamedTuple):
     Attributes:
         rule: Its id.
         numbers: Which events of the batch ask.
-        keys: The key of each, which are not distinct.
+        keys: The key of each, which are not distinct; for a rule without a key field the event.
     """
 
     rule: str
@@ -77,8 +79,8 @@ class Enriched:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    plan: LookupPlan
-    key: Accessor
+    plan: EnrichmentPlan
+    key: Accessor | None
 
 
 class Enricher:
@@ -92,8 +94,11 @@ class Enricher:
         plans: Enrichments, in order.
     """
 
-    def __init__(self, plans: Iterable[LookupPlan]) -> None:
-        rules = [_Rule(plan, compile_path(plan.key_field)) for plan in plans]
+    def __init__(self, plans: Iterable[EnrichmentPlan]) -> None:
+        rules = [
+            _Rule(plan, None if plan.key_field is None else compile_path(plan.key_field))
+            for plan in plans
+        ]
         # Those for every type come last: rule by rule is the same as event by event.
         self._rules = sorted(rules, key=lambda rule: not rule.plan.event_types)
         self._dispatch = Dispatch((rule.plan.event_types, rule) for rule in rules)
@@ -136,9 +141,10 @@ def _ask(
     asked: list[int] = []
     keys: list[Any] = []
     for number in numbers:
-        key = rule.key(events[number].value)
+        value = events[number].value
+        key = value if rule.key is None else rule.key(value)
         if key is None:
-            _note(rule.plan, events[number], "noKey")
+            _note(rule.plan, events[number], "noKey", MISSED)
         else:
             asked.append(number)
             keys.append(key)
@@ -149,23 +155,25 @@ def _ask(
         _take(rule.plan, events[number], answer)
 
 
-def _take(plan: LookupPlan, event: Enriched, answer: Found) -> None:
-    reason = answer.reason
+def _take(plan: EnrichmentPlan, event: Enriched, answer: Found) -> None:
+    if answer.status == "error":
+        _fail(plan, event, answer.reason)
+        return
     if answer.status == "found":
-        reason = put(event.value, plan.target, msgspec.to_builtins(answer.row)) or ""
-        if reason:
-            reason = f"what was found has no place in the event: {reason}"
-    if answer.status == "error" or reason:
-        _fail(plan, event, reason)
-    else:
-        _note(plan, event, answer.status)
+        fault = put(event.value, plan.target, msgspec.to_builtins(answer.row))
+        if fault is not None:
+            _fail(plan, event, f"what was found has no place in the event: {fault}")
+            return
+    _note(plan, event, answer.status, answer)
 
 
-def _note(plan: LookupPlan, event: Enriched, status: Status, reason: str | None = None) -> None:
+def _note(plan: EnrichmentPlan, event: Enriched, status: Status, answer: Found) -> None:
     """Say in the event where a datum came from, or why there is none."""
-    note = {"type": "lookup", "status": status}
-    if reason is not None:
-        note["reason"] = reason
+    note: dict[str, Any] = {"type": plan.source.type, "status": status}
+    if answer.reason:
+        note["reason"] = answer.reason
+    if answer.at_ms is not None:
+        note["at"] = answer.at_ms
     fault = put(event.value, ("enrichedData", "_meta", "enrichments", plan.id), note)
     if fault is None:
         event.statuses[plan.id] = status
@@ -173,11 +181,11 @@ def _note(plan: LookupPlan, event: Enriched, status: Status, reason: str | None 
         _fail(plan, event, f"what was found has no place in the event: {fault}")
 
 
-def _fail(plan: LookupPlan, event: Enriched, reason: str) -> None:
+def _fail(plan: EnrichmentPlan, event: Enriched, reason: str) -> None:
     event.statuses[plan.id] = "error"
     event.errors[plan.id] = Invalid("enrichment.failed", rule=plan.id, reason=reason)
     before, event.fate = event.fate, worse(event.fate, plan.on_error)
     if event.fate != before:
         event.culprit = plan.id
     if plan.on_error == "tag":
-        _note(plan, event, "error", reason)
+        _note(plan, event, "error", Found("error", reason=reason))

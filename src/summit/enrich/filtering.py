@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from summit.documents.filter import FilterPlan
-from summit.events.event import Event
+from summit.events.event import Readable
 from summit.events.expressions import compile_predicate
 from summit.events.layouts import EventLayout
 
@@ -42,11 +42,11 @@ class Filter:
         only = self._include[0][1] if len(self._include) == 1 else Verdict(False)
         self._none_included = only
 
-    def apply(self, events: Sequence[Event]) -> list[Verdict]:
+    def apply(self, events: Sequence[Readable]) -> list[Verdict]:
         """The verdict on each event of a batch."""
         return [self._decide(event) for event in events]
 
-    def _decide(self, event: Event) -> Verdict:
+    def _decide(self, event: Readable) -> Verdict:
         for holds, verdict in self._exclude:
             if holds(event):
                 return verdict

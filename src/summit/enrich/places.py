@@ -56,8 +56,10 @@ def compile_find_everywhere(path: Path) -> Find:
     def find(value: Value) -> list[Place]:
         found: list[Place] = []
         for heads, way in ways:
-            if way[0] == "*" or any(head in value for head in heads):
-                _collect(value, way, 0, found, deep=True)
+            for head in heads:
+                if head in value or head == "*":
+                    _collect(value, way, 0, found, deep=True)
+                    break
         if len(found) < 2:
             return found
         unique = {(id(place.holder), place.key): place for place in found}
@@ -76,7 +78,13 @@ def put(value: Value, path: Path, new: Any) -> str | None:
     Returns: Why it cannot be, without anything changed; else None.
     """
     holder: Any = value
-    for number, part in enumerate(path[:-1]):
+    last = len(path) - 1
+    for number, part in enumerate(path):
+        if number == last:
+            break
+        if type(holder) is dict and type(inner := holder.get(part)) is dict:
+            holder = inner
+            continue
         index = _key(holder, part)
         if index is None or (type(holder) is list and index == len(holder)):
             return f"'{'.'.join(path[:number])}' has no place for '{part}'"

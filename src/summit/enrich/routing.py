@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from summit.documents.route import RoutePlan
-from summit.events.event import Event
+from summit.events.event import Readable
 from summit.events.expressions import compile_predicate
 from summit.events.layouts import EventLayout
 
@@ -29,11 +29,11 @@ class Router:
         ]
         self._default = _routed([plan for plan in plans if plan.predicate is None])
 
-    def apply(self, events: Sequence[Event]) -> list[Routed]:
+    def apply(self, events: Sequence[Readable]) -> list[Routed]:
         """Where each event of a batch goes; no topics = nowhere."""
         return [self._route(event) for event in events]
 
-    def _route(self, event: Event) -> Routed:
+    def _route(self, event: Readable) -> Routed:
         taken: list[RoutePlan] = []
         for plan, holds in self._routes:
             if holds(event):

@@ -62,7 +62,7 @@ class TransformationRule(_Rule, frozen=True, kw_only=True):
     Attributes:
         event_type: A type, a list of types, or `*` for every one.
         transformations: `{field, operation, config}` in order.
-        on_error: `pass` (default), `tag` or `drop`.
+        on_error: `pass` (default), `tag`, `drop` or `deadLetter`.
     """
 
     event_type: str | list[str] | None = None
@@ -81,12 +81,20 @@ class EnrichmentRule(_Rule, frozen=True, kw_only=True):
 
     Attributes:
         event_type: A type, a list of types, or `*` for every one.
-        enrichment_type: `lookup`.
+        enrichment_type: `lookup`, `api`, `geo` or `custom`.
+        on_error: `pass` (default), `tag`, `drop` or `deadLetter`.
+        handler: Of `custom`: a function that gives the row for an event, or None; may be async.
     """
 
     event_type: str | list[str] | None = None
     enrichment_type: str | None = None
     config: dict[str, Any] | None = None
+    on_error: str | None = None
+    handler: Callable[[Any], Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document; a function is no part of it."""
+        return super(EnrichmentRule, msgspec.structs.replace(self, handler=None)).to_dict()
 
     def __post_init__(self) -> None:
         if self.config is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -39,6 +39,17 @@ class Transport(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     timestamp: int = 0
     headers: dict[str, str] = {}
+
+
+class Readable(Protocol):
+    """What predicates of `EventLayout` read of an event; an `Event` has it."""
+
+    @property
+    def value(self) -> dict[str, Any]: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def transport(self) -> Transport: ...
 
 
 class Event(msgspec.Struct, kw_only=True):

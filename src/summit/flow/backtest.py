@@ -20,6 +20,7 @@ from summit.client.merged_reading import read_merged
 from summit.documents.plan import PatternPlan
 from summit.flow.comparing import Comparison, Difference, Side
 from summit.flow.over_time import CountsOverTime
+from summit.flow.past_stage import stage_of_the_past
 from summit.flow.rerun import Rerun
 from summit.flow.rules import acting_ones, rules_of
 from summit.flow.spans import Range, find_spans
@@ -140,6 +141,7 @@ class Backtest:
             for version in self._versions:
                 rerun = version.rerun
                 rerun.topic_ids = topic_ids
+                rerun.stage = await stage_of_the_past(reader, rules.stage.enrichments)
                 plan = dataclasses.replace(version.plan, enabled=True)
                 if settings.range.topics:
                     plan = dataclasses.replace(plan, topics=())

@@ -15,7 +15,7 @@ from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.merged_reading import read_merged
 from summit.documents.plan import PatternPlan
-from summit.flow.prestage import Prestage
+from summit.flow.past_stage import stage_of_the_past
 from summit.flow.rules import acting_ones, rules_of
 from summit.flow.spans import Range, find_spans
 from summit.flow.trying import Tried
@@ -80,17 +80,17 @@ async def explain_range(
     definitions = Definitions(servers)
     await definitions.start()
     await definitions.stop()
-    stage = Prestage()
-    stage.go_by(rules_of(acting_ones(definitions.log)).stage)
+    plans = rules_of(acting_ones(definitions.log)).stage
     config = {"clientId": "summit-explain", "bootstrapServers": list(servers)}
     count = 0
     async with Admin(config) as admin, LogReader(config, committed=True) as reader:
+        stage = await stage_of_the_past(reader, plans.enrichments)
+        stage.go_by(plans)
         found = await find_spans(admin, wanted)
         total = sum(stop - first for first, stop in found.spans.values())
         async for records in read_merged(reader, found.spans):
-            for chunk in stage.apply(chunk_records(records)).chunks:
+            for chunk in stage.apply(chunk_records(records))[0]:
                 tracer.feed(chunk)
-            stage.take()  # what routes send was written in its day
             count += len(records)
             progress(count, total)
     return {"records": count, **explained_dict(*tracer.finish())}

@@ -39,6 +39,24 @@ class _Item(NamedTuple):
     alert: Alert | None = None
 
 
+class Sent(NamedTuple):
+    """What the stage writes for one cut.
+
+    Attributes:
+        routed: Events that routes send.
+        recorded: What enrichments have found.
+    """
+
+    routed: Sequence[Outgoing] = ()
+    recorded: Sequence[Outgoing] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.routed or self.recorded)
+
+
+_NOTHING: Final = Sent()
+
+
 class Outputs:
     """The records of one transaction.
 
@@ -46,7 +64,7 @@ class Outputs:
         letters: Dead letters.
         definitions: Everything below this offset of the definitions has acted.
         acts: From which offsets of the inputs on they act, where that is to be said.
-        routed: What routes send.
+        sent: What the stage writes.
 
     Attributes:
         made_topics: Those written to that are not always there.
@@ -59,21 +77,23 @@ class Outputs:
         letters: list[Outgoing],
         definitions: int,
         acts: Positions | None = None,
-        routed: Sequence[Outgoing] = (),
+        sent: Sent = _NOTHING,
     ) -> None:
         self._items: list[_Item] = []
         self.undeliverable = 0
         self.published = 0
         for made in cut.made:
             self._add(made.effects)
-        self._items += map(_Item, (*cut.records, *letters, *routed))
+        self._items += map(_Item, (*cut.records, *letters, *sent.routed))
         self.made_topics = {item.record.topic for item in self._items} - _KNOWN
-        others: list[Outgoing] = []
+        others: list[Outgoing] = list(sent.recorded)
         for group in range(KEY_GROUPS):
             if group not in held and (cut.told or group in cut.remote):
                 frames = encode_frames(cut.remote.get(group, ()), cut.told, definitions)
                 others += [Outgoing(EXCHANGE_TOPIC, None, frame, group) for frame in frames]
-        self.exchange_bytes = sum(len(frame.value or b"") for frame in others)
+        self.exchange_bytes = sum(
+            len(record.value or b"") for record in others if record.topic == EXCHANGE_TOPIC
+        )
         self.exchange_events = sum(map(len, cut.remote.values()))
         self.state_records = sum(map(len, cut.state.values()))
         self.state_bytes = 0
@@ -117,7 +137,7 @@ class Outputs:
 
     @property
     def others(self) -> list[Outgoing]:
-        """Frames, state, that alerts fired (those that are written), and what was suppressed."""
+        """Frames, state, rows looked up; which alerts fired (those written) or were suppressed."""
         fired = [fired_record(item.alert) for item in self._items if item.alert is not None]
         return [*self._others, *fired, *self._repeated]
 

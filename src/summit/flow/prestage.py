@@ -1,29 +1,31 @@
-"""The stage before the rules for all topics, as workers, replays and trials use it."""
+"""The stage before the rules for all topics. Pure: others bring the rows of enrichments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from summit.base.errors import Invalid
 from summit.base.secrets import read_secret
 from summit.client.transactor import Outgoing
-from summit.documents.enrichment import LookupPlan
+from summit.documents.enrichment import EnrichmentPlan
 from summit.enrich.enriching import Found
 from summit.enrich.privacy import Secrets
-from summit.enrich.table_files import read_table
-from summit.enrich.tables import Lookup, compile_table, find_rows
-from summit.flow.stage import Asked, Refused, Staged, TopicStage
+from summit.flow.stage import Asked, Refused, Staged, Staging, TopicStage
 from summit.flow.stage_figures import StageFigures
 from summit.flow.stage_plans import StagePlans
 from summit.keyed.chunks import Chunk
 
+Find = Callable[[EnrichmentPlan, Asked], Sequence[Found]]
+FindLater = Callable[[EnrichmentPlan, Asked], Awaitable[Sequence[Found]]]
+
 
 class StagedBatch(NamedTuple):
-    """What became of a batch: what the rules see, and what is put aside."""
+    """What became of a batch: what the rules see, what is put aside, what routes send."""
 
     chunks: list[Chunk]
     refused: list[Refused]
+    routed: list[Outgoing]
 
 
 class Prestage:
@@ -45,25 +47,19 @@ class Prestage:
         self._topic_id = topic_id
         self._secrets = secrets
         self._plans = StagePlans()
+        self._enrichments: dict[str, EnrichmentPlan] = {}
         self._stages: dict[str, TopicStage | None] = {}
-        self._tables: dict[str, Lookup | str] = {}
-        self._routed: list[Outgoing] = []
 
     def go_by(self, plans: StagePlans) -> dict[str, str]:
         """Go by other definitions.
 
-        Returns: By `kind/id`, why one cannot work; its events come to what its `onError` says,
-            those of a transformation are put aside.
+        Returns: By `kind/id`, why a transformation cannot work; its events are put aside.
         """
         self._plans = plans
+        self._enrichments = {plan.id: plan for plan in plans.enrichments}
         self._stages.clear()
-        self._tables = {plan.id: _table(plan) for plan in plans.enrichments}
-        faults = {
-            f"enrichment/{rule}": table for rule, table in self._tables.items()
-            if isinstance(table, str)
-        }  # fmt: skip
         whole = TopicStage(plans, self._secrets, self.figures)
-        return faults | {f"transformation/{rule}": text for rule, text in whole.faults.items()}
+        return {f"transformation/{rule}": text for rule, text in whole.faults.items()}
 
     def concerns(self, chunks: Iterable[Chunk]) -> bool:
         """Whether anything is to be done with these."""
@@ -71,25 +67,13 @@ class Prestage:
             return False
         return any(self._stage(chunk.topic) is not None for chunk in chunks)
 
-    def apply(self, chunks: Sequence[Chunk]) -> StagedBatch:
-        """Put chunks through; what routes send waits for `take`."""
-        batch = StagedBatch([], [])
-        for chunk in chunks:
-            stage = self._stage(chunk.topic)
-            if stage is None:
-                batch.chunks.append(chunk)
-                continue
-            staged = self._run(stage, chunk)
-            if staged.chunk is not None:
-                batch.chunks.append(staged.chunk)
-            batch.refused.extend(staged.refused)
-            self._routed += staged.routed
-        return batch
+    def apply(self, chunks: Sequence[Chunk], find: Find) -> StagedBatch:
+        """Put chunks through; the rows are there at once."""
+        return _batch([self._run(chunk, find) for chunk in chunks])
 
-    def take(self) -> list[Outgoing]:
-        """What routes have sent since the last call."""
-        routed, self._routed = self._routed, []
-        return routed
+    async def apply_later(self, chunks: Sequence[Chunk], find: FindLater) -> StagedBatch:
+        """Put chunks through, all at the same time; the rows are waited for."""
+        return _batch(await asyncio.gather(*(self._run_later(chunk, find) for chunk in chunks)))
 
     def _stage(self, topic: str) -> TopicStage | None:
         if topic not in self._stages:
@@ -98,29 +82,40 @@ class Prestage:
             self._stages[topic] = made
         return self._stages[topic]
 
-    def _run(self, stage: TopicStage, chunk: Chunk) -> Staged:
-        staging = stage.staging(chunk, self._topic_id(chunk.topic))
+    def _staging(self, chunk: Chunk) -> Staging | None:
+        stage = self._stage(chunk.topic)
+        return None if stage is None else stage.staging(chunk, self._topic_id(chunk.topic))
+
+    def _run(self, chunk: Chunk, find: Find) -> Staged:
+        staging = self._staging(chunk)
+        if staging is None:
+            return Staged(chunk, [], [])
         try:
             asked = next(staging)
             while True:
-                asked = staging.send(self._find(asked))
+                asked = staging.send(find(self._enrichments[asked.rule], asked))
         except StopIteration as end:
             staged: Staged = end.value
             return staged
 
-    def _find(self, asked: Asked) -> list[Found]:
-        table = self._tables[asked.rule]
-        if isinstance(table, str):
-            return [Found("error", reason=table)] * len(asked.keys)
-        return find_rows(table, asked.keys)
+    async def _run_later(self, chunk: Chunk, find: FindLater) -> Staged:
+        staging = self._staging(chunk)
+        if staging is None:
+            return Staged(chunk, [], [])
+        try:
+            asked = next(staging)
+            while True:
+                asked = staging.send(await find(self._enrichments[asked.rule], asked))
+        except StopIteration as end:
+            staged: Staged = end.value
+            return staged
 
 
-def _table(plan: LookupPlan) -> Lookup | str:
-    """The table of a lookup, or why there is none."""
-    try:
-        rows = (
-            plan.table if plan.table is not None else read_table(plan.file or "", plan.key_column)
-        )
-        return compile_table(rows, plan.match)
-    except Invalid as error:
-        return str(error)
+def _batch(staged: Iterable[Staged]) -> StagedBatch:
+    batch = StagedBatch([], [], [])
+    for each in staged:
+        if each.chunk is not None:
+            batch.chunks.append(each.chunk)
+        batch.refused.extend(each.refused)
+        batch.routed.extend(each.routed)
+    return batch

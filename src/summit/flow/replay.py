@@ -24,6 +24,7 @@ from summit.client.merged_reading import read_merged
 from summit.client.types import TopicPartition
 from summit.documents.plan import PatternPlan
 from summit.flow.findings import Made
+from summit.flow.past_stage import stage_of_the_past
 from summit.flow.replay_output import AlertTopic
 from summit.flow.rerun import Rerun
 from summit.flow.rules import Rules, acting_ones, rules_of
@@ -120,6 +121,8 @@ class Replay:
         async with Admin(self._config) as admin, LogReader(self._config, committed=True) as reader:
             spans, self._rerun.topic_ids = await find_spans(admin, self.settings.range)
             phases = await self._phases(definitions, spans, reader)
+            enrichments = [plan for _, rules in phases for plan in rules.stage.enrichments]
+            self._rerun.stage = await stage_of_the_past(reader, enrichments)
             spans = {
                 place: span
                 for place, span in spans.items()

@@ -13,7 +13,7 @@ from summit.client.types import ConsumerRecord, TopicPartition
 from summit.documents.plan import PatternPlan
 from summit.flow.engine import Engine
 from summit.flow.findings import Made
-from summit.flow.prestage import Prestage
+from summit.flow.past_stage import PastStage
 from summit.flow.rules import Rules
 from summit.flow.settings import WORKERS_IDLE_MS
 from summit.journal.progress_record import partition_name
@@ -27,6 +27,7 @@ class Rerun:
 
     Attributes:
         topic_ids: By name, for the ids of alerts.
+        stage: What is done to events before the rules see them; set before the rules.
         rejected, late: Records that could not be processed; whose time was closed.
     """
 
@@ -34,7 +35,7 @@ class Rerun:
         self.topic_ids: dict[str, str] = {}
         self.rejected = 0
         self.late = 0
-        self._prestage = Prestage()
+        self.stage = PastStage()
         self._engine = Engine(lambda topic: self.topic_ids.get(topic, topic))
         self._last_ms: dict[str, tuple[TopicPartition, int]] = {}
         self._tick_ms: int | None = None
@@ -47,7 +48,7 @@ class Rerun:
     def set_rules(self, plans: Iterable[PatternPlan], rules: Rules) -> None:
         """Go on with these rules; the rest of `rules` (streams, pauses, stage) acts beside them."""
         self._engine.set_rules(plans, rules.streams, rules.paused)
-        self._prestage.go_by(rules.stage)
+        self.stage.go_by(rules.stage)
 
     def process(self, records: Sequence[ConsumerRecord]) -> list[Made]:
         """Take records; gives what they, and time up to the last of them, completed."""
@@ -74,9 +75,8 @@ class Rerun:
         if not records:
             return []
         chunks = chunk_records(list(records))
-        if self._prestage.concerns(chunks):
-            chunks, refused = self._prestage.apply(chunks)
-            self._prestage.take()  # what routes send was written in its day
+        if self.stage.concerns(chunks):
+            chunks, refused = self.stage.apply(chunks)
             self.rejected += len(refused)
         for chunk in chunks:
             place = TopicPartition(chunk.topic, chunk.partition)

@@ -39,10 +39,10 @@ from summit.flow.committing import Commits
 from summit.flow.idle import IdleInputs
 from summit.flow.inputs import Inputs
 from summit.flow.lags import look_at_lags
+from summit.flow.live_stage import LiveStage
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import Outputs
 from summit.flow.placement import carrier
-from summit.flow.prestage import Prestage
 from summit.flow.reading import outputs_of
 from summit.flow.restoring import restore
 from summit.flow.rules import Rules, acting_ones, rules_of
@@ -122,7 +122,7 @@ class Session:
         self._barrier: dict[int, int] = {}
         self._reading: set[str] = set()
         self._aside = Aside(clock, metrics)
-        self._prestage = Prestage(self._inputs.topic_id, metrics.stage)
+        self._stage = LiveStage(settings.servers, self._inputs.topic_id, metrics.stage, clock)
         self.rules = Rules([], {}, TopicFilter([]), [])
         self._acting = -1
         self._ends: Positions | None = None
@@ -146,7 +146,7 @@ class Session:
         await ensure_topics(self._inputs.admin, WORKER_TOPICS)
         await self._inputs.look()
         await self._connect()
-        self._follow_definitions()
+        await self._follow_definitions()
         await self._member.join(EXCHANGE_TOPIC, self._handover, self._inputs.wake)
         while not self._stopping():
             self._member.check()
@@ -178,6 +178,7 @@ class Session:
         await self._commits.stop()
         if self._publishes is not None:
             await self._publishes.stop()
+        await self._stage.close()
         await self._inputs.stop()
 
     async def _work(self) -> None:
@@ -191,7 +192,7 @@ class Session:
             wait_ms = 0 if took or self._handover.waiting else _POLL_MS
             records = await self._inputs.poll(self.settings.batch_records, wait_ms)
             if records:
-                self._process(records)
+                await self._process(records)
             ends = self._inputs.read_to()
             self.runtime.reach(ends)
             self._idle.ended(ends)
@@ -314,7 +315,7 @@ class Session:
         held = set(self.runtime.held) - set(without) - self._handover.lost_now()
         self.metrics.restarts += 1
         self._aside.take()
-        self._prestage.take()
+        self._stage.forget()
 
         async def act() -> None:
             self.runtime.clear()
@@ -328,10 +329,10 @@ class Session:
 
     # ---- records and frames ----
 
-    def _process(self, records: list[ConsumerRecord]) -> None:
+    async def _process(self, records: list[ConsumerRecord]) -> None:
         chunks = seen = chunk_records(records)
-        if self._prestage.concerns(chunks):
-            seen, refused = self._prestage.apply(chunks)
+        if self._stage.concerns(chunks):
+            seen, refused = await self._stage.apply(chunks)
             self._aside.put_refused(refused, records)
         applied = self.runtime.take(chunks, seen)
         self._idle.spoke(seen)
@@ -379,12 +380,12 @@ class Session:
     async def _follow(self) -> None:
         """Go by the definitions read so far, with the topics of now; all before is processed."""
         await self._insist(self._look)
-        if self._definitions.next_offset > self._acting and self._follow_definitions():
+        if self._definitions.next_offset > self._acting and await self._follow_definitions():
             if await self._commits.prepare(outputs_of(self.rules.plans)):
                 await self._look()
             await self._insist(lambda: self._watch(at_end=True))
 
-    def _follow_definitions(self) -> bool:
+    async def _follow_definitions(self) -> bool:
         """Go by the definitions read so far; whether that changes the rules or what rests."""
         offset = self._definitions.next_offset
         wanted = acting_ones(self._definitions.log.until(offset))
@@ -397,7 +398,7 @@ class Session:
         # Also of inputs that no rule reads any more: until here the rules before acted.
         self._acts = dict(self.runtime.positions)
         rules = rules_of(wanted)
-        rules.faulty.update(self._prestage.go_by(rules.stage))
+        rules.faulty.update(await self._stage.use(rules.stage))
         for rule_id, reason in rules.faulty.items():
             if self.rules.faulty.get(rule_id) != reason:
                 get_logger(__name__).error("rule.faulty", rule=rule_id, reason=reason)
@@ -562,7 +563,7 @@ class Session:
         if tell_all:
             self._told_all_ms = now_ms
         cut = self.runtime.cut(tell_all=tell_all)
-        letters, routed = self._aside.take(), self._prestage.take()
+        letters, sent = self._aside.take(), self._stage.take()
         due = now_ms - self._told_ms >= self.settings.progress_interval_ms
         told = self._untold or tell_all or self.teller.is_due or self._acts is not None
         if cut.is_empty and not (letters or told or (self._stale and due)):
@@ -575,7 +576,7 @@ class Session:
         acts, self._acts = self._acts, None
         if acts is not None:
             acts = {**acts, **self.runtime.positions}
-        outputs = Outputs(cut, self.runtime.held, letters, self._acting, acts, routed)
+        outputs = Outputs(cut, self.runtime.held, letters, self._acting, acts, sent)
         progress = self.teller.progress(cut, self.rules, self._acting) if telling else None
         await self._commits.begin(outputs, cut, progress)
 

@@ -25,7 +25,7 @@ from summit.enrich.filtering import Filter
 from summit.enrich.privacy import Secrets
 from summit.enrich.routing import Router
 from summit.enrich.transforming import Transformer
-from summit.events.event import Event, decode_value, timeless_event
+from summit.events.event import Transport, decode_value, event_time
 from summit.flow.stage_figures import StageFigures
 from summit.flow.stage_plans import StagePlans
 from summit.journal.topics import WAIT_HEADER
@@ -72,14 +72,39 @@ Staging = Generator[Asked, Sequence[Found], Staged]
 
 
 class _Row:
-    """One event on its way: its number in the chunk, and whether it is still what it was."""
+    """One event on its way; predicates read it as `events.event.Readable`.
 
-    __slots__ = ("changed", "number", "value")
+    Attributes:
+        number: Its place in the chunk.
+        changed: Whether it is no longer what it was.
+    """
 
-    def __init__(self, number: int, value: dict[str, Any]) -> None:
+    __slots__ = ("_chunk", "changed", "number", "value")
+
+    def __init__(self, chunk: Chunk, number: int, value: dict[str, Any]) -> None:
+        self._chunk = chunk
         self.number = number
         self.value = value
         self.changed = False
+
+    @property
+    def timestamp(self) -> int:
+        """Its own time; the record's where that is none."""
+        stamp_ms = self._chunk.timestamps_ms[self.number]
+        try:
+            return event_time(self.value.get("timestamp"), stamp_ms)
+        except Invalid:
+            return stamp_ms
+
+    @property
+    def transport(self) -> Transport:
+        """The record around it."""
+        chunk, n = self._chunk, self.number
+        key = None if chunk.keys is None else chunk.keys[n]
+        headers = None if chunk.headers is None else chunk.headers[n]
+        return transport_of(
+            chunk.topic, chunk.partition, chunk.offsets[n], key, chunk.timestamps_ms[n], headers
+        )
 
 
 class _Run:
@@ -95,16 +120,6 @@ class _Run:
         letter = DeadLetterError(code=error.code, message=str(error), stage=stage, rule=rule)
         chunk = self.chunk
         self.refused.append(Refused(chunk.topic, chunk.partition, chunk.offsets[number], letter))
-
-    def event(self, row: _Row) -> Event:
-        """An event as predicates read it."""
-        chunk, n = self.chunk, row.number
-        key = None if chunk.keys is None else chunk.keys[n]
-        headers = None if chunk.headers is None else chunk.headers[n]
-        around = transport_of(
-            chunk.topic, chunk.partition, chunk.offsets[n], key, chunk.timestamps_ms[n], headers
-        )
-        return timeless_event(row.value, around)
 
     def left(self, values: Sequence[bytes | None]) -> Chunk | None:
         """What the rules see.
@@ -166,7 +181,7 @@ class TopicStage:
         run = _Run(chunk)
         for number, raw in enumerate(chunk.values):
             try:
-                run.rows.append(_Row(number, _object(raw)))
+                run.rows.append(_Row(chunk, number, _object(raw)))
             except Invalid as error:
                 run.refuse(number, error, "parse", None)
         self._choose(run)
@@ -181,7 +196,7 @@ class TopicStage:
     def _choose(self, run: _Run) -> None:
         if self._filter is None:
             return
-        verdicts = self._filter.apply([run.event(row) for row in run.rows])
+        verdicts = self._filter.apply(run.rows)
         for verdict in verdicts:
             if not verdict.passes:
                 self._figures.count_filtered(verdict.rule or _GROUP)
@@ -256,7 +271,7 @@ class TopicStage:
         if self._router is None:
             return []
         sent: list[Outgoing] = []
-        found = self._router.apply([run.event(row) for row in run.rows])
+        found = self._router.apply(run.rows)
         for row, value, routed in zip(run.rows, values, found, strict=True):
             if routed.topics:
                 sent += _outgoing(run.chunk, row.number, value, routed.topics, topic_id)

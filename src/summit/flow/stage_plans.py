@@ -18,7 +18,7 @@ from summit.documents import (
     validate_transformation,
 )
 from summit.documents.correlation import CorrelationPlan
-from summit.documents.enrichment import LookupPlan
+from summit.documents.enrichment import EnrichmentPlan
 from summit.documents.filter import FilterPlan
 from summit.documents.plan import PatternPlan
 from summit.documents.route import RoutePlan
@@ -34,7 +34,7 @@ class StagePlans(NamedTuple):
 
     filters: tuple[FilterPlan, ...] = ()
     transformations: tuple[TransformationPlan, ...] = ()
-    enrichments: tuple[LookupPlan, ...] = ()
+    enrichments: tuple[EnrichmentPlan, ...] = ()
     routes: tuple[RoutePlan, ...] = ()
 
     @property
@@ -56,11 +56,9 @@ class StagePlans(NamedTuple):
         )
 
 
-P = TypeVar("P", FilterPlan, TransformationPlan, LookupPlan, RoutePlan)
-R = TypeVar(
-    "R",
-    bound=FilterPlan | TransformationPlan | LookupPlan | RoutePlan | PatternPlan | CorrelationPlan,
-)
+P = TypeVar("P", FilterPlan, TransformationPlan, EnrichmentPlan, RoutePlan)
+_Plan = FilterPlan | TransformationPlan | EnrichmentPlan | RoutePlan | PatternPlan | CorrelationPlan
+R = TypeVar("R", bound=_Plan)
 
 _VALIDATORS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "filter": validate_filter,

@@ -22,7 +22,7 @@ from summit.documents.plan import PatternPlan
 from summit.documents.rule_tests import EXPECTED
 from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Engine
-from summit.flow.prestage import Prestage
+from summit.flow.past_stage import PastStage
 from summit.flow.stage_plans import StagePlans
 from summit.keyed.chunks import Chunk
 from summit.keyed.keys import Key
@@ -93,9 +93,9 @@ def try_pattern(
     chunks = [Chunk(topic, 0, range(len(values)), [-1] * len(values), values)]
     refused: list[Rejected] = []
     if stage is not None and values:
-        prestage = Prestage()
-        prestage.go_by(stage)
-        chunks, put_aside = prestage.apply(chunks)
+        before = PastStage()
+        before.go_by(stage)
+        chunks, put_aside = before.apply(chunks)
         refused = [
             Rejected(each.topic, each.partition, each.offset, each.error.code, each.error.message)
             for each in put_aside

@@ -20,6 +20,7 @@ CORRELATIONS_TOPIC: Final = "correlations"
 EXCHANGE_TOPIC: Final = "_summit.exchange"
 STATE_TOPIC: Final = "_summit.state"
 ACTIVATIONS_TOPIC: Final = "_summit.activations"
+ENRICHMENTS_TOPIC: Final = "_summit.enrichments"
 LATE_TOPIC: Final = "_summit.late"
 CALLS_TOPIC: Final = "_summit.calls"
 # A record with this header is waited for: the worker tells its progress right behind it.
@@ -46,12 +47,17 @@ EXCHANGE: Final = TopicConfig(
 ACTIVATIONS: Final = TopicConfig(name=ACTIVATIONS_TOPIC, partitions=1, retention_ms=-1)
 # The key is the address: one that does not answer holds up only those that share its partition.
 CALLS: Final = TopicConfig(name=CALLS_TOPIC, partitions=8, retention_ms=7 * 86_400_000)
+# Who replays what is older has no record of what was found then.
+ENRICHMENTS: Final = TopicConfig(
+    name=ENRICHMENTS_TOPIC, partitions=1, retention_ms=90 * 86_400_000, segment_bytes=64 << 20
+)
 STATE: Final = TopicConfig(
     name=STATE_TOPIC, partitions=STATE_PARTITIONS, cleanup_policy="compact", segment_bytes=8 << 20
 )
 
 WORKER_TOPICS: Final = (
-    PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS, CALLS,
+    PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS,
+    ENRICHMENTS, CALLS,
 )  # fmt: skip
 
 

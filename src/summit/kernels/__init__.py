@@ -29,8 +29,18 @@ from summit.kernels.detectors.zscore import ZScore, zscore
 from summit.kernels.moments import Moments, RollingMoments
 from summit.kernels.order_statistics import SortedWindow, mad, median, percentile
 from summit.kernels.points import TimeSeriesPoint
-from summit.kernels.series.analysis import SeasonalPattern, TimeSeriesAnalysis, analyze_points
+from summit.kernels.series.analysis import (
+    ChangePoint,
+    Prediction,
+    SeasonalPattern,
+    TimeSeriesAnalysis,
+    analyze_points,
+)
+from summit.kernels.series.change_points import change_points
+from summit.kernels.series.forecast import Forecast, forecast
 from summit.kernels.series.linear_trend import LinearTrend, linear_trend
+from summit.kernels.series.live import LiveSeries
+from summit.kernels.series.resampling import resample
 from summit.kernels.series.robust_trend import robust_trend
 from summit.kernels.series.seasonality import Seasonality, seasonality
 from summit.kernels.series.smoothing import Dema, Ema, Sma, Wma, dema, ema, sma, wma
@@ -40,6 +50,7 @@ from summit.kernels.trees.isolation_forest import IsolationForest, isolation_for
 from summit.kernels.trees.random_cut_forest import RandomCutForest, random_cut_forest
 
 __all__ = [
+    "ChangePoint", "Forecast", "LiveSeries", "Prediction", "change_points", "forecast", "resample",
     "Adwin", "Auto", "HalfSpaceTrees", "HoltWinters", "RandomCutForest", "STREAMING", "Seasonal",
     "Spot", "adwin", "auto", "detector_of", "explain", "half_space_trees", "holt_winters",
     "load_detector", "random_cut_forest", "seasonal", "spot",

@@ -16,10 +16,16 @@ from summit.alerts import decode_alert, encode_alert, log_coordinate
 from summit.base.errors import Invalid
 from summit.client import ConsumerRecord, TopicPartition
 from summit.journal.activation_log import moved_activation
+from summit.journal.enrichment_log import moved_recorded
 from summit.journal.exchange_log import moved_frame
 from summit.journal.progress_record import partition_name
 from summit.journal.state_log import moved_state
-from summit.journal.topics import ACTIVATIONS_TOPIC, DEFINITIONS_TOPIC, EXCHANGE_TOPIC
+from summit.journal.topics import (
+    ACTIVATIONS_TOPIC,
+    DEFINITIONS_TOPIC,
+    ENRICHMENTS_TOPIC,
+    EXCHANGE_TOPIC,
+)
 from summit.keyed.chunks import SOURCE_HEADER
 from summit.migration.offset_map import OffsetMap
 
@@ -98,7 +104,8 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
     """The workers' own records, whose events stand at the places that they have now.
 
     Args:
-        topic: Whose records: those of the exchange, of the state or of the activations.
+        topic: Whose records: those of the exchange, of the state, of the activations or of the
+            enrichments.
     """
 
     def move(topic: str, partition: int, offset: int, src: str | None) -> tuple[int, str | None]:
@@ -113,6 +120,8 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
         if topic == ACTIVATIONS_TOPIC:
             definitions = (DEFINITIONS_TOPIC, 0)
             return moved._replace(value=moved_activation(record.value or b"", move, definitions))
+        if topic == ENRICHMENTS_TOPIC:
+            return moved._replace(value=moved_recorded(record.value or b"", move))
         if topic == EXCHANGE_TOPIC:
             return moved._replace(value=moved_frame(record.value or b"", move))
         key, value = moved_state(record.key or b"", record.value, move)

@@ -46,12 +46,12 @@ class TailScore:
         counts[key] = counts.get(key, 0.0) + 1
         if not self.tail:
             return 0.0
-        edge, shape, scale, at_edge = self.tail
-        if size > edge:
-            over = (size - edge) / scale
+        keys, scores = self.table
+        if key > keys[-1]:
+            edge, shape, scale, at_edge = self.tail
+            over = max(size - edge, 0.0) / scale  # the logarithm may round up into the next bin
             over = over if shape < 1e-3 else math.log1p(shape * over) / shape
             return at_edge + over * _LOG_E
-        keys, scores = self.table
         return scores[bisect_left(keys, key)]
 
     def _refit(self) -> None:

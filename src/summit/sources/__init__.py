@@ -1,0 +1,1 @@
+"""Where enrichments get their rows: files, databases, topics, services, functions."""
