@@ -216,3 +216,39 @@ def test_a_time_out_is_not_suppressed_by_a_match_nor_the_other_way_round() -> No
         "pattern:matched", "alert:generated", "pattern:timeout", "alert:generated",
         "pattern:matched",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"steps": [step("s"), PAIRS, step("c")]}, "waits for 'b'"),
+        ({"steps": [step("a"), step("b"), step("c")], "matching": "unordered"}, "waits for 'c'"),
+        (
+            {
+                "steps": [
+                    step("a"),
+                    {
+                        "name": "b",
+                        "where": [
+                            {"field": "x", "operator": "ne", "ref": "previous.x"},
+                            {"eventType": "b"},
+                        ],
+                    },
+                ]
+            },
+            "'b'",
+        ),
+    ],
+)
+def test_every_pattern_may_be_tried_and_says_what_was_missing(
+    fields: dict[str, Any], words: str
+) -> None:
+    events = [
+        {"eventType": name, "timestamp": T0 + 1000 * n, "user": "u", "x": 1}
+        for n, name in enumerate("saba")
+    ]
+    tried = CEPEngine(clock=ManualClock(T0)).test_pattern({**pattern(), **fields}, events)
+    assert tried.matches == []
+    texts = [miss.text for miss in tried.near_misses]
+    assert any(words in text for text in texts), texts
+    assert not any("came before" in text for text in texts), texts
