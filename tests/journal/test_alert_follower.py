@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from summit.alerts import Alert, AlertQuery, encode_alert
+from summit.alerts import Alert, AlertQuery, AlertView, encode_alert
 from summit.base.errors import Unavailable
 from summit.client.producer import StreamProducer
 from summit.client.types import ConsumerRecord
@@ -109,6 +109,21 @@ def test_the_view_follows_the_topic_and_new_alerts_are_told_once(each_backend: l
             assert [a.id for a in follower.view.query(AlertQuery()).alerts] == ["id1", "id0"]
             assert told == ["id1", "id2"]
             assert follower.view.folded == 1
+
+    asyncio.run(run())
+
+
+def test_no_more_is_read_at_the_start_than_the_view_keeps(each_backend: list[str]) -> None:
+    async def run() -> None:
+        async with both(each_backend) as (_, producer):
+            await producer.send_batch(
+                [{"topic": "alerts", "key": f"id{n}", "value": alert(n)} for n in range(10)]
+            )
+            follower = AlertFollower(each_backend, view=AlertView(count_max=2), name="small")
+            await follower.start()
+            await follower.stop()
+            assert [a.id for a in follower.view.query(AlertQuery()).alerts] == ["id9", "id8"]
+            assert follower.view.evicted == 2  # of the four that were read
 
     asyncio.run(run())
 

@@ -12,17 +12,18 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any, Final, NamedTuple
 
 import pytest
 
+from summit.alerts.entries import Fired, Repeated, decode_entry
 from summit.base.limits import WATERMARK_UNKNOWN
 from summit.client.types import ConsumerRecord
 from summit.documents import validate_pattern
 from summit.documents.plan import PatternPlan
 from summit.documents.stream import StreamPlan
-from summit.flow.engine import Engine
+from summit.flow.engine import Applied, Engine
 from summit.flow.findings import Made
 from summit.flow.outputs import Outputs
 from summit.flow.placement import carrier
@@ -51,7 +52,10 @@ def rule(rule_id: str, key: list[str], **members: Any) -> Any:
     return validate_pattern(document).plan
 
 
-PLANS: Final = [rule("by-ip", ["ip"]), rule("by-user", ["user"], topics=["u"])]
+PLANS: Final = [
+    rule("by-ip", ["ip"]), rule("by-user", ["user"], topics=["u"]),
+    rule("once", ["ip"], suppress={"by": ["ip", "user"], "for": "5m"}),
+]  # fmt: skip
 SILENCE: Final = rule(
     "silence", ["user"], within="20s",
     steps=[
@@ -96,6 +100,8 @@ class Cluster:
         self.read: dict[tuple[str, int], int] = {}
         self.frames_read: dict[int, int] = {}
         self.alerts: list[tuple[str, str, str]] = []
+        self.fired: list[str] = []
+        self.suppressed: Counter[str] = Counter()
 
 
 class Worker:
@@ -186,7 +192,14 @@ class Worker:
                 )
                 cluster.ends[record.partition] += 1
                 touched.add(record.partition)
-            elif record.topic != ALERT_STATE_TOPIC:  # which no worker reads
+            elif record.topic == ALERT_STATE_TOPIC:
+                entry = decode_entry(record.value or b"")
+                if isinstance(entry, Repeated):
+                    cluster.suppressed[entry.id] += entry.count
+                else:
+                    assert isinstance(entry, Fired)
+                    cluster.fired.append(entry.id)
+            else:
                 assert record.topic == STATE_TOPIC
                 cluster.state.append(
                     ConsumerRecord(
@@ -256,8 +269,8 @@ class Play:
         self.cluster.inputs[place] += values
         self.produced += [(place, value) for value in values]
 
-    def expected(self) -> list[tuple[str, str, str]]:
-        """What one engine finds that is given one event after the other."""
+    def expected(self) -> tuple[list[tuple[str, str, str]], Counter[str]]:
+        """What one engine finds that is given one event after the other, and suppresses."""
         alone = Engine()
         alone.set_rules(self.rules.plans)
         ends = dict.fromkeys(INPUTS, 0)
@@ -265,14 +278,15 @@ class Play:
         for place, value in self.produced:
             events.append((json.loads(value)["timestamp"], place, ends[place], value))
             ends[place] += 1
-        found: list[Made] = []
+        applied: list[Applied] = []
         for at_ms, place, offset, value in sorted(events) if self.rules.streams else events:
             if self.rules.streams:
-                found += alone.apply([], at_ms).made
-            found += alone.apply([Chunk(*place, [offset], [T0 + 10**9], [value])]).made
+                applied.append(alone.apply([], at_ms))
+            applied.append(alone.apply([Chunk(*place, [offset], [T0 + 10**9], [value])]))
         if self.rules.streams:
-            found += alone.apply([], END_MS).made
-        return [shown(made) for made in found]
+            applied.append(alone.apply([], END_MS))
+        suppressed = Counter(held.alert_id for each in applied for held in each.suppressed)
+        return [shown(made) for each in applied for made in each.made], suppressed
 
     def share(self) -> None:
         """A rebalance: some key groups, or all that nobody has, go to somebody else."""
@@ -329,6 +343,8 @@ class Play:
 def test_any_schedule_finds_what_one_engine_finds(rules: Rules, seed: int, count: int) -> None:
     play = Play(seed, count, rules)
     play.run(250)
-    expected = play.expected()
+    expected, suppressed = play.expected()
     assert len(expected) > 10
     assert by_key(play.cluster.alerts) == by_key(expected)
+    assert sorted(play.cluster.fired) == sorted(alert for _, _, alert in expected)
+    assert play.cluster.suppressed == suppressed

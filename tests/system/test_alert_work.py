@@ -72,7 +72,8 @@ def test_alerts_are_worked_on_over_rest(system: Running) -> None:
     post(rest, "/api/patterns", rule("grave", "critical", "grave"))
     who = user()
     alert = raise_alert(rest, "seen", who)
-    assert (alert["status"], alert["occurrences"], alert["history"]) == ("firing", 1, [])
+    assert (alert["status"], alert["occurrences"]) == ("firing", 1)
+    assert get(rest, f"/api/alerts/{alert['id']}/history")["history"] == []
     assert [each["id"] for each in alert["attack"]] == ["T1110"]
     path = f"/api/alerts/{alert['id']}"
     reply = post(rest, f"{path}/acknowledge", {"by": "ann", "note": "looking"})
@@ -89,13 +90,17 @@ def test_alerts_are_worked_on_over_rest(system: Running) -> None:
     shown = get(rest, path)
     assert (shown["status"], shown["assignee"], shown["occurrences"]) == ("resolved", "eve", 2)
     assert [comment["text"] for comment in shown["comments"]] == ["seen before"]
-    assert [(h["what"], h["by"]) for h in shown["history"]] == [
+    history = get(rest, f"{path}/history")["history"]
+    assert [(h["what"], h["by"]) for h in history] == [
         ("acknowledge", "ann"), ("acknowledge", "bob"), ("comment", "bob"), ("assign", "bob"),
         ("resolve", "ann"),
     ]  # fmt: skip
-    assert shown["history"][1]["refused"] == "the alert is acknowledged already, by ann"
+    assert history[1]["refused"] == "the alert is acknowledged already, by ann"
     listed = get(rest, "/api/alerts?status=resolved&limit=1000")["alerts"]
-    assert alert["id"] in [each["id"] for each in listed]
+    assert shown in listed
+    stats = get(rest, "/api/stats")
+    assert stats["duplicateAlerts"] >= 1
+    problem(rest("GET", "/api/alerts/nobody/history"), 404, "alert.unknown")
     problem(rest("GET", "/api/alerts?status=gone"), 400, "alert.status_unknown")
 
 
@@ -188,6 +193,7 @@ def test_all_of_it_is_there_after_kill_9_and_after_a_restart(tmp_path: Path) -> 
                         "matchers": {"rule": "seen"}, "duration": "1d", "by": "ann",
                     })  # fmt: skip
                     paths = [f"/api/alerts/{each['id']}" for each in (first, second, third)]
+                    paths += [f"{path}/history" for path in paths]
                     paths += ["/api/silences", "/api/cases", "/api/audit"]
                 now = {path: get(rest, path) for path in paths}
                 assert now == (before or now)

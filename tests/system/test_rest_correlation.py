@@ -106,7 +106,7 @@ REFUSALS: list[tuple[str, str, Any, int, str, str | None]] = [
     ("GET", "/api/alerts?until=99999999999999999999999", None, 400, "web.parameter", "until"),
     ("GET", "/api/alerts?cursor=zzz", None, 400, "alert.cursor_invalid", None),
     # Not built yet, so refused rather than ignored.
-    ("GET", "/api/alerts?status=active", None, 400, "web.parameter_unknown", "status"),
+    ("GET", "/api/alerts?state=active", None, 400, "web.parameter_unknown", "state"),
     ("GET", "/api/alerts/none", None, 404, "alert.unknown", None),
 ]  # fmt: skip
 

@@ -12,7 +12,8 @@ entries only.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -32,10 +33,11 @@ from summit.alerts.risk import add_risk, risk_score
 from summit.base.errors import Corrupt, SummitError
 from summit.base.limits import DESK_ALERTS_MAX, DESK_AUDIT_MAX, DESK_DUPLICATES_MAX
 
-SYSTEM = "summit"
-_VERSION = 1
+SYSTEM: Final = "summit"
+_VERSION: Final = 1
+_tactics_of = lru_cache(maxsize=1_024)(tactics_of)  # rules have the same tags each time
 # The log has these by the thousand; what people did must not be pushed out by them.
-_NOT_KEPT = ("fired", "duplicate", "repeated", "notified")
+_NOT_KEPT: Final = ("fired", "duplicate", "repeated", "notified")
 
 
 class Decision(NamedTuple):
@@ -120,7 +122,7 @@ class AlertDesk:
             last_seen=max(entry.timestamp, entry.last_seen),
         )  # fmt: skip
         self.count("fired")
-        tactics = tactics_of(entry.tags)
+        tactics = _tactics_of(entry.tags)
         risks = {
             entity: add_risk(state, self.settings, entity, entry.severity, entry.timestamp, tactics)
             for entity in alert.entities
@@ -221,6 +223,17 @@ class AlertDesk:
         if alert is None:
             return "firing"
         return "duplicate" if alert.id != alert_id else self.status(alert, now_ms)
+
+    def figures(self) -> dict[str, int]:
+        """Counts by the names of the wire; of cases those that are open."""
+        counters = self.state.counters
+        return {
+            "openAlerts": len(self.state.alerts) - len(self.state.closed),
+            "duplicateAlerts": counters.get("duplicates", 0),
+            "suppressedAlerts": counters.get("suppressed", 0),
+            "silences": len(self.state.silences),
+            "openCases": sum(case.state == "open" for case in self.state.cases.values()),
+        }
 
     def history(self, of: str) -> list[Audit]:
         """The changes at hand of an alert, silence, inhibition or case, oldest first."""

@@ -55,5 +55,7 @@ def add_risk(
 
 
 def _decayed(risk: Risk, at_ms: int, settings: DeskSettings) -> float:
-    age = max(0, at_ms - risk.at) / settings.risk_half_life_ms
+    age = (at_ms - risk.at) / settings.risk_half_life_ms
+    if age <= 0:
+        return risk.points
     return float(risk.points * 0.5**age) if age < 1_000 else 0.0

@@ -64,6 +64,9 @@ class AlertView:
 
     Beyond that the alerts that were read first leave (`evicted` counts them). Reading an alert
     again replaces it in its place (`folded` counts).
+
+    Attributes:
+        count_max: At most so many.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class AlertView:
         count_max: int = ALERT_VIEW_COUNT_MAX,
         bytes_max: int = ALERT_VIEW_BYTES_MAX,
     ) -> None:
-        self._count_max = count_max
+        self.count_max = count_max
         self._bytes_max = bytes_max
         self._by_id: dict[str, _Entry] = {}
         self._order: list[tuple[int, int]] = []
@@ -103,7 +106,7 @@ class AlertView:
             self.folded += 1
             self._remove(known)
         self._insert(alert, value)
-        while len(self._by_id) > self._count_max or self._size_bytes > self._bytes_max:
+        while len(self._by_id) > self.count_max or self._size_bytes > self._bytes_max:
             if not self._evict_first():
                 break
         return alert if known is None else None

@@ -34,6 +34,7 @@ class WorkerMetrics:
         state_records, state_bytes: Written to the state's changelog.
         exchange_events, exchange_bytes: Sent to other workers.
         matches, alerts: Found; acknowledged by the broker.
+        suppressed: Matches for which, by their rule's `suppress`, an earlier alert stands.
         rejected: Records put into dead letters, by error code.
         skipped: Records counted only (no type, no key, deletions), by error code.
         lags: Records behind the end by input, as last looked at.
@@ -52,6 +53,7 @@ class WorkerMetrics:
         self.events = 0
         self.matches = 0
         self.alerts = 0
+        self.suppressed = 0
         self.commits = 0
         self.aborts = 0
         self.commit_wait_ms = 0.0
@@ -177,6 +179,7 @@ class WorkerMetrics:
             "exchangeEvents": self.exchange_events,
             "exchangeLag": self.exchange_lag,
             "late": self.late,
+            "suppressed": self.suppressed,
             "undeliverable": self.undeliverable,
             "published": self.published,
             "calls": self.calls,

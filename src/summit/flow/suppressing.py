@@ -72,6 +72,11 @@ class Suppressor:
         standing = Standing(alert_id, at_ms, at_ms + alike.for_ms)
         self._held.stand(alike.rule, alike.key, alike.values, standing)
 
+    @property
+    def evicted(self) -> int:
+        """Alerts that stand no more because there were too many."""
+        return self._held.evicted
+
     def tidy(self, frontier_ms: float) -> None:
         """Forget what is over."""
         self._held.tidy(frontier_ms)

@@ -65,7 +65,7 @@ class Teller:
         """What changes when something moves, and not because figures are told."""
         metrics = self._metrics
         return (
-            metrics.events, metrics.alerts, metrics.restores, metrics.restarts,
+            metrics.events, metrics.alerts, metrics.suppressed, metrics.restores, metrics.restarts,
             metrics.state_records, metrics.exchange_events, metrics.undeliverable,
             metrics.calls, metrics.calls_failed,
             self._runtime.engine.processor.live_runs, metrics.events_per_s() > 0,
@@ -136,6 +136,8 @@ class Teller:
             inputs=metrics.rates(),
             matches=metrics.matches,
             alerts=metrics.alerts,
+            suppressed=metrics.suppressed,
+            suppress_evicted=self._runtime.engine.suppressor.evicted,
             rejected=sum(metrics.rejected.values()),
             skipped=sum(metrics.skipped.values()),
             undeliverable=metrics.undeliverable,

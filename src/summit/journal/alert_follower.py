@@ -52,7 +52,9 @@ class AlertFollower(Emitter):
         async with Admin(config) as admin:
             await ensure_topics(admin, [ALERTS, PROGRESS])
             bounds = await partition_bounds(admin, [ALERTS_TOPIC, PROGRESS_TOPIC])
-        starts = {place: first for place, (first, _) in bounds.items()}
+        # More than the view keeps need not be read; of two offsets one may be a marker's.
+        tail = 2 * self.view.count_max
+        starts = {place: max(first, end - tail) for place, (first, end) in bounds.items()}
         starts[PROGRESS_PLACE] = max(0, bounds[PROGRESS_PLACE][1] - PROGRESS_TAIL_RECORDS)
         await self._follower.start(starts)
         await self._follower.wait_caught_up(timeout_ms)

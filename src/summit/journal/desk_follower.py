@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from summit.alerts.desk import AlertDesk, Decision
-from summit.alerts.entries import AnyEntry, decode_entry, encode_entry
+from summit.alerts.entries import AnyEntry, Fired, Repeated, decode_entry, encode_entry
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter
 from summit.base.errors import Closed, Invalid, Unavailable
@@ -19,6 +19,7 @@ from summit.journal.follower import LogFollower
 from summit.journal.topics import ALERT_STATE, ALERT_STATE_TOPIC, ensure_topics
 
 _PLACE: Final = (ALERT_STATE_TOPIC, 0)
+_KNOWN: Final = Decision("", [])  # of what nothing refuses
 
 
 class DeskFollower(Emitter):
@@ -69,6 +70,11 @@ class DeskFollower(Emitter):
             await self._producer.close()
             self._producer = None
 
+    async def catch_up(self, admin: Admin, timeout_ms: int = ALERT_ENTRY_MS) -> None:
+        """Take everything that is committed now. Raises: Unavailable."""
+        bounds = await admin.offsets(ALERT_STATE_TOPIC, committed=True)
+        await self._follower.wait_read({_PLACE: bounds[0][1]}, timeout_ms)
+
     async def write(self, entry: AnyEntry) -> Decision:
         """Write an entry and wait until it is taken here.
 
@@ -79,6 +85,8 @@ class DeskFollower(Emitter):
 
     async def write_all(self, entries: Iterable[AnyEntry]) -> list[Decision]:
         """Write entries in order; see `write`. The first one that is refused raises.
+
+        The decision on a `Fired` or `Repeated` is empty.
 
         What stands behind it has its effect all the same: entries are independent.
         """
@@ -96,7 +104,7 @@ class DeskFollower(Emitter):
             await self._follower.wait_read({_PLACE: max(offsets) + 1}, ALERT_ENTRY_MS)
         except Unavailable as error:
             raise Unavailable("alert.not_readable", timeout_ms=ALERT_ENTRY_MS) from error
-        decisions = [self._decisions.pop(offset) for offset in offsets]
+        decisions = [self._decisions.pop(offset, _KNOWN) for offset in offsets]
         for decision in decisions:
             if decision.error is not None:
                 raise decision.error
@@ -124,8 +132,11 @@ class DeskFollower(Emitter):
                 self.desk.skip(record.offset)
                 continue
             decision = self.desk.apply(record.offset, record.timestamp, entry)
-            if self._live:
+            if not self._live:
+                continue
+            self.emit("decision", decision)
+            # Nothing refuses these, and a flood of them must not push out what is waited for.
+            if not isinstance(entry, Fired | Repeated):
                 self._decisions[record.offset] = decision
                 if len(self._decisions) > DESK_DECISIONS_MAX:
                     del self._decisions[next(iter(self._decisions))]
-                self.emit("decision", decision)

@@ -105,11 +105,20 @@ class LogFollower:
         return dict(self._ends)
 
     async def wait_caught_up(self, timeout_ms: int) -> None:
-        """Wait until everything is read that was there at the start.
+        """Wait until everything is read that was there at the start, however much it is.
 
-        Raises: Unavailable("follower.not_ready"); Closed("follower.closed").
+        Raises: Unavailable("follower.not_ready") when nothing is read for so long;
+            Closed("follower.closed").
         """
-        await self.wait_for(lambda: self._has_read(self._ends), timeout_ms)
+        while True:
+            before = dict(self.positions)
+            try:
+                await self.wait_for(lambda: self._has_read(self._ends), timeout_ms)
+            except Unavailable:
+                if self.positions == before:
+                    raise
+            else:
+                return
 
     async def wait_read(self, offsets: Mapping[Place, int], timeout_ms: int) -> None:
         """Wait until everything below these offsets is read and taken.

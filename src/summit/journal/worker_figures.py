@@ -78,6 +78,8 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     inputs: dict[str, float] = {}
     matches: int = 0
     alerts: int = 0
+    suppressed: int = 0
+    suppress_evicted: int = 0
     rejected: int = 0
     skipped: int = 0
     undeliverable: int = 0

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from summit.alerts.alert import alert_dict
+from summit.alerts.alert import Alert, alert_dict
 from summit.alerts.desk import Decision
 from summit.alerts.desk_state import Case, read_status
 from summit.alerts.entries import (
@@ -28,7 +28,7 @@ from summit.alerts.entries import (
     Resolve,
 )
 from summit.alerts.matchers import read_matchers
-from summit.alerts.view import AlertQuery
+from summit.alerts.view import AlertPage, AlertQuery
 from summit.base.config import suggestion
 from summit.base.errors import Invalid
 from summit.base.units import parse_duration_ms
@@ -58,6 +58,7 @@ class AlertRoutes:
         """Put the routes into the table."""
         routes.get("/api/alerts", self._list)
         routes.get("/api/alerts/{id}", self._show)
+        routes.get("/api/alerts/{id}/history", self._history)
         for name, make in _ALERT_WORK.items():
             routes.post(f"/api/alerts/{{id}}/{name}", self._work(make))
         routes.get("/api/silences", self._silences)
@@ -90,14 +91,12 @@ class AlertRoutes:
             limit=int_parameter(request, "limit", LIMIT_DEFAULT, least=1, most=LIMIT_MAX),
             before=parameters.get("cursor"),
         )
-        desk, now_ms = self._node.desk.desk, self._node.clock.now_ms()
         status = parameters.get("status")
-        passes = None
-        if status is not None:
-            wanted = read_status(status)
-            passes = lambda name: desk.status_of(name, now_ms) in wanted  # noqa: E731
-        page = self._node.alerts.view.query(query, passes)
-        shown = [{**alert_dict(a), **_brief(desk.describe(a.id, now_ms))} for a in page.alerts]
+        page = self._page(query, status)
+        if any(self._node.desk.desk.find(alert.id) is None for alert in page.alerts):
+            await self._node.desk.catch_up(self._node.admin)
+            page = self._page(query, status)
+        shown = [self._shown(alert) for alert in page.alerts]
         reply: dict[str, Any] = {"alerts": shown, "count": len(shown)}
         if page.next_cursor is not None:
             reply["nextCursor"] = page.next_cursor
@@ -108,12 +107,31 @@ class AlertRoutes:
         alert = self._node.alerts.view.get(request.path_params["id"])
         if alert is None:
             raise Invalid("alert.unknown")
-        desk = self._node.desk.desk
-        return {
-            **alert_dict(alert),
-            **desk.describe(alert.id, self._node.clock.now_ms()),
-            "history": msgspec.to_builtins(desk.history(alert.id)),
-        }
+        if self._node.desk.desk.find(alert.id) is None:
+            await self._node.desk.catch_up(self._node.admin)
+        return self._shown(alert)
+
+    async def _history(self, request: Request) -> dict[str, Any]:
+        refuse_unknown(request)
+        name = request.path_params["id"]
+        history = msgspec.to_builtins(self._node.desk.desk.history(name))
+        if not history and self._node.alerts.view.get(name) is None:
+            raise Invalid("alert.unknown")
+        return {"history": history, "count": len(history)}
+
+    def _page(self, query: AlertQuery, status: str | None) -> AlertPage:
+        desk, now_ms = self._node.desk.desk, self._node.clock.now_ms()
+        if status is None:
+            return self._node.alerts.view.query(query)
+        wanted = read_status(status)
+        return self._node.alerts.view.query(
+            query, lambda name: desk.status_of(name, now_ms) in wanted
+        )
+
+    def _shown(self, alert: Alert) -> dict[str, Any]:
+        """An alert and what has become of it, the same in lists and alone."""
+        became = self._node.desk.desk.describe(alert.id, self._node.clock.now_ms())
+        return {**alert_dict(alert), **became}
 
     def _work(
         self, make: Callable[[str, Body], AnyEntry], *, of_case: bool = False
@@ -310,13 +328,6 @@ class Body:
         """Refuse members that nobody took. Raises Invalid("web.json_invalid")."""
         for name in self._values:
             raise _wrong(name, f"unknown member '{name}'{suggestion(name, self._known)}")
-
-
-def _brief(shown: dict[str, Any]) -> dict[str, Any]:
-    """Without the words of comments, which may be many."""
-    if "comments" in shown:
-        shown["comments"] = len(shown["comments"])
-    return shown
 
 
 def _case_dict(case: Case) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class CorrelationService:
     async def _stats(self, _: Request) -> dict[str, Any]:
         return {
             **self._node.alerts.view.stats(),
+            **self._node.desk.desk.figures(),
             "correlatedGroups": len(self._node.correlations.view),
             "activeSequences": self._node.alerts.progress.runs,
         }

@@ -33,6 +33,8 @@ _COUNTERS: Final = (
     ("events", "events", "Records processed"),
     ("matches", "matches", "Matches found"),
     ("alerts", "alerts", "Alerts committed"),
+    ("suppressed", "suppressed", "Matches for which an earlier alert of their rule stands"),
+    ("suppress_evicted", "suppress_evicted", "Alerts that stand no more: there were too many"),
     ("rejected", "rejected", "Records put into dead letters"),
     ("skipped", "skipped", "Records that no rule can use, counted only"),
     ("late", "late", "Events whose time was closed"),
