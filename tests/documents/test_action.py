@@ -250,6 +250,8 @@ def test_trigger() -> None:
     assert (plan.url, plan.secret) == ("https://host:8443/path?x=1", "${HOOK_KEY}")
     assert action_of("trigger", url="http://x", secret="file:/run/secrets/hook").secret
     assert action_of("trigger", pattern="other").pattern == "other"
+    unsigned = pattern(action={"type": "trigger", "config": {"url": "http://x"}})
+    assert "without a signature" in validate_pattern(unsigned).warnings[-1]
 
 
 def test_custom_is_for_python_and_says_what_documents_have_instead() -> None:
@@ -264,3 +266,4 @@ def test_custom_is_for_python_and_says_what_documents_have_instead() -> None:
 def test_a_severity_needs_an_alert() -> None:
     action = {"type": "forward", "config": {"topic": "x"}}
     assert places_of(pattern(action=action, severity={"high": True})) == [("/severity", INVALID)]
+    assert places_of(pattern(action=action, suppress={"for": "1m"})) == [("/suppress", INVALID)]

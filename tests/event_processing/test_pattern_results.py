@@ -204,3 +204,51 @@ def test_a_temporal_relation_of_the_engine_is_for_every_pattern_that_has_its_eve
     with pytest.raises(Invalid) as caught:
         run.engine.define_temporal_relation({"type": "beside", "event1": "a", "event2": "b"})
     assert caught.value.details["pointer"] == "/type"
+
+
+def test_a_time_out_is_not_suppressed_by_a_match_nor_the_other_way_round() -> None:
+    action = {"action": {"type": "alert"}}
+    run = Run(pattern(step("a"), step("b"), onTimeout=action, suppress={"for": "1h"}))
+    run.feed("a1@0 b1@1 a2@2", 70)
+    run.feed("a3@80 b3@81")
+    assert [alert.count for alert in run.alerts] == [2, 1]
+    assert [name for name, _ in run.told] == [
+        "pattern:matched", "alert:generated", "pattern:timeout", "alert:generated",
+        "pattern:matched",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"steps": [step("s"), PAIRS, step("c")]}, "waits for 'b'"),
+        ({"steps": [step("a"), step("b"), step("c")], "matching": "unordered"}, "waits for 'c'"),
+        (
+            {
+                "steps": [
+                    step("a"),
+                    {
+                        "name": "b",
+                        "where": [
+                            {"field": "x", "operator": "ne", "ref": "previous.x"},
+                            {"eventType": "b"},
+                        ],
+                    },
+                ]
+            },
+            "'b'",
+        ),
+    ],
+)
+def test_every_pattern_may_be_tried_and_says_what_was_missing(
+    fields: dict[str, Any], words: str
+) -> None:
+    events = [
+        {"eventType": name, "timestamp": T0 + 1000 * n, "user": "u", "x": 1}
+        for n, name in enumerate("saba")
+    ]
+    tried = CEPEngine(clock=ManualClock(T0)).test_pattern({**pattern(), **fields}, events)
+    assert tried.matches == []
+    texts = [miss.text for miss in tried.near_misses]
+    assert any(words in text for text in texts), texts
+    assert not any("came before" in text for text in texts), texts

@@ -39,6 +39,7 @@ class Program:
         previous: (bit of the mask, what is remembered of events that have it).
 
     Attributes:
+        remembers: Bit of the mask of events of which `previous` keeps something; 0 = none.
         captures_dropped: Events that a loop took beyond `CAPTURES_PER_STATE_MAX`: they count for
             the pattern, but no match will show them.
     """
@@ -61,9 +62,9 @@ class Program:
         self.release = release
         self.exact = exact
         self.remembers: int = 0
-        self._previous: Previous | None = None
+        self.previous: Previous | None = None
         if previous is not None:
-            self.remembers, self._previous = previous
+            self.remembers, self.previous = previous
         self.runs_dropped = 0
         self.captures_dropped = 0
         self._bounded = within_ms is not None or any(gap is not None for gap in automaton.gaps)
@@ -104,7 +105,7 @@ class Program:
         """
         key.sequence += 1
         event.sequence = key.sequence
-        previous = self._previous
+        previous = self.previous
         if previous is not None:
             previous.recall(key)
         growth = _Growth([], [], [])

@@ -72,7 +72,7 @@ class Verdicts:
         self._automaton = rule.automaton
         self._reader = RunReader(rule, program)
         plan = rule.plan
-        run_layout = RunLayout(layout, rule.automaton.step_names)
+        run_layout = RunLayout(layout, rule.automaton.step_names, program.previous)
         self._names = rule.automaton.step_names
         self._steps = list(flat_steps(plan.steps))
         self._positive = [s.relation not in ("notNext", "notFollowedBy") for s in self._steps]
@@ -217,6 +217,7 @@ class Verdicts:
                 continue
             if other == key:
                 near = within is None or abs(event.time_ms - first.time_ms) < within
+                near = near and self._rule.plan.matching == "ordered"
                 if event.sequence < last.sequence and near:
                     text = f"'{step}' came before '{self._names[captures[-2]]}', not after it"
                     self._tell("order", text, _NEAR, key, track, step, event, open=is_open)

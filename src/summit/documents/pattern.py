@@ -108,7 +108,7 @@ def validate_pattern(
     action, on_timeout = _read_actions(
         section, names, topics, bounded=_is_bounded(steps, within_ms), custom=custom
     )
-    suppress = read_suppress(section, group_by)
+    suppress = read_suppress(section, group_by, action)
     tests = read_tests(section)
     problems.raise_if_any(subject_of("pattern", values, source))
     assert head.id is not None
@@ -138,7 +138,7 @@ def validate_pattern(
             steps, where, group_by, within_ms, matching=matching, relations=relations
         ),
         document_hash=document_hash({"kind": "pattern", **values}),
-        warnings=_warnings(head, steps, within_ms, bool(group_by), action.notify),
+        warnings=_warnings(head, steps, within_ms, bool(group_by), action),
     )
     return PatternDocument(values, plan, tests, head.owner)
 
@@ -259,7 +259,7 @@ def _warnings(
     steps: tuple[StepPlan, ...],
     within_ms: int | None,
     keyed: bool,
-    notify: tuple[str, ...],
+    action: ActionPlan,
 ) -> tuple[str, ...]:
     found: list[str] = []
     if not keyed:
@@ -271,8 +271,10 @@ def _warnings(
             found.append(text.format(loops[0]))
         elif any(step.within_ms is None for step in steps[1:]):
             found.append("without 'within', a match that was begun is kept without a limit in time")
-    if notify:
-        names = ", ".join(notify)
+    if action.url is not None and action.secret is None:
+        found.append("the webhook is called without a signature: there is no 'secret'")
+    if action.notify:
+        names = ", ".join(action.notify)
         found.append(f"notifications are not available yet: alerts name {names}, nothing is sent")
     if not head.enabled:
         found.append("the pattern is not enabled")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from summit.documents.plan import SuppressPlan
+from summit.documents.plan import ActionPlan, SuppressPlan
 from summit.documents.section import Section
 from summit.events.expressions.ir import Path
 
 _FIELDS: Final = ("by", "for")
 
 
-def read_suppress(pattern: Section, group_by: Sequence[Path]) -> SuppressPlan | None:
+def read_suppress(
+    pattern: Section, group_by: Sequence[Path], action: ActionPlan
+) -> SuppressPlan | None:
     """The plan of the pattern's `suppress`; None where it has none.
 
     `by` is the key where it is left out, and has to hold the key: alerts of other keys may come
@@ -21,6 +23,8 @@ def read_suppress(pattern: Section, group_by: Sequence[Path]) -> SuppressPlan | 
     value = pattern.mapping("suppress")
     if value is None:
         return None
+    if action.type != "alert":
+        pattern.note("suppress", f"a {action.type} action makes no alert that could be suppressed")
     section = Section(
         value, pattern.at("suppress"), pattern.problems, names=_FIELDS, noun="suppress"
     )

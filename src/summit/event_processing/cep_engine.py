@@ -18,8 +18,7 @@ from summit.documents.temporal import validate_relation
 from summit.event_processing.actions import Actions, Producer
 from summit.event_processing.sequence import make_sequence
 from summit.events.event import event_bytes
-from summit.flow.engine import Engine
-from summit.flow.findings import Made
+from summit.flow.engine import Applied, Engine
 from summit.flow.reading import with_starts
 from summit.flow.suppressing import Suppressed
 from summit.flow.trying import Tried, try_pattern
@@ -172,8 +171,7 @@ class CEPEngine(Emitter):
                     "event:rejected",
                     Payload(code=reject.code, message=reject.message, event=event),
                 )
-            alerts += await self._act(applied.made)
-            self._tell_suppressed(applied.suppressed)
+            alerts += await self._act(applied)
             matched = len(applied.made) + len(applied.suppressed)
             self.emit("event:processed", Payload(event=event, matched=matched))
         return alerts
@@ -184,7 +182,7 @@ class CEPEngine(Emitter):
         Absences and time-outs come true without a further event. Events that come later and are
         older count as of this time.
         """
-        return await self._act(self._engine.apply([], time_ms).made)
+        return await self._act(self._engine.apply([], time_ms))
 
     async def flush(self) -> None:
         """Wait until the webhooks' calls under way are answered or given up."""
@@ -205,10 +203,11 @@ class CEPEngine(Emitter):
         """Counters of the engine; `live_runs` are the partial matches alive now."""
         return {**self._engine.processor.stats(), **self._actions.counters}
 
-    async def _act(self, found: Sequence[Made]) -> list[Any]:
+    async def _act(self, applied: Applied) -> list[Any]:
         """Do what the matches lead to; also those of patterns that they start."""
         alerts: list[Any] = []
-        waiting = deque(found)
+        waiting = deque(applied.made)
+        suppressed = list(applied.suppressed)
         while waiting:
             made = waiting.popleft()
             pattern, _ = self._patterns[made.match.pattern_id]
@@ -219,7 +218,10 @@ class CEPEngine(Emitter):
                 self._offsets[start.topic] = offset + 1
                 chunk = Chunk(start.topic, 0, [offset], [start.timestamp_ms], [start.value],
                               [start.headers])  # fmt: skip
-                waiting += self._engine.apply([chunk]).made
+                begun = self._engine.apply([chunk])
+                waiting += begun.made
+                suppressed += begun.suppressed
+        self._tell_suppressed(suppressed)
         if self.has_listeners("state:evicted"):
             self._tell_evictions()
         return alerts

@@ -76,7 +76,7 @@ def findings_of(
             assert isinstance(plan, PatternPlan)
             effects, events = _effects(plan, each, topic_id)
             seen: Alike | Suppressed | None = None
-            if plan.suppress is not None and effects.alert is not None:
+            if plan.suppress is not None and effects.alert is not None and not each.timed_out:
                 seen = suppressor.look(plan, each, events)
                 if isinstance(seen, Suppressed):
                     suppressed.append(seen)
