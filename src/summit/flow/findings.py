@@ -74,13 +74,16 @@ def findings_of(
         if isinstance(each, Match):
             plan = plans[each.pattern_id]
             assert isinstance(plan, PatternPlan)
-            effects, events = _effects(plan, each, topic_id)
+            events = [_captured(step, event) for step, event in each.captures]
+            item = Found(each.key, events, each.end_ms, each.timed, each.timed_out)
             seen: Alike | Suppressed | None = None
-            if plan.suppress is not None and effects.alert is not None and not each.timed_out:
+            makes_alert = plan.action.type == "alert" and not each.timed_out
+            if plan.suppress is not None and makes_alert:
                 seen = suppressor.look(plan, each, events)
-                if isinstance(seen, Suppressed):
+                if isinstance(seen, Suppressed):  # so no alert needs to be made
                     suppressed.append(seen)
                     continue
+            effects = effects_of(plan, item, topic_id)
             made.append(Made(effects, each))
             if isinstance(seen, Alike):
                 suppressor.stand(seen, effects.id, each.end_ms)
@@ -117,14 +120,6 @@ def _result(told: Told) -> Result:
         key=told.key, start_ms=told.start_ms, end_ms=told.end_ms, count=told.count,
         metrics=told.metrics, more=more, late=told.revision > 0, partial=told.partial,
     )  # fmt: skip
-
-
-def _effects(
-    plan: PatternPlan, match: Match, topic_id: Callable[[str], str]
-) -> tuple[Effects, list[CapturedEvent]]:
-    events = [_captured(step, event) for step, event in match.captures]
-    found = Found(match.key, events, match.end_ms, match.timed, match.timed_out)
-    return effects_of(plan, found, topic_id), events
 
 
 def _captured(step: str, event: EventRef) -> CapturedEvent:
