@@ -68,6 +68,15 @@ def test_temporal_ordered() -> None:
     assert alerts(found, event(0, "failed"), event(1, "ok", "v")) == 0
 
 
+def test_temporal() -> None:
+    found = made("type: temporal\nrules: [failed, login]\ngroup-by: [User]\ntimespan: 1m")["c"]
+    assert alerts(found, event(0, "failed"), event(59_999, "ok")) == 1
+    assert alerts(found, event(0, "ok"), event(1, "failed")) == 1
+    assert alerts(found, event(0, "ok"), event(60_000, "failed")) == 0
+    assert alerts(found, event(0, "ok"), event(1, "failed", "v")) == 0
+    assert alerts(found, event(0, "ok"), event(1, "ok")) == 0
+
+
 def test_generate_keeps_the_rules_themselves() -> None:
     both = "rules: [failed, login]\ngroup-by: [User]\ntimespan: 1m"
     body = f"type: temporal_ordered\n{both}\ngenerate: true"
