@@ -4,7 +4,7 @@
 
 One group, windows of an hour that begin every 10 min, 1 min, 10 s and 1 s: 6 to 3,600 overlap. Each
 slide gets the same ten events, so a window holds 60 to 36,000 of them; what a hop costs is all the
-work from JSON bytes on, divided by the hops. The exact percentile is asked for in a query of its own:
+work from JSON bytes on, divided by the hops. The percentile is asked for in a query of its own:
 up to 4,096 values it is kept in order, beyond that its sketch is.
 """
 
