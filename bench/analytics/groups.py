@@ -3,8 +3,8 @@
     python -m bench.analytics.groups [--groups N] [--events-per-group N]
 
 Ten metrics of two fields, the 95th percentile exact: count, sum, avg, min, max, stddev, p95,
-median, distinct, rate. Every group gets its events in a random order of groups, all in one hour; what the
-process has grown by is read while every window is open, and what telling them costs is timed.
+median, distinct, rate. Every group gets its events in a random order of groups, all in one hour;
+what the process has grown by is read while every window is open, and telling them is timed.
 """
 
 from __future__ import annotations
