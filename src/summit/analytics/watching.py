@@ -6,8 +6,7 @@ Needs the extra `analytics` (numpy), through the room `kernels`; queries that wa
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from summit.documents.query_plan import AnomalyPlan, QueryPlan, TrendPlan
 
@@ -45,8 +44,8 @@ class Watch:
                 continue
             value = metrics[metric.name]
             said: dict[str, Any] = {}
-            if "anomaly" in part:
-                said["anomaly"] = _judged(part["anomaly"], value)
+            if metric.anomaly is not None:
+                said["anomaly"] = _judged(metric.anomaly, part["anomaly"], value)
             if metric.trend is not None:
                 part["trend"].append((end_ms, value))
                 said["trend"] = _trend(metric.trend, part["trend"])
@@ -82,44 +81,24 @@ def is_watched(plan: QueryPlan) -> bool:
 
 def new_detector(plan: AnomalyPlan) -> Any:
     """A detector of a stream. Raises: Invalid("extra.missing") without numpy."""
-    from summit import kernels
+    from summit.kernels import detector_of
 
     limit = plan.threshold if plan.threshold is not None else plan.sensitivity
-    made: dict[str, tuple[Callable[..., Any], str, str]] = {
-        "zscore": (kernels.ZScore, "threshold", "window"),
-        "iqr": (kernels.Iqr, "sensitivity", "window"),
-        "moving-average": (kernels.MovingAverage, "sensitivity", "window"),
-        "mad": (kernels.RobustZScore, "threshold", "window"),
-        "ewma": (kernels.EwmaChart, "limit", "warmup"),
-        "cusum": (kernels.Cusum, "limit", "warmup"),
-        "page-hinkley": (kernels.PageHinkley, "limit", "warmup"),
-    }
-    new, limit_name, window_name = made[plan.method]
-    settings: dict[str, Any] = {}
-    if limit is not None:
-        settings[limit_name] = limit
-    if plan.window_size is not None:
-        settings[window_name] = plan.window_size
-        if plan.method in _WITH_MINIMUM:
-            settings["points_min"] = min(plan.window_size, _POINTS_MIN)
-    return new(**settings)
+    return detector_of(plan.method, limit=limit, window=plan.window_size, period=plan.period)
 
 
-_WITH_MINIMUM: Final = ("zscore", "iqr", "mad")
-_POINTS_MIN: Final = 10
-
-
-def _judged(detector: Any, value: Any) -> dict[str, Any]:
-    from summit.kernels import severity_of
+def _judged(plan: AnomalyPlan, detector: Any, value: Any) -> dict[str, Any]:
+    from summit.kernels import explain, severity_of
 
     score = detector.update(value)
-    severity = None
-    if score.flagged:
-        severity = severity_of(abs(score.deviation) / (score.limit or 1.0))
-    return {
+    said = {
         "flagged": bool(score.flagged), "expected": score.expected, "deviation": score.deviation,
-        "severity": severity, "state": score.state,
+        "severity": None, "state": score.state,
     }  # fmt: skip
+    if score.flagged:
+        said["severity"] = severity_of(abs(score.deviation) / (score.limit or 1.0))
+        said["explanation"] = explain(plan.method, value, score)
+    return said
 
 
 def _trend(plan: TrendPlan, results: deque[tuple[int, Any]]) -> dict[str, Any]:

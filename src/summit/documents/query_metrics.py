@@ -34,8 +34,10 @@ _BELONGS: Final = {
 }
 _NO_NUMBERS: Final = ("first", "last", "topK", "mode", "collect")
 METHODS: Final = (
-    "zscore", "iqr", "moving-average", "mad", "ewma", "cusum", "page-hinkley",
+    "auto", "zscore", "iqr", "moving-average", "mad", "seasonal", "holt-winters", "ewma", "cusum",
+    "page-hinkley", "adwin", "spot", "dspot", "half-space-trees", "random-cut-forest",
 )  # fmt: skip
+_SEASONED: Final = ("auto", "seasonal", "holt-winters")
 
 
 def read_metrics(section: Section) -> tuple[MetricPlan, ...]:
@@ -130,16 +132,19 @@ def _anomaly(inner: Section) -> AnomalyPlan | None:
     value = inner.mapping("anomaly")
     if value is None:
         return None
-    names = ("method", "sensitivity", "threshold", "windowSize")
+    names = ("method", "sensitivity", "threshold", "windowSize", "period")
     mine = Section(value, inner.at("anomaly"), inner.problems, names=names, noun="anomaly")
     method = mine.choice("method", METHODS)
     if not mine.has("method"):
         mine.note("method", f"an anomaly needs 'method': {', '.join(METHODS)}")
+    if method is not None and mine.has("period") and method not in _SEASONED:
+        mine.note("period", f"belongs to {', '.join(_SEASONED)}, not to {method}")
     return AnomalyPlan(
         method or METHODS[0],
         _number(mine, "sensitivity", 0, 1e6, above=True),
         _number(mine, "threshold", 0, 1e6, above=True),
         mine.whole("windowSize", least=3, most=10_000),
+        mine.whole("period", least=2, most=10_000),
     )
 
 

@@ -52,6 +52,7 @@ class AnomalyPlan:
     sensitivity: float | None = None
     threshold: float | None = None
     window_size: int | None = None
+    period: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
