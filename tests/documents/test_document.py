@@ -34,9 +34,8 @@ def test_kinds(document: dict[str, Any], kind: type) -> None:
 @pytest.mark.parametrize(
     ("kind", "code", "text"),
     [
-        ("query", "kind.not_available", "/kind: documents of kind 'query' are not available yet"),
-        ("query", "kind.not_available", "available: pattern, correlation, stream, collector"),
-        ("notification", "kind.not_available", "not available yet"),
+        ("notification", "kind.not_available", "/kind: documents of kind 'notification' are not"),
+        ("notification", "kind.not_available", "available: pattern, correlation, stream"),
         ("patern", "kind.unknown", "there is no kind 'patern' (did you mean 'pattern'?)"),
         ("querry", "kind.unknown", "(did you mean 'query'?)"),
         ("Pattern", "kind.unknown", "(did you mean 'pattern'?)"),

@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.xfail(strict=True, reason="StreamAnalytics comes with the analytics room")
-
 
 def test_login_metrics_by_country() -> None:
-    from summit.real_time_analytics import (  # type: ignore[import-not-found, unused-ignore]
+    from summit.real_time_analytics import (
         AnalyticsQuery,
         StreamAnalytics,
     )

@@ -8,9 +8,8 @@ import time
 import pytest
 
 
-@pytest.mark.xfail(strict=True, reason="StreamAnalytics comes with the analytics room")
 def test_exactly_the_outlier_is_flagged() -> None:
-    from summit.real_time_analytics import (  # type: ignore[import-not-found, unused-ignore]
+    from summit.real_time_analytics import (
         AnomalyDetectionConfig,
         StreamAnalytics,
     )

@@ -153,7 +153,6 @@ def test_correlation_rules(services: Services) -> None:
     assert reply.json()["rule"] == "user-session-correlation"
 
 
-@later("analytics queries come with the analytics room")
 def test_analytics_queries(services: Services) -> None:
     query = {
         "id": "login-metrics",

@@ -21,16 +21,16 @@ from summit.alerts.entries import Fired, Repeated, decode_entry
 from summit.base.limits import WATERMARK_UNKNOWN
 from summit.client.types import ConsumerRecord
 from summit.documents import validate_pattern
-from summit.documents.plan import PatternPlan
 from summit.documents.stream import StreamPlan
 from summit.flow.engine import Applied, Engine
 from summit.flow.findings import Made
+from summit.flow.kinds import Plan
 from summit.flow.outputs import Outputs
 from summit.flow.placement import carrier
 from summit.flow.runtime import Runtime
 from summit.journal.exchange_log import decode_frame
 from summit.journal.state_log import Restored, state_partition
-from summit.journal.topics import ALERT_STATE_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC
+from summit.journal.topics import ALERT_STATE_TOPIC, EXCHANGE_TOPIC, RESULTS_TOPIC, STATE_TOPIC
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS
 
@@ -69,7 +69,7 @@ END_MS: Final = T0 + 10**10
 
 
 class Rules(NamedTuple):
-    plans: list[PatternPlan]
+    plans: list[Plan]
     streams: list[StreamPlan]
 
 
@@ -102,6 +102,7 @@ class Cluster:
         self.alerts: list[tuple[str, str, str]] = []
         self.fired: list[str] = []
         self.suppressed: Counter[str] = Counter()
+        self.results: list[bytes] = []
 
 
 class Worker:
@@ -214,6 +215,10 @@ class Worker:
             cluster.read[topic, int(partition)] = at
         cluster.frames_read.update(cut.exchange)
         cluster.alerts += map(shown, cut.made)
+        cluster.results += [
+            record.value for record in cut.records
+            if record.topic == RESULTS_TOPIC and record.value is not None
+        ]  # fmt: skip
 
 
 class Play:

@@ -41,8 +41,14 @@ def get(rest: Rest, path: str) -> Any:
 def raise_alert(rest: Rest, event_type: str, user: str) -> dict[str, Any]:
     """Post an event; the alert that came of it."""
     known = {alert["id"] for alert in get(rest, "/api/alerts?limit=1000")["alerts"]}
-    event = {"eventType": event_type, "user": user, "timestamp": NOW_MS}
-    post(rest, "/api/events", event)
+    event = {
+        "eventType": event_type, "user": user, "timestamp": NOW_MS, "eventId": uuid.uuid4().hex,
+    }  # fmt: skip
+    for _ in range(10):  # on a busy machine it may be 503, "post it again"
+        status, reply = rest("POST", "/api/events", event)
+        if status != 503:
+            break
+    assert status == 200, reply
     found = get(rest, "/api/alerts?limit=1000")["alerts"]
     (alert,) = [each for each in found if each["id"] not in known]
     shown: dict[str, Any] = get(rest, f"/api/alerts/{alert['id']}")

@@ -8,6 +8,7 @@ events in `catalogue_enrich.py`, those of what becomes of alerts in `catalogue_a
 from __future__ import annotations
 
 from summit.base.catalogue_alerts import ALERT_ROWS
+from summit.base.catalogue_analytics import ANALYTICS_ROWS
 from summit.base.catalogue_enrich import ENRICH_ROWS
 from summit.base.catalogue_formats import FORMAT_ROWS
 from summit.base.catalogue_rules import RULE_ROWS
@@ -570,8 +571,7 @@ _ROWS = (
               "Start a worker (summit worker), then repeat it with the same eventId."),
     ErrorSpec("file.unreadable", "Invalid", 400, None, False,
               "cannot read {path}: {reason}", "Check the name and its permissions."),
-    *ALERT_ROWS, *ENRICH_ROWS,
-    *RULE_ROWS,
+    *ALERT_ROWS, *ANALYTICS_ROWS, *ENRICH_ROWS, *RULE_ROWS,
     *FORMAT_ROWS,
     *STREAM_ROWS,
 )  # fmt: skip

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rules": ("rules", "Apply, list, remove, test and explain rules; try them on the past."),
     "flow": ("flow", "Show inputs, workers, rules and outputs live; pause, resume, drain."),
     "state": ("state", "Show what rules have begun for keys: unfinished matches."),
+    "query": ("query", "List analytics queries, show their results or follow them live."),
     "alerts": ("alerts", "List, follow, acknowledge, resolve and silence alerts; cases."),
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
     "migrate": ("migrate", "Move topics, groups and alerts from one cluster to another."),

@@ -21,7 +21,7 @@ from summit.cli.rule_backtesting import backtest
 from summit.cli.rule_explaining import explain
 from summit.cli.rule_testing import test
 
-_KINDS = ("pattern", "filter", "transformation", "enrichment", "route")
+_KINDS = ("pattern", "filter", "transformation", "enrichment", "route", "query")
 
 
 @click.group()
@@ -64,7 +64,7 @@ def apply(places: Sequence[str], bootstrap_servers: str, dry_run: bool, output: 
 @bootstrap_option
 @output_option
 def list_rules(bootstrap_servers: str, output: str | None) -> None:
-    """List the rules in force: patterns, and what is done to events before these see them."""
+    """List the rules in force: patterns, queries, and what is done to events before."""
 
     async def run() -> list[dict[str, Any]]:
         async with following(bootstrap_servers.split(",")) as definitions:

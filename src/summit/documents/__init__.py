@@ -15,6 +15,7 @@ from summit.documents.flow import FLOW_ID, FlowDocument, validate_flow
 from summit.documents.parsing import Parsed, parse_documents
 from summit.documents.pattern import PatternDocument, lower_pattern, validate_pattern
 from summit.documents.problems import Problem, described
+from summit.documents.query import QueryDocument, validate_query
 from summit.documents.route import RouteDocument, validate_route
 from summit.documents.rule_tests import RuleTest, expand_test_events, failed_expectations
 from summit.documents.stream import StreamDocument, validate_stream
@@ -34,6 +35,7 @@ __all__ = [
     "Parsed",
     "PatternDocument",
     "Problem",
+    "QueryDocument",
     "RouteDocument",
     "RuleTest",
     "StreamDocument",
@@ -51,6 +53,7 @@ __all__ = [
     "validate_filter",
     "validate_flow",
     "validate_pattern",
+    "validate_query",
     "validate_route",
     "validate_stream",
     "validate_transformation",

@@ -12,9 +12,9 @@ from summit.documents.plan import ActionType, AfterMatchKind, Contiguity, Emit, 
 
 KINDS: Final = (
     "pattern", "correlation", "stream", "collector", "flow",
-    "filter", "transformation", "enrichment", "route",
+    "filter", "transformation", "enrichment", "route", "query",
 )  # fmt: skip
-KINDS_LATER: Final = ("query", "notification")
+KINDS_LATER: Final = ("notification",)
 
 RELATIONS: Final[tuple[Relation, ...]] = (
     "next", "followedBy", "followedByAny", "notNext", "notFollowedBy",

@@ -15,6 +15,7 @@ from summit.documents.flow import FlowDocument, validate_flow
 from summit.documents.parsing import Parsed
 from summit.documents.pattern import PatternDocument, validate_pattern
 from summit.documents.problems import Problems
+from summit.documents.query import QueryDocument, validate_query
 from summit.documents.route import RouteDocument, validate_route
 from summit.documents.stream import StreamDocument, validate_stream
 from summit.documents.transformation import TransformationDocument, validate_transformation
@@ -22,6 +23,7 @@ from summit.documents.transformation import TransformationDocument, validate_tra
 Document = (
     PatternDocument | CorrelationDocument | StreamDocument | CollectorDocument | FlowDocument
     | FilterDocument | TransformationDocument | EnrichmentDocument | RouteDocument
+    | QueryDocument
 )  # fmt: skip
 
 _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
@@ -34,6 +36,7 @@ _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
     "transformation": validate_transformation,
     "enrichment": validate_enrichment,
     "route": validate_route,
+    "query": validate_query,
 }
 
 

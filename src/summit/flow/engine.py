@@ -29,7 +29,7 @@ class Applied(NamedTuple):
 
     Attributes:
         made: Alerts.
-        records: For other topics: what correlations tell.
+        records: For other topics: what correlations and queries tell.
         suppressed: Matches that make no alert because one stands for them.
     """
 
@@ -110,7 +110,14 @@ class Engine:
         if not self._catching_up:  # keys that catch up are behind the frontier
             self.suppressor.tidy(self.processor.frontier_ms)
         return Applied(
-            *found, outputs.rejected, outputs.late, outputs.remote, taken.dirty, taken.waits
+            found.made,
+            found.records,
+            found.suppressed,
+            outputs.rejected,
+            [*outputs.late, *found.late],
+            outputs.remote,
+            taken.dirty,
+            taken.waits,
         )
 
     def forget(self, rule_id: str, key: Sequence[Any]) -> None:

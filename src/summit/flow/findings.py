@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from summit.alerts import Alert, CapturedEvent, Found
+from summit.analytics.rule import Told
 from summit.cep.groups import Correlation
 from summit.cep.match import Match
 from summit.client.transactor import Outgoing
@@ -17,8 +18,10 @@ from summit.flow.effects import Effects, effects_of
 from summit.flow.kinds import Plan
 from summit.flow.suppressing import Alike, Suppressed, Suppressor
 from summit.journal.correlation_log import correlation_record
+from summit.journal.results_log import Result, result_records
 from summit.journal.topics import CORRELATIONS_TOPIC
 from summit.keyed.captured import EventRef
+from summit.keyed.outputs import Late
 
 _decode = msgspec.json.Decoder().decode
 
@@ -46,6 +49,7 @@ class Findings(NamedTuple):
     made: list[Made]
     records: list[Outgoing]
     suppressed: list[Suppressed]
+    late: list[Late]
 
 
 def findings_of(
@@ -64,6 +68,8 @@ def findings_of(
     made: list[Made] = []
     records: list[Outgoing] = []
     suppressed: list[Suppressed] = []
+    told: list[Told] = []
+    late: list[Late] = []
     for each in found:
         if isinstance(each, Match):
             plan = plans[each.pattern_id]
@@ -83,9 +89,34 @@ def findings_of(
             assert isinstance(rule, CorrelationPlan)
             key, value = correlation_record(rule, each, topic_id)
             records.append(Outgoing(CORRELATIONS_TOPIC, key, value))
+        elif isinstance(each, Told):
+            told.append(each)
+        elif isinstance(each, Late):
+            late.append(each)
         else:
             raise TypeError(f"nobody knows what becomes of {type(each).__name__}")
-    return Findings(made, records, suppressed)
+    if told:
+        records += result_records(list(map(_result, told)))
+    return Findings(made, records, suppressed, late)
+
+
+def _result(told: Told) -> Result:
+    """What a query told, as it is written."""
+    plan = told.plan
+    more: dict[str, Any] = {}
+    if told.revision:
+        more["revision"] = told.revision
+    if told.replaces:
+        more["replaces"] = [{"start": start, "end": end} for start, end in told.replaces]
+    if told.approximate:
+        more["approximate"] = told.approximate
+    if told.watched:
+        more["watched"] = told.watched
+    return Result(
+        query_id=plan.id, paths=[".".join(path) for path in plan.group_by], topic=plan.topic,
+        key=told.key, start_ms=told.start_ms, end_ms=told.end_ms, count=told.count,
+        metrics=told.metrics, more=more, late=told.revision > 0, partial=told.partial,
+    )  # fmt: skip
 
 
 def _effects(

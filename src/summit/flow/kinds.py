@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from summit.analytics.rule import QueryRule
 from summit.cep.correlation_rules import prepare_correlation
 from summit.cep.rules import prepare_rule
-from summit.documents import validate_correlation, validate_pattern
+from summit.documents import validate_correlation, validate_pattern, validate_query
 from summit.documents.correlation import CorrelationPlan
 from summit.documents.plan import PatternPlan
+from summit.documents.query_plan import QueryPlan
 from summit.keyed.rule import KeyedRule
 
-Plan = PatternPlan | CorrelationPlan
+Plan = PatternPlan | CorrelationPlan | QueryPlan
 
 
 class RuleKind(NamedTuple):
@@ -34,6 +36,7 @@ class RuleKind(NamedTuple):
 RULE_KINDS: Final[dict[str, RuleKind]] = {
     "pattern": RuleKind(validate_pattern, prepare_rule, PatternPlan),
     "correlation": RuleKind(validate_correlation, prepare_correlation, CorrelationPlan),
+    "query": RuleKind(validate_query, QueryRule, QueryPlan),
 }
 _PREPARE: Final = {kind.plan: kind.prepare for kind in RULE_KINDS.values()}
 
@@ -45,4 +48,4 @@ def prepare(plan: Plan) -> KeyedRule:
 
 def rule_id(kind: str, definition_id: str) -> str:
     """How a rule of a kind is called among all: see `keyed.rule.KeyedRule`."""
-    return f"{kind}:{definition_id}" if kind == "correlation" else definition_id
+    return definition_id if kind == "pattern" else f"{kind}:{definition_id}"

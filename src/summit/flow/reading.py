@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from summit.documents.plan import ActionPlan, PatternPlan
+from summit.documents.query_plan import QueryPlan
 from summit.flow.effects import starts_topic
 from summit.flow.kinds import Plan
 
@@ -23,8 +24,9 @@ def actions_of(plans: Iterable[Plan]) -> Iterator[ActionPlan]:
 
 
 def outputs_of(plans: Iterable[Plan]) -> set[str]:
-    """The topics to which patterns write: who names no topics does not read them."""
-    found: set[str] = set()
+    """The topics to which patterns and queries write: who names no topics does not read them."""
+    plans = list(plans)
+    found = {plan.topic for plan in plans if isinstance(plan, QueryPlan) and plan.topic is not None}
     for action in actions_of(plans):
         if action.topic is not None:
             found.add(action.topic)

@@ -21,6 +21,7 @@ from summit.documents.correlation import CorrelationPlan
 from summit.documents.enrichment import EnrichmentPlan
 from summit.documents.filter import FilterPlan
 from summit.documents.plan import PatternPlan
+from summit.documents.query_plan import QueryPlan
 from summit.documents.route import RoutePlan
 from summit.documents.transform_plan import TransformationPlan
 from summit.journal.definition_log import Definition, DefinitionLog
@@ -57,8 +58,8 @@ class StagePlans(NamedTuple):
 
 
 P = TypeVar("P", FilterPlan, TransformationPlan, EnrichmentPlan, RoutePlan)
-_Plan = FilterPlan | TransformationPlan | EnrichmentPlan | RoutePlan | PatternPlan | CorrelationPlan
-R = TypeVar("R", bound=_Plan)
+_Stage = FilterPlan | TransformationPlan | EnrichmentPlan | RoutePlan
+R = TypeVar("R", bound=_Stage | PatternPlan | CorrelationPlan | QueryPlan)
 
 _VALIDATORS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "filter": validate_filter,

@@ -30,7 +30,7 @@ from summit.cep.state import move_key
 from summit.client.types import ConsumerRecord
 from summit.keyed.captured import Move
 from summit.keyed.keygroups import key_group
-from summit.keyed.keys import Key, key_values, make_key
+from summit.keyed.keys import Key, key_values, whole_key
 from summit.keyed.outputs import StateKey
 from summit.keyed.waiting import WaitKey, moved_wait
 
@@ -75,9 +75,7 @@ def run_key(name: bytes) -> StateKey | None:
         return None
     try:
         _, rule, values = _decode(name)
-        key = make_key(values)
-        if key is None:
-            raise ValueError(f"{values} is no key")
+        key = _key_of(values)
     except (msgspec.MsgspecError, ValueError, TypeError) as error:
         raise Corrupt("journal.state", reason=f"{_shown(name)}: {error}") from error
     return StateKey(rule, key)
@@ -86,6 +84,13 @@ def run_key(name: bytes) -> StateKey | None:
 def standing_record(rule: str, key: Key, data: bytes | None) -> Record:
     """What stands for alerts of a rule's key; None = nothing."""
     return _encode(("stands", rule, key_values(key))), data
+
+
+def _key_of(values: list[Any]) -> Key:
+    """The key whose values these are; a list or a map never is one."""
+    if any(type(value) in (list, dict) for value in values):
+        raise ValueError(f"{values} is no key")
+    return whole_key(values)
 
 
 def wait_record(name: WaitKey, data: bytes | None) -> Record:
@@ -106,7 +111,10 @@ def moved_state(name: bytes, value: bytes | None, move: Move) -> Record:
         return wait_record(wait._replace(offset=offset), None)
     if value is None or not name.startswith(_RUN):
         return name, value
-    moved = move_groups if _decode(name)[1].startswith("correlation:") else move_key
+    rule = _decode(name)[1]
+    if rule.startswith("query:"):  # numbers of windows, no events
+        return name, value
+    moved = move_groups if rule.startswith("correlation:") else move_key
     return name, value[:1] + moved(value[1:], value[0], move)
 
 
@@ -165,9 +173,7 @@ class Restored:
             try:
                 kind, first, second = _decode(name)
                 if kind in ("run", "stands"):
-                    key = make_key(second)
-                    if key is None:
-                        raise ValueError(f"{second} is no key")
+                    key = _key_of(second)
                     if key_group(key) not in groups:
                         continue
                     if kind == "run":

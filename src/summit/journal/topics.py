@@ -23,6 +23,7 @@ ACTIVATIONS_TOPIC: Final = "_summit.activations"
 ENRICHMENTS_TOPIC: Final = "_summit.enrichments"
 LATE_TOPIC: Final = "_summit.late"
 CALLS_TOPIC: Final = "_summit.calls"
+RESULTS_TOPIC: Final = "_summit.results"
 # A record with this header is waited for: the worker tells its progress right behind it.
 WAIT_HEADER: Final = "summit.wait"
 
@@ -51,12 +52,16 @@ CALLS: Final = TopicConfig(name=CALLS_TOPIC, partitions=8, retention_ms=7 * 86_4
 ENRICHMENTS: Final = TopicConfig(
     name=ENRICHMENTS_TOPIC, partitions=1, retention_ms=90 * 86_400_000, segment_bytes=64 << 20
 )
+# What queries told of windows that are over; whoever wants it for longer gives a topic of its own.
+RESULTS: Final = TopicConfig(
+    name=RESULTS_TOPIC, partitions=1, retention_ms=7 * 86_400_000, segment_bytes=16 << 20
+)
 STATE: Final = TopicConfig(
     name=STATE_TOPIC, partitions=STATE_PARTITIONS, cleanup_policy="compact", segment_bytes=8 << 20
 )
 
 WORKER_TOPICS: Final = (
-    PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, STATE, EXCHANGE, ACTIVATIONS,
+    PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, RESULTS, STATE, EXCHANGE, ACTIVATIONS,
     ENRICHMENTS, CALLS,
 )  # fmt: skip
 

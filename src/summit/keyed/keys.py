@@ -1,7 +1,8 @@
 """Keys of runs: what `groupBy` gives for an event, with their types.
 
 A key of one text is that text. Any other key is a tuple that keeps apart what Python would call
-equal: 1 and true are two keys; 1 and 1.0 are one, as in every comparison of the product.
+equal: 1 and true are two keys; 1 and 1.0 are one, as in every comparison of the product. Whether
+what is missing makes no key, or a key of its own, is for the engine to say.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import msgspec
 Key = str | tuple[Any, ...]
 
 GLOBAL_KEY: Key = ()
+_NULL: Key = (None, "null")
 
 _encode = msgspec.json.Encoder().encode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
 
 
@@ -38,6 +41,12 @@ def make_key(values: Sequence[object]) -> Key | None:
     return one_key(values[0])
 
 
+def whole_key(values: Sequence[object]) -> Key:
+    """The key for the values of `groupBy`, where null is a value; a list or map is its JSON."""
+    parts = tuple(map(_whole_part, values))
+    return parts[0] if len(parts) == 1 and type(parts[0]) is str else parts
+
+
 def key_values(key: Key) -> tuple[Any, ...]:
     """The values of a key, in the order of `groupBy`."""
     if type(key) is str:
@@ -52,9 +61,7 @@ def key_text(key: Key) -> str:
 
 def parse_key(text: str) -> Key:
     """The key of a text that `key_text` wrote."""
-    key = make_key(_decode(text))
-    assert key is not None, text
-    return key
+    return whole_key(_decode(text))
 
 
 def _part(value: object) -> Any:
@@ -69,3 +76,10 @@ def _part(value: object) -> Any:
     if kind is bool:
         return (value, "truth")
     return None
+
+
+def _whole_part(value: object) -> Any:
+    part = _part(value)
+    if part is not None:
+        return part
+    return _NULL if value is None else _encode_sorted(value).decode()

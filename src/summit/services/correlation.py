@@ -13,6 +13,7 @@ from summit.services.intake import EventIntake
 from summit.services.node import Node
 from summit.services.parameters import flag_parameter, refuse_unknown
 from summit.services.patterns import add_patterns
+from summit.services.queries import add_queries
 from summit.web import Request, Response, Routes, json_response
 
 
@@ -34,6 +35,7 @@ class CorrelationService:
         add_health(routes, "event-correlation-service", self._node)
         add_patterns(routes, "/api/patterns", self._node)
         add_correlations(routes, self._node)
+        add_queries(routes, self._node)
         routes.post("/api/events", self._take_event)
         AlertRoutes(self._node).add_to(routes)
         routes.get("/api/stats", self._stats)

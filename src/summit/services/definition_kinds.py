@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from summit.analytics.program import Program
+from summit.analytics.windows import new_keeper
 from summit.base.errors import Invalid
 from summit.cep.rules import prepare_rule
 from summit.documents import (
     CollectorDocument,
     Parsed,
     PatternDocument,
+    QueryDocument,
     validate_collector,
     validate_document,
 )
@@ -34,6 +37,8 @@ def check_definition(document: Parsed | Mapping[str, Any]) -> Checked:
             prepare_rule(checked.plan)
         elif isinstance(checked, CollectorDocument):
             CollectorConfig.from_dict(checked.config)
+        elif isinstance(checked, QueryDocument):
+            new_keeper(Program(checked.plan))  # which tells what an anomaly needs
     except Invalid as error:
         if not isinstance(document, Parsed):
             raise

@@ -27,6 +27,7 @@ from summit.journal.correlations import CorrelationFollower
 from summit.journal.definition_log import Change
 from summit.journal.definitions import Definitions
 from summit.journal.desk_follower import DeskFollower
+from summit.journal.result_follower import ResultFollower
 from summit.services.definition_kinds import (
     check_definition,
     collector_enabled,
@@ -71,6 +72,7 @@ class Node:
         self.alerts = AlertFollower(self.servers)
         self.correlations = CorrelationFollower(self.servers)
         self.desk = DeskFollower(self.servers, clock=self.clock)
+        self.results = ResultFollower(self.servers)
         self.collectors = CollectorManager()
         self._tasks = Tasks()
         self._changes: asyncio.Queue[Change] = asyncio.Queue()
@@ -79,7 +81,7 @@ class Node:
     async def start(self) -> None:
         """Connect, read the views, start the collectors. Raises Unavailable."""
         await asyncio.gather(self.producer.connect(), self.admin.connect())
-        views = (self.definitions, self.alerts, self.correlations, self.desk)
+        views = (self.definitions, self.alerts, self.correlations, self.desk, self.results)
         await asyncio.gather(*(view.start() for view in views))
         if self.runs_collectors:
             for definition in self.definitions.current("collector"):
@@ -92,7 +94,7 @@ class Node:
         await self._tasks.cancel_all()
         await self.collectors.stop_all()
         await self.producer.close()
-        views = (self.definitions, self.alerts, self.correlations, self.desk)
+        views = (self.definitions, self.alerts, self.correlations, self.desk, self.results)
         await asyncio.gather(*(view.stop() for view in views))
         await self.admin.close()
 

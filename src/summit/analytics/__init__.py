@@ -1,0 +1,1 @@
+"""Queries over streams: groups, windows, aggregates, sketches. Sans-I/O: no clock, no chance."""

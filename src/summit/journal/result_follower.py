@@ -1,0 +1,65 @@
+"""Reading results: the topic `_summit.results` into a view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from summit.base.clock import Clock, SystemClock
+from summit.base.emitter import Emitter
+from summit.base.limits import FOLLOWER_READY_MS
+from summit.client.admin import Admin
+from summit.client.settings import AdminConfig
+from summit.client.types import ConsumerRecord
+from summit.journal.follower import LogFollower, partition_bounds
+from summit.journal.result_view import ResultView
+from summit.journal.topics import RESULTS, RESULTS_TOPIC, ensure_topics
+
+TAIL_RECORDS: Final = 200_000
+"""Read at the start: so many of the last records."""
+
+
+class ResultFollower(Emitter):
+    """Keeps a `ResultView` up to date; one loop's, from `start` to `stop`.
+
+    Event `result` with each record's result that comes after the start, as a plain mapping.
+    """
+
+    def __init__(
+        self,
+        servers: Iterable[str],
+        *,
+        clock: Clock | None = None,
+        name: str = "summit-results",
+    ) -> None:
+        super().__init__()
+        self._servers = list(servers)
+        self._name = name
+        self._live = False
+        self._follower = LogFollower(self._servers, name, self._take, clock=clock or SystemClock())
+        self.view = ResultView()
+
+    async def start(self, timeout_ms: int = FOLLOWER_READY_MS) -> None:
+        """Make the topic where it is missing, and read what is there.
+
+        Raises: Unavailable where no broker answers, or the topic is not read in time.
+        """
+        config = AdminConfig(client_id=self._name, bootstrap_servers=self._servers)
+        async with Admin(config) as admin:
+            await ensure_topics(admin, [RESULTS])
+            bounds = await partition_bounds(admin, [RESULTS_TOPIC])
+        await self._follower.start(
+            {place: max(first, end - TAIL_RECORDS) for place, (first, end) in bounds.items()}
+        )
+        await self._follower.wait_caught_up(timeout_ms)
+        self._live = True
+
+    async def stop(self) -> None:
+        """End reading. Idempotent."""
+        await self._follower.stop()
+
+    def _take(self, records: list[ConsumerRecord]) -> None:
+        for record in records:
+            result = None if record.value is None else self.view.add(record.value)
+            if result is not None and self._live:
+                self.emit("result", result)
