@@ -1,10 +1,11 @@
 """Detectors on labelled series of the Numenta Anomaly Benchmark: whole, and by unseen halves.
 
-    python -m bench.analytics.nab --data DIR [--detector auto] [--no-times] [--files]
+    python -m bench.analytics.nab --data DIR [--detector auto] [--no-times] [--files] [--tune]
 
 DIR has `windows.json` (series: labelled windows) and `data/`; the series are MIT licensed and not
 part of the project. The whole: one threshold, the best one, as the benchmark does. By halves: the
 threshold of one half of the series, the score on the other half with it, many splits by a seed.
+`--tune` chooses the constants of `auto` on one half as well, each one half and twice as large.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ import numpy as np
 from bench.analytics.nab_score import Array, Labelled, best, score_at
 
 from summit.kernels import detector_of
+from summit.kernels.detectors import auto
 
 SPLITS = 50
+CONSTANTS = ("_SLOT_WEIGHT", "_SLOW", "_SHIFT_SHARE", "_EXTREME_SHARE")
 
 
 def load(directory: Path) -> list[Labelled]:
@@ -56,18 +59,33 @@ def judge(each: Labelled, detector: str, with_times: bool) -> Array:
     return np.array([score.ratio for score in found])
 
 
-def halves(corpus: list[Labelled], scores: list[Array], splits: int = SPLITS) -> list[float]:
-    """The score of each half with the other half's threshold."""
+def halves(
+    corpus: list[Labelled], variants: list[list[Array]], splits: int = SPLITS
+) -> list[float]:
+    """The score of each half with the threshold, and the variant, that are best on the other."""
     draw = np.random.default_rng(0)
     reached = []
     for _ in range(splits):
         order = draw.permutation(len(corpus))
         parts = order[: len(order) // 2], order[len(order) // 2 :]
         for known, unseen in (parts, parts[::-1]):
-            threshold, _ = best([corpus[n] for n in known], [scores[n] for n in known])
-            unseen_scores = [scores[n] for n in unseen]
-            reached.append(score_at([corpus[n] for n in unseen], unseen_scores, threshold))
+            tuned = [best([corpus[n] for n in known], [v[n] for n in known]) for v in variants]
+            chosen = max(range(len(variants)), key=lambda number: tuned[number][1])
+            scores = [variants[chosen][n] for n in unseen]
+            reached.append(score_at([corpus[n] for n in unseen], scores, tuned[chosen][0]))
     return reached
+
+
+def variants_of_auto(corpus: list[Labelled], with_times: bool) -> list[list[Array]]:
+    """The scores with each constant of `auto` half and twice as large."""
+    variants = []
+    for name in CONSTANTS:
+        usual = getattr(auto, name)
+        for factor in (0.5, 2):
+            setattr(auto, name, usual * factor)
+            variants.append([judge(each, "auto", with_times) for each in corpus])
+        setattr(auto, name, usual)
+    return variants
 
 
 def main() -> None:
@@ -76,6 +94,7 @@ def main() -> None:
     parser.add_argument("--detector", default="auto")
     parser.add_argument("--no-times", action="store_true")
     parser.add_argument("--files", action="store_true")
+    parser.add_argument("--tune", action="store_true")
     arguments = parser.parse_args()
     corpus = load(arguments.data)
     begin = time.process_time()
@@ -88,12 +107,16 @@ def main() -> None:
             hit = [bool(told[a : b + 1].any()) for a, b in each.windows]
             false = int((told & (each.window == -1)).sum())
             print(f"{each.name:58} windows {sum(hit)}/{len(hit)}, false {false}")
-    reached = halves(corpus, scores)
+    variants = [scores]
+    if arguments.tune:
+        variants += variants_of_auto(corpus, not arguments.no_times)
+    reached = halves(corpus, variants)
     print(
         json.dumps(
             {
                 "bench": "analytics.nab",
                 "detector": arguments.detector,
+                "variants": len(variants),
                 "times": not arguments.no_times,
                 "series": len(corpus),
                 "points": sum(len(each.values) for each in corpus),

@@ -132,3 +132,18 @@ def test_documented_differences(text: str, event: str, ours: str, theirs: str) -
 )
 def test_a_written_list_keeps_order_and_number(text: str, expected: bool) -> None:
     assert our_judge(text)({}) is cel_judge(text, set())({}) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "event", "expected"),
+    [
+        ('s.lowerAscii() == "abÄ\u0130"', {"s": "AbÄ\u0130"}, True),
+        ('s.lowerAscii().endsWith("\\\\cmd.exe")', {"s": "C:\\CMD.EXE"}, True),
+        ('s.lowerAscii() == "a"', {"s": 5}, None),
+        ('holds(s == "a")', {}, False),
+        ('!holds(s.lowerAscii() == "a")', {"s": 5}, True),
+        ('!holds(s == "a") && holds(has(s))', {"s": "a"}, False),
+    ],
+)
+def test_lower_case_and_holds(text: str, event: dict[str, Any], expected: Answer) -> None:
+    assert our_judge(text)(event) is expected

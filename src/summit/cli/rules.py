@@ -19,6 +19,7 @@ from summit.cli.output import (
 )
 from summit.cli.rule_backtesting import backtest
 from summit.cli.rule_explaining import explain
+from summit.cli.rule_importing import import_sigma
 from summit.cli.rule_testing import test
 
 _KINDS = ("pattern", "filter", "transformation", "enrichment", "route", "query")
@@ -29,7 +30,7 @@ def rules() -> None:
     """Apply, list, remove, test and explain rules; try them on the past."""
 
 
-for _command in (test, explain, backtest):
+for _command in (test, explain, backtest, import_sigma):
     rules.add_command(_command)
 
 

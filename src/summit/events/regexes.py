@@ -6,7 +6,7 @@ The engine is RE2: no look-around, no back-references, and no text that makes it
 from __future__ import annotations
 
 import re as _re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,10 +16,17 @@ from summit.base import limits
 from summit.base.errors import Invalid
 
 Search = Callable[[str], bool]
+Find = Callable[[str], "list[int] | None"]
 
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False
 _OPTIONS.max_mem = limits.REGEX_MEMORY_BYTES
+_PIECE_OPTIONS: Final = re2.Options()
+_PIECE_OPTIONS.log_errors = False
+_PIECE_OPTIONS.case_sensitive = False
+_PIECE_OPTIONS.literal = True
+_PIECE_OPTIONS.max_mem = limits.PIECES_MEMORY_BYTES
+_PIECES_EACH: Final = 2_000
 _PLAIN: Final = _re.compile(r"(\^?)([A-Za-z0-9 _/:;,@=<>\"'!%&~#-]+)", _re.ASCII)
 
 
@@ -51,6 +58,46 @@ def compile_search(pattern: str) -> Search:
             return find(text.encode(errors="replace")) is not None
 
     return search
+
+
+def compile_pieces(pieces: Sequence[str]) -> Find | None:
+    """A function that gives the numbers of the pieces that a text holds, without regard to case.
+
+    It may give more than are there, never fewer; None in place of numbers: it cannot tell. None in
+    place of the function: the engine has no room for so many.
+
+    Cost: linear in the text, whatever the number of pieces (a DFA over all of them).
+
+    >>> find = compile_pieces(["cmd.exe", "whoami"])
+    >>> sorted(find("CMD.EXE /c whoami"))
+    [0, 1]
+    """
+    parts: list[tuple[int, Any]] = []
+    for first in range(0, len(pieces), _PIECES_EACH):
+        found = re2.Set.SearchSet(_PIECE_OPTIONS)
+        for piece in pieces[first : first + _PIECES_EACH]:
+            found.Add(piece)
+        found.Compile()
+        last = min(first + _PIECES_EACH, len(pieces)) - 1
+        # A set without room for its automaton finds nothing, and says nothing of it.
+        if last - first not in (found.Match(pieces[last]) or ()):
+            return None
+        parts.append((first, found.Match))
+
+    def find(text: str) -> list[int] | None:
+        try:
+            return [first + number for first, match in parts for number in match(text) or ()]
+        except UnicodeEncodeError:  # half a surrogate pair
+            return None
+
+    def find_one(text: str) -> list[int] | None:
+        try:
+            return only(text) or []
+        except UnicodeEncodeError:
+            return None
+
+    only: Any = parts[0][1] if len(parts) == 1 else None
+    return find if only is None else find_one
 
 
 def compile_regex(pattern: str) -> Any:

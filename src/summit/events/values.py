@@ -19,6 +19,7 @@ from summit.events.times import epoch_ms
 
 NUMBERS: Final = frozenset((int, float))
 _INT_MAX: Final = 1 << 64
+_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _VERSION_PART: Final = re.compile(r"\d+|[A-Za-z]+", re.ASCII)
 
 
@@ -165,6 +166,17 @@ def starts_with(item: Any, part: Any) -> bool | None:
 def ends_with(item: Any, part: Any) -> bool | None:
     """A text ends with another."""
     return item.endswith(part) if type(item) is str and type(part) is str else None
+
+
+def lower_ascii(item: Any) -> str | None:
+    """The text with its ASCII letters in lower case; others stay, as in CEL.
+
+    >>> lower_ascii("AbÄ")
+    'abÄ'
+    """
+    if type(item) is not str:
+        return None
+    return item.lower() if item.isascii() else item.translate(_LOWER)
 
 
 def size(item: Any) -> int | None:

@@ -3,7 +3,8 @@
 For every event type, once, all predicates are specialised: rules that cannot take such an event
 fall away, constant parts fall away, and what is left is compiled. An event that concerns no rule
 costs one look-up, however many rules there are. Where many rules want the same type, those that
-fix another field to a value are found by a second look-up.
+fix another field to a value are found by a second look-up, and those that need a piece of text in a
+field by one pass over that text, which looks for the pieces of all rules at once.
 """
 
 from __future__ import annotations
@@ -13,11 +14,17 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from summit.base.limits import INDEXED_TYPES_MAX
+from summit.base.limits import (
+    INDEXED_TYPES_MAX,
+    TEXT_REMEMBERED_CHARS_MAX,
+    TEXTS_REMEMBERED_MAX,
+)
 from summit.events.expressions.analysis import equality_constraint, required_fields
 from summit.events.expressions.generator import Names, true_code
 from summit.events.expressions.ir import Literal, Node, Path
+from summit.events.expressions.witnesses import Witnesses, witnesses
 from summit.events.layouts import TypedLayout
+from summit.events.regexes import Find, compile_pieces
 from summit.keyed.rule import EVENT_TYPE, KeyedRule, KeyOf
 from summit.keyed.specialise import specialise
 
@@ -50,6 +57,43 @@ class Table(NamedTuple):
     all: tuple[Interest, ...]
 
 
+class TextTable:
+    """Rules found by pieces of text in a field; see `witnesses`.
+
+    What is found for a text is remembered: the texts of many fields come again and again.
+    """
+
+    __slots__ = ("_by_piece", "_find", "all", "known", "value_of")
+
+    def __init__(
+        self,
+        value_of: Callable[[Any], Any],
+        find: Find,
+        by_piece: Sequence[tuple[Interest, ...]],
+        everything: tuple[Interest, ...],
+    ) -> None:
+        self.value_of = value_of
+        self.all = everything
+        self.known: dict[str | None, tuple[Interest, ...]] = {None: ()}
+        self._find = find
+        self._by_piece = by_piece
+
+    def look(self, value: Any) -> tuple[Interest, ...]:
+        """The rules that an event with this value, which is not `known`, may concern."""
+        if type(value) is not str:
+            return ()
+        numbers = self._find(value)
+        if numbers is None:
+            return self.all
+        found = tuple({one.rule: one for n in numbers for one in self._by_piece[n]}.values())
+        if len(value) <= TEXT_REMEMBERED_CHARS_MAX:
+            if len(self.known) > TEXTS_REMEMBERED_MAX:
+                self.known.clear()
+                self.known[None] = ()
+            self.known[value] = found
+        return found
+
+
 class Probe(NamedTuple):
     """The rules that events of one type may concern.
 
@@ -59,7 +103,7 @@ class Probe(NamedTuple):
     """
 
     always: tuple[Interest, ...]
-    tables: tuple[Table, ...]
+    tables: tuple[Table | TextTable, ...]
     typed: bool = True
 
     def interests(self, event: Any) -> Sequence[Interest]:
@@ -67,12 +111,27 @@ class Probe(NamedTuple):
         if not self.tables:
             return self.always
         found = list(self.always)
+        texts = False
         for table in self.tables:
             value = table.value_of(event)
-            if type(value) is list or type(value) is dict:
+            if isinstance(table, TextTable):
+                try:
+                    more = table.known.get(value)
+                except TypeError:  # a list or a map
+                    more = table.all
+                if more is None:
+                    more = table.look(value)
+                if more:
+                    texts = True
+                    found.extend(more)
+            elif type(value) is list or type(value) is dict:
                 found.extend(table.all)
             else:
                 found.extend(table.by_value.get(value, ()))
+        if not found:
+            return found
+        if texts:  # a rule may be found by several fields
+            found = list({one.rule: one for one in found}.values())
         found.sort(key=_rule_number)
         return found
 
@@ -163,7 +222,32 @@ class ProbeCompiler:
             inside = [left for left in wanted if _constraint(left, path) is not None]
             tables.append(self._table(path, inside))
             wanted = [left for left in wanted if _constraint(left, path) is None]
-        return Probe(tuple(map(self._interest, wanted)), tuple(tables))
+        texts, wanted = self._text_tables(wanted)
+        return Probe(tuple(map(self._interest, wanted)), (*tables, *texts))
+
+    def _text_tables(self, wanted: list[_Wanted]) -> tuple[list[TextTable], list[_Wanted]]:
+        """Tables for rules that need some piece of text, and the rules that are left."""
+        needed = [_witnesses(left) for left in wanted]
+        if sum(found is not None for found in needed) < _TABLE_MIN:
+            return [], wanted
+        by_path: dict[Path, dict[str, list[Interest]]] = {}
+        rest: list[_Wanted] = []
+        for left, found in zip(wanted, needed, strict=True):
+            if found is None:
+                rest.append(left)
+                continue
+            interest = self._interest(left)
+            for path, piece in found:
+                by_path.setdefault(path, {}).setdefault(piece, []).append(interest)
+        tables: list[TextTable] = []
+        for path, pieces in sorted(by_path.items()):
+            every = tuple({one.rule: one for found in pieces.values() for one in found}.values())
+            find = compile_pieces(list(pieces))
+            if find is None:
+                return [], wanted
+            rows = [tuple(found) for found in pieces.values()]
+            tables.append(TextTable(self._value_of(path), find, rows, every))
+        return tables, rest
 
     def _table(self, path: Path, wanted: Sequence[_Wanted]) -> Table:
         by_value: dict[Any, list[Interest]] = {}
@@ -253,6 +337,20 @@ def _constraint(left: _Wanted, path: Path) -> frozenset[Any] | None:
             return None
         values |= of_bit
     return frozenset(values)
+
+
+def _witnesses(left: _Wanted) -> Witnesses | None:
+    """Pieces of text without which the rule is not concerned; None = it may be all the same."""
+    of_stream = None if left.where is None else witnesses(left.where)
+    if left.sees_all or left.constant or not left.open_bits:
+        return of_stream
+    found: set[tuple[Path, str]] = set()
+    for _, node in left.open_bits:
+        of_bit = witnesses(node)
+        if of_bit is None:
+            return of_stream
+        found |= of_bit
+    return frozenset(found)
 
 
 def _best_path(wanted: Sequence[_Wanted]) -> Path | None:

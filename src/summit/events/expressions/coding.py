@@ -25,6 +25,7 @@ from summit.events.expressions.ir import (
     InNetwork,
     ListOf,
     Literal,
+    Lower,
     MapOf,
     Matches,
     Negate,
@@ -275,6 +276,8 @@ class Coder:
                 return self._call(values.index, item, at)
             case Size(item):
                 return self._call(values.size, item)
+            case Lower(item):
+                return self._call(values.lower_ascii, item)
             case Choose(test, then, otherwise):
                 local = self._names.fresh()
                 return (

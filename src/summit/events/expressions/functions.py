@@ -17,8 +17,11 @@ from summit.events.expressions.ir import (
     Index,
     InNetwork,
     Literal,
+    Lower,
     Matches,
     Node,
+    Not,
+    NotTrue,
     Path,
     Present,
     Quantified,
@@ -91,6 +94,12 @@ def _size_method(parser: Parser, subject: Node, token: Token) -> Node:
     return Size(subject)
 
 
+def _lower(parser: Parser, subject: Node, token: Token) -> Node:
+    _exactly(parser, token, 0)
+    parser.require(subject, ("text",), token.column, "for lowerAscii()")
+    return Lower(subject)
+
+
 def _in_network(parser: Parser, subject: Node, token: Token) -> Node:
     networks: list[str] = []
     for argument in parser.arguments():
@@ -125,6 +134,12 @@ def _has(parser: Parser, token: Token) -> Node:
     if not isinstance(item, (Field, StepField, StepAggregate, Index, Variable)):
         raise syntax_error("has() needs a field", token.column)
     return Present(item)
+
+
+def _holds(parser: Parser, token: Token) -> Node:
+    (item,) = _exactly(parser, token, 1)
+    parser.require(item, ("boolean",), token.column, "in holds()")
+    return Not(NotTrue(item))
 
 
 def _size(parser: Parser, token: Token) -> Node:
@@ -187,12 +202,14 @@ _METHODS: Final[dict[str, _Method]] = {
     "contains": _contains,
     "matches": _matches,
     "size": _size_method,
+    "lowerAscii": _lower,
     "inNetwork": _in_network,
     "exists": _quantified,
     "all": _quantified,
 }
 _FUNCTIONS: Final[dict[str, _Function]] = {
     "has": _has,
+    "holds": _holds,
     "size": _size,
     "timestamp": _timestamp,
     "duration": _duration,

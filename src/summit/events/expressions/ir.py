@@ -245,6 +245,13 @@ class InNetwork(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Lower(Node):
+    """A text with its ASCII letters in lower case."""
+
+    item: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Size(Node):
     """Characters of a text, elements of a list, members of a map."""
 

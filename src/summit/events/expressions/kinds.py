@@ -11,6 +11,7 @@ from summit.events.expressions.ir import (
     Index,
     ListOf,
     Literal,
+    Lower,
     MapOf,
     Negate,
     Node,
@@ -36,6 +37,8 @@ def kind_of(node: Node) -> Kind:
             return "map"
         case Size() | Negate() | StepAggregate():
             return "number"
+        case Lower():
+            return "text"
         case Arithmetic(op, left, right):
             return _kind_of_sum(left, right) if op == "+" else "number"
         case Choose(_, then, otherwise):

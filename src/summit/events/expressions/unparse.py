@@ -26,6 +26,7 @@ from summit.events.expressions.ir import (
     InNetwork,
     ListOf,
     Literal,
+    Lower,
     MapOf,
     Matches,
     Negate,
@@ -92,6 +93,8 @@ def _operation(node: Node) -> str:
             return f"has({unparse(item)})"
         case Size(item):
             return f"size({unparse(item)})"
+        case Lower(item):
+            return f"({unparse(item)}).lowerAscii()"
         case In(item, container):
             return f"({unparse(item)} in {unparse(container)})"
         case Arithmetic(op, left, right):

@@ -1,0 +1,1 @@
+"""Sigma: rules and correlation rules of that format as our documents (extra `sigma`, pySigma)."""

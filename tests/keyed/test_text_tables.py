@@ -1,0 +1,105 @@
+"""Rules found by pieces of text: the same as when every rule is asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from summit.cep.rules import compile_rules
+from summit.documents import validate_pattern
+from summit.documents.plan import PatternPlan
+from summit.events.event import parse_event
+from summit.events.expressions import compile_predicate
+from summit.events.layouts import EventLayout
+from summit.keyed.chunks import Chunk
+from summit.keyed.probes import TextTable
+from summit.keyed.processor import Processor
+
+FIELDS = ("Image", "Line", "m.path")
+PIECES = ("cmd", "CMD.exe", "\\\\x", "who", "a", "ami /all", "é")
+TESTS = st.builds(
+    lambda field, how, piece: how.format(
+        field=field, piece=piece, lower=piece.lower(), regex=piece.replace("\\", "\\\\")
+    ),
+    st.sampled_from(FIELDS),
+    st.sampled_from([
+        '{field}.lowerAscii().contains("{lower}")', '{field}.contains("{piece}")',
+        '{field}.lowerAscii().endsWith("{lower}")', '{field}.startsWith("{piece}")',
+        '{field} == "{piece}"', '{field} in ["{piece}", "zz"]', '{field}.matches("(?i){regex}.*x")',
+        '!holds({field}.contains("{piece}"))', "has({field})", '{field} != "{piece}"',
+    ]),
+    st.sampled_from(PIECES),
+)  # fmt: skip
+PREDICATES = st.recursive(
+    TESTS,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: f"({' && '.join(parts)})"),
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: f"({' || '.join(parts)})"),
+        inner.map(lambda part: f"holds({part})"),
+    ),
+    max_leaves=6,
+)
+TEXTS = st.lists(st.sampled_from((*PIECES, "x", " ", "CMD", "É")), max_size=5).map("".join)
+VALUES = st.one_of(TEXTS, TEXTS, st.none(), st.integers(0, 2), st.lists(TEXTS, max_size=2))
+EVENTS = st.builds(
+    lambda kind, image, line, path: {
+        "eventType": kind, "timestamp": 1, "Image": image, "Line": line, "m": {"path": path},
+    },
+    st.sampled_from(["start", "start", "other"]), VALUES, VALUES, VALUES,
+)  # fmt: skip
+
+
+def plans(predicates: list[str]) -> list[PatternPlan]:
+    return [
+        validate_pattern(
+            {
+                "kind": "pattern", "id": f"r{number:03}", "name": "r",
+                "steps": [{"name": "s", "where": ['eventType == "start"', text]}],
+            }
+        ).plan
+        for number, text in enumerate(predicates)
+    ]  # fmt: skip
+
+
+def found(some: list[PatternPlan], values: list[bytes]) -> list[tuple[str, int]]:
+    chunk = Chunk("t", 0, range(len(values)), [1] * len(values), values)
+    outputs = Processor(compile_rules(some)).apply((chunk,)).outputs
+    return [(match.pattern_id, match.captures[0][1].offset) for match in outputs.found]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(PREDICATES, min_size=4, max_size=12), st.lists(EVENTS, min_size=1, max_size=12))
+def test_the_same_as_asking_every_rule(predicates: list[str], events: list[dict[str, Any]]) -> None:
+    some = plans(predicates)
+    values = [json.dumps(event).encode() for event in events]
+    expected = []
+    for offset, value in enumerate(values):
+        event = parse_event(value)
+        for plan in some:
+            (step,) = plan.steps
+            assert step.predicate is not None
+            if compile_predicate(step.predicate, EventLayout())(event):
+                expected.append((plan.id, offset))
+    assert found(some, values) == expected
+
+
+def test_a_thousand_rules_are_not_asked() -> None:
+    """An event that holds no piece of any rule concerns none."""
+    some = plans([f'Line.lowerAscii().contains("attack-{number:04}")' for number in range(1_000)])
+    rules = compile_rules(some)
+    index = rules.index("t")
+    assert index is not None
+    probe = index["start"]
+    assert probe is not None
+    assert probe.always == ()
+    (table,) = probe.tables
+    assert isinstance(table, TextTable)
+    event = rules.decode(b'{"eventType": "start", "Line": "harmless"}')
+    assert probe.interests(event) == []
+    bad = rules.decode(b'{"eventType": "start", "Line": "ATTACK-0007 Attack-0999"}')
+    assert [one.rule for one in probe.interests(bad)] == [7, 999]
+    several = rules.decode(b'{"eventType": "start", "Line": ["attack-0007"]}')
+    assert len(probe.interests(several)) == 1_000  # lists are put to the rules themselves
