@@ -84,5 +84,5 @@ class LiveStage:
             whole = plan.key_field is None
             keys = [recorded_key(key, whole_event=whole) for key in asked.keys]
             place = (asked.rule, asked.topic, asked.partition)
-            self._recorder.note(place, keys, asked.offsets, answers)
+            return self._recorder.note(place, keys, asked.offsets, answers)
         return answers

@@ -15,6 +15,7 @@ import msgspec
 
 from summit.alerts import log_coordinate
 from summit.base.errors import Invalid
+from summit.base.limits import STAGED_EVENT_BYTES_MAX
 from summit.client.dead_letters import DeadLetterError
 from summit.client.transactor import Outgoing
 from summit.documents.transform_plan import TransformationPlan
@@ -299,9 +300,16 @@ def _encoded(run: _Run) -> list[bytes | None]:
         except (OverflowError, ValueError, TypeError, RecursionError):
             error = Invalid("event.not_json", reason="it holds what JSON cannot hold")
             run.refuse(row.number, error, "encode", None)
-        else:
-            values.append(value)
-            kept.append(row)
+            continue
+        if row.changed and len(value or b"") > max(
+            STAGED_EVENT_BYTES_MAX, len(run.chunk.values[row.number] or b"")
+        ):
+            size = len(value or b"")
+            error = Invalid("event.too_long", size=size, limit=STAGED_EVENT_BYTES_MAX)
+            run.refuse(row.number, error, "encode", None)
+            continue
+        values.append(value)
+        kept.append(row)
     run.rows = kept
     return values
 

@@ -22,7 +22,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.base.limits import ENRICHMENT_RECORDED_MAX
+from summit.base.limits import ENRICHMENT_RECORDED_MAX, ENRICHMENT_ROW_BYTES_MAX
 from summit.enrich.enriching import Found
 from summit.keyed.captured import Move
 
@@ -78,11 +78,21 @@ class Recorder:
 
     def note(
         self, place: _Place, keys: Iterable[str], offsets: Sequence[int], answers: Sequence[Found]
-    ) -> None:
-        """What a rule has found for some events of a partition, in order."""
+    ) -> list[Found]:
+        """What a rule has found for some events of a partition, in order.
+
+        Returns: The answers; one whose row is too long to be recorded has become an error.
+        """
         told = self._told
-        for key, offset, found in zip(keys, offsets, answers, strict=True):
-            digest = blake2b(_encode(found), digest_size=8).digest()
+        taken: list[Found] = []
+        for key, offset, given in zip(keys, offsets, answers, strict=True):
+            found, written = given, _encode(given)
+            if len(written) > ENRICHMENT_ROW_BYTES_MAX:
+                reason = f"its row has {len(written)} bytes"
+                found = Found("error", reason=reason, at_ms=given.at_ms)
+                written = _encode(found)
+            taken.append(found)
+            digest = blake2b(written, digest_size=8).digest()
             name = (place, key)
             if told.get(name) != digest:
                 told[name] = digest
@@ -91,6 +101,7 @@ class Recorder:
             told.move_to_end(name)
         while len(told) > ENRICHMENT_RECORDED_MAX:
             told.popitem(last=False)
+        return taken
 
     def take(self) -> list[bytes]:
         """The values of the records since the last call."""

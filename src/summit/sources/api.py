@@ -103,7 +103,7 @@ class ApiSource:
 
     def _bind(self, loop: asyncio.AbstractEventLoop) -> _OnLoop:
         """Connections live on one loop; the cache outlives them."""
-        client = HttpClient(self._config, what=self._what, extra="enrich")
+        client = HttpClient(self._config, what=self._what, extra="http")
         asked = OneByOne(
             lambda key: self._ask(client, key), self.cache, self._plan.concurrency, self._clock
         )
