@@ -1,10 +1,13 @@
 """How long a worker takes to take over many keys: from joining to active, and what that costs.
 
-    python -m bench.flow.restore [--keys 1000000]
+    python -m bench.flow.restore [--keys 1000000] [--standby]
 
 Each key has one unfinished match of one event. A first worker makes the state and is stopped; a
 second one is started, and measured from its start until it has told that it holds everything. What
 stands in the changelog is compacted only as far as the broker has come meanwhile, as in life.
+
+With --standby both run from the beginning, and the second keeps a copy of what the first holds: it
+is measured from when the first is told to stop.
 """
 
 from __future__ import annotations
@@ -58,6 +61,36 @@ async def fill(server: str, keys: int) -> None:
             )
 
 
+async def measure_standby(server: str, keys: int) -> None:
+    """Two workers share the state, then the one with a copy takes over the other's half."""
+    await fill(server, keys)
+    with worker(server) as first, worker(server, "--standby", "1") as second:
+        await settled(server, lambda p: p.is_whole and len(p.workers) == 2, TIMEOUT_S)
+        await publish(server, RULE)
+        await settled(server, lambda p: sum(w.runs for w in p.workers) == keys, TIMEOUT_S)
+        await asyncio.sleep(10)  # the copy is as far as the changelog
+        before_s, begun = cpu_s(second.pid), time.perf_counter()
+        first.terminate()
+
+        def has_taken_over(progress: Any) -> bool:
+            return any(
+                told.runs == keys
+                for told in progress.told.values()
+                if told.figures is not None and told.figures.pid == second.pid
+            )
+
+        _, progress = await settled(server, has_taken_over, TIMEOUT_S)
+        figures = next(
+            told.figures for told in progress.told.values()
+            if told.figures is not None and told.figures.pid == second.pid
+        )  # fmt: skip
+        show(
+            "flow.restore_standby", keys=keys, taken_over=figures.restored_records,
+            takeover_s=time.perf_counter() - begun, restoring_s=figures.restore_ms / 1000,
+            takeover_cpu_s=cpu_s(second.pid) - before_s, rss_mb=rss_mb(second.pid),
+        )  # fmt: skip
+
+
 async def measure(server: str, keys: int) -> None:
     """Make the state, then take it over."""
     await fill(server, keys)
@@ -94,12 +127,14 @@ def main() -> None:
     """Parse the arguments and run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--standby", action="store_true")
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as data_dir,
         broker(data_dir, durability="os", auto_create_topics="false") as (_, port),
     ):
-        asyncio.run(measure(f"127.0.0.1:{port}", arguments.keys))
+        how = measure_standby if arguments.standby else measure
+        asyncio.run(how(f"127.0.0.1:{port}", arguments.keys))
 
 
 if __name__ == "__main__":

@@ -297,7 +297,7 @@ class TestEventTime:
         )
         # F = min(1050, 1200) - 100 = 950: nothing has passed yet.
         assert first.outputs.found == []
-        assert first.next_timer_ms == 1_001
+        assert matcher.next_timer_ms == 1_001
         second = matcher.apply([chunk(event("x", 1_160), partition=1, first=2)])
         found = [(m.key[0], m.captures[0][1].offset) for m in second.outputs.found]
         assert found == [("p0", 0), ("p1", 1), ("p1", 0)]

@@ -15,6 +15,7 @@ from tests.cep.plans import (
 )
 
 from summit.cep.runs import Bucket, Run
+from summit.cep.state import STATE_VERSION
 from summit.documents.plan import AfterMatchPlan, Limits, PatternPlan, StepPlan
 from summit.keyed.captured import Captured, Origin
 from summit.keyed.processor import Processor
@@ -35,7 +36,7 @@ class TestAbsence:
         matcher = matcher_of(silence())
         first = matcher.apply([chunk(event("beat", 1_000, user="u"))])
         assert first.outputs.found == []
-        assert first.next_timer_ms == 11_000
+        assert matcher.next_timer_ms == 11_000
         assert matcher.apply([], 10_999).outputs.found == []
         (match,) = matcher.apply([], 11_000).outputs.found
         assert (match.start_ms, match.end_ms, match.timed) == (1_000, 11_000, True)
@@ -95,11 +96,11 @@ class TestIdleKeys:
 
     def test_are_forgotten_by_the_clock_too(self) -> None:
         matcher = matcher_of(failures_then_success())
-        applied = matcher.apply([chunk(event("failed", 1_000, user="u"))])
-        assert applied.next_timer_ms is not None
-        dirty = matcher.apply([], applied.next_timer_ms).dirty
+        matcher.apply([chunk(event("failed", 1_000, user="u"))])
+        assert matcher.next_timer_ms is not None
+        dirty = matcher.apply([], matcher.next_timer_ms).dirty
         assert {key.key for key in dirty} == {"u"}
-        assert matcher.apply([]).next_timer_ms is None
+        assert matcher.next_timer_ms is None
 
     def test_a_gap_bounds_runs_without_within(self) -> None:
         steps = (
@@ -139,6 +140,37 @@ class TestBounds:
         assert matcher.stats()["keys"] == 10
         assert matcher.stats()["keys_dropped"] == 15
         assert {key.key for key in matcher.state_keys()} == {f"u{n}" for n in range(15, 25)}
+
+    def test_of_time_forget_a_key_that_is_left_alone(self) -> None:
+        steps = (
+            StepPlan("failed", predicate=of_type("failed"), times_min=3, times_max=3),
+            StepPlan("success", predicate=of_type("success")),
+        )
+        matcher = matcher_of(pattern(*steps, limits=Limits(ttl_ms=10_000)))
+
+        def fail(*times_ms: int, user: str = "u") -> None:
+            run(matcher, *(event("failed", at, user=user) for at in times_ms))
+
+        # Each event begins the time anew; 9,999 ms are not over yet.
+        fail(0, 9_999, 19_998)
+        assert len(run(matcher, event("success", 29_997, user="u"))) == 1
+        # The key is forgotten by the event that comes too late, which begins anew.
+        fail(30_000, 30_001)
+        fail(40_001)
+        assert run(matcher, event("success", 40_002, user="u")) == []
+        assert matcher.stats()["keys_expired"] == 1
+        fail(40_003, 40_004)
+        assert len(run(matcher, event("success", 40_005, user="u"))) == 1
+        # And by time alone, so that it takes no room; also where it is packed or was loaded.
+        fail(50_000, user="v")
+        other = matcher_of(pattern(*steps, limits=Limits(ttl_ms=10_000)))
+        for key in matcher.state_keys():
+            other.load(key, matcher.dump(key) or b"", STATE_VERSION)
+        for each in (matcher, other):
+            run(each, event("x", 61_000, user="w"))
+            assert each.stats()["keys"] == 0
+            assert each.stats()["timeouts"] == 0
+        assert (matcher.stats()["keys_expired"], other.stats()["keys_expired"]) == (2, 1)
 
     def test_of_captures_keep_counting_what_they_do_not_show(
         self, monkeypatch: pytest.MonkeyPatch

@@ -129,6 +129,8 @@ LATER = "pattern.not_available"
         ({"limits": {"keys": 0}}, [("/limits/keys", INVALID)]),
         ({"limits": {"runsPerKey": "many"}}, [("/limits/runsPerKey", INVALID)]),
         ({"limits": {"runs": 1}}, [("/limits/runs", INVALID)]),
+        ({"limits": {"ttl": 0}}, [("/limits/ttl", INVALID)]),
+        ({"limits": {"ttl": "1h"}, "within": "5m"}, [("/limits/ttl", INVALID)]),
         ({"emit": "some"}, [("/emit", INVALID)]),
         ({"matching": 5}, [("/matching", INVALID)]),
         ({"steps": None}, [("", INVALID)]),
@@ -320,3 +322,11 @@ def test_the_list_of_problems_is_bounded() -> None:
     error = refused(lambda: validate_pattern(document))
     assert len(error.details["problems"]) == limits.DOCUMENT_PROBLEMS_MAX
     assert str(error).endswith("(and 499 more problems)")
+
+
+def test_a_pattern_without_within_may_say_when_it_forgets_a_key() -> None:
+    rule = pattern(within=None, steps=[step("a"), step("b")])
+    assert [text for text in validate_pattern(rule).plan.warnings if "within" in text]
+    found = validate_pattern({**rule, "limits": {"ttl": "2h"}}).plan
+    assert found.limits.ttl_ms == 7_200_000
+    assert not [text for text in found.warnings if "within" in text]

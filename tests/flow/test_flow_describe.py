@@ -119,7 +119,7 @@ def test_what_limits_cut_is_shown_per_rule(servers: list[str]) -> None:
                 found = await settled(watch, workers=1, events=13)
         (rule,) = found["rules"]
         assert (rule["keys"], rule["keysEvicted"], rule["runsEvicted"]) == (3, 7, 2)
-        assert rule["limits"] == {"keys": 3, "runsPerKey": 2}
+        assert rule["limits"] == {"keys": 3, "runsPerKey": 2, "ttlMs": None}
         assert "dropped 7 keys and 2 unfinished" in found["warnings"][0]
 
     asyncio.run(run())

@@ -72,7 +72,7 @@ def test_a_silent_input_lets_the_state_of_others_be_forgotten_and_comes_back() -
     runtime = Runtime()
     engine = runtime.engine
     engine.set_rules([plan()])
-    runtime.hold(dict.fromkeys(range(KEY_GROUPS), 0), Content({}, {}, {}, {}))
+    runtime.hold(dict.fromkeys(range(KEY_GROUPS), 0), Content({}, {}, {}, {}, {}))
     idle = IdleInputs(runtime, clock, lambda _topic: 1_000)
 
     def take(*chunks: Chunk) -> None:

@@ -41,7 +41,7 @@ class Told:
         self.clock = ManualClock()
         self.metrics = WorkerMetrics(self.clock, "w-1")
         self.runtime = Runtime()
-        self.runtime.hold(dict.fromkeys(range(KEY_GROUPS), 0), Content({}, {}, {}, {}))
+        self.runtime.hold(dict.fromkeys(range(KEY_GROUPS), 0), Content({}, {}, {}, {}, {}))
         self.runtime.engine.set_rules(
             [validate_pattern(five_failures(f"r{n:04}")).plan for n in range(count)]
         )

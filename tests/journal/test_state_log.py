@@ -20,8 +20,11 @@ from summit.journal.exchange_log import (
 )
 from summit.journal.state_log import (
     STATE_PARTITIONS,
+    Acts,
+    Copy,
     KeyState,
     Restored,
+    acts_record,
     moved_state,
     standing_record,
     state_partition,
@@ -35,6 +38,7 @@ from summit.keyed.outputs import Remote, StateKey
 from summit.keyed.waiting import WaitKey
 
 ALL = range(KEY_GROUPS)
+LOG = ("_summit.definitions", 0)
 values = st.one_of(st.text(), st.booleans(), st.integers(-(2**53), 2**53))
 keys = st.lists(values, min_size=0, max_size=3).map(make_key).filter(lambda key: key is not None)
 
@@ -56,7 +60,7 @@ def test_what_was_said_last_of_a_key_is_its_state(said: list[tuple[Any, bytes | 
             last.pop(name, None)
         else:
             last[name] = KeyState(1, data)
-    assert restored.content(ALL) == (last, {}, {}, {})
+    assert restored.content(ALL) == (last, {}, {}, {}, {})
     assert restored.records == len(said)
     group = key_group(said[0][0]) if said else 0
     assert restored.content({group}).states == {
@@ -68,7 +72,7 @@ def test_times_of_inputs_and_partitions_of_groups() -> None:
     restored = Restored()
     for time_ms in (7, -3, 1_700_000_000_000):
         restored.take([record(*time_record("a/b", 3, time_ms))])
-    assert restored.content(ALL) == ({}, {("a/b", 3): 1_700_000_000_000}, {}, {})
+    assert restored.content(ALL) == ({}, {("a/b", 3): 1_700_000_000_000}, {}, {}, {})
     assert {state_partition(group) for group in ALL} == set(range(STATE_PARTITIONS))
 
 
@@ -80,7 +84,9 @@ def test_events_that_wait_belong_to_their_group() -> None:
     assert restored.content(ALL).waits == {name: b"x", other: b"x"}
     restored.take([record(*wait_record(name, None))])
     assert restored.content(ALL).waits == {other: b"x"}
-    moved = moved_state(*wait_record(name, None), lambda _t, _p, offset, _s: (offset - 60, None))
+    moved = moved_state(
+        *wait_record(name, None), lambda _t, _p, offset, _s: (offset - 60, None), LOG
+    )
     assert moved == wait_record(name._replace(offset=10), None)
 
 
@@ -116,6 +122,10 @@ def test_a_frame_comes_out_as_it_went_in() -> None:
     assert (one.topic, one.partition, one.offsets, taken) == ("t", 1, [1, 4], [6, 6])
     assert (one.keys, one.headers) == ([b"k", None], [[], headers])
     assert (two.topic, two.offsets, three.offsets) == ("u", [9], [10])
+    assert (frame.acting, frame.ready) == (7, [])
+    (value,) = encode_frames([], {}, 9, acting=7, ready=[3, 5])  # while rules change
+    frame = decode_frame(value)
+    assert (frame.definitions, frame.acting, frame.ready) == (9, 7, [3, 5])
     assert encode_frames([], {}, 7) == []
 
 
@@ -144,5 +154,26 @@ def test_what_stands_for_alerts_of_a_key_is_kept_beside_its_state() -> None:
     restored.take([record(*standing_record("rule", "gone", b"{}"))])
     restored.take([record(*standing_record("rule", "gone", None))])
     kept = {StateKey("rule", "k"): b"{}", StateKey("rule", ("x", (1, "number"))): b"{1}"}
-    assert restored.content(ALL) == ({}, {}, {}, kept)
-    assert restored.content(()) == ({}, {}, {}, {})
+    assert restored.content(ALL) == ({}, {}, {}, kept, {})
+    assert restored.content(()) == ({}, {}, {}, {}, {})
+
+
+def test_by_which_definitions_a_key_group_was_made() -> None:
+    acts = Acts(7, 12)
+    name, value = acts_record(5, acts)
+    restored, copy = Restored(), Copy()
+    restored.take([record(name, value)])
+    copy.put(name, value)
+    for content in (restored.content({5}), copy.content({5})):
+        assert content.acts == {5: acts}
+    assert restored.content({4}).acts == {}
+
+    def move(topic: str, partition: int, offset: int, _: str | None) -> tuple[int, None]:
+        assert (topic, partition) == LOG
+        return offset + 100, None
+
+    assert moved_state(name, value, move, LOG) == acts_record(5, Acts(107, 112))
+    copy.put(name, None)
+    assert copy.content({5}).acts == {}
+    with pytest.raises(Corrupt):
+        copy.put(name, b"seven")

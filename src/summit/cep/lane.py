@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from summit.base.limits import KEYS_UNPACKED_MAX
 from summit.cep.match import Match, make_match
-from summit.cep.runs import KeyRuns, Run, new_key
-from summit.cep.state import STATE_VERSION, dump_key, load_key
+from summit.cep.runs import KeyRuns, Run, last_ms, new_key
+from summit.cep.state import STATE_VERSION, dump_key, load_key, peek_key
 from summit.events.layouts import TypedLayout
 from summit.keyed.captured import Captured, Origins
 from summit.keyed.keys import Key
@@ -30,6 +30,7 @@ class PatternCounters:
     timeouts: int = 0
     without_key: int = 0
     keys_dropped: int = 0
+    keys_expired: int = 0
     runs_dropped: int = 0
     captures_dropped: int = 0
     released_early: int = 0
@@ -88,16 +89,21 @@ class PatternLane:
         """The key's runs, if the event can begin or change one; None = it changes nothing."""
         runs = self._busy.get(key)
         if runs is None:
-            if key in self._packed:
-                runs = self._unpack(key)
-            elif mask & self.program.remembers or self.program.automaton.starts(mask):
-                runs = self._busy[key] = new_key()
-                if self._tidy is not None:
-                    self._tidy.add(key, time_ms + self._tidy.within_ms)
-                return runs
-            else:
-                return None
+            if key not in self._packed:
+                return self._begun(key, mask, time_ms)
+            runs = self._unpack(key)
+        if self._is_expired(runs, time_ms):
+            self._let_go(key)
+            return self._begun(key, mask, time_ms)
         return runs if self.program.concerns(runs, mask) else None
+
+    def _begun(self, key: Key, mask: int, time_ms: int) -> KeyRuns | None:
+        if not (mask & self.program.remembers or self.program.automaton.starts(mask)):
+            return None
+        runs = self._busy[key] = new_key()
+        if self._tidy is not None:
+            self._tidy.add(key, time_ms + self._tidy.within_ms)
+        return runs
 
     def advance(
         self, key: Key, runs: KeyRuns, event: Captured, mask: int, frontier_ms: float
@@ -142,7 +148,10 @@ class PatternLane:
             return
         for key in self._tidy.due(frontier_ms):
             if key in self._busy or key in self._packed:
-                self._expire(key, int(frontier_ms))
+                if self._expires(key, frontier_ms):
+                    self._let_go(key)
+                else:
+                    self._expire(key, int(frontier_ms))
 
     def bound(self) -> None:
         """Keep to the limits on keys: drop the oldest beyond the rule's, pack the others."""
@@ -179,6 +188,10 @@ class PatternLane:
 
     def load(self, key: Key, data: bytes, version: int) -> None:
         """Set the state of a key. Raises: Corrupt("pattern.state")."""
+        plain = self._tidy is not None and version == STATE_VERSION
+        if plain and len(self._busy) >= KEYS_UNPACKED_MAX:
+            self._load_packed(key, data)
+            return
         runs = load_key(data, version, self._origins)
         self.forget(key)
         self.dirty.discard(key)
@@ -190,6 +203,17 @@ class PatternLane:
             self.live_runs += runs.count
             self._set_timer(key, runs)
 
+    def _load_packed(self, key: Key, data: bytes) -> None:
+        peeked = peek_key(data)
+        self.forget(key)
+        self.dirty.discard(key)
+        if not peeked.is_empty:
+            self._packed[key] = data
+            self.live_runs += peeked.runs
+            within_ms = self.rule.plan.within_ms
+            assert self._tidy is not None
+            self._tidy.add(key, 0 if within_ms is None else peeked.first_ms + within_ms)
+
     def all_keys(self) -> list[Key]:
         """All keys with state."""
         return [*self._packed, *self._busy]
@@ -199,6 +223,24 @@ class PatternLane:
         """When something is due without further events; infinite = never."""
         timers = self.exact if self.exact is not None else self._tidy
         return float("inf") if timers is None else timers.next_ms
+
+    def _is_expired(self, runs: KeyRuns, now_ms: float) -> bool:
+        """Whether the key was left alone for longer than `limits.ttl`."""
+        ttl_ms = self.rule.plan.limits.ttl_ms
+        if ttl_ms is None:
+            return False
+        last = last_ms(runs)
+        return last is not None and now_ms - last >= ttl_ms
+
+    def _expires(self, key: Key, now_ms: float) -> bool:
+        if self.rule.plan.limits.ttl_ms is None:
+            return False
+        runs = self._busy.get(key)
+        return self._is_expired(self._unpack(key) if runs is None else runs, now_ms)
+
+    def _let_go(self, key: Key) -> None:
+        self.counters.keys_expired += 1
+        self.forget(key)
 
     def _matches(self, key: Key, runs: list[Run], over_ms: int | None = None) -> list[Match]:
         names = self.rule.automaton.step_names
@@ -266,5 +308,7 @@ def _tidy_timers(rule: PatternRule) -> TidyTimers | None:
     """Timers for what bounds the rule's runs in time; None = nothing does."""
     if rule.plan.within_ms is not None:
         return TidyTimers(rule.plan.within_ms)
+    if rule.plan.limits.ttl_ms is not None:
+        return TidyTimers(rule.plan.limits.ttl_ms)
     gaps = [gap for gap in rule.automaton.gaps if gap is not None]
     return TidyTimers(max(gaps)) if gaps else None

@@ -112,6 +112,14 @@ def new_key() -> KeyRuns:
     return KeyRuns(0, 0, {}, [], [], [])
 
 
+def last_ms(key: KeyRuns) -> int | None:
+    """When the key's runs took an event last; None = it has none. Cost: linear in the runs."""
+    times = [run.last_ms for bucket in key.by_state.values() for run in bucket.runs]
+    times += [run.last_ms for run in key.held]
+    times += [bucket.taken[-1].time_ms for bucket in key.by_state.values() if bucket.taken]
+    return max(times, default=None)
+
+
 def match_order(match: Run) -> tuple[Any, ...]:
     """Earliest start first, then as they are complete, then longest, then by their events."""
     captures = match.captures

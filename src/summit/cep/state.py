@@ -21,7 +21,7 @@ nor the last two members.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -53,11 +53,19 @@ _Rows = tuple[
     list[Any],
 ]
 
+_Raw = msgspec.Raw
+_PeekedRows = tuple[
+    int, int, _Raw, _Raw,
+    list[tuple[int, list[tuple[int, _Raw, _Raw, _Raw, _Raw, _Raw]], _Raw]],
+    list[_Raw], _Raw, list[_Raw],
+]  # fmt: skip
+
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODERS: Final[dict[int, Any]] = {
     1: msgspec.msgpack.Decoder(_OldRows).decode,
     2: msgspec.msgpack.Decoder(_Rows).decode,
 }
+_peek = msgspec.msgpack.Decoder(_PeekedRows).decode
 
 
 def dump_key(key: KeyRuns) -> bytes:
@@ -134,6 +142,35 @@ def load_key(data: bytes, version: int, origins: Origins) -> KeyRuns:
         raise Corrupt("pattern.state", reason=str(error)) from error
     count = sum(len(bucket.runs) for bucket in by_state.values())
     return KeyRuns(sequence, count, by_state, waiting, told, previous)
+
+
+class Peeked(NamedTuple):
+    """What a key's state is, without reading it whole.
+
+    Attributes:
+        runs: Number of live runs.
+        is_empty: Nothing need be kept of the key.
+        first_ms: Time of the first event of the oldest run; 0 where there is none.
+    """
+
+    runs: int
+    is_empty: bool
+    first_ms: int
+
+
+def peek_key(data: bytes) -> Peeked:
+    """A quick look at what `dump_key` wrote, in the version of now.
+
+    Raises: as `load_key`, for a part of the reasons.
+    """
+    try:
+        _, base, _, _, states, held, _, previous = _peek(data)
+    except msgspec.MsgspecError as error:
+        raise Corrupt("pattern.state", reason=str(error)) from error
+    starts = [row[0] for _, rows, _ in states for row in rows]
+    return Peeked(
+        len(starts), not (starts or held or previous), base + min(starts) if starts else 0
+    )
 
 
 def move_key(data: bytes, version: int, move: Move) -> bytes:

@@ -94,13 +94,18 @@ def _worker(row: Mapping[str, Any]) -> list[str]:
 def _rule(row: Mapping[str, Any]) -> list[str]:
     if "steps" not in row:
         return [row["id"], row["state"], *[""] * 6]
-    evicted = row["keysEvicted"] + row["runsEvicted"]
+    evicted = row["keysEvicted"] + row["runsEvicted"] + row["keysExpired"]
     return [
         row["id"], row["state"], f"reads {', '.join(row['reads']) or '-'}",
         f"by {', '.join(row['groupBy']) or 'nothing'}", " → ".join(row["steps"]),
         counted(row["keys"], "key"), _plural(f"{row['runs']} unfinished match"),
         _plural(counted(row["matches"], "match"))
-        + (f", evicted {row['keysEvicted']} keys, {row['runsEvicted']} runs" if evicted else ""),
+        + (
+            f", evicted {row['keysEvicted']} keys, {row['runsEvicted']} runs"
+            f", expired {row['keysExpired']} keys"
+            if evicted
+            else ""
+        ),
     ]  # fmt: skip
 
 

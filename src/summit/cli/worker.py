@@ -20,6 +20,10 @@ from summit.cli.serving import PORT, serve, serving_options
     " same id. SUMMIT_WORKER__GUARANTEE; exactly-once by default.",
 )  # fmt: skip
 @click.option(
+    "--standby", type=click.IntRange(0, 1), default=None,
+    help="1: keep a copy of the state that others hold, so that it is taken over fast.",
+)  # fmt: skip
+@click.option(
     "--metrics-port", type=PORT, default=None,
     help="Listen there for /metrics (Prometheus), /readyz and /livez; 0 takes a free port.",
 )  # fmt: skip
@@ -29,6 +33,7 @@ def worker(
     bootstrap_servers: str,
     instance_id: str | None,
     guarantee: str | None,
+    standby: int | None,
     metrics_port: int | None,
     metrics_host: str,
     log_level: str,
@@ -43,6 +48,7 @@ def worker(
     from summit.services.worker_process import WorkerProcess
 
     addresses = dialled(bootstrap_servers, default="localhost:9092")
-    settings = worker_settings(addresses, {"instance_id": instance_id, "guarantee": guarantee})
+    flags = {"instance_id": instance_id, "guarantee": guarantee, "standby": standby}
+    settings = worker_settings(addresses, flags)
     process = WorkerProcess(settings, metrics_port=metrics_port, metrics_host=metrics_host)
     serve(process, log_level=log_level, output=output)

@@ -104,7 +104,7 @@ def validate_pattern(
     relations = read_relations(section, names)
     after_match = _read_after_match(section, names)
     emit, strict_order = _read_release(section, within_ms)
-    limits = _read_limits(section)
+    limits = _read_limits(section, within_ms)
     action, on_timeout = _read_actions(
         section, names, topics, bounded=_is_bounded(steps, within_ms), custom=custom
     )
@@ -138,7 +138,7 @@ def validate_pattern(
             steps, where, group_by, within_ms, matching=matching, relations=relations
         ),
         document_hash=document_hash({"kind": "pattern", **values}),
-        warnings=_warnings(head, steps, within_ms, bool(group_by), action),
+        warnings=_warnings(head, steps, within_ms or limits.ttl_ms, bool(group_by), action),
     )
     return PatternDocument(values, plan, tests, head.owner)
 
@@ -241,36 +241,45 @@ def _read_after_match(section: Section, names: list[str]) -> AfterMatchPlan:
     return AfterMatchPlan(given[0], step)
 
 
-def _read_limits(section: Section) -> Limits:
+def _read_limits(section: Section, within_ms: int | None) -> Limits:
     value = section.mapping("limits")
     if value is None:
         return Limits()
     inner = Section(
-        value, section.at("limits"), section.problems, names=("runsPerKey", "keys"), noun="limits"
+        value,
+        section.at("limits"),
+        section.problems,
+        noun="limits",
+        names=("runsPerKey", "keys", "ttl"),
     )
+    ttl_ms = inner.duration_ms("ttl")
+    if ttl_ms is not None and within_ms is not None:
+        inner.note("ttl", "is for patterns without 'within', which ends what they begin")
     return Limits(
         runs_per_key=inner.whole("runsPerKey", least=1) or Limits().runs_per_key,
         keys=inner.whole("keys", least=1) or Limits().keys,
+        ttl_ms=ttl_ms,
     )
 
 
 def _warnings(
     head: Head,
     steps: tuple[StepPlan, ...],
-    within_ms: int | None,
+    bound_ms: int | None,
     keyed: bool,
     action: ActionPlan,
 ) -> tuple[str, ...]:
     found: list[str] = []
     if not keyed:
         found.append("there is no groupBy: events of all entities are matched together")
-    if within_ms is None:
+    if bound_ms is None:
         loops = [step.name for step in steps if step.times_max != 1]
         if loops:
-            text = "without 'within', step '{}' collects events without a limit in time"
+            text = "without 'within' or 'limits.ttl', step '{}' collects events without end"
             found.append(text.format(loops[0]))
         elif any(step.within_ms is None for step in steps[1:]):
-            found.append("without 'within', a match that was begun is kept without a limit in time")
+            text = "without 'within' or 'limits.ttl', a match that was begun is kept for ever"
+            found.append(text)
     if action.url is not None and action.secret is None:
         found.append("the webhook is called without a signature: there is no 'secret'")
     if action.notify:

@@ -62,10 +62,16 @@ class AfterMatchPlan:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the state; what they cut is counted."""
+    """Bounds of the state; what they cut is counted.
+
+    Attributes:
+        ttl_ms: A key is forgotten when its rule has taken no event of it for so long, in event
+            time; None = never. For rules without `within`.
+    """
 
     runs_per_key: int = 1_000
     keys: int = 1_000_000
+    ttl_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,9 @@ def _shown(
 def _meaning(plan: Plan) -> dict[str, Any]:
     """What is told of a rule of each kind alone."""
     if isinstance(plan, PatternPlan):
-        limits = {"keys": plan.limits.keys, "runsPerKey": plan.limits.runs_per_key}
+        limits = {
+            "keys": plan.limits.keys, "runsPerKey": plan.limits.runs_per_key,
+            "ttlMs": plan.limits.ttl_ms,
+        }  # fmt: skip
         return {"steps": [step.name for step in plan.steps], "limits": limits}
     return {"steps": [], "limits": {"groups": plan.groups_max, "events": plan.events_max}}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 
 from summit.base.clock import Clock
-from summit.base.errors import Invalid, Unavailable
+from summit.base.errors import Conflict, Invalid, Unavailable
 from summit.base.limits import INPUTS_REQUEST_MS
 from summit.client.admin import Admin
 from summit.client.consumer import StreamConsumer
@@ -115,6 +116,23 @@ class Inputs:
             ends.update({name: end for name, (_, end) in bounds.items()})
         return ends
 
+    async def begin_at_end(self) -> None:
+        """Let the group begin behind the records of now, if it is to and has read nothing yet.
+
+        Said for all topics before anybody joins, so that it holds for workers that start at once.
+
+        Raises: Unavailable; Invalid("topic.unknown").
+        """
+        group = self._settings.group_id
+        if self._settings.start_from != "latest" or await self._admin.group_offsets(group):
+            return
+        bounds = await self.bounds(set(self.partitions))
+        ends = {
+            TopicPartition(*split_partition_name(name)): end for name, (_, end) in bounds.items()
+        }
+        with suppress(Conflict):  # one that started at once was sooner, and has joined
+            await self._admin.set_group_offsets(group, ends)
+
     async def starts(
         self, names: list[str], *, at_end: bool, anew: Collection[str] = ()
     ) -> Positions:
@@ -129,9 +147,6 @@ class Inputs:
         bounds = await self.bounds({place.topic for place in places})
         group = self._settings.group_id
         committed = await self._admin.stable_offsets(group, places)
-        to_end = at_end or (
-            self._settings.start_from == "latest" and not await self._admin.group_offsets(group)
-        )
         starts: Positions = {}
         for place, name in places.items():
             if name not in bounds:
@@ -139,7 +154,7 @@ class Inputs:
             first, end = bounds[name]
             at = None if at_end or place.topic in anew else committed.get(place)
             if at is None:
-                starts[name] = end if to_end else first
+                starts[name] = end if at_end else first
             elif at > end:  # the topic was deleted and made anew meanwhile
                 starts[name] = first
             else:

@@ -29,6 +29,8 @@ class WorkerMetrics:
         restores, restored_records, restore_ms: How often key groups were taken up; what was read
             from the state's changelog for that; and how long it took.
         restarts: How often everything was begun anew from what was committed.
+        copies_taken: How often key groups were taken over from the copy that was kept of them.
+        loose_switches: How often rules changed before all workers were ready for it.
         commits, aborts: Transactions committed; refused cleanly by the brokers.
         commit_wait_ms: Time in which nothing was processed because a commit was waited for.
         state_records, state_bytes: Written to the state's changelog.
@@ -61,6 +63,8 @@ class WorkerMetrics:
         self.restored_records = 0
         self.restore_ms = 0.0
         self.restarts = 0
+        self.loose_switches = 0
+        self.copies_taken = 0
         self.state_records = 0
         self.state_bytes = 0
         self.exchange_events = 0
@@ -173,6 +177,8 @@ class WorkerMetrics:
             "restoredRecords": self.restored_records,
             "restoring": self.restore_progress(),
             "restarts": self.restarts,
+            "looseSwitches": self.loose_switches,
+            "copiesTaken": self.copies_taken,
             "stateRecords": self.state_records,
             "stateBytes": self.state_bytes,
             "stateBytesPerEvent": round(self.state_bytes / self.events, 1) if self.events else 0.0,

@@ -62,7 +62,6 @@ class Outputs:
 
     Args:
         letters: Dead letters.
-        definitions: Everything below this offset of the definitions has acted.
         acts: From which offsets of the inputs on they act, where that is to be said.
         sent: What the stage writes.
 
@@ -75,7 +74,6 @@ class Outputs:
         cut: Cut,
         held: frozenset[int],
         letters: list[Outgoing],
-        definitions: int,
         acts: Positions | None = None,
         sent: Sent = _NOTHING,
     ) -> None:
@@ -88,8 +86,11 @@ class Outputs:
         self.made_topics = {item.record.topic for item in self._items} - _KNOWN
         others: list[Outgoing] = list(sent.recorded)
         for group in range(KEY_GROUPS):
-            if group not in held and (cut.told or group in cut.remote):
-                frames = encode_frames(cut.remote.get(group, ()), cut.told, definitions)
+            if group not in held and (cut.told or cut.ready or group in cut.remote):
+                frames = encode_frames(
+                    cut.remote.get(group, ()), cut.told, cut.mark,
+                    acting=cut.acting, ready=cut.ready,
+                )  # fmt: skip
                 others += [Outgoing(EXCHANGE_TOPIC, None, frame, group) for frame in frames]
         self.exchange_bytes = sum(
             len(record.value or b"") for record in others if record.topic == EXCHANGE_TOPIC
@@ -102,7 +103,7 @@ class Outputs:
                 others.append(Outgoing(STATE_TOPIC, key, value, state_partition(group)))
                 self.state_bytes += len(key) + len(value or b"")
         if acts:
-            value = encode_activation(Activation(definitions, acts))
+            value = encode_activation(Activation(cut.acting, acts))
             others.append(Outgoing(ACTIVATIONS_TOPIC, None, value, 0))
         # The entries of the alerts that stand come before those of what they stand for.
         self._repeated = [

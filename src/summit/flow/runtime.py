@@ -21,8 +21,10 @@ from summit.flow.placement import carrier
 from summit.journal.exchange_log import NO_TIME, Frame, Told
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
 from summit.journal.state_log import (
+    Acts,
     Content,
     Record,
+    acts_record,
     standing_record,
     state_record,
     time_record,
@@ -51,6 +53,9 @@ class Cut(NamedTuple):
             what concerns it.
         events: Number of records taken.
         suppressed: By alert that stands, how many were suppressed, and the latest event time.
+        acting: The definitions by which it was made.
+        mark: No more events of the inputs told will come by older definitions.
+        ready: Key groups that are ready for these.
     """
 
     made: list[Made]
@@ -63,6 +68,9 @@ class Cut(NamedTuple):
     seen: Positions
     events: int
     suppressed: dict[str, tuple[int, int]]
+    acting: int = 0
+    mark: int = 0
+    ready: tuple[int, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -93,6 +101,13 @@ class Runtime:
         self._ended: dict[Place, int] = {}  # how far time had come in inputs that were ended
         self._silent: dict[str, tuple[int, bool]] = {}
         self._saved_waits: set[WaitKey] = set()
+        self._catching_up = False
+        self._elsewhere: set[Place] = set()
+        self._marks: dict[int, dict[Place, int]] = {}  # by key group: the input's definitions
+        self._acts = Acts(0, 0)
+        self._mark = 0
+        self._is_ready = True
+        self._saved_acts: dict[int, Acts] = {}
         self._begin_cut()
 
     def _begin_cut(self) -> None:
@@ -117,6 +132,7 @@ class Runtime:
         Raises: as `Engine.set_rules`.
         """
         self._dirty |= self.engine.set_rules(plans, streams, paused)
+        self._dirty_waits |= self.engine.processor.take_changed_waits()
         for name in self.positions:  # who reads a topic may have changed
             place = split_partition_name(name)
             if self.engine.processor.rules.index(place[0]) is None:
@@ -141,6 +157,20 @@ class Runtime:
         if time_ms is not None:
             self._ended[place] = time_ms
 
+    def set_acts(self, acts: Acts, mark: int, *, is_ready: bool) -> None:
+        """Say by which definitions what is cut from now on is made; see `Cut`."""
+        self._acts = acts
+        self._mark = mark
+        self._is_ready = is_ready
+
+    def is_marked(self, definitions: int) -> bool:
+        """Whether no more events by older definitions than these will come from other workers."""
+        return all(
+            marks.get(place, -1) >= definitions
+            for marks in self._marks.values()
+            for place in self._elsewhere
+        )
+
     # ---- what is held ----
 
     def clear(self) -> None:
@@ -157,35 +187,50 @@ class Runtime:
         self._ended.clear()
         self._silent.clear()
         self._saved_waits.clear()
+        self._catching_up = False
+        self._elsewhere.clear()
+        self._marks.clear()
+        self._saved_acts.clear()
         self._begin_cut()
 
-    def hold(self, groups: Mapping[int, int], content: Content) -> int:
+    def hold(self, groups: Mapping[int, int], content: Content, *, tidy: bool = False) -> int:
         """Hold these key groups too.
 
         Args:
             groups: Next offset of each one's partition of the exchange.
             content: What is kept of them.
+            tidy: Delete with the next cut what no rule takes up.
         Returns: How many keys have state that an active rule takes up.
         Raises: Corrupt("pattern.state") for a state of a version that this one cannot read.
         """
         self.held |= groups.keys()
         self.exchange.update(groups)
         self._told.update({group: {} for group in groups})
+        self._marks.update({group: {} for group in groups})
+        self._saved_acts.update(content.acts)
         self.engine.hold(self.held)
         matcher = self.engine.processor
         for name, data in content.waits.items():
-            matcher.load_wait(name, data)
             self._saved_waits.add(name)
+            matcher.load_wait(name, data)
+            if tidy and len(matcher.dump_wait(name) or b"") != len(data):
+                self._dirty_waits.add(name)  # not all that waited for it are there any more
         for (rule, key), data in content.standing.items():
             self.engine.suppressor.load(rule, key, data)
-        states = content.states.items()
-        return sum(matcher.load(key, state.data, state.version) for key, state in states)
+        count = 0
+        for key, state in content.states.items():
+            if matcher.load(key, state.data, state.version):
+                count += 1
+            elif tidy:
+                self._dirty.add(key)
+        return count
 
     def catch_up(self, *, begins: bool) -> None:
         """Key groups that were just taken up get what was sent to them before.
 
         In between only frames may be taken, and nothing is due.
         """
+        self._catching_up = begins
         self.engine.catch_up(begins=begins)
         if not begins:
             self.advance()
@@ -198,6 +243,8 @@ class Runtime:
         for group in gone:
             self.exchange.pop(group, None)
             self._told.pop(group, None)
+            self._marks.pop(group, None)
+            self._saved_acts.pop(group, None)
             self._exchange_moved.discard(group)
         self._saved_waits = {name for name in self._saved_waits if name.group not in gone}
         for name in list(self.positions):
@@ -238,10 +285,11 @@ class Runtime:
 
     def watch(self, elsewhere: Iterable[str]) -> None:
         """Inputs that others read: nothing is due here until they tell how far they are."""
+        self._elsewhere = set(map(split_partition_name, elsewhere))
         if len(self.held) == KEY_GROUPS:
             return
         told = set().union(*self._told.values())
-        for place in map(split_partition_name, elsewhere):
+        for place in self._elsewhere:
             if place not in told:
                 self._open(place)
 
@@ -296,6 +344,7 @@ class Runtime:
         if frame.told:
             told = self._told[group]
             told.update(frame.told)
+            self._marks[group].update(dict.fromkeys(frame.told, frame.definitions))
             self._raise_times(frame.told)
 
     def reach_exchange(self, group: int, end: int) -> None:
@@ -370,6 +419,10 @@ class Runtime:
             if place in times:
                 record = time_record(*place, times[place])
                 state.setdefault(carrier(*place), []).append(record)
+        for group in self.held:
+            if self._saved_acts.get(group) != self._acts:
+                self._saved_acts[group] = self._acts
+                state.setdefault(group, []).append(acts_record(group, self._acts))
         told: dict[Place, Told] = {}
         if len(self.held) < KEY_GROUPS:
             for name in self.positions if tell_all else positions:
@@ -379,7 +432,8 @@ class Runtime:
         cut = Cut(
             self._made, self._records, self._remote, told, state, positions,
             {group: self.exchange[group] for group in self._exchange_moved},
-            self._seen(), self.events, self._suppressed,
+            self._seen(), self.events, self._suppressed, self._acts.acting, self._mark,
+            tuple(self.held) if tell_all and self._is_ready else (),
         )  # fmt: skip
         self._begin_cut()
         return cut
@@ -405,6 +459,8 @@ class Runtime:
         state.setdefault(name.group, []).append(wait_record(name, data))
 
     def _seen(self) -> Positions:
+        if self._catching_up:
+            return {}  # what was sent before is not taken yet
         seen: Positions = dict(self.positions)
         if len(self.held) == KEY_GROUPS or not self._told:
             return seen

@@ -13,8 +13,8 @@ events of one input reach a key in the order of their offsets, through whatever 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from summit.base.limits import (
     CLOCK_LOOK_MS,
     FIGURES_TOLD_MS,
     LAG_LOOK_MS,
-    TELL_ALL_MS,
+    RULES_SWITCH_MS,
     WATERMARK_UNKNOWN,
 )
 from summit.base.logs import get_logger
@@ -36,18 +36,20 @@ from summit.client.types import ConsumerRecord, TopicPartition
 from summit.flow.alignment import Alignment
 from summit.flow.aside import Aside
 from summit.flow.committing import Commits
+from summit.flow.cuts import Cuts, Sources
 from summit.flow.idle import IdleInputs
 from summit.flow.inputs import Inputs
 from summit.flow.lags import look_at_lags
 from summit.flow.live_stage import LiveStage
 from summit.flow.metrics import WorkerMetrics
-from summit.flow.outputs import Outputs
 from summit.flow.placement import carrier
 from summit.flow.reading import outputs_of
 from summit.flow.restoring import restore
 from summit.flow.rules import Rules, acting_ones, rules_of
 from summit.flow.runtime import Runtime
 from summit.flow.settings import WorkerSettings
+from summit.flow.standby import Standby
+from summit.flow.switching import Switch, acting_of
 from summit.flow.telling import Teller
 from summit.journal.definitions import Definitions
 from summit.journal.exchange_log import decode_frame
@@ -65,8 +67,6 @@ from summit.journal.topics import (
 from summit.keyed.chunks import chunk_records
 from summit.keyed.keygroups import KEY_GROUPS
 
-_EVENTS_UNCOMMITTED_MAX: Final = 100_000  # so that a transaction ends in time
-_BATCHES_AHEAD: Final = 5  # batches that may wait for the transaction before them
 _POLL_MS: Final = 100  # longest wait for records: rules and topics are looked at in between
 
 
@@ -113,27 +113,29 @@ class Session:
             ),
             settings.instance_id,
         )
-        self._publishes: Commits | None = None
-        how = (settings, clock, self._member, self._inputs, metrics, self._is_losing)
-        if settings.alerts_leave_at_once:
-            self._publishes = Commits(*how, transactional=False)
-        self._commits = Commits(*how, self._publishes)
         self.teller = Teller(settings, clock, metrics, self._member, self.runtime)
         self._barrier: dict[int, int] = {}
         self._reading: set[str] = set()
         self._aside = Aside(clock, metrics)
         self._stage = LiveStage(settings.servers, self._inputs.topic_id, metrics.stage, clock)
+        self._standby = Standby(settings.servers, clock) if settings.standby else None
+        how = (settings, clock, self._member, self._inputs, metrics, self._is_losing)
+        before = Commits(*how, transactional=False) if settings.alerts_leave_at_once else None
+        self._commits = Commits(*how, before)
+        self._cuts = Cuts(
+            settings, clock, self._commits, before,
+            Sources(self.runtime, self._aside, self._stage), self.teller,
+            lambda cut: self.teller.progress(cut, self.rules, self._switch.acting),
+        )  # fmt: skip
         self.rules = Rules([], {}, TopicFilter([]), [])
-        self._acting = -1
+        self._switch = Switch(self.runtime)
+        self._switch_ms = 0.0  # since when rules are being changed
+        self._fresh = True  # nothing was read yet by the rules of now
+        self._frames: deque[ConsumerRecord] = deque()  # not taken yet
+        self._frame_ends: dict[TopicPartition, int] = {}
         self._ends: Positions | None = None
-        self._urgent = False  # somebody waits for alerts, or for what is to be told
-        self._at_once = False  # that takes a transaction
-        self._untold = True  # something that must be told at once
-        self._acts: Positions | None = None  # where other rules, or other inputs, began
-        self._stale = False  # positions have moved since the last telling
         now_ms = clock.monotonic_ms()
-        self._looked_ms = self._lag_ms = self._committed_ms = self._told_ms = now_ms
-        self._told_all_ms = self._rested_ms = now_ms
+        self._looked_ms = self._lag_ms = self._rested_ms = now_ms
         self.state = "joining"
 
     async def run(self) -> bool:
@@ -145,8 +147,11 @@ class Session:
         await self._inputs.start()
         await ensure_topics(self._inputs.admin, WORKER_TOPICS)
         await self._inputs.look()
-        await self._connect()
-        await self._follow_definitions()
+        await self._inputs.begin_at_end()
+        await self._cuts.connect()
+        if self._standby is not None:
+            self._standby.start()
+        await self._go_by(self._definitions.next_offset)
         await self._member.join(EXCHANGE_TOPIC, self._handover, self._inputs.wake)
         while not self._stopping():
             self._member.check()
@@ -164,31 +169,37 @@ class Session:
             if self._ends is not None and self.settings.time_ends:
                 self.metrics.matches += self.runtime.end_time()
             try:
-                await self._commit(last=True)
+                await self._cuts.commit(last=True)
             except (Closed, Unavailable, Conflict) as error:
                 get_logger(__name__).warning("session.not_committed", error=str(error))
         return self._ends is not None and not self._stopping()
+
+    @property
+    def copied_keys(self) -> int | None:
+        """How many keys of others are copied here; None = no copy is kept."""
+        return None if self._standby is None else self._standby.keys
 
     async def close(self) -> None:
         """Leave the group and disconnect; what is not committed will be processed again."""
         self.state = "closed"
         self._handover.close()
-        await self._settle_all()
+        await self._cuts.settle()
         await self._member.leave()
-        await self._commits.stop()
-        if self._publishes is not None:
-            await self._publishes.stop()
+        await self._cuts.stop()
         await self._stage.close()
+        if self._standby is not None:
+            await self._standby.stop()
         await self._inputs.stop()
 
     async def _work(self) -> None:
         """One round: frames and records in, a commit when it is due."""
         await self._keep_up()
-        took = self._take_frames()
-        if self._is_behind_barrier():
+        took = await self._take_frames()
+        if self._is_behind_barrier() or self._switch.is_open:
             if not took:
                 await asyncio.sleep(0.005)
         else:
+            self._fresh = False
             wait_ms = 0 if took or self._handover.waiting else _POLL_MS
             records = await self._inputs.poll(self.settings.batch_records, wait_ms)
             if records:
@@ -198,7 +209,7 @@ class Session:
             self._idle.ended(ends)
             await self._alignment.keep(self._reading)
             self._let_time_pass()
-        await self._commit_if_due()
+        await self._cuts.keep_up()
 
     def _let_time_pass(self) -> None:
         """Where inputs are silent the clock goes on; what that makes of it is committed at once."""
@@ -210,7 +221,11 @@ class Session:
             made = self.runtime.advance()
             self.metrics.matches += made
             # An event that is late by the clock must not undo what was told already.
-            self._urgent = self._at_once = self._urgent or made > 0
+            self._cuts.urgent |= made > 0
+            self._cuts.at_once |= made > 0
+
+    def _is_losing(self) -> bool:
+        return bool(self._handover.lost_now())
 
     def _idle_ms(self, topic: str) -> int:
         given = self.runtime.engine.processor.rules.stream(topic).idle_ms
@@ -219,6 +234,8 @@ class Session:
     # ---- the group ----
 
     async def _answer_group(self) -> None:
+        if self._standby is not None:
+            self._standby.keep(self.runtime.held)
         while self._handover.waiting:
             asked = self._handover.waiting[0]
             starts: Mapping[TopicPartition, int] = {}
@@ -238,7 +255,7 @@ class Session:
     async def _finish(self) -> None:
         """Commit what was processed with the key groups of now."""
         try:
-            await self._commit(last=True)
+            await self._cuts.commit(last=True)
         except (Closed, Unavailable, Conflict) as error:
             await self._begin_anew(error)
 
@@ -247,6 +264,7 @@ class Session:
             return
         await self._finish()
         self.runtime.release(groups)
+        self._frames = deque(r for r in self._frames if r.partition not in groups)
         await self._insist(self._watch)
 
     async def _acquire(self, groups: set[int]) -> None:
@@ -257,33 +275,48 @@ class Session:
         self.state = "restoring"
         admin, settings = self._inputs.admin, self.settings
         # Whoever held them may have gone by rules that were not read here yet.
-        end = (await admin.offsets(DEFINITIONS_TOPIC))[0][1]
-        await self._definitions.wait_all(end)
-        await self._follow()
+        await self._read_definitions()
+        await self._insist(self._look)
         places = [TopicPartition(EXCHANGE_TOPIC, group) for group in sorted(groups)]
         committed = await admin.stable_offsets(settings.group_id, places)
         bounds = await admin.offsets(EXCHANGE_TOPIC)
         since_ms = self._clock.monotonic_ms()
-        restored = await self._while_telling(
-            restore(admin, settings.servers, groups, self._clock, self.metrics.restoring)
-        )
-        content = restored.content(groups)
+        content = None if self._standby is None else await self._standby.content(groups, admin)
+        self.metrics.copies_taken += content is not None
+        count = 0 if content is None else len(content.states)
+        if content is None:
+            restored = await self._while_telling(
+                restore(admin, settings.servers, groups, self._clock, self.metrics.restoring)
+            )
+            content, count = restored.content(groups), restored.records
         starts = {
             group: max(committed.get(TopicPartition(EXCHANGE_TOPIC, group), 0), bounds[group][0])
             for group in groups
         }
-        keys = self.runtime.hold(starts, content)
+        if not self.runtime.held:
+            self._fresh = True
+            self._switch.forget()
+        was = self._switch.acting if self.runtime.held else -1
+        at = newest = self._definitions.next_offset
+        # With all key groups and no frames there is nothing that older ones are needed for.
+        if len(groups) < KEY_GROUPS or any(bounds[g][1] > starts[g] for g in groups):
+            at = acting_of(groups, content.acts, newest, was)
+        if at != was and await self._go_by(at) and self.runtime.held:
+            await self._watch(at_end=True)
+        self._switch.takes_up()
+        # A rule that cannot run here may run elsewhere, or tomorrow.
+        keys = self.runtime.hold(starts, content, tidy=not self.rules.faulty)
         self._commits.holds(self.runtime.exchange, await admin.offsets(ALERTS_TOPIC))
         # Frames that others have sent before: first those, then the inputs that come along.
         ends = await admin.offsets(EXCHANGE_TOPIC)
         self._barrier = {group: ends[group][1] for group in self.runtime.held}
         self.runtime.catch_up(begins=True)
         await self._watch(content.times)
-        self._untold = True
-        self.metrics.count_restore(restored.records, self._clock.monotonic_ms() - since_ms)
+        self._cuts.untold = True
+        self.metrics.count_restore(count, self._clock.monotonic_ms() - since_ms)
         get_logger(__name__).info(
             "worker.holds", groups=len(self.runtime.held), inputs=len(self.runtime.positions),
-            keys=keys, records=restored.records, rules=len(self.rules.plans),
+            keys=keys, records=count, rules=len(self.rules.plans),
         )  # fmt: skip
 
     async def _while_telling(self, restoring: Coroutine[Any, Any, Restored]) -> Restored:
@@ -292,7 +325,7 @@ class Session:
         try:
             while not (await asyncio.wait([task], timeout=FIGURES_TOLD_MS / 1000))[0]:
                 try:
-                    await self._commits.tell(self.teller.restoring(self.rules, self._acting))
+                    await self._commits.tell(self.teller.restoring(self.rules, self._switch.acting))
                 except (Closed, Unavailable, Conflict) as error:  # the next commit says so too
                     get_logger(__name__).warning("session.not_told", error=str(error))
             return task.result()
@@ -311,7 +344,7 @@ class Session:
         """
         if error is not None:
             get_logger(__name__).warning("worker.begins_anew", code=error.code, error=str(error))
-        await self._settle_all()
+        await self._cuts.settle()
         held = set(self.runtime.held) - set(without) - self._handover.lost_now()
         self.metrics.restarts += 1
         self._aside.take()
@@ -319,7 +352,9 @@ class Session:
 
         async def act() -> None:
             self.runtime.clear()
-            await self._connect()
+            self._frames.clear()
+            self._frame_ends.clear()
+            await self._cuts.connect()
             if held:
                 await self._acquire(held)
             self._member.reread(_exchange_places(self.runtime, held))
@@ -337,7 +372,7 @@ class Session:
         applied = self.runtime.take(chunks, seen)
         self._idle.spoke(seen)
         if applied.made:
-            self._urgent = True
+            self._cuts.urgent = True
         if applied.rejected or applied.late:
             self._aside.put(applied.rejected, records)
             self._aside.put_late(applied.late, records, self.runtime.engine.processor.rules.stream)
@@ -346,24 +381,34 @@ class Session:
             (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks
         )
         if any(map(is_waited_for, records)):
-            self._urgent = True
-            self._at_once = self._at_once or self._is_shared()  # others must hear of it
+            self._cuts.urgent = True
+            self._cuts.at_once |= self._cuts.is_shared  # others must hear of it
 
-    def _take_frames(self) -> bool:
+    async def _take_frames(self) -> bool:
         """Take what other workers have sent; whether there was any."""
         records, ends = self._member.take()
-        for record in records:
+        self._frames.extend(records)
+        self._frame_ends.update(ends)
+        took = bool(self._frames)
+        while self._frames:
+            record = self._frames[0]
             if record.partition in self.runtime.held:
                 frame = decode_frame(record.value or b"")
+                if frame.acting > self._switch.acting:  # which proves that all are ready
+                    await self._insist(partial(self._read_definitions, frame.acting))
+                    await self._act(frame.acting)
+                self._switch.hear(frame)
                 self.runtime.take_frame(record.partition, record.offset, frame)
                 # Whoever waits for an event waits for every worker that it concerns.
-                self._urgent = True
-        for place, end in ends.items():
+                self._cuts.urgent = True
+            self._frames.popleft()
+        for place, end in self._frame_ends.items():
             if place.partition in self.runtime.held:
                 self.runtime.reach_exchange(place.partition, end)
-        if records:
+        self._frame_ends.clear()
+        if took:
             self.runtime.advance()
-        return bool(records)
+        return took
 
     def _is_behind_barrier(self) -> bool:
         if self._barrier:
@@ -373,38 +418,78 @@ class Session:
             }
             if not self._barrier:
                 self.runtime.catch_up(begins=False)
+                self._cuts.untold = True
         return bool(self._barrier)
 
     # ---- rules and topics ----
 
-    async def _follow(self) -> None:
-        """Go by the definitions read so far, with the topics of now; all before is processed."""
-        await self._insist(self._look)
-        if self._definitions.next_offset > self._acting and await self._follow_definitions():
-            if await self._commits.prepare(outputs_of(self.rules.plans)):
-                await self._look()
-            await self._insist(lambda: self._watch(at_end=True))
-
-    async def _follow_definitions(self) -> bool:
-        """Go by the definitions read so far; whether that changes the rules or what rests."""
-        offset = self._definitions.next_offset
-        wanted = acting_ones(self._definitions.log.until(offset))
-        before = acting_ones(self._definitions.log.until(self._acting))
-        first = self._acting < 0
-        self._acting = offset
-        self._untold = True
+    async def _go_by(self, offset: int) -> bool:
+        """Go by these definitions from now on; whether that changes the rules or what rests."""
+        first = self._switch.acting < 0
+        log = self._definitions.log
+        wanted = acting_ones(log.until(offset))
+        before = acting_ones(log.until(self._switch.acting))
+        self._cuts.untold = True
         if wanted == before and not first:
+            self._switch.acts(offset)
             return False
         # Also of inputs that no rule reads any more: until here the rules before acted.
-        self._acts = dict(self.runtime.positions)
+        self._cuts.acts = dict(self.runtime.positions)
         rules = rules_of(wanted)
         rules.faulty.update(await self._stage.use(rules.stage))
         for rule_id, reason in rules.faulty.items():
             if self.rules.faulty.get(rule_id) != reason:
                 get_logger(__name__).error("rule.faulty", rule=rule_id, reason=reason)
         self.runtime.set_rules(rules.plans, rules.streams, rules.paused)
+        self._switch.acts(offset)
         self.rules = rules
         return True
+
+    async def _follow(self) -> None:
+        """Begin to go by newer definitions, or go on with it."""
+        newest = self._definitions.next_offset
+        if newest > self._switch.target:
+            log = self._definitions.log
+            acting = acting_ones(log.until(self._switch.acting))
+            if not self._switch.is_open and acting_ones(log.until(newest)) == acting:
+                self._switch.acts(newest)
+                self._cuts.untold = True
+                return
+            await self._cuts.commit(last=False)  # the rules before have seen everything before
+            await self._insist(self._look)
+            if not self._switch.is_open:
+                self._switch_ms = self._clock.monotonic_ms()
+            self._switch.aim(newest)
+            if self._cuts.is_shared:
+                await self._cuts.tell_others()
+        if not self._switch.is_open or self._is_behind_barrier():
+            return
+        if self._switch.makes_ready():
+            self.metrics.matches += self.runtime.advance()
+            if self._cuts.is_shared:
+                await self._cuts.tell_others()
+        late_ms = self._clock.monotonic_ms() - self._switch_ms - RULES_SWITCH_MS
+        if late_ms > 0 and not self._switch.may_act:
+            self.metrics.loose_switches += 1
+            get_logger(__name__).warning("rules.not_all_ready", definitions=self._switch.target)
+        if late_ms > 0 or self._switch.may_act:
+            await self._act(self._switch.target)
+
+    async def _read_definitions(self, offset: int | None = None) -> None:
+        """Wait until they are read: to there, or to their end of now. Raises: Unavailable."""
+        end = (await self._inputs.admin.offsets(DEFINITIONS_TOPIC))[0][1]
+        await self._definitions.wait_all(end if offset is None else min(offset, end))
+
+    async def _act(self, offset: int) -> None:
+        """Go by these definitions, with the inputs that they want.
+
+        Raises: as `Commits.settle`.
+        """
+        if await self._go_by(offset):
+            if await self._commits.prepare(outputs_of(self.rules.plans)):
+                await self._look()
+            await self._insist(lambda: self._watch(at_end=not self._fresh))
+        await self._cuts.tell_others()
 
     def _read_here(self) -> Positions:
         """The inputs that are read here and do not rest, and how far they are."""
@@ -415,10 +500,8 @@ class Session:
 
     async def _keep_up(self) -> None:
         now_ms = self._clock.monotonic_ms()
-        if self._definitions.next_offset > self._acting:
-            await self._commit(last=False)  # the rules before have seen everything before
+        if self._switch.is_open or self._definitions.next_offset > self._switch.target:
             await self._follow()
-            await self._commit(last=True)
         elif now_ms - self._looked_ms >= self.settings.topics_refresh_ms:
             await self._look()
         if self._finishing() and self._ends is None:
@@ -471,7 +554,7 @@ class Session:
         for name in read - mine:
             self.runtime.end(name)
         for name, offset in starts.items():
-            self._acts = self._acts or {}
+            self._cuts.acts = self._cuts.acts or {}
             self._idle.forget(name)
             known = (times or {}).get(split_partition_name(name), WATERMARK_UNKNOWN)
             self.runtime.begin(name, offset, known)
@@ -487,98 +570,10 @@ class Session:
         self._ends = await self._inputs.ends(self._read_here(), insist=True)
 
     def _is_through(self) -> bool:
-        if self._ends is None or self._handover.waiting:
+        if self._ends is None or self._handover.waiting or self._switch.is_open:
             return False
         positions = self.runtime.positions
         return all(positions.get(name, end) >= end for name, end in self._ends.items())
-
-    # ---- commits ----
-
-    async def _connect(self) -> None:
-        """Connect what writes. Raises: as `Commits.start`."""
-        if self._publishes is not None:
-            await self._publishes.start()
-        await self._commits.start()
-
-    async def _settle_all(self) -> None:
-        """Wait for what is under way, whatever becomes of it."""
-        for commits in (self._commits, self._publishes):
-            with suppress(SummitError):
-                if commits is not None:
-                    await commits.settle()
-
-    def _is_losing(self) -> bool:
-        return bool(self._handover.lost_now())
-
-    def _is_shared(self) -> bool:
-        return len(self.runtime.held) < KEY_GROUPS
-
-    async def _commit_if_due(self) -> None:
-        if self._publishes is not None and self._urgent and not self._publishes.under_way:
-            await self._publish(telling=True)
-        if self._commits.under_way:
-            if self.runtime.events >= self.settings.batch_records * _BATCHES_AHEAD:
-                await self._commits.settle()
-            return  # one transaction at a time; the next batch is processed meanwhile
-        interval_ms = self.settings.interval_ms(shared=self._is_shared())
-        urgent = self._at_once or (self._urgent and self._publishes is None)
-        if (
-            urgent
-            or self._clock.monotonic_ms() - self._committed_ms >= interval_ms
-            or self.runtime.events >= _EVENTS_UNCOMMITTED_MAX
-        ):
-            await self._begin_commit(telling=urgent)
-
-    async def _publish(self, *, telling: bool) -> None:
-        """Begin to write the alerts and dead letters since the last time, without a transaction.
-
-        Raises: as `Commits.settle`.
-        """
-        assert self._publishes is not None
-        await self._publishes.settle()
-        self._urgent = False
-        cut = self.runtime.cut_alerts()
-        outputs = Outputs(cut, self.runtime.held, self._aside.take(), self._acting)
-        progress = self.teller.progress(cut, self.rules, self._acting) if telling else None
-        await self._publishes.begin(outputs, cut, progress)
-
-    async def _commit(self, *, last: bool) -> None:
-        """Make durable what was processed; returns when it is. Raises: as `Commits.settle`.
-
-        Args:
-            last: Tell the progress in any case.
-        """
-        await self._begin_commit(telling=last)
-        await self._commits.settle()
-
-    async def _begin_commit(self, *, telling: bool) -> None:
-        """Begin the transaction of everything since the last one. Raises: as `Commits.settle`."""
-        await self._commits.settle()
-        if self._publishes is not None and (self.runtime.has_alerts or not self._aside.is_empty):
-            await self._publish(telling=False)
-        now_ms = self._clock.monotonic_ms()
-        self._committed_ms = now_ms
-        self._urgent = self._at_once = False
-        tell_all = self._is_shared() and now_ms - self._told_all_ms >= TELL_ALL_MS
-        if tell_all:
-            self._told_all_ms = now_ms
-        cut = self.runtime.cut(tell_all=tell_all)
-        letters, sent = self._aside.take(), self._stage.take()
-        due = now_ms - self._told_ms >= self.settings.progress_interval_ms
-        told = self._untold or tell_all or self.teller.is_due or self._acts is not None
-        if cut.is_empty and not (letters or told or (self._stale and due)):
-            return
-        telling = telling or told or due
-        self._stale = not telling
-        if telling:
-            self._told_ms = now_ms
-            self._untold = False
-        acts, self._acts = self._acts, None
-        if acts is not None:
-            acts = {**acts, **self.runtime.positions}
-        outputs = Outputs(cut, self.runtime.held, letters, self._acting, acts, sent)
-        progress = self.teller.progress(cut, self.rules, self._acting) if telling else None
-        await self._commits.begin(outputs, cut, progress)
 
     async def _insist(self, act: Callable[[], Awaitable[Any]]) -> None:
         """See `client.insisting`; ends when this is to stop."""

@@ -41,6 +41,8 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
             nobody can go on in its place, unless its `instance_id` comes back.
         instance_id: A name of its own for this worker, kept over restarts: a worker that comes
             back under it goes on at once where it was. Two of the same name end the older one.
+        standby: 1 = keep a copy of the state that others hold, so that taking it over is fast.
+            Costs memory for all of it and some CPU for each change.
         stop_at_end: Process what is there at the start, then stop by itself.
         allow_internal_addresses: Whether triggers may call addresses of this machine and of private
             networks; who may register a pattern could reach them.
@@ -63,6 +65,7 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
     transaction_timeout_ms: int = 10_000
     instance_id: str | None = None
     allow_internal_addresses: bool = False
+    standby: Literal[0, 1] = 0
     stop_at_end: bool = False
     time_ends: bool = False
 

@@ -25,6 +25,7 @@ _RULE_FIGURES = {
     "keys_evicted": ("keys_dropped",), "runs_evicted": ("runs_dropped", "evicted"),
     "captures_evicted": ("captures_dropped", "beyond_max"),
     "released_early": ("released_early",),
+    "keys_expired": ("keys_expired",),
     "timeouts": ("timeouts", "incomplete"), "without_key": ("without_key",),
 }  # fmt: skip
 

@@ -135,6 +135,7 @@ class Worker:
             runtime = session.runtime
             matcher = runtime.engine.processor
             status["guarantee"] = self.settings.guarantee_told
+            status["copiedKeys"] = session.copied_keys
             status["keyGroups"] = len(runtime.held)
             status["rules"] = len(session.rules.plans)
             status["faultyRules"] = dict(session.rules.faulty)

@@ -2,21 +2,24 @@
 
 A record stands in the partition of its key group and holds a frame (MessagePack list, version 1):
 
-    [1, sender's definitions offset,
+    [1, definitions offset of the inputs told,
      [[topic, partition, [offset, ...], [record time, ...], [time taken, ...], [value, ...],
        [key, ...], [[[header, value], ...], ...]], ...],
      [[topic, partition, offset, time], ...],
-     [[topic, partition, clock time, idle], ...]]
+     [[topic, partition, clock time, idle], ...],
+     definitions offset of the events, [key group, ...]]
 
 The two last lists tell how far the sender has read its inputs: every event below that offset that
 the group needs has been sent, in this frame or before it, and event time has come so far (`NO_TIME`
 = none is known of that input); and which of them are silent, as `Processor.rest` takes it. Inputs
-that moved are told, now and then all of them.
+that moved are told, now and then all of them. The definitions at the end are those that the sender
+goes by; those at the beginning are newer while rules change (`flow/switching.py`), and the key
+groups are those that are ready for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -57,19 +60,26 @@ class _Wire(msgspec.Struct, array_like=True, gc=False):
     stretches: list[_Stretch]
     told: list[tuple[str, int, int, int]]
     silent: list[tuple[str, int, int, bool]] = []
+    acting: int = -1  # none in frames of before: the same as `definitions`
+    ready: list[int] = []
 
 
 class Frame(NamedTuple):
     """One frame, read.
 
     Attributes:
+        definitions: No more events of the inputs told will come by older ones than these.
         chunks: Events with the times at which they are taken, in order.
         told: How far the inputs are.
+        acting: The definitions that the sender goes by.
+        ready: Key groups that have seen everything by older ones than `definitions`.
     """
 
     definitions: int
     chunks: list[tuple[Chunk, list[int]]]
     told: dict[tuple[str, int], Told]
+    acting: int
+    ready: list[int]
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -81,15 +91,20 @@ def encode_frames(
     told: Mapping[tuple[str, int], Told],
     definitions: int,
     *,
+    acting: int | None = None,
+    ready: Sequence[int] = (),
     limit: bool = True,
 ) -> list[bytes]:
     """The frames of one key group for one commit; what is told stands in the last.
 
     Args:
+        definitions, ready: As in `Frame`.
+        acting: As in `Frame`; None = `definitions`.
         limit: Begin a new frame at `FRAME_BYTES_MAX`.
     """
     frames: list[bytes] = []
     stretches: list[_Stretch] = []
+    by = definitions if acting is None else acting
     size = 0
     for event in events:
         last = stretches[-1] if stretches else None
@@ -105,7 +120,7 @@ def encode_frames(
         headers.append(_pairs(event.headers))
         size += len(event.value) + len(event.key or b"") + 50
         if limit and size >= FRAME_BYTES_MAX:
-            frames.append(_ENCODER.encode(_Wire(FRAME_VERSION, definitions, stretches, [])))
+            frames.append(_ENCODER.encode(_Wire(FRAME_VERSION, definitions, stretches, [], [], by)))
             stretches, size = [], 0
     rows = [(*place, row.offset, row.time_ms) for place, row in told.items()]
     silent = [
@@ -113,8 +128,9 @@ def encode_frames(
         for place, row in told.items()
         if row.clock_ms is not None
     ]
-    if stretches or rows or not limit:
-        frames.append(_ENCODER.encode(_Wire(FRAME_VERSION, definitions, stretches, rows, silent)))
+    if stretches or rows or ready or not limit:
+        wire = _Wire(FRAME_VERSION, definitions, stretches, rows, silent, by, list(ready))
+        frames.append(_ENCODER.encode(wire))
     return frames
 
 
@@ -136,12 +152,15 @@ def decode_frame(value: bytes) -> Frame:
         (topic, partition): Told(at, time, *silent.get((topic, partition), ()))
         for topic, partition, at, time in wire.told
     }
-    return Frame(wire.definitions, chunks, told)
+    acting = wire.definitions if wire.acting < 0 else wire.acting
+    return Frame(wire.definitions, chunks, told, acting, wire.ready)
 
 
-def moved_frame(value: bytes, move: Move) -> bytes:
+def moved_frame(value: bytes, move: Move, log_of_definitions: tuple[str, int]) -> bytes:
     """The same frame with its events at the places where another cluster has them.
 
+    Args:
+        log_of_definitions: Topic and partition of the definitions.
     Raises: Corrupt("exchange.frame").
     """
     frame = decode_frame(value)
@@ -156,7 +175,10 @@ def moved_frame(value: bytes, move: Move) -> bytes:
         (topic, partition): row._replace(offset=move(topic, partition, row.offset, "")[0])
         for (topic, partition), row in frame.told.items()
     }
-    frames = encode_frames(events, told, frame.definitions, limit=False)
+    definitions, acting = (
+        move(*log_of_definitions, at, None)[0] for at in (frame.definitions, frame.acting)
+    )
+    frames = encode_frames(events, told, definitions, acting=acting, ready=frame.ready, limit=False)
     return frames[0]
 
 

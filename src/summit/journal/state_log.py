@@ -9,6 +9,8 @@ Compacted, so that it holds the last word about each key; a record without value
     key ["stands", rule id, key as a list]  value: alerts that stand for others (`suppress`)
     key ["time", topic, partition]          value: how far event time has come in that input
                                             partition, milliseconds, as text
+    key ["acts", group]                     value: by which definitions the state of the key group
+                                            was made, and for which it is ready; offsets, as text
     key ["wait", group, topic, partition, offset]
                                             value: an event that waits for its time, and the rules
                                             that it waits for (`cep/waiting.py`)
@@ -29,13 +31,14 @@ from summit.cep.group_state import move_groups
 from summit.cep.state import move_key
 from summit.client.types import ConsumerRecord
 from summit.keyed.captured import Move
-from summit.keyed.keygroups import key_group
+from summit.keyed.keygroups import KEY_GROUPS, key_group
 from summit.keyed.keys import Key, key_values, whole_key
 from summit.keyed.outputs import StateKey
 from summit.keyed.waiting import WaitKey, moved_wait
 
 _RUN: Final = b'["run"'
 _WAIT: Final = b'["wait"'
+_ACTS: Final = b'["acts"'
 STATE_PARTITIONS: Final = 8
 Record = tuple[bytes, bytes | None]
 
@@ -48,6 +51,18 @@ class KeyState(NamedTuple):
 
     version: int
     data: bytes
+
+
+class Acts(NamedTuple):
+    """By which definitions a key group's state was made.
+
+    Attributes:
+        acting: Offset of the definitions below which everything acted.
+        ready: The same of newer ones, where the key group has seen everything that goes by older.
+    """
+
+    acting: int
+    ready: int
 
 
 def state_partition(group: int) -> int:
@@ -64,6 +79,11 @@ def state_record(key: StateKey, version: int, data: bytes | None) -> Record:
 def time_record(topic: str, partition: int, time_ms: int) -> Record:
     """What says how far time has come in an input partition."""
     return _encode(("time", topic, partition)), str(time_ms).encode()
+
+
+def acts_record(group: int, acts: Acts) -> Record:
+    """What says by which definitions the state of a key group was made."""
+    return _encode(("acts", group)), f"{acts.acting} {acts.ready}".encode()
 
 
 def run_key(name: bytes) -> StateKey | None:
@@ -98,9 +118,13 @@ def wait_record(name: WaitKey, data: bytes | None) -> Record:
     return _encode(("wait", *name)), data
 
 
-def moved_state(name: bytes, value: bytes | None, move: Move) -> Record:
+def moved_state(
+    name: bytes, value: bytes | None, move: Move, log_of_definitions: tuple[str, int]
+) -> Record:
     """A record whose events stand at other places in another cluster.
 
+    Args:
+        log_of_definitions: Topic and partition of the definitions.
     Raises: Corrupt("pattern.state" or "journal.state").
     """
     if name.startswith(_WAIT):
@@ -109,6 +133,9 @@ def moved_state(name: bytes, value: bytes | None, move: Move) -> Record:
             return wait_record(*moved_wait(wait, value, move))
         offset, _ = move(wait.topic, wait.partition, wait.offset, None)
         return wait_record(wait._replace(offset=offset), None)
+    if value is not None and name.startswith(_ACTS):
+        offsets = [move(*log_of_definitions, int(at), None)[0] for at in value.split()]
+        return name, b"%d %d" % tuple(offsets)
     if value is None or not name.startswith(_RUN):
         return name, value
     rule = _decode(name)[1]
@@ -129,12 +156,17 @@ _WaitName = tuple[str, int, str, int, int]
 
 
 class Content(NamedTuple):
-    """What is kept of some key groups, and how far time has come in the inputs they carry."""
+    """What is kept of some key groups, and how far time has come in the inputs they carry.
+
+    Attributes:
+        acts: By which definitions it was made, where that is known.
+    """
 
     states: dict[StateKey, KeyState]
     times: dict[tuple[str, int], int]
     waits: dict[WaitKey, bytes]
     standing: dict[StateKey, bytes]
+    acts: dict[int, Acts]
 
 
 class Restored:
@@ -160,33 +192,97 @@ class Restored:
 
         Raises: Corrupt("journal.state") for a record that is none of ours.
         """
-        states: dict[StateKey, KeyState] = {}
-        times: dict[tuple[str, int], int] = {}
-        waits: dict[WaitKey, bytes] = {}
-        standing: dict[StateKey, bytes] = {}
+        copy = Copy()
         for name, value in self._last.items():
-            if name.startswith(_WAIT):
-                wait = _wait_key(name)
-                if wait.group in groups:
-                    waits[wait] = value
-                continue
-            try:
-                kind, first, second = _decode(name)
-                if kind in ("run", "stands"):
-                    key = _key_of(second)
-                    if key_group(key) not in groups:
-                        continue
-                    if kind == "run":
-                        states[StateKey(first, key)] = KeyState(value[0], value[1:])
-                    else:
-                        standing[StateKey(first, key)] = value
-                elif kind == "time":
-                    times[first, second] = int(value)
+            copy.put(name, value)
+        return copy.content(groups)
+
+
+class _Kept(NamedTuple):
+    """What is kept of one key group."""
+
+    states: dict[StateKey, KeyState]
+    waits: dict[WaitKey, bytes]
+    standing: dict[StateKey, bytes]
+    acts: dict[int, Acts]
+
+
+class Copy:
+    """What is kept of all key groups, up to date with the records taken.
+
+    Costs more than `Restored` for each record, and next to nothing once it is asked for.
+    """
+
+    def __init__(self) -> None:
+        self._groups = [_Kept({}, {}, {}, {}) for _ in range(KEY_GROUPS)]
+        self._times: dict[tuple[str, int], int] = {}
+        self._rules: dict[str, str] = {}  # a million keys share a few names
+
+    def take(self, records: Iterable[ConsumerRecord]) -> None:
+        """The next records; order matters within a partition only.
+
+        Raises: as `put`.
+        """
+        for record in records:
+            self.put(record.key or b"", record.value)
+
+    def put(self, name: bytes, value: bytes | None) -> None:
+        """One record. Raises: Corrupt("journal.state") for one that is none of ours."""
+        if name.startswith(_WAIT):
+            wait = _wait_key(name)
+            _set(self._groups[wait.group].waits, wait, value)
+            return
+        try:
+            kind, first, *more = _decode(name)
+            if kind in ("run", "stands"):
+                values = more[0]
+                one = values[0] if len(values) == 1 else None
+                key = one if type(one) is str else _key_of(values)
+                name_of = StateKey(self._rules.setdefault(first, first), key)
+                kept = self._groups[key_group(key)]
+                if kind == "stands":
+                    _set(kept.standing, name_of, value)
                 else:
-                    raise ValueError(f"kind {kind}")
-            except (msgspec.MsgspecError, ValueError, TypeError, IndexError) as error:
-                raise Corrupt("journal.state", reason=f"{_shown(name)}: {error}") from error
-        return Content(states, times, waits, standing)
+                    state = None if value is None else KeyState(value[0], value[1:])
+                    _set(kept.states, name_of, state)
+            elif kind == "time":
+                _set(self._times, (first, more[0]), None if value is None else int(value))
+            elif kind == "acts":
+                acts = None if value is None else Acts(*map(int, value.split()))
+                _set(self._groups[first].acts, first, acts)
+            else:
+                raise ValueError(f"kind {kind}")
+        except (msgspec.MsgspecError, ValueError, TypeError, IndexError) as error:
+            raise Corrupt("journal.state", reason=f"{_shown(name)}: {error}") from error
+
+    @property
+    def keys(self) -> int:
+        """How many keys have state, each counted for every rule."""
+        return sum(len(kept.states) for kept in self._groups)
+
+    def forget(self, partition: int) -> None:
+        """Keep nothing of the key groups whose state stands in a partition."""
+        for group in range(KEY_GROUPS):
+            if state_partition(group) == partition:
+                self._groups[group] = _Kept({}, {}, {}, {})
+
+    def content(self, groups: Container[int]) -> Content:
+        """What is kept of these key groups."""
+        found = Content({}, dict(self._times), {}, {}, {})
+        for group, kept in enumerate(self._groups):
+            if group in groups:
+                found.states.update(kept.states)
+                found.waits.update(kept.waits)
+                found.standing.update(kept.standing)
+                found.acts.update(kept.acts)
+        return found
+
+
+def _set(found: dict[Any, Any], name: Any, value: Any) -> None:
+    if value is None:
+        found.pop(name, None)
+    else:
+        found[name] = value
 
 
 def _shown(name: bytes) -> Any:

@@ -25,6 +25,7 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     Attributes:
         keys, runs: Alive now.
         keys_evicted: Keys dropped because of `limits.keys`.
+        keys_expired: Keys forgotten because of `limits.ttl`.
         runs_evicted: Unfinished matches dropped because of `limits.runsPerKey`.
         captures_evicted: Events that count for a match and that it will not show.
         released_early: Matches that came out before their turn, because too many waited.
@@ -36,6 +37,7 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     keys: int = 0
     runs: int = 0
     keys_evicted: int = 0
+    keys_expired: int = 0
     runs_evicted: int = 0
     captures_evicted: int = 0
     released_early: int = 0

@@ -86,12 +86,9 @@ class Applied(NamedTuple):
 
     Attributes:
         dirty: Keys whose state changed, so that `dump` may give something new (or None).
-        next_timer_ms: The frontier at which something is due even without events: an absence
-            to report, or state to forget; None = nothing.
         waits: Names under which `dump_wait` may give something new (or None).
     """
 
     outputs: Outputs
     dirty: set[StateKey]
-    next_timer_ms: int | None
     waits: set[WaitKey]

@@ -66,6 +66,7 @@ class Processor:
         self._remote: RemoteChunk | None = None
         self._catching_up = False
         self._lanes: list[Lane] = []
+        self._by_state: dict[str, Lane] = {}
         self._rules = rules
         self._set_rules(rules)
 
@@ -109,6 +110,7 @@ class Processor:
             else:
                 lane.replace(rule, rules.layout)
             self._lanes.append(lane)
+        self._by_state = {lane.rule.state_id: lane for lane in self._lanes}
         waiting = [item for scope in self._scopes for item in scope.waiting]
         self._scope_of = make_scopes(self._lanes, self._frontier, rules.paused)
         self._scopes = list(dict.fromkeys(self._scope_of))
@@ -210,7 +212,7 @@ class Processor:
             batch: Records in the order in which they were read.
             frontier_ms: Behind the batch, time has reached this in every partition known so
                 far, whatever its events say (an idle partition, the end of the input).
-        Returns: Matches, rejected and late events; the keys whose state changed; the next timer.
+        Returns: Matches, rejected and late events; the keys whose state changed.
         Raises: Nothing for bad events.
         """
         outputs = self._outputs = Outputs([], [], [], [])
@@ -234,7 +236,7 @@ class Processor:
         dirty = {StateKey(lane.rule.state_id, key) for lane in self._lanes for key in lane.dirty}
         for lane in self._lanes:
             lane.dirty.clear()
-        return Applied(outputs, dirty, self._next_timer(), self._wait_log.take_changed())
+        return Applied(outputs, dirty, self._wait_log.take_changed())
 
     def _take_chunk(self, chunk: Chunk) -> None:
         count = len(chunk.values)
@@ -382,6 +384,10 @@ class Processor:
             lane.forget(key.key)
             self._counters["dropped"] += before - lane.live_runs
 
+    def take_changed_waits(self) -> set[WaitKey]:
+        """Waiting events to be saved anew since the last `apply`: other rules wait for them."""
+        return self._wait_log.take_changed()
+
     def dump_wait(self, name: WaitKey) -> bytes | None:
         """A waiting event, for one key group, as bytes; None = it waits no more."""
         return self._wait_log.dump(name)
@@ -453,6 +459,18 @@ class Processor:
         """Whether something would come of time alone: an absence, or a waiting event."""
         return any(scope.waiting or scope.next_exact_ms != _NEVER for scope in self._scopes)
 
+    @property
+    def next_timer_ms(self) -> int | None:
+        """The frontier at which something is due even without events; None = nothing.
+
+        An absence to report, an event to take, or state to forget. Cost: linear in the rules.
+        """
+        timers = (lane.next_timer_ms for lane in self._lanes if not lane.is_exact)
+        exact = (scope.next_exact_ms for scope in self._exact)
+        released = (scope.next_release_ms for scope in self._scopes)
+        first = min(chain(timers, exact, released), default=_NEVER)
+        return None if first == _NEVER else int(first)
+
     def allowed_ms(self, topic: str, partition: int) -> float:
         """How far the other partitions let F come, for the rules that read this one.
 
@@ -514,7 +532,7 @@ class Processor:
         return min((at for at, others_ms in timers if others_ms >= at), default=_NEVER)
 
     def _lane(self, state_id: str) -> Lane | None:
-        return next((lane for lane in self._lanes if lane.rule.state_id == state_id), None)
+        return self._by_state.get(state_id)
 
     def _in_time(self, n: int, own_ms: int, watermark_ms: int) -> bool:
         """Count and report an event that comes out of order; False = no rule may take it."""
@@ -553,13 +571,6 @@ class Processor:
 
     def _reject_time(self, n: int, own: int) -> None:
         self._reject(n, "event.bad_time", f"{own} is no time in milliseconds")
-
-    def _next_timer(self) -> int | None:
-        timers = (lane.next_timer_ms for lane in self._lanes if not lane.is_exact)
-        exact = (scope.next_exact_ms for scope in self._exact)
-        released = (scope.next_release_ms for scope in self._scopes)
-        first = min(chain(timers, exact, released), default=_NEVER)
-        return None if first == _NEVER else int(first)
 
 
 def _no_key(lane: Lane) -> str:

@@ -117,14 +117,14 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
 
     def change(record: ConsumerRecord) -> Moved:
         moved = as_it_is(record)
+        definitions = (DEFINITIONS_TOPIC, 0)
         if topic == ACTIVATIONS_TOPIC:
-            definitions = (DEFINITIONS_TOPIC, 0)
             return moved._replace(value=moved_activation(record.value or b"", move, definitions))
         if topic == ENRICHMENTS_TOPIC:
             return moved._replace(value=moved_recorded(record.value or b"", move))
         if topic == EXCHANGE_TOPIC:
-            return moved._replace(value=moved_frame(record.value or b"", move))
-        key, value = moved_state(record.key or b"", record.value, move)
+            return moved._replace(value=moved_frame(record.value or b"", move, definitions))
+        key, value = moved_state(record.key or b"", record.value, move, definitions)
         return moved._replace(key=key, value=value)
 
     return change

@@ -65,6 +65,7 @@ _SECONDS: Final = (
 _RULE_COUNTERS: Final = (
     ("matches", "matches", "Matches found"),
     ("evicted_keys", "keys_evicted", "Keys dropped because of limits.keys"),
+    ("expired_keys", "keys_expired", "Keys forgotten because of limits.ttl"),
     ("evicted_runs", "runs_evicted", "Unfinished matches dropped because of limits.runsPerKey"),
     ("evicted_captures", "captures_evicted", "Events that a match counts and does not show"),
     ("released_early", "released_early", "Matches released before their turn: too many waited"),
