@@ -124,6 +124,11 @@ def _effects(
 ) -> tuple[Effects, list[CapturedEvent]]:
     events = [_captured(step, event) for step, event in match.captures]
     found = Found(match.key, events, match.end_ms, match.timed, match.timed_out)
+    if match.window is not None:
+        found = found._replace(
+            window=match.window, first_ms=match.start_ms, events_seen=match.count,
+            values=match.values,
+        )  # fmt: skip
     return effects_of(plan, found, topic_id), events
 
 
