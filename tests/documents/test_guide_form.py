@@ -160,7 +160,7 @@ INVALID, LATER = "document.invalid", "pattern.not_available"
         ),
         (
             guide(opens("a"), windowConfig={"type": "session", "size": 5, "gap": 6}),
-            [("/windowConfig/gap", LATER), ("/windowConfig/type", LATER)],
+            [("/windowConfig/size", INVALID)],
         ),
         (
             guide(opens("a"), windowConfig={"type": "hopping", "size": 5}),

@@ -142,12 +142,6 @@ LATER = "pattern.not_available"
         ({"severity": "high"}, [("/severity", INVALID)]),
         # known, and not built yet
         ({"allowedLateness": "5s"}, [("/allowedLateness", LATER)]),
-        ({"window": {"type": "sliding"}}, [("/window", LATER)]),
-        ({"having": "count() > 5"}, [("/having", LATER)]),
-        ({"rearm": "always"}, [("/rearm", LATER)]),
-        ({"aggregates": []}, [("/aggregates", LATER)]),
-        ({"score": {"a": 1}}, [("/score", LATER)]),
-        ({"expectedKeys": ["a"]}, [("/expectedKeys", LATER)]),
         ({"suppress": {}}, [("/suppress/for", INVALID)]),
         ({"suppress": {"for": 0}}, [("/suppress/for", INVALID)]),
         ({"suppress": {"for": "1m", "untl": 1}}, [("/suppress/untl", INVALID)]),
@@ -214,9 +208,11 @@ def test_all_problems_are_raised_at_once() -> None:
 
 
 def test_the_text_of_a_single_problem() -> None:
-    error = refused(lambda: validate_pattern(pattern(having="count() > 5")))
+    error = refused(lambda: validate_pattern(pattern(allowedLateness="5s")))
     assert error.code == LATER
-    assert str(error) == "pattern 'p': /having: 'having' is not available yet"
+    assert str(error) == (
+        "pattern 'p': /allowedLateness: an allowedLateness other than 0 is not available yet"
+    )
     assert error.http_status == 400
 
 

@@ -11,7 +11,6 @@ from tests.cep.plans import by_time
 
 from summit.cep.match import Match
 from summit.cep.rules import compile_rules
-from summit.cep.state import STATE_VERSION
 from summit.documents import validate_pattern
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS, key_group
@@ -32,6 +31,14 @@ def rule(rule_id: str, key: list[str], steps: list[dict[str, Any]], **members: A
     return validate_pattern(document).plan
 
 
+def window(rule_id: str, key: list[str], having: str | None, **members: Any) -> Any:
+    document = {
+        "kind": "pattern", "id": rule_id, "groupBy": key, "where": "eventType in ['a', 'b']",
+        "having": having, **members,
+    }  # fmt: skip
+    return validate_pattern(document).plan
+
+
 def step(name: str, **members: Any) -> dict[str, Any]:
     return {"name": name, "where": f'eventType == "{name}"', **members}
 
@@ -41,10 +48,28 @@ PLANS = [
     rule("by-user", ["user"], [step("a"), {**step("b"), "contiguity": "strict"}]),
     rule("by-both", ["ip", "n"], [step("b"), step("a")]),
 ]
-RULES = compile_rules(PLANS)
+MINUTE = {"type": "tumbling", "size": "60s"}
+WINDOWS = [
+    window("trailing", ["ip"], "count() >= 3 && distinct(user) > 1",
+           window={"type": "sliding", "size": "60s"}),
+    window("minute", ["user"], "count() > 2 && avg(n) < 0.8", window=MINUTE),
+    window("hops", ["ip"], "sum(n) > 2", window={"type": "sliding", "size": "60s", "slide": "20s"}),
+    window("session", ["ip", "n"], None, window={"type": "session", "gap": "20s"}),
+]  # fmt: skip
+RULES = compile_rules([*PLANS, *WINDOWS])
 BY_TIME = compile_rules(
     [
         *PLANS,
+        *WINDOWS,
+        window("compared", ["ip"], "zscore(sum(n), groups) > 1", window=MINUTE),
+        window("absent", ["user"], "count() == 0", window={"type": "sliding", "size": "30s"}),
+        window(
+            "never",
+            ["user"],
+            "count() == 0",
+            window={"type": "sliding", "size": "1h"},
+            expectedKeys=[f"{number}-9" for number in range(9)],
+        ),
         rule("silent", ["user"], [step("b"), {**step("a"), "relation": "notFollowedBy"}]),
         rule("of-u", ["ip"], [step("a"), step("b")], topics=["u"]),
     ],
@@ -88,7 +113,12 @@ def streams(rand: random.Random, *, mixed: bool = False) -> list[Chunk]:
 
 def shown(matches: list[Match]) -> list[Any]:
     return [
-        (m.pattern_id, m.key, [(s, e.topic, e.partition, e.offset) for s, e in m.captures])
+        (
+            m.pattern_id,
+            m.key,
+            [(s, e.topic, e.partition, e.offset) for s, e in m.captures],
+            m.window and (m.window, m.count, sorted(m.values.items())),
+        )
         for m in matches
     ]
 
@@ -167,7 +197,8 @@ class Shared:
         self._hold(new)
         for key, state in states.items():
             assert state is not None
-            self.matchers[new].load(key, state, STATE_VERSION)
+            version = self.matchers[old].state_version(key)
+            self.matchers[new].load(key, state, version)
         if old != new:
             for name, data in self.waits.items():
                 if name.group == group:
@@ -210,10 +241,15 @@ def test_in_the_order_of_time_they_find_what_one_finds_in_order(seed: int) -> No
     shared.end()
     assert not shared.waits
     expected, late = in_order(chunks)
-    assert {name for name, *_ in expected} >= {"by-ip", "by-both", "silent", "of-u"}
+    assert {name for name, *_ in expected} >= {
+        "by-ip", "by-both", "silent", "of-u", "compared", "absent", "never",
+        *(plan.id for plan in WINDOWS),
+    }  # fmt: skip
     assert late
     assert by_key(shared.matches) == by_key(expected)
-    assert not any(matcher.live_runs for matcher in shared.matchers)
+    for matcher in shared.matchers:  # keys that are expected stay
+        live = {name: each["live_runs"] for name, each in matcher.rule_stats().items()}
+        assert {name for name, runs in live.items() if runs} <= {"never"}
 
 
 def in_order(chunks: list[Chunk]) -> tuple[list[Any], int]:
@@ -250,7 +286,7 @@ def test_while_keys_catch_up_nothing_is_over() -> None:
     later = json.dumps({"eventType": "a", "timestamp": T0 + 10, "ip": "x", "n": 1}).encode()
     remote = Chunk("t", 0, [2], [T0 + 10**9], [later])
     for catches_up, found in ((True, 1), (False, 0)):
-        matcher = Processor(RULES)
+        matcher = Processor(compile_rules(PLANS))
         matcher.apply([chunk])
         matcher.catch_up(begins=catches_up)
         matcher.set_watermarks({("t", 0): T0 + 100_000})

@@ -72,6 +72,14 @@ SILENCE, SHORTER = [
     )
     for within in ("20s", "15s")
 ]  # fmt: skip
+WINDOWS: Final = [
+    rule("trailing", ["ip"], steps=None, within=None, where="eventType in ['a', 'b']",
+         window={"type": "sliding", "size": "60s"}, having="count() >= 3"),
+    rule("minute", ["user"], steps=None, within=None, where="eventType in ['a', 'b']",
+         window={"type": "tumbling", "size": "60s"}, having="count() > 1"),
+    rule("session", ["ip"], steps=None, within=None, where="eventType == 'a'", topics=["u"],
+         window={"type": "session", "gap": "20s"}),
+]  # fmt: skip
 DISORDER_MS: Final = 4_000
 BY_TIME: Final = StreamPlan("s", ("*",), is_ordered=True, delay_ms=DISORDER_MS)
 END_MS: Final = T0 + 10**10
@@ -84,8 +92,8 @@ class Rules(NamedTuple):
     variants: tuple[list[Plan | None], ...] = ()
 
 
-ARRIVAL: Final = Rules(PLANS, [])
-IN_ORDER: Final = Rules([*PLANS, SILENCE], [BY_TIME])
+ARRIVAL: Final = Rules([*PLANS, WINDOWS[0]], [])  # timers go by the clock here
+IN_ORDER: Final = Rules([*PLANS, SILENCE, *WINDOWS], [BY_TIME])
 
 
 def titled(title: str) -> dict[str, Any]:

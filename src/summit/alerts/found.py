@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from summit.documents.plan import PatternPlan
 from summit.events.aggregates import FOLDS
 from summit.events.expressions.generator import Names, RunPredicate, compile_run_predicate
 from summit.events.expressions.ir import Node, Path, StepAggregate, StepField
 from summit.events.fields import compile_path
+
+NO_VALUES: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class CapturedEvent(NamedTuple):
@@ -40,10 +43,14 @@ class Found(NamedTuple):
 
     Attributes:
         key: Values of the plan's `group_by`, in its order.
-        events: In the order of the match, never empty.
+        events: In the order of the match; never empty, but where a window had none.
         end_ms: Event time at which it came true.
         timed: Whether time completed it (an absence); then `end_ms` is the deadline.
         timed_out: Whether it is a partial match that ran out of time; `timed`, too.
+        window: Of a window rule, half-open; then `events` are the last ones of it.
+        first_ms: Then, the time of its first event.
+        events_seen: Then, how many events it had.
+        values: Then, its figures, by the texts of their calls and by their names.
     """
 
     key: tuple[Any, ...]
@@ -51,6 +58,10 @@ class Found(NamedTuple):
     end_ms: int
     timed: bool = False
     timed_out: bool = False
+    window: tuple[int, int] | None = None
+    first_ms: int = 0
+    events_seen: int = 0
+    values: Mapping[str, Any] = NO_VALUES
 
 
 class MatchSource:
@@ -63,9 +74,13 @@ class MatchSource:
     def __init__(self, plan: PatternPlan, found: Found, *, whole: Found | None = None) -> None:
         self.events = found.events
         self._all = found.events if whole is None else whole.events
+        self._values = found.values
         self._key = dict(zip(plan.group_by, found.key, strict=True))
 
     def field(self, path: Path) -> object:
+        name = ".".join(path)
+        if name in self._values:
+            return self._values[name]
         if path in self._key:
             return self._key[path]
         find = compile_path(path)

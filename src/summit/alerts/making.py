@@ -38,6 +38,14 @@ def make_alert(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) 
         metadata["eventsCut"] = cut
     if len(events) > ALERT_EVIDENCE_MAX:
         metadata["evidenceOmitted"] = len(events) - ALERT_EVIDENCE_MAX
+    count = len(events)
+    if found.window is not None:
+        count = found.events_seen
+        metadata |= _of_window(plan, found)
+        if count > len(bodies):
+            metadata["eventsOmitted"] = count - len(bodies)
+        if count > len(events):
+            metadata["evidenceOmitted"] = count - len(events)
     return Alert(
         id=found_id(plan, found, topic_id),
         timestamp=found.end_ms,
@@ -48,9 +56,9 @@ def make_alert(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) 
         pattern=plan.id,
         metadata=metadata,
         key={".".join(path): value for path, value in zip(plan.group_by, found.key, strict=True)},
-        count=len(events),
-        first_seen=min(times),
-        last_seen=max(times),
+        count=count,
+        first_seen=min(times, default=found.end_ms) if found.window is None else found.first_ms,
+        last_seen=max(times, default=found.end_ms),
         rule_version=plan.semantic_hash if plan.version is None else str(plan.version),
         tags=list(plan.tags),
         technique=action.technique,
@@ -59,6 +67,18 @@ def make_alert(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) 
         runbook=action.runbook,
         evidence=[_evidence(event) for event in _both_ends(events, ALERT_EVIDENCE_MAX)],
     )
+
+
+def _of_window(plan: PatternPlan, found: Found) -> dict[str, Any]:
+    """What an alert says of the window that it was made of."""
+    assert plan.window is not None
+    assert found.window is not None
+    named = {text for _, text in plan.window.names}
+    start_ms, end_ms = found.window
+    return {
+        "window": {"start": start_ms, "end": end_ms},
+        "aggregates": {name: found.values[name] for name in found.values if name not in named},
+    }
 
 
 def action_of(plan: PatternPlan, found: Found) -> ActionPlan:
@@ -71,7 +91,7 @@ def found_id(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) ->
     identity = [
         (event.step, source_coordinate(event.src, topic_id(event.topic), event.partition,
                                        event.offset))
-        for event in found.events
+        for event in _told_by(found)
     ]  # fmt: skip
     return alert_id(
         "timeout" if found.timed_out else "pattern",
@@ -81,6 +101,16 @@ def found_id(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) ->
         identity,
         deadline_ms=found.end_ms if found.timed else None,
     )
+
+
+def _told_by(found: Found) -> Sequence[CapturedEvent]:
+    """The events that tell a match from others of its rule and key.
+
+    A window is told apart by the event that completed it, or by the time that did.
+    """
+    if found.window is None:
+        return found.events
+    return () if found.timed else found.events[-1:]
 
 
 def _severity(action: ActionPlan, source: MatchSource) -> str:

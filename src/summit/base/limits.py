@@ -74,6 +74,7 @@ CAPTURED_BYTES_MAX: Final = 16 << 10  # bytes of an event that a run copies; els
 CAPTURES_PER_STATE_MAX: Final = 10_000  # events a loop remembers; more count, but are not shown
 EVENT_AHEAD_MS_MAX: Final = 300_000  # how far an event's time may lie past its record's (maxFuture)
 KEYS_UNPACKED_MAX: Final = 20_000  # keys of one rule kept as objects; the others are bytes
+WINDOW_KEYS_UNPACKED_MAX: Final = 200_000  # the same of a window rule: about 1 kB each
 CORRELATION_EVENTS_DEFAULT: Final = 10_000  # events of a group whose rule names no maxEvents
 CORRELATION_EVENTS_MAX: Final = 100_000  # the most that maxEvents may be; they are kept in memory
 

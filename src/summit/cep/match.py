@@ -22,6 +22,9 @@ class Match(msgspec.Struct, frozen=True, gc=False):
         end_ms: Latest such time; for an absence, the time at which it was certain.
         timed: True when time completed it, not its last event.
         timed_out: True for a partial match that ran out of time, at `end_ms`.
+        window: Of a window rule: from when to when, half-open.
+        count: Then, how many events the window had; `captures` are the last ones.
+        values: Then, its figures, by the texts of their calls and by their names.
     """
 
     pattern_id: str
@@ -31,6 +34,9 @@ class Match(msgspec.Struct, frozen=True, gc=False):
     end_ms: int
     timed: bool = False
     timed_out: bool = False
+    window: tuple[int, int] | None = None
+    count: int = 0
+    values: dict[str, Any] = {}
 
 
 def make_match(

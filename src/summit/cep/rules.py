@@ -20,6 +20,7 @@ from summit.cep.references import RunLayout
 from summit.cep.releasing import Release, Skip
 from summit.cep.runs import Guard
 from summit.cep.temporal import relation_guards
+from summit.cep.window_rule import WindowRule
 from summit.documents.plan import PatternPlan, StepPlan
 from summit.documents.stream import StreamPlan
 from summit.documents.temporal import INTERVAL_FIELDS
@@ -149,11 +150,19 @@ def compile_rules(
     streams: Iterable[StreamPlan] = (),
     paused: Collection[str] = (),
 ) -> RuleSet:
-    """Compile all enabled patterns; see `make_rule_set`.
+    """Compile all enabled patterns, those with a window too; see `make_rule_set`.
 
     Raises: Invalid("pattern.steps") for a plan that cannot be matched.
     """
-    return make_rule_set([prepare_rule(plan) for plan in plans if plan.enabled], streams, paused)
+    return make_rule_set([prepare_any(plan) for plan in plans if plan.enabled], streams, paused)
+
+
+def prepare_any(plan: PatternPlan) -> PatternRule | WindowRule:
+    """Prepare one plan, with steps or with a window.
+
+    Raises: as `prepare_rule`.
+    """
+    return prepare_rule(plan) if plan.window is None else WindowRule(plan)
 
 
 def prepare_rule(plan: PatternPlan) -> PatternRule:

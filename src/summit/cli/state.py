@@ -103,8 +103,10 @@ def _print_key(found: dict[str, Any]) -> None:
     click.echo(
         f"  key group {found['keyGroup']}, {counted(found['bytes'], 'byte')},"
         f" written {time_text(found['writtenAt'])}"
-        f" ({counted(len(found['runs']), 'run')})"
+        + ("" if "window" in found else f" ({counted(len(found['runs']), 'run')})")
     )
+    if "window" in found:
+        _print_window(found["window"])
     for number, run in enumerate(found["runs"], 1):
         click.echo(f"  {number}. {run['text']}")
         ends = "nothing bounds it in time"
@@ -113,6 +115,14 @@ def _print_key(found: dict[str, Any]) -> None:
             ends = f"{what} at {time_text(run['expiresAt'])} (event time)"
         click.echo(f"     began {time_text(run['startedAt'])}, {ends}")
         _print_events(run["events"])
+
+
+def _print_window(window: dict[str, Any]) -> None:
+    click.echo(f"  {counted(window['size'], 'event')} in its windows")
+    if window["toldAt"] is not None:
+        click.echo(f"     told last at {time_text(window['toldAt'])} (event time)")
+    if window["dueAt"] is not None:
+        click.echo(f"     looked at without an event at {time_text(window['dueAt'])} (event time)")
 
 
 def _print_events(events: list[dict[str, Any]]) -> None:

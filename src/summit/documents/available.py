@@ -25,9 +25,7 @@ EMITS: Final[tuple[Emit, ...]] = ("all", "first", "longest")
 AFTER_MATCH: Final[tuple[AfterMatchKind, ...]] = ("noSkip", "toNext", "pastLast")
 AFTER_MATCH_STEPS: Final[tuple[AfterMatchKind, ...]] = ("toFirst", "toLast")
 
-PATTERN_FIELDS_LATER: Final = (
-    "window", "having", "rearm", "aggregates", "score", "expectedKeys",
-)  # fmt: skip
+PATTERN_FIELDS_LATER: Final[tuple[str, ...]] = ()
 ACTIONS: Final[tuple[ActionType, ...]] = ("alert", "aggregate", "forward", "trigger", "custom")
 AGGREGATES_TOPIC: Final = "aggregates"
 FORMATS_LATER: Final = (

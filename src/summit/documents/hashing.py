@@ -14,11 +14,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from summit.documents.plan import Matching, PatternPlan, StepPlan, TemporalPlan
+from summit.documents.window_plan import WindowPlan
+from summit.events.expressions.building import map_fields
 from summit.events.expressions.ir import Compare, Node, Path, walk
 from summit.events.expressions.unparse import unparse
 
 _HASH_CHARS: Final = 32  # 128 bits
 _DEFAULT: Final = StepPlan("")
+_NO_WINDOW: Final = WindowPlan("sliding", None)
 
 
 def semantic_hash(
@@ -58,6 +61,30 @@ def rehashed(plan: PatternPlan) -> PatternPlan:
         relations=plan.relations,
     )
     return replace(plan, semantic_hash=found)
+
+
+def window_hash(
+    window: WindowPlan, predicate: Node, group_by: Sequence[Path], *, state: bool = False
+) -> str:
+    """Over what decides which windows are told; or only what is kept of events.
+
+    Args:
+        state: Leave out what does not change the meaning of what is kept.
+    """
+    plain = ("kind", "size_ms", "slide_ms", "gap_ms", "scores", "rearm", "rearm_ms", "expected")
+    kept = plain[:5] if state else plain
+    meaning: dict[str, Any] = {name: getattr(window, name) for name in kept if
+                               getattr(window, name) != getattr(_NO_WINDOW, name)}  # fmt: skip
+    meaning["where"] = _predicate(predicate)
+    meaning["groupBy"] = [list(path) for path in group_by]
+    if state:
+        meaning["calls"] = [call.text for call in window.calls]
+    elif window.having is not None:
+        names = dict(window.names)
+        meaning["having"] = _predicate(
+            map_fields(window.having, lambda path: (names.get(path[0], path[0]), *path[1:]))
+        )
+    return _hash({"window": meaning})
 
 
 def document_hash(values: Mapping[str, Any]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import abc
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from summit.documents.available import (
     PATTERN_FIELDS_LATER,
 )
 from summit.documents.guide_form import read_conditions, read_window_config
-from summit.documents.hashing import document_hash, semantic_hash
+from summit.documents.hashing import document_hash, semantic_hash, window_hash
 from summit.documents.head import HEAD_FIELDS, Head, read_head, subject_of
 from summit.documents.plan import (
     ActionPlan,
@@ -36,11 +37,19 @@ from summit.documents.section import Section
 from summit.documents.steps import Sequence, read_steps, unknown_step
 from summit.documents.suppress import read_suppress
 from summit.documents.temporal import read_relations
+from summit.documents.window_rule import (
+    WINDOW_FIELDS,
+    finish_window,
+    is_window_rule,
+    read_window_rule,
+)
+from summit.events.expressions.ir import Node, Path
+from summit.events.expressions.window_calls import WindowScope
 
 PATTERN_FIELDS: Final = (
     *HEAD_FIELDS, "topics", "groupBy", "where", "steps", "conditions", "windowConfig", "within",
     "allowedLateness", "matching", "strictOrder", "afterMatch", "emit", "limits", "action",
-    "severity", "onTimeout", "temporalRelations", "suppress", "tests",
+    "severity", "onTimeout", "temporalRelations", "suppress", "tests", *WINDOW_FIELDS,
 )  # fmt: skip
 _GLOB: Final = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,249}", re.ASCII)
 
@@ -94,11 +103,9 @@ def validate_pattern(
     head = read_head(section, "pattern")
     topics = _read_topics(section)
     group_by = section.paths("groupBy")
-    where = None
-    if section.has("where"):
-        where = read_where(values["where"], section.at("where"), problems)
-    if section.duration_ms("allowedLateness", least=0):
-        section.not_available("allowedLateness", "an allowedLateness other than 0")
+    where = _read_stream(section)
+    if is_window_rule(values):
+        return _validate_window(section, head, topics, group_by, source=source, custom=custom)
     matching = section.choice("matching", MATCHINGS) or "ordered"
     (steps, names), within_ms = _read_sequence(section, ordered=matching == "ordered")
     relations = read_relations(section, names)
@@ -143,6 +150,51 @@ def validate_pattern(
     return PatternDocument(values, plan, tests, head.owner)
 
 
+def _validate_window(
+    section: Section,
+    head: Head,
+    topics: tuple[str, ...],
+    group_by: tuple[Path, ...],
+    *,
+    source: str,
+    custom: bool,
+) -> PatternDocument:
+    """The rest of a pattern that is about a window; see `window_rule.py`."""
+    values = section.values
+    scope = WindowScope()
+    reading = read_window_rule(section, scope)
+    action, _ = _read_actions(section, scope, topics, bounded=False, custom=custom)
+    window = None if reading is None else finish_window(section, reading, scope)
+    suppress = read_suppress(section, group_by, action)
+    tests = read_tests(section)
+    section.problems.raise_if_any(subject_of("pattern", values, source))
+    assert head.id is not None
+    assert reading is not None
+    assert window is not None
+    predicate = reading.step.predicate
+    assert predicate is not None
+    plan = PatternPlan(
+        id=head.id,
+        name=head.name or head.id,
+        steps=(reading.step,),
+        description=head.description,
+        version=head.version,
+        enabled=head.enabled,
+        topics=topics,
+        group_by=group_by,
+        limits=reading.limits,
+        action=action,
+        suppress=suppress,
+        window=replace(window, state_hash=window_hash(window, predicate, group_by, state=True)),
+        tags=head.tags,
+        projected=projected_fields((reading.step,), group_by, (action,), suppress=suppress),
+        semantic_hash=window_hash(window, predicate, group_by),
+        document_hash=document_hash({"kind": "pattern", **values}),
+        warnings=_warnings(head, (reading.step,), window.size_ms, bool(group_by), action),
+    )
+    return PatternDocument(values, plan, tests, head.owner)
+
+
 def lower_pattern(document: PatternDocument | Mapping[str, Any]) -> PatternPlan:
     """The plan of a pattern.
 
@@ -169,8 +221,22 @@ def _read_topics(section: Section) -> tuple[str, ...]:
     return topics
 
 
+def _read_stream(section: Section) -> Node | None:
+    """Which events the rule sees; it does not wait for late ones."""
+    if section.duration_ms("allowedLateness", least=0):
+        section.not_available("allowedLateness", "an allowedLateness other than 0")
+    if not section.has("where") or is_window_rule(section.values):
+        return None  # a window reads it as what goes in
+    return read_where(section.values["where"], section.at("where"), section.problems)
+
+
 def _read_actions(
-    section: Section, names: list[str], topics: tuple[str, ...], *, bounded: bool, custom: bool
+    section: Section,
+    names: abc.Sequence[str],
+    topics: tuple[str, ...],
+    *,
+    bounded: bool,
+    custom: bool,
 ) -> tuple[ActionPlan, ActionPlan | None]:
     """What to do with a match, and with a partial match that ran out of time."""
     action = read_action(section, names, custom=custom)

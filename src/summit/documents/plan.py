@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from summit.documents.window_plan import WindowPlan
 from summit.events.expressions.ir import Node, Path
 
 Relation = Literal["next", "followedBy", "followedByAny", "notNext", "notFollowedBy"]
@@ -180,6 +181,7 @@ class PatternPlan:
         matching: Whether the steps come in their order, or in any.
         strict_order: Release matches in the order of their starts, as Flink does.
         on_timeout: What to do with partial matches that ran out of time; None = nothing.
+        window: Of a pattern without order: then its one step says which events go in.
         projected: Every event field that predicates on runs, key, templates or alert fields
             read from captured events.
         semantic_hash: Over steps, windows, keys and time only: part of the alert id.
@@ -206,6 +208,7 @@ class PatternPlan:
     action: ActionPlan = ActionPlan()
     suppress: SuppressPlan | None = None
     on_timeout: ActionPlan | None = None
+    window: WindowPlan | None = None
     tags: tuple[str, ...] = ()
     projected: tuple[Path, ...] = ()
     semantic_hash: str = ""

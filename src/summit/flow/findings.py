@@ -75,7 +75,7 @@ def findings_of(
             plan = plans[each.pattern_id]
             assert isinstance(plan, PatternPlan)
             events = [_captured(step, event) for step, event in each.captures]
-            item = Found(each.key, events, each.end_ms, each.timed, each.timed_out)
+            item = _found(each, events)
             seen: Alike | Suppressed | None = None
             makes_alert = plan.action.type == "alert" and not each.timed_out
             if plan.suppress is not None and makes_alert:
@@ -120,6 +120,16 @@ def _result(told: Told) -> Result:
         key=told.key, start_ms=told.start_ms, end_ms=told.end_ms, count=told.count,
         metrics=told.metrics, more=more, late=told.revision > 0, partial=told.partial,
     )  # fmt: skip
+
+
+def _found(match: Match, events: list[CapturedEvent]) -> Found:
+    """A match as actions and alerts are made of it."""
+    found = Found(match.key, events, match.end_ms, match.timed, match.timed_out)
+    if match.window is None:
+        return found
+    return found._replace(
+        window=match.window, first_ms=match.start_ms, events_seen=match.count, values=match.values
+    )
 
 
 def _captured(step: str, event: EventRef) -> CapturedEvent:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from summit.analytics.rule import QueryRule
 from summit.cep.correlation_rules import prepare_correlation
-from summit.cep.rules import prepare_rule
+from summit.cep.rules import prepare_any
 from summit.documents import validate_correlation, validate_pattern, validate_query
 from summit.documents.correlation import CorrelationPlan
 from summit.documents.plan import PatternPlan
@@ -34,7 +34,7 @@ class RuleKind(NamedTuple):
 
 
 RULE_KINDS: Final[dict[str, RuleKind]] = {
-    "pattern": RuleKind(validate_pattern, prepare_rule, PatternPlan),
+    "pattern": RuleKind(validate_pattern, prepare_any, PatternPlan),
     "correlation": RuleKind(validate_correlation, prepare_correlation, CorrelationPlan),
     "query": RuleKind(validate_query, QueryRule, QueryPlan),
 }

@@ -10,6 +10,7 @@ import msgspec
 
 from summit.base.errors import Invalid
 from summit.cep.explaining import RunState, StateReader, Taken
+from summit.cep.window_explaining import WindowReader
 from summit.documents import validate_pattern
 from summit.documents.plan import PatternPlan
 from summit.journal.definition_log import Definition
@@ -31,7 +32,7 @@ async def show_key(
         cannot read; Unavailable.
     """
     plan = validate_pattern(definition.document).plan
-    reader = StateReader(plan)
+    reader = _reader(plan)
     keys = parse_keys(plan, texts)
     found = await read_keys(servers, reader.rule.state_id, keys)
     if not found:
@@ -52,7 +53,7 @@ async def list_states(
     Raises: as `show_key`.
     """
     plan = validate_pattern(definition.document).plan
-    reader = StateReader(plan)
+    reader = _reader(plan)
     behind = parse_keys(plan, after)[0] if after else None
     page = await list_keys(servers, reader.rule.state_id, count_max=count_max, after=behind)
     rows = []
@@ -118,15 +119,25 @@ def _bad_key(plan: PatternPlan, texts: Sequence[str], reason: str) -> Invalid:
 
 
 def _paths(plan: PatternPlan) -> list[str]:
+    if plan.window is not None and plan.window.by_groups:
+        return []  # one key holds all groups
     return [".".join(path) for path in plan.group_by]
+
+
+def _reader(plan: PatternPlan) -> StateReader | WindowReader:
+    return StateReader(plan) if plan.window is None else WindowReader(plan)
 
 
 def _shown(key: Key) -> str:
     return msgspec.json.encode(key_values(key)).decode()
 
 
-def _of_key(plan: PatternPlan, reader: StateReader, found: Found) -> dict[str, Any]:
+def _of_key(plan: PatternPlan, reader: StateReader | WindowReader, found: Found) -> dict[str, Any]:
     values = key_values(found.key)
+    if isinstance(reader, WindowReader):
+        content: dict[str, Any] = {"runs": [], "window": reader.shown(found.data, found.version)}
+    else:
+        content = {"runs": [_of_run(run) for run in reader.runs(found.data, found.version)]}
     return {
         "rule": plan.id,
         "key": dict(zip(_paths(plan), values, strict=True)),
@@ -136,7 +147,7 @@ def _of_key(plan: PatternPlan, reader: StateReader, found: Found) -> dict[str, A
         "partition": found.partition,
         "offset": found.offset,
         "writtenAt": found.written_ms,
-        "runs": [_of_run(run) for run in reader.runs(found.data, found.version)],
+        **content,
     }
 
 

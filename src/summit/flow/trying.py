@@ -115,6 +115,8 @@ def try_pattern(
 def _explained(
     plan: PatternPlan, chunks: Sequence[Chunk], keys: Collection[Key]
 ) -> tuple[list[NearMiss], list[OpenMatch]]:
+    if plan.window is not None:
+        return [], []  # no step waits in a window
     tracer = Tracer(plan, keys)
     for chunk in chunks:
         tracer.feed(chunk)

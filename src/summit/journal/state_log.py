@@ -29,6 +29,7 @@ import msgspec
 from summit.base.errors import Corrupt
 from summit.cep.group_state import move_groups
 from summit.cep.state import move_key
+from summit.cep.window_state import WINDOW_STATE_ID_END, move_windows
 from summit.client.types import ConsumerRecord
 from summit.keyed.captured import Move
 from summit.keyed.keygroups import KEY_GROUPS, key_group
@@ -141,7 +142,11 @@ def moved_state(
     rule = _decode(name)[1]
     if rule.startswith("query:"):  # numbers of windows, no events
         return name, value
-    moved = move_groups if rule.startswith("correlation:") else move_key
+    moved = move_key
+    if rule.startswith("correlation:"):
+        moved = move_groups
+    elif rule.endswith(WINDOW_STATE_ID_END):
+        moved = move_windows
     return name, value[:1] + moved(value[1:], value[0], move)
 
 

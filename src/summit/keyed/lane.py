@@ -5,8 +5,8 @@ Engines write lanes; the processor brings them events of their keys, in order, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Container, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from summit.events.layouts import TypedLayout
 from summit.keyed.captured import Captured
@@ -101,4 +101,13 @@ class Lane(Protocol):
 
     def counts(self) -> dict[str, int]:
         """The counters by name."""
+        ...
+
+
+@runtime_checkable
+class Begins(Protocol):
+    """A lane that begins keys by itself, before an event of theirs has come."""
+
+    def hold(self, groups: Container[int] | None) -> None:
+        """Begin only keys of these key groups; None = of all. Saved states are yet to come."""
         ...

@@ -27,7 +27,7 @@ from summit.keyed.chunks import Chunk
 from summit.keyed.frontier import BEFORE_ALL_MS, Frontier
 from summit.keyed.keygroups import KEY_GROUPS, RemoteChunk, key_group
 from summit.keyed.keys import Key
-from summit.keyed.lane import Lane
+from summit.keyed.lane import Begins, Lane
 from summit.keyed.outputs import (
     Applied,
     Outputs,
@@ -107,6 +107,8 @@ class Processor:
             lane = kept.get(rule.state_id)
             if lane is None:
                 lane = rule.new_lane(rules.layout, self._origins)
+                if isinstance(lane, Begins):
+                    lane.hold(self._held)
             else:
                 lane.replace(rule, rules.layout)
             self._lanes.append(lane)
@@ -149,6 +151,9 @@ class Processor:
         held = frozenset(groups)
         before = frozenset(range(KEY_GROUPS)) if self._held is None else self._held
         self._held = None if len(held) == KEY_GROUPS else held
+        for lane in self._lanes:
+            if isinstance(lane, Begins):
+                lane.hold(self._held)
         if before - held:
             for lane in self._lanes:
                 for key in lane.all_keys():

@@ -8,7 +8,7 @@ from typing import Any
 from summit.analytics.program import Program
 from summit.analytics.windows import new_keeper
 from summit.base.errors import Invalid
-from summit.cep.rules import prepare_rule
+from summit.cep.rules import prepare_any
 from summit.documents import (
     CollectorDocument,
     Parsed,
@@ -34,7 +34,7 @@ def check_definition(document: Parsed | Mapping[str, Any]) -> Checked:
     checked = validate_document(document)
     try:
         if isinstance(checked, PatternDocument):
-            prepare_rule(checked.plan)
+            prepare_any(checked.plan)
         elif isinstance(checked, CollectorDocument):
             CollectorConfig.from_dict(checked.config)
         elif isinstance(checked, QueryDocument):

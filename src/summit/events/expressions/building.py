@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from summit.events.expressions.ir import (
     And,
     Compare,
@@ -11,6 +14,7 @@ from summit.events.expressions.ir import (
     Literal,
     Node,
     Or,
+    Path,
     StepField,
 )
 from summit.events.severities import SEVERITIES, severity_rank
@@ -36,6 +40,22 @@ def any_of(items: list[Node]) -> Node:
     """`||` of the items, flat; of one item, that item."""
     flat = [part for item in items for part in (item.items if isinstance(item, Or) else (item,))]
     return flat[0] if len(flat) == 1 else Or(tuple(flat))
+
+
+def map_fields(node: Node, change: Callable[[Path], Path]) -> Node:
+    """The same tree with other fields."""
+    if isinstance(node, Field):
+        return Field(change(node.path))
+    changed: dict[str, Any] = {}
+    for name in node.__dataclass_fields__:
+        value = getattr(node, name)
+        if isinstance(value, Node):
+            changed[name] = map_fields(value, change)
+        elif isinstance(value, tuple) and value and all(isinstance(v, Node) for v in value):
+            changed[name] = tuple(map_fields(item, change) for item in value)
+        else:
+            changed[name] = value
+    return type(node)(**changed)
 
 
 def _meaning(op: CompareOp, left: Node, right: Node) -> CompareAs:

@@ -33,6 +33,7 @@ from summit.events.expressions.ir import (
 )
 from summit.events.expressions.kinds import kind_of
 from summit.events.expressions.lexer import Token, syntax_error
+from summit.events.expressions.window_calls import WINDOW_FUNCTIONS, window_call
 from summit.events.fields import check_path
 from summit.events.networks import parse_network
 from summit.events.regexes import compile_search
@@ -55,7 +56,11 @@ def call_method(parser: Parser, subject: Node, token: Token) -> Node:
 
 def call_function(parser: Parser, token: Token) -> Node:
     """The call `name(` …; reads its arguments and the closing bracket."""
+    if parser.window is not None and token.value in WINDOW_FUNCTIONS:
+        return window_call(parser, parser.window, token)
     function = _FUNCTIONS.get(str(token.value))
+    if function is None and parser.window is not None:
+        parser.unknown_function(token, (*_FUNCTIONS, *WINDOW_FUNCTIONS))
     if function is None:
         parser.unknown_function(token, tuple(_FUNCTIONS))
     return function(parser, token)

@@ -45,6 +45,7 @@ from summit.events.expressions.ir import (
 )
 from summit.events.expressions.kinds import Kind, comparable, kind_of
 from summit.events.expressions.lexer import Token, syntax_error, tokenize
+from summit.events.expressions.window_calls import WindowScope
 from summit.events.fields import check_path
 
 _COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=")
@@ -55,7 +56,8 @@ def parse_expression(text: str, *, steps: Sequence[str] = ()) -> Node:
     """Parse an expression of any kind.
 
     Args:
-        steps: Names of the steps to which the expression may refer.
+        steps: Names of the steps to which the expression may refer; or a `WindowScope`, where it
+            is about the events of a window.
 
     Raises: Invalid("expression.syntax", "expression.type", "expression.too_large",
         "expression.unknown_function", "expression.unknown_step", "regex.invalid",
@@ -84,6 +86,7 @@ class Parser:
 
     def __init__(self, tokens: list[Token], steps: Sequence[str]) -> None:
         self.steps = tuple(steps)
+        self.window = steps if isinstance(steps, WindowScope) else None
         self.variables: list[str] = []
         self._tokens = tokens
         self._position = 0
