@@ -44,7 +44,7 @@ def test_rules_are_what_can_run_among_the_definitions() -> None:
         ]
     )
     assert [rule.id for rule in rules.plans] == ["a"]
-    assert list(rules.faulty) == ["c", "g"]
+    assert list(rules.faulty) == ["c", "stream:g"]
     assert [(stream.id, stream.is_ordered) for stream in rules.streams] == [("e", True)]
     assert rules.filter.wanted == ["auth.*"]
 

@@ -24,7 +24,7 @@ class Rules(NamedTuple):
 
     Attributes:
         plans: Rules that can run, enabled ones only.
-        faulty: Why the others cannot, by id (of other kinds by `kind/id`): written by somebody who
+        faulty: Why the others cannot, by rule id (of the stage by `kind/id`): written by somebody who
             did not check them.
         filter: The topics that the plans read.
         streams: How topics are read.
