@@ -24,8 +24,8 @@ class Rules(NamedTuple):
 
     Attributes:
         plans: Rules that can run, enabled ones only.
-        faulty: Why the others cannot, by rule id (of the stage by `kind/id`): written by somebody who
-            did not check them.
+        faulty: Why the others cannot, by rule id (of the stage by `kind/id`): written by somebody
+            who did not check them.
         filter: The topics that the plans read.
         streams: How topics are read.
         paused: Ids of rules that rest.
