@@ -82,7 +82,8 @@ def test_heartbeat_silence_is_told_at_its_end_without_an_event() -> None:
 
 
 def test_heartbeat_of_a_host_that_was_never_heard() -> None:
-    found = alerts_of("heartbeat-missing", beats(3, "web-1"))
+    named = {**DOCUMENTS["heartbeat-missing"], "expectedKeys": ["db-1"]}
+    found = alerts_of(named, beats(3, "web-1"))
     (alert,) = found
     assert (alert.key, alert.timestamp) == ({"host": "db-1"}, T0 + MINUTE)
     assert (alert.count, alert.events, alert.evidence) == (0, [], [])

@@ -107,7 +107,7 @@ class Err:
         ("a in 'abc'", Err("expression.type", 3)),
         ("severity >= 'urgent'", Err("expression.type", 10, "no severity")),
         ("timestamp > 'yesterday'", Err("expression.type", 11, "no time")),
-        ("a" * 5_000, Err("expression.too_large")),
+        ("a" * 20_000, Err("expression.too_large")),
         ("(" * 200 + "a" + ")" * 200, Err("expression.too_large")),
         ("!" * 2_000 + "a", Err("expression.too_large")),
         ("[" * 2_000, Err("expression.too_large")),

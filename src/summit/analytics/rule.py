@@ -116,7 +116,7 @@ class QueryLane:
         told = keeper.add(key, at, [self._row(event.fields, place)], now_ms)
         if keeper.counters.late != late:
             return [Late(origin.topic, origin.partition, event.offset, at, int(now_ms))]
-        if len(keeper.states) > self.rule.plan.groups_max:
+        if max(len(keeper.states), len(keeper.watches)) > self.rule.plan.groups_max:
             told += keeper.bound()
         return self._told(told) if told else ()
 

@@ -70,6 +70,7 @@ class WindowLane:
         self.rule = rule
         self.program = rule.program
         self._windows = new_windows(rule, self.counters)
+        self._size_ms = rule.window.size_ms or 0
         self._row = self.program.row_of(layout)
         self._group_of = rule.group_of(layout)
         self._expected = frozenset(rule.expected)
@@ -147,8 +148,8 @@ class WindowLane:
         else:
             told = windows.take(state, event, row)
         self.dirty.add(key)
-        # Behind a trailing window's events nothing is due earlier than before.
-        if state.timer_ms == NEVER or not self._is_trailing:
+        # Behind a trailing window's events nothing is due before the window is empty again.
+        if not self._is_trailing or state.timer_ms > event.time_ms + self._size_ms:
             self._set_timer(key, state)
         return self._matches(key, told) if told else []
 

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -144,6 +144,7 @@ class _Reader:
         self._servers = servers
         self._topics = topics
         self._count = count
+        self._at_end: Callable[[], Awaitable[bool]] | None = None
         self._printer = printer
         self._stopping = asyncio.Event()
 
@@ -179,6 +180,12 @@ class _Reader:
                 if self._passed_over(payload) and passed(payload.record):
                     self._stopping.set()
 
+            async def at_end() -> bool:
+                """Whether nothing but markers of transactions stands behind what was read."""
+                at = {place: await consumer.position(*place) for place in left}
+                return all(next_at is not None and next_at >= ends[p] for p, next_at in at.items())
+
+            self._at_end = at_end if exit_at_end else None
             consumer.on("error", refused)
             await consumer.assign({place: begin[place] for place in partitions})
             async for record in self._records(consumer):
@@ -214,6 +221,8 @@ class _Reader:
                 yield record
             self._printer.flush()
             silent_s = 0.0 if batch else silent_s + 0.2
+            if not batch and self._at_end is not None and await self._at_end():
+                return
             if _SILENCE_S <= silent_s < _SILENCE_S + 0.2 and not self._printer.count:
                 talk(
                     f"waiting on {', '.join(self._topics)}: no record in {_SILENCE_S:.0f} s; "

@@ -22,7 +22,7 @@ from summit.cli.rule_explaining import explain
 from summit.cli.rule_importing import import_sigma
 from summit.cli.rule_testing import test
 
-_KINDS = ("pattern", "filter", "transformation", "enrichment", "route", "query")
+_KINDS = ("pattern", "correlation", "filter", "transformation", "enrichment", "route", "query")
 
 
 @click.group()
@@ -120,7 +120,8 @@ def _document(parsed: Any) -> dict[str, Any]:
 
 def _row(definition: Any) -> dict[str, Any]:
     document = definition.document
-    config = (document.get("action") or {}).get("config") or {}
+    action = document.get("action")  # a filter's is a word
+    config = (action.get("config") or {}) if isinstance(action, dict) else {}
     return {
         "kind": definition.kind, "id": definition.id, "revision": definition.version,
         "enabled": document.get("enabled", True), "severity": config.get("severity"),

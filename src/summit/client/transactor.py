@@ -137,9 +137,12 @@ class Transactor:
         try:
             if self._transactional:
                 self._handle.begin_transaction()
-            self._give(others, deadline_ms)
+            if self._transactional:
+                self._give(others, deadline_ms)
+            else:  # no commit would tell that one was refused
+                self._produce_all(others, deadline_ms)
             written = self._produce(watched, deadline_ms)
-            self._produce(closing(written), deadline_ms)
+            self._produce_all(closing(written), deadline_ms)
             parts = [
                 self._library.TopicPartition(key.topic, key.partition, offset)
                 for key, offset in offsets.items()
@@ -193,6 +196,14 @@ class Transactor:
         if left:
             raise Unavailable("client.timeout", what="producer", reason=f"{left} not acknowledged")
         return written
+
+    def _produce_all(self, records: Sequence[Outgoing], deadline_ms: float) -> None:
+        """The same for records that nobody watches: the fault names none of them."""
+        try:
+            self._produce(records, deadline_ms)
+        except Invalid as fault:
+            fault.details.pop("index", None)
+            raise
 
     def _forget_refused(self) -> None:
         self._refused = None

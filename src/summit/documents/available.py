@@ -14,6 +14,8 @@ KINDS: Final = (
     "pattern", "correlation", "stream", "collector", "flow",
     "filter", "transformation", "enrichment", "route", "query",
 )  # fmt: skip
+# How rules of other kinds are called among all rules; patterns go by their ids alone.
+OTHER_KINDS: Final = ("correlation:", "query:")
 KINDS_LATER: Final = ("notification",)
 
 RELATIONS: Final[tuple[Relation, ...]] = (

@@ -15,6 +15,7 @@ from summit.documents.available import (
     AFTER_MATCH_STEPS,
     EMITS,
     MATCHINGS,
+    OTHER_KINDS,
     PATTERN_FIELDS_LATER,
 )
 from summit.documents.guide_form import read_conditions, read_window_config
@@ -101,6 +102,8 @@ def validate_pattern(
         values, "", problems, names=PATTERN_FIELDS, later=PATTERN_FIELDS_LATER, noun="pattern"
     )
     head = read_head(section, "pattern")
+    if head.id is not None and head.id.startswith(OTHER_KINDS):
+        section.note("id", "a pattern's id does not begin with the name of another kind and ':'")
     topics = _read_topics(section)
     group_by = section.paths("groupBy")
     where = _read_stream(section)

@@ -30,6 +30,7 @@ from summit.documents.query_plan import (
 )
 from summit.documents.query_window import read_window
 from summit.documents.section import Section
+from summit.documents.sending import is_closed_topic
 from summit.events.expressions.ir import Compare, Node, walk
 from summit.events.expressions.unparse import unparse
 
@@ -141,8 +142,8 @@ def _predicate(section: Section) -> Node | None:
 
 def _topic(section: Section) -> str | None:
     name = section.text("topic", chars_max=249)
-    if name is not None and (not set(name) <= _TOPIC_CHARS or name.startswith("_")):
-        text = f"'{name}' is no topic for results: letters, digits and . _ - , not '_' first"
+    if name is not None and (not set(name) <= _TOPIC_CHARS or is_closed_topic(name)):
+        text = f"'{name}' is no topic for results: letters, digits and . _ - , none of the system's"
         section.note("topic", text)
         return None
     return name

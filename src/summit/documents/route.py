@@ -23,6 +23,7 @@ from summit.documents.filter import read_selection
 from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.problems import Problems
 from summit.documents.section import Section
+from summit.documents.sending import is_closed_topic
 from summit.events.expressions.ir import Node
 
 ROUTE_FIELDS: Final = (
@@ -111,6 +112,7 @@ def _read_targets(section: Section) -> tuple[str, ...]:
     for target in targets:
         if not _TOPIC.fullmatch(target) or target in (".", ".."):
             section.note("topic", f"'{target[:80]}' is no topic: use A-Z a-z 0-9 . _ -")
-        elif target.startswith("_"):
-            section.note("topic", f"'{target}': names that begin with _ are the system's own")
+        elif is_closed_topic(target):
+            text = f"'{target}' is not open to routes: the system's topics and dead letters"
+            section.note("topic", text)
     return targets

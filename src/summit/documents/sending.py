@@ -12,6 +12,11 @@ _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}", re.ASCII)
 _SECRET: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|file:.+", re.ASCII)
 
 
+def is_closed_topic(topic: str) -> bool:
+    """Whether only the system writes to a topic."""
+    return topic.startswith("_") or topic.endswith(".dlq") or topic in ("alerts", "correlations")
+
+
 def read_output_topic(section: Section, *, required: bool = False) -> str | None:
     """The topic to which something is written."""
     topic = section.text("topic", required=required)
@@ -19,8 +24,10 @@ def read_output_topic(section: Section, *, required: bool = False) -> str | None
         return None
     if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
         section.note("topic", f"'{topic[:80]}' is no name of a topic")
-    elif topic.startswith("_") or topic.endswith(".dlq") or topic == "alerts":
-        text = f"'{topic}' is not open to actions: internal topics, dead letters and alerts"
+    elif is_closed_topic(topic):
+        text = (
+            f"'{topic}' is not open to actions: internal topics, dead letters, alerts, correlations"
+        )
         section.note("topic", text)
     else:
         return topic

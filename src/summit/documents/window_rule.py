@@ -127,7 +127,7 @@ def _opened(conditions: object) -> int:
 def _collects(section: Section) -> bool:
     """Whether the action is given all events of the window."""
     action = section.values.get("action")
-    return isinstance(action, Mapping) and action.get("type") in ("custom", "aggregate")
+    return isinstance(action, Mapping) and action.get("type") in ("custom", "aggregate", "forward")
 
 
 def _read_events(section: Section, types: tuple[str, ...]) -> Node | None:

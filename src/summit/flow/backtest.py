@@ -161,6 +161,8 @@ class Backtest:
     def _take(self, made: list[list[Any]]) -> None:
         for version, found in zip(self._versions, made, strict=True):
             for each in found:
+                if each.alert is None:
+                    continue  # its action is another one
                 version.count(each.alert)
                 if self._comparison is None:
                     self._found(Difference(kind="onlyA", a=each.alert))

@@ -25,6 +25,7 @@ from summit.client.types import TopicPartition
 from summit.flow.inputs import Inputs
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import Outputs
+from summit.flow.placement import carrier
 from summit.flow.runtime import Cut
 from summit.flow.settings import WorkerSettings
 from summit.journal.progress_record import (
@@ -161,11 +162,17 @@ class Commits:
         Raises: Unavailable where a topic of dead letters or of a route cannot be made.
         """
         await self._make_topics(outputs.made_topics)
-        self._writing = asyncio.ensure_future(self._write(outputs, cut, progress))
+        offsets = self._offsets(cut) if self._transactional else {}  # as of the cut, not later
+        self._writing = asyncio.ensure_future(self._write(outputs, cut, offsets, progress))
         self._writing.add_done_callback(lambda _: self._inputs.wake())
 
-    async def _write(self, outputs: Outputs, cut: Cut, progress: ProgressRecord | None) -> None:
-        offsets = self._offsets(cut) if self._transactional else {}
+    async def _write(
+        self,
+        outputs: Outputs,
+        cut: Cut,
+        offsets: dict[TopicPartition, int],
+        progress: ProgressRecord | None,
+    ) -> None:
         if self._before is None:
             await self._transact(outputs, offsets, progress)
         else:  # an open transaction must not hide what is told meanwhile
@@ -238,6 +245,12 @@ class Commits:
         now_ms = self._clock.monotonic_ms()
         if now_ms - self._recommitted_ms > RECOMMIT_MS:
             self._recommitted_ms = now_ms
+            # What was given back is another worker's to tell.
+            self._positions = {
+                name: at
+                for name, at in self._positions.items()
+                if carrier(*split_partition_name(name)) in self._exchange
+            }
             positions, exchange = {**self._positions, **positions}, dict(self._exchange)
         return {
             **{TopicPartition(*split_partition_name(name)): at for name, at in positions.items()},

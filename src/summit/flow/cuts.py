@@ -169,6 +169,6 @@ class Cuts:
             self.untold = False
         acts, self.acts = self.acts, None
         if acts is not None:
-            acts = {**acts, **self._runtime.positions}
+            acts = {**self._runtime.positions, **acts}
         outputs = Outputs(cut, self._runtime.held, letters, acts, sent)
         await self.commits.begin(outputs, cut, self._progress(cut) if telling else None)

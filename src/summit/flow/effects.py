@@ -114,8 +114,8 @@ def starts_topic(pattern_id: str) -> str:
 
 def match_body(plan: PatternPlan, found: Found, match_id: str) -> dict[str, Any]:
     """A match as it is told to others."""
-    times = [event.timestamp_ms for event in found.events]
-    return {
+    start_ms, end_ms = _times(found)
+    body = {
         "id": match_id,
         "pattern": plan.id,
         "name": plan.name,
@@ -123,9 +123,9 @@ def match_body(plan: PatternPlan, found: Found, match_id: str) -> dict[str, Any]
         "matched": not found.timed_out,
         "key": _key(plan, found),
         "timestamp": found.end_ms,
-        "startTime": min(times),
-        "endTime": max(times),
-        "count": len(found.events),
+        "startTime": start_ms,
+        "endTime": end_ms,
+        "count": len(found.events) if found.window is None else found.events_seen,
         "tags": list(plan.tags),
         "events": [
             {
@@ -138,6 +138,17 @@ def match_body(plan: PatternPlan, found: Found, match_id: str) -> dict[str, Any]
             for event in found.events
         ],
     }
+    if found.window is not None:
+        body["window"] = {"start": found.window[0], "end": found.window[1]}
+        body["values"] = dict(found.values)
+    return body
+
+
+def _times(found: Found) -> tuple[int, int]:
+    """Times of the first and the last event; where there is none, when that was certain."""
+    times = [event.timestamp_ms for event in found.events] or [found.end_ms]
+    first_ms = min(times) if found.window is None or not found.events else found.first_ms
+    return first_ms, max(times)
 
 
 def _key(plan: PatternPlan, found: Found) -> dict[str, Any]:
@@ -188,13 +199,13 @@ def _figures(plan: PatternPlan, action: ActionPlan, found: Found, match_id: str)
     for event in found.events:
         keys = [find(event.body) for find in finders]
         groups.setdefault(_encode(keys), (keys, []))[1].append(event.body)
-    times = [event.timestamp_ms for event in found.events]
+    start_ms, end_ms = _times(found)
     return {
         "id": match_id,
         "pattern": plan.id,
         "key": _key(plan, found),
         "timestamp": found.end_ms,
-        "window": {"start": min(times), "end": max(times)},
+        "window": {"start": start_ms, "end": end_ms},
         "groups": [
             {
                 "keys": dict(zip(names, keys, strict=True)),
@@ -224,7 +235,7 @@ def _start(
 ) -> Effects:
     """The event that the other pattern sees: fields of the last event are found in `data`."""
     chained = [_hops(event.body) for event in found.events]
-    hops = 1 + max(chained)
+    hops = 1 + max(chained, default=0)
     if hops > CHAINED_PATTERNS_MAX:
         return Effects(match_id, action, cut=True)
     body = match_body(plan, found, match_id)
@@ -236,7 +247,7 @@ def _start(
         "target": target,
         "hops": hops,
         **{name: body[name] for name in ("pattern", "name", "startTime", "endTime", "count")},
-        "data": found.events[-1].body,
+        "data": found.events[-1].body if found.events else {},
     }
     for path, value in zip(plan.group_by, found.key, strict=True):
         _put(event, path, value)

@@ -273,6 +273,9 @@ class Session:
         Raises: Unavailable; then nothing is held of them yet.
         """
         self.state = "restoring"
+        if begun := groups & self.runtime.held:  # a try before broke off
+            self.runtime.release(begun)
+        self._stage.forget()  # what was told of inputs that others had meanwhile is not known
         admin, settings = self._inputs.admin, self.settings
         # Whoever held them may have gone by rules that were not read here yet.
         await self._read_definitions()
@@ -554,7 +557,7 @@ class Session:
         for name in read - mine:
             self.runtime.end(name)
         for name, offset in starts.items():
-            self._cuts.acts = self._cuts.acts or {}
+            self._cuts.acts = {**(self._cuts.acts or {}), name: offset}
             self._idle.forget(name)
             known = (times or {}).get(split_partition_name(name), WATERMARK_UNKNOWN)
             self.runtime.begin(name, offset, known)

@@ -13,7 +13,7 @@ Compacted, so that it holds the last word about each key; a record without value
                                             was made, and for which it is ready; offsets, as text
     key ["wait", group, topic, partition, offset]
                                             value: an event that waits for its time, and the rules
-                                            that it waits for (`cep/waiting.py`)
+                                            that it waits for (`keyed/waiting.py`)
 
 State ids say what a rule means, so the state of a rule that means something else now is not taken
 up by it. What a key's state is, only its engine knows.

@@ -154,6 +154,8 @@ class Processor:
         for lane in self._lanes:
             if isinstance(lane, Begins):
                 lane.hold(self._held)
+        for scope in self._exact:
+            scope.unsettle()
         if before - held:
             for lane in self._lanes:
                 for key in lane.all_keys():
@@ -313,6 +315,8 @@ class Processor:
                     captured = self._reading.captured(n, event, time, own_ms)
                     over = min(self._others_ms, time)
                     self._outputs.found += lane.advance(key, runs, captured, mask, over)
+                    if lane.is_exact:
+                        self._scope_of[rule].advanced(lane)
         if elsewhere is not None:
             self._outputs.remote += [
                 self._reading.remote(n, time, group) for group in sorted(elsewhere)
@@ -379,6 +383,8 @@ class Processor:
         if lane is None:
             return False
         lane.load(key.key, data, version)
+        for scope in self._exact:
+            scope.unsettle()
         return True
 
     def forget(self, key: StateKey) -> None:
@@ -533,7 +539,7 @@ class Processor:
         """
         if not self._exact or self._reading.stream.is_ordered or self._remote is not None:
             return _NEVER
-        timers = ((scope.next_exact_ms, others_ms) for scope, others_ms in self._allowed)
+        timers = ((scope.soon_ms, others_ms) for scope, others_ms in self._allowed)
         return min((at for at, others_ms in timers if others_ms >= at), default=_NEVER)
 
     def _lane(self, state_id: str) -> Lane | None:

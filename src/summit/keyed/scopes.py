@@ -14,6 +14,7 @@ from summit.keyed.rule import sees_topic
 from summit.keyed.waiting import Interest, WaitLog
 
 _NEVER: Final = float("inf")
+_UNKNOWN: Final = float("-inf")
 
 
 class Scope:
@@ -32,11 +33,28 @@ class Scope:
         self.lanes: list[Lane] = []
         self.exact: list[Lane] = []
         self.waiting: list[Interest] = []
+        self._soon_ms = _UNKNOWN
 
     @property
     def next_exact_ms(self) -> float:
         """The next exact timer."""
         return min((lane.next_timer_ms for lane in self.exact), default=_NEVER)
+
+    @property
+    def soon_ms(self) -> float:
+        """No exact timer is due before this time; known without asking every lane."""
+        if self._soon_ms == _UNKNOWN:
+            self._soon_ms = self.next_exact_ms
+        return self._soon_ms
+
+    def advanced(self, lane: Lane) -> None:
+        """A lane with exact timers was given an event, which may have set one."""
+        if self._soon_ms != _UNKNOWN:
+            self._soon_ms = min(self._soon_ms, lane.next_timer_ms)
+
+    def unsettle(self) -> None:
+        """Timers were set in another way."""
+        self._soon_ms = _UNKNOWN
 
     def wait(self, item: Interest) -> None:
         """An event more waits."""
@@ -80,14 +98,17 @@ class Scope:
                     (event.origin, event.offset), keep,
                 )  # fmt: skip
                 found += item.lane.advance(item.key, runs, captured, item.mask, time)
+                if item.lane.is_exact:
+                    self.advanced(item.lane)
         if self.exact:
             self._fire(now, found)
 
     def _fire(self, now: float, found: list[Any]) -> None:
         """Fire the exact timers up to `now`, in order of time, then of rules, then of keys."""
-        while True:
+        while self.soon_ms <= now:
             lane = min(self.exact, key=lambda lane: lane.next_timer_ms)
             fired = lane.fire(now)
+            self._soon_ms = _UNKNOWN
             if fired is None:
                 return
             found += fired

@@ -43,6 +43,10 @@ _OFFSET_FETCH_BY_NAME: Final = 9  # the last versions that name topics; later on
 _OFFSET_COMMIT_BY_NAME: Final = 9
 _RETRY_S: Final = 0.1
 
+_LOADING: Final = "COORDINATOR_LOAD_IN_PROGRESS"
+_LOAD_TRIES: Final = 25
+_LOAD_PAUSE_S: Final = 0.2
+
 
 class Commit(NamedTuple):
     """A committed next offset, with the text that its consumer kept beside it."""
@@ -82,6 +86,11 @@ class Groups(Connection):
             return listing
 
         answer = await self._answer(act)
+        for _ in range(_LOAD_TRIES):
+            if not any(error.name() == _LOADING for error in answer.errors or []):
+                break
+            await asyncio.sleep(_LOAD_PAUSE_S)  # a coordinator reads what it took over
+            answer = await self._answer(act)
         for error in answer.errors or []:
             raise translate(error)
         return sorted(group.group_id for group in answer.valid or [])
