@@ -11,6 +11,7 @@ from tests.flow.world import T0, World, failure, five_failures, read_topic, unti
 from tests.webhook import Webhook
 
 from summit.client.admin import Admin
+from summit.client.topics import TopicConfig
 from summit.flow.calling import sign
 
 
@@ -50,6 +51,31 @@ def test_forwarded_events_come_once_although_the_worker_ends_in_between(
             await w.settle(await w.send(failure(50, ip="other")))
             assert len(w.all_alerts()) == 1
             assert len(await read_topic(w.servers, "found", 5)) == 5
+
+    asyncio.run(run())
+
+
+def test_a_record_that_a_topic_refuses_ends_nothing_and_takes_no_other_along(
+    each_backend: list[str],
+) -> None:
+    """A compacted topic takes no record without a key; the broker refuses its whole batch."""
+
+    async def run() -> None:
+        async with world(each_backend) as w:
+            async with Admin({"bootstrapServers": w.servers}) as admin:
+                compacted = TopicConfig(name="seen", partitions=1, cleanup_policy="compact")
+                await admin.create_topic(compacted)
+            worker = await w.start_worker()
+            seen = rule("forward", topic="seen", key="user")
+            seen |= {"steps": [{"name": "seen", "where": 'eventType == "seen"'}], "within": None}
+            await w.apply(seen, five_failures("reads"))
+            events = [failure(n, eventType="seen", **who) for n, who in
+                      enumerate(({"user": "ann"}, {}, {"user": "bob"}))]  # fmt: skip
+            alerts = await w.settle(await w.send(*events, *(failure(n) for n in range(5))))
+            assert [alert.pattern for alert in alerts] == ["reads"]
+            records = await read_topic(w.servers, "seen", 2, isolationLevel="read_committed")
+            assert [record.key for record in records] == [b"ann", b"bob"]
+            assert worker.metrics.undeliverable == 1
 
     asyncio.run(run())
 

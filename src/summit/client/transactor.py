@@ -64,7 +64,7 @@ class Transactor:
         self._calls = CallThread("summit-transactor")
         self._handle: Any = None
         self._library: Any = None
-        self._refused: tuple[int, SummitError] | None = None
+        self._refused: list[tuple[int, SummitError]] = []
 
     async def start(self) -> None:
         """Connect, fence older ones of this name, settle what they left open.
@@ -184,13 +184,12 @@ class Transactor:
                 fault = translate(error, topic=record.topic)
                 if not isinstance(fault, Invalid):
                     raise
-                self._refused = self._refused or (index, fault)
+                self._refused.append((index, fault))
             if index % _POLL_EVERY == 0:
                 self._handle.poll(0)
         left = self._handle.flush(self._left(deadline_ms))
-        refused = self._refused
-        if refused is not None:
-            index, fault = refused
+        if self._refused:
+            index, fault = _at_fault(self._refused, records)
             fault.details["index"] = index
             raise fault
         if left:
@@ -206,7 +205,7 @@ class Transactor:
             raise
 
     def _forget_refused(self) -> None:
-        self._refused = None
+        self._refused = []
 
     def _produce_one(
         self, record: Outgoing, told: Callable[..., None] | None, deadline_ms: float
@@ -226,8 +225,8 @@ class Transactor:
     def _reported(self, written: list[Written], index: int, error: Any, message: Any) -> None:
         if error is None:
             written[index] = Written(message.partition(), message.offset())
-        elif self._refused is None:
-            self._refused = (index, translate(error, topic=message.topic()))
+        else:
+            self._refused.append((index, translate(error, topic=message.topic())))
 
     def _left(self, deadline_ms: float) -> float:
         return max(1.0, deadline_ms - self._clock.monotonic_ms()) / 1000
@@ -245,6 +244,23 @@ class Transactor:
         except self._library.KafkaException as unclear:
             return _unusable(translate(unclear))
         return fault
+
+
+def _at_fault(
+    refused: Sequence[tuple[int, SummitError]], records: Sequence[Outgoing]
+) -> tuple[int, SummitError]:
+    """Which of the refused records the others share their fate with.
+
+    A broker refuses a batch as a whole; a compacted topic does so for one record without a key.
+    """
+    return next(
+        (
+            (index, fault)
+            for index, fault in refused
+            if fault.code == "record.refused" and records[index].key is None
+        ),
+        refused[0],
+    )
 
 
 def _unusable(fault: SummitError) -> SummitError:

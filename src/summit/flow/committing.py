@@ -233,6 +233,7 @@ class Commits:
                     raise Unavailable("client.broker_fault", reason=str(error)) from error
                 assert isinstance(index, int)
                 outputs.refused(index, str(error))
+                await self.start()  # the producer counts on what was refused
         self._raise_ends(alert_ends)
 
     def _raise_ends(self, ends: Mapping[str, int]) -> None:
