@@ -440,14 +440,13 @@ class Runtime:
 
     def cut_alerts(self) -> Cut:
         """The alerts since the last cut of either kind, to be written before the others' one."""
-        made = [each for each in self._made if each.alert is not None]
-        self._made = [each for each in self._made if each.alert is None]
+        made, self._made = self._made, []
         return Cut(made, [], {}, {}, {}, {}, {}, self._seen(), 0, {})
 
     @property
     def has_alerts(self) -> bool:
         """Whether the next cut holds alerts."""
-        return any(each.alert is not None for each in self._made)
+        return bool(self._made)
 
     def _cut_wait(self, name: WaitKey, state: dict[int, list[Record]]) -> None:
         data = self.engine.processor.dump_wait(name)
