@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from summit.base.errors import Invalid
 from summit.base.limits import CORRELATION_EVENTS_DEFAULT, CORRELATION_EVENTS_MAX
+from summit.documents.checked import CheckedDocument
 from summit.documents.hashing import document_hash
 from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.problems import Problems, join_pointer
@@ -79,24 +80,10 @@ class CorrelationPlan:
     state_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CorrelationDocument:
-    """A correlation rule that is free of problems.
+class CorrelationDocument(CheckedDocument[CorrelationPlan]):
+    """A correlation rule that is free of problems."""
 
-    Attributes:
-        values: The document as it was given.
-        plan: What it means.
-    """
-
-    values: Mapping[str, Any]
-    id: str
-    enabled: bool
-    plan: CorrelationPlan
-    kind: str = "correlation"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document again, with its kind."""
-        return {"kind": self.kind, **self.values}
+    kind = "correlation"
 
 
 def validate_correlation(values: Mapping[str, Any], *, source: str = "") -> CorrelationDocument:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from summit.documents.checked import CheckedDocument
 from summit.documents.enrichment_sources import SourcePlan, TablePlan, read_source
 from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.problems import Problems
@@ -58,24 +59,10 @@ class EnrichmentPlan:
         return not (isinstance(self.source, TablePlan) and self.source.table is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class EnrichmentDocument:
-    """An enrichment that is free of problems.
+class EnrichmentDocument(CheckedDocument[EnrichmentPlan]):
+    """An enrichment that is free of problems."""
 
-    Attributes:
-        values: The document as it was given.
-        plan: What it means.
-    """
-
-    values: Mapping[str, Any]
-    id: str
-    enabled: bool
-    plan: EnrichmentPlan
-    kind: str = "enrichment"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document again, with its kind."""
-        return {"kind": self.kind, **self.values}
+    kind = "enrichment"
 
 
 def validate_enrichment(values: Mapping[str, Any], *, source: str = "") -> EnrichmentDocument:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from summit.documents.checked import CheckedDocument
 from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.predicates import joined, read_where
 from summit.documents.problems import Problems
@@ -33,24 +34,10 @@ class FilterPlan:
     topics: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FilterDocument:
-    """A filter that is free of problems.
+class FilterDocument(CheckedDocument[FilterPlan]):
+    """A filter that is free of problems."""
 
-    Attributes:
-        values: The document as it was given.
-        plan: What it means.
-    """
-
-    values: Mapping[str, Any]
-    id: str
-    enabled: bool
-    plan: FilterPlan
-    kind: str = "filter"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document again, with its kind."""
-        return {"kind": self.kind, **self.values}
+    kind = "filter"
 
 
 def validate_filter(values: Mapping[str, Any], *, source: str = "") -> FilterDocument:

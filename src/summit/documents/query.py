@@ -14,9 +14,10 @@ metrics:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final
 
+from summit.documents.checked import CheckedDocument
 from summit.documents.hashing import document_hash
 from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.predicates import joined, read_where
@@ -46,24 +47,10 @@ _NOT_MEANT: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class QueryDocument:
-    """A query that is free of problems.
+class QueryDocument(CheckedDocument[QueryPlan]):
+    """A query that is free of problems."""
 
-    Attributes:
-        values: The document as it was given.
-        plan: What it means.
-    """
-
-    values: Mapping[str, Any]
-    id: str
-    enabled: bool
-    plan: QueryPlan
-    kind: str = "query"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document again, with its kind."""
-        return {"kind": self.kind, **self.values}
+    kind = "query"
 
 
 def validate_query(values: Mapping[str, Any], *, source: str = "") -> QueryDocument:

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from summit.documents.checked import CheckedDocument
 from summit.documents.filter import read_selection
 from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.problems import Problems
@@ -50,24 +51,10 @@ class RoutePlan:
     topics: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RouteDocument:
-    """A route that is free of problems.
+class RouteDocument(CheckedDocument[RoutePlan]):
+    """A route that is free of problems."""
 
-    Attributes:
-        values: The document as it was given.
-        plan: What it means.
-    """
-
-    values: Mapping[str, Any]
-    id: str
-    enabled: bool
-    plan: RoutePlan
-    kind: str = "route"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document again, with its kind."""
-        return {"kind": self.kind, **self.values}
+    kind = "route"
 
 
 def validate_route(values: Mapping[str, Any], *, source: str = "") -> RouteDocument:

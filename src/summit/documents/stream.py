@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from summit.base.limits import EVENT_AHEAD_MS_MAX
 from summit.documents.available import FORMATS_LATER
+from summit.documents.checked import CheckedDocument
 from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.problems import Problems
 from summit.documents.section import Section
@@ -44,24 +45,10 @@ class StreamPlan:
         return any(fnmatchcase(topic, name) for name in self.topics)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamDocument:
-    """A stream that is free of problems.
+class StreamDocument(CheckedDocument[StreamPlan]):
+    """A stream that is free of problems."""
 
-    Attributes:
-        values: The document as it was given.
-        plan: What it means.
-    """
-
-    values: Mapping[str, Any]
-    id: str
-    enabled: bool
-    plan: StreamPlan
-    kind: str = "stream"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document again, with its kind."""
-        return {"kind": self.kind, **self.values}
+    kind = "stream"
 
 
 def validate_stream(values: Mapping[str, Any], *, source: str = "") -> StreamDocument:

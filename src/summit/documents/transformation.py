@@ -11,9 +11,9 @@ transformations:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from summit.documents.checked import CheckedDocument
 from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.problems import Problems
 from summit.documents.section import Section, kind_name
@@ -26,24 +26,10 @@ TRANSFORMATION_FIELDS: Final = (
 ON_ERROR: Final[tuple[OnError, ...]] = ("pass", "tag", "drop", "deadLetter")
 
 
-@dataclass(frozen=True, slots=True)
-class TransformationDocument:
-    """A transformation that is free of problems.
+class TransformationDocument(CheckedDocument[TransformationPlan]):
+    """A transformation that is free of problems."""
 
-    Attributes:
-        values: The document as it was given.
-        plan: What it means.
-    """
-
-    values: Mapping[str, Any]
-    id: str
-    enabled: bool
-    plan: TransformationPlan
-    kind: str = "transformation"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document again, with its kind."""
-        return {"kind": self.kind, **self.values}
+    kind = "transformation"
 
 
 def validate_transformation(

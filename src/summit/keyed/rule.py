@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final, Protocol
 
+from summit.documents.sending import is_closed_topic
 from summit.events.expressions.generator import Names
 from summit.events.expressions.ir import Node, Path
 from summit.events.layouts import TypedLayout
@@ -14,7 +15,6 @@ from summit.keyed.keys import GLOBAL_KEY, Key, many_key, one_key
 from summit.keyed.lane import Lane
 
 EVENT_TYPE: Final[Path] = ("eventType",)
-_INTERNAL_TOPICS: Final = ("alerts", "correlations")  # read by those who name them
 
 KeyOf = Callable[[Any], Key | None]
 
@@ -91,4 +91,4 @@ def sees_topic(topics: Sequence[str], topic: str) -> bool:
 
 def is_user_topic(topic: str) -> bool:
     """Whether a rule without `topics` sees the topic."""
-    return not (topic.startswith("_") or topic.endswith(".dlq") or topic in _INTERNAL_TOPICS)
+    return not is_closed_topic(topic)  # those are read by who names them
