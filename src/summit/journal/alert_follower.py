@@ -8,12 +8,10 @@ from summit.alerts import Alert, AlertView
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter
 from summit.base.limits import FOLLOWER_READY_MS, PROGRESS_TAIL_RECORDS
-from summit.client.admin import Admin
-from summit.client.settings import AdminConfig
 from summit.client.types import ConsumerRecord
-from summit.journal.follower import LogFollower, partition_bounds
-from summit.journal.progress import PROGRESS_PLACE, Progress
-from summit.journal.topics import ALERTS, ALERTS_TOPIC, PROGRESS, PROGRESS_TOPIC, ensure_topics
+from summit.journal.follower import LogFollower, tail_starts
+from summit.journal.progress import Progress
+from summit.journal.topics import ALERTS, ALERTS_TOPIC, PROGRESS
 
 
 class AlertFollower(Emitter):
@@ -48,14 +46,9 @@ class AlertFollower(Emitter):
 
         Raises: Unavailable where no broker answers, or the topics are not read in time.
         """
-        config = AdminConfig(client_id=self._name, bootstrap_servers=self._servers)
-        async with Admin(config) as admin:
-            await ensure_topics(admin, [ALERTS, PROGRESS])
-            bounds = await partition_bounds(admin, [ALERTS_TOPIC, PROGRESS_TOPIC])
         # More than the view keeps need not be read; of two offsets one may be a marker's.
-        tail = 2 * self.view.count_max
-        starts = {place: max(first, end - tail) for place, (first, end) in bounds.items()}
-        starts[PROGRESS_PLACE] = max(0, bounds[PROGRESS_PLACE][1] - PROGRESS_TAIL_RECORDS)
+        tails = [(ALERTS, 2 * self.view.count_max), (PROGRESS, PROGRESS_TAIL_RECORDS)]
+        starts = await tail_starts(self._servers, self._name, tails)
         await self._follower.start(starts)
         await self._follower.wait_caught_up(timeout_ms)
         self._live = True

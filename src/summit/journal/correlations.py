@@ -11,12 +11,10 @@ from summit.base.limits import (
     CORRELATED_VIEW_COUNT_MAX,
     FOLLOWER_READY_MS,
 )
-from summit.client.admin import Admin
-from summit.client.settings import AdminConfig
 from summit.client.types import ConsumerRecord
 from summit.journal.correlation_log import CorrelatedGroup, decode_group
-from summit.journal.follower import LogFollower, partition_bounds
-from summit.journal.topics import CORRELATIONS, CORRELATIONS_TOPIC, ensure_topics
+from summit.journal.follower import LogFollower, tail_starts
+from summit.journal.topics import CORRELATIONS
 
 
 class CorrelationView:
@@ -91,13 +89,9 @@ class CorrelationFollower:
 
         Raises: Unavailable where no broker answers, or the topic is not read in time.
         """
-        config = AdminConfig(client_id=self._name, bootstrap_servers=self._servers)
-        async with Admin(config) as admin:
-            await ensure_topics(admin, [CORRELATIONS])
-            bounds = await partition_bounds(admin, [CORRELATIONS_TOPIC])
         # Each group is told twice at most, and markers of transactions stand between.
         tail = 4 * CORRELATED_VIEW_COUNT_MAX
-        starts = {place: max(first, end - tail) for place, (first, end) in bounds.items()}
+        starts = await tail_starts(self._servers, self._name, [(CORRELATIONS, tail)])
         await self._follower.start(starts)
         await self._follower.wait_caught_up(timeout_ms)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from summit.base.clock import Clock, SystemClock
 from summit.base.errors import Closed, SummitError, Unavailable
@@ -13,13 +13,34 @@ from summit.base.tasks import Tasks
 from summit.client.admin import Admin
 from summit.client.consumer import StreamConsumer
 from summit.client.settings import AdminConfig, ConsumerConfig
+from summit.client.topics import TopicConfig
 from summit.client.types import ConsumerRecord, TopicPartition
+from summit.journal.topics import ensure_topics
 
 Take = Callable[[list[ConsumerRecord]], None]
 Place = tuple[str, int]
 
 
-async def partition_bounds(admin: Admin, topics: Iterable[str]) -> dict[Place, tuple[int, int]]:
+async def tail_starts(
+    servers: list[str], name: str, topics: Sequence[tuple[TopicConfig, int]]
+) -> dict[Place, int]:
+    """Where to begin so as to read no more than the last records of some topics of ours.
+
+    Topics that are missing are made.
+
+    Args:
+        name: Of the client that asks.
+        topics: Each with how many of the last offsets of a partition are to be read.
+    Raises: Unavailable where no broker answers.
+    """
+    tails = {topic.name: most for topic, most in topics}
+    async with Admin(AdminConfig(client_id=name, bootstrap_servers=servers)) as admin:
+        await ensure_topics(admin, [topic for topic, _ in topics])
+        bounds = await _bounds(admin, tails)
+    return {place: max(first, end - tails[place[0]]) for place, (first, end) in bounds.items()}
+
+
+async def _bounds(admin: Admin, topics: Iterable[str]) -> dict[Place, tuple[int, int]]:
     """First kept and next readable offset of every partition of these topics.
 
     Raises: Invalid("topic.unknown"); Unavailable.
@@ -68,7 +89,7 @@ class LogFollower:
         async with Admin(
             AdminConfig(client_id=self._name, bootstrap_servers=self._servers)
         ) as admin:
-            bounds = await partition_bounds(admin, {topic for topic, _ in starts})
+            bounds = await _bounds(admin, {topic for topic, _ in starts})
         self._ends = {place: bounds[place][1] for place in starts}
         self.positions = {place: max(at or 0, bounds[place][0]) for place, at in starts.items()}
         consumer = StreamConsumer(
@@ -200,7 +221,7 @@ async def read_whole(
     wanted = set(places)
     bounds = {
         place: found
-        for place, found in (await partition_bounds(admin, {topic for topic, _ in wanted})).items()
+        for place, found in (await _bounds(admin, {topic for topic, _ in wanted})).items()
         if place in wanted and found[0] < found[1]
     }
     if not bounds:

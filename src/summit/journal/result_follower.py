@@ -8,12 +8,10 @@ from typing import Final
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter
 from summit.base.limits import FOLLOWER_READY_MS
-from summit.client.admin import Admin
-from summit.client.settings import AdminConfig
 from summit.client.types import ConsumerRecord
-from summit.journal.follower import LogFollower, partition_bounds
+from summit.journal.follower import LogFollower, tail_starts
 from summit.journal.result_view import ResultView
-from summit.journal.topics import RESULTS, RESULTS_TOPIC, ensure_topics
+from summit.journal.topics import RESULTS
 
 TAIL_RECORDS: Final = 200_000
 """Read at the start: so many of the last records."""
@@ -44,13 +42,8 @@ class ResultFollower(Emitter):
 
         Raises: Unavailable where no broker answers, or the topic is not read in time.
         """
-        config = AdminConfig(client_id=self._name, bootstrap_servers=self._servers)
-        async with Admin(config) as admin:
-            await ensure_topics(admin, [RESULTS])
-            bounds = await partition_bounds(admin, [RESULTS_TOPIC])
-        await self._follower.start(
-            {place: max(first, end - TAIL_RECORDS) for place, (first, end) in bounds.items()}
-        )
+        starts = await tail_starts(self._servers, self._name, [(RESULTS, TAIL_RECORDS)])
+        await self._follower.start(starts)
         await self._follower.wait_caught_up(timeout_ms)
         self._live = True
 
