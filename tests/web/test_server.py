@@ -61,6 +61,7 @@ def table() -> Routes:
     routes = Routes()
     routes.get("/hello", hello)
     routes.get("/hello/{name}", hello)
+    routes.post("/hello/test", order)
     routes.post("/orders", order, body_bytes_max=200)
     routes.get("/orders", hello)
     routes.get("/broken", broken)
@@ -152,6 +153,15 @@ def test_pointers_of_missing_and_unknown_fields() -> None:
     async def body(client: httpx.AsyncClient, _: WebServer) -> None:
         problem = check_problem(await client.post("/orders", json={}), 400, "web.json_invalid")
         assert problem["errors"][0]["pointer"] == "/name"
+
+    run(body, table())
+
+
+def test_a_fixed_path_goes_before_a_parameter_only_for_its_own_methods() -> None:
+    async def body(client: httpx.AsyncClient, _: WebServer) -> None:
+        assert (await client.post("/hello/test", json={"name": "a"})).status_code == 201
+        assert (await client.get("/hello/test")).json()["hello"] == "test"
+        assert (await client.post("/hello/other", json={})).status_code == 405
 
     run(body, table())
 

@@ -69,8 +69,15 @@ class Routes:
         return [(m, path) for path, endpoint in self._endpoints.items() for m in endpoint.handlers]
 
     def starlette_routes(self) -> list[Route]:
-        """The table as the framework wants it; for `make_app` only."""
-        return [Route(path, endpoint) for path, endpoint in self._endpoints.items()]
+        """The table as the framework wants it; for `make_app` only.
+
+        A fixed segment goes before a parameter, whichever came first; a method that the fixed
+        path does not have falls to the path with the parameter: something may be named `test`.
+        """
+        by_place = sorted(self._endpoints.items(), key=lambda entry: _fixed_first(entry[0]))
+        return [
+            Route(path, endpoint, methods=list(endpoint.handlers)) for path, endpoint in by_place
+        ]
 
 
 def make_app(routes: Routes) -> ASGIApp:
@@ -93,29 +100,33 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        found = self.handlers.get(method)
-        if found is None:
-            allowed = ", ".join(sorted(self.handlers))
-            error = Invalid("web.method_not_allowed", method=scope["method"], allowed=allowed)
-            response = problem_response(error, scope, {"Allow": allowed})
+        handler, body_bytes_max = self.handlers[method]
+        request = Request(scope, receive, send, body_bytes_max)
+        try:
+            result = await handler(request)
+        except SummitError as failure:
+            response = problem_response(failure, scope)
+        except ClientDisconnect:
+            return
         else:
-            handler, body_bytes_max = found
-            request = Request(scope, receive, send, body_bytes_max)
-            try:
-                result = await handler(request)
-            except SummitError as failure:
-                response = problem_response(failure, scope)
-            except ClientDisconnect:
-                return
-            else:
-                response = result if isinstance(result, Response) else json_response(result)
-                response.headers["X-Request-ID"] = request.request_id
+            response = result if isinstance(result, Response) else json_response(result)
+            response.headers["X-Request-ID"] = request.request_id
         await response(scope, receive, send)
 
 
+def _fixed_first(path: str) -> list[bool]:
+    """Sorts paths: of two that a request may ask for, the one with the fixed segment first."""
+    return [segment.startswith("{") for segment in path.split("/")]
+
+
 async def _on_http_error(request: BaseRequest, error: Exception) -> Response:
-    """What the framework itself refuses: above all an unknown path."""
+    """What the framework itself refuses: an unknown path, a method that the path does not have."""
     assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        methods = (error.headers or {}).get("Allow", "").split(", ")
+        allowed = ", ".join(sorted(method for method in methods if method != "HEAD"))
+        refused = Invalid("web.method_not_allowed", method=request.method, allowed=allowed)
+        return problem_response(refused, request.scope, {"Allow": allowed})
     if error.status_code == 404:
         return problem_response(
             Invalid("web.route_unknown", method=request.method, path=request.url.path),
