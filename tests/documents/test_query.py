@@ -9,7 +9,7 @@ import pytest
 from summit.base.errors import Invalid
 from summit.documents.analytics_query import AnalyticsQuery
 from summit.documents.query import QUERY_FIELDS, validate_query
-from summit.documents.query_plan import AnomalyPlan, TrendPlan, WindowPlan
+from summit.documents.query_plan import AnomalyAlertPlan, AnomalyPlan, TrendPlan, WindowPlan
 
 WHOLE: dict[str, Any] = {
     "id": "login-metrics",
@@ -117,6 +117,18 @@ def metric(**more: Any) -> dict[str, Any]:
             "/metrics/0/anomaly/method", "must be one of",
         ),
         (
+            metric(field="x", function="sum", anomaly="mada"), "/metrics/0/anomaly/method",
+            "must be one of",
+        ),
+        (
+            metric(field="x", function="sum", anomaly={"method": "mad", "alert": 1}),
+            "/metrics/0/anomaly/alert", "true, false or a map",
+        ),
+        (
+            metric(field="x", function="sum", anomaly={"method": "mad", "alert": {"title": "${"}}),
+            "/metrics/0/anomaly/alert/title", "not closed",
+        ),
+        (
             metric(field="x", function="sum", trend={"results": 2}), "/metrics/0/trend/results",
             "from 3",
         ),
@@ -140,6 +152,19 @@ def test_a_wrong_field_is_named_with_its_place(
         validate_query(values)
     problems = caught.value.details["problems"]
     assert any(p.pointer == pointer and text in p.message for p in problems), problems
+
+
+def test_anomalies_are_asked_for_in_a_word_and_make_alerts() -> None:
+    def read(anomaly: Any) -> Any:
+        return validate_query(metric(function="count", anomaly=anomaly)).plan
+
+    assert read("mad").metrics[0].anomaly == AnomalyPlan("mad")
+    assert read(True).metrics[0].anomaly == AnomalyPlan("auto")
+    assert read(False).metrics[0].anomaly is None
+    plan = read({"method": "mad", "alert": {"severity": "high", "suppress": "1h"}})
+    assert plan.metrics[0].anomaly.alert == AnomalyAlertPlan(severity="high", suppress_ms=3_600_000)
+    assert plan.state_id == read("mad").state_id == read({"method": "mad", "alert": False}).state_id
+    assert plan.state_id != read("zscore").state_id
 
 
 def test_what_means_the_same_has_the_same_state() -> None:

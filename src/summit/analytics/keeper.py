@@ -32,6 +32,7 @@ class WindowCounters:
         corrected: Those of them that told a window anew.
         evicted: Groups told before their time, because of the limit on groups.
         expired: Groups that were silent for too long.
+        unwatched: Groups whose detectors and trends had to go, because of the limit on groups.
     """
 
     taken: int = 0
@@ -43,6 +44,7 @@ class WindowCounters:
     corrected: int = 0
     evicted: int = 0
     expired: int = 0
+    unwatched: int = 0
 
 
 class Due(Protocol):
@@ -163,6 +165,7 @@ class Keeper(ABC, Generic[S]):
         while len(self.watches) > self.plan.groups_max:
             self.dirty.add(key := next(iter(self.watches)))
             del self.watches[key]
+            self.counters.unwatched += 1
         return told
 
     # ---- state ----
@@ -250,18 +253,21 @@ class Keeper(ABC, Generic[S]):
         """The metrics of a window."""
         values, approximate = self.program.metrics(pane, end_ms - start_ms)
         watched: dict[str, Any] = {}
+        nth = 0
         if final:
             self.counters.told += 1
             self.counters.corrected += revision > 0
             if self._is_watched and not revision and not partial:
-                watched = self._watch(key, end_ms, values)
+                watched, nth = self._watch(key, start_ms, end_ms, values)
         return Found(
             key=key, start_ms=start_ms, end_ms=end_ms, count=pane.count, metrics=values,
             final=final, revision=revision, partial=partial, replaces=replaces,
-            approximate=approximate, watched=watched,
+            approximate=approximate, watched=watched, nth=nth,
         )  # fmt: skip
 
-    def _watch(self, key: Key, end_ms: int, values: dict[str, Any]) -> dict[str, Any]:
+    def _watch(
+        self, key: Key, start_ms: int, end_ms: int, values: dict[str, Any]
+    ) -> tuple[dict[str, Any], int]:
         watch = self.watches.pop(key, None)
         if watch is None:
             watch = Watch(self.plan)
@@ -269,7 +275,7 @@ class Keeper(ABC, Generic[S]):
             self._at(watch.due, key)
         self.watches[key] = watch  # the last one now
         self.dirty.add(key)
-        return watch.see(self.plan, end_ms, values)
+        return watch.see(self.plan, start_ms, end_ms, values), watch.nth
 
     def _look_at_watch(self, key: Key, watch: Watch, now_ms: float) -> None:
         """Forget what was learned of a group that has been silent for too long."""

@@ -169,7 +169,7 @@ class QueryLane:
             Told(
                 plan=plan, key=one.key, start_ms=one.start_ms, end_ms=one.end_ms, count=one.count,
                 metrics=one.metrics, final=one.final, revision=one.revision, partial=one.partial,
-                approximate=one.approximate, watched=one.watched,
+                approximate=one.approximate, watched=one.watched, nth=one.nth,
             )
             for one in found
         ]  # fmt: skip

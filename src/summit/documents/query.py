@@ -43,8 +43,12 @@ QUERY_FIELDS: Final = (
 )  # fmt: skip
 # What changes how a query is told, not what its windows hold.
 _NOT_MEANT: Final = frozenset(
-    ("id", "name", "topic", "groups_max", "events_max", "idle_ms", "state_id", "enabled")
-)
+    (
+        "id", "name", "topic", "groups_max", "events_max", "idle_ms", "state_id", "enabled", "tags",
+        "version",
+    )
+)  # fmt: skip
+_NOT_JUDGED: Final = frozenset(("alert",))  # of a metric's anomaly: what becomes of it
 
 
 class QueryDocument(CheckedDocument[QueryPlan]):
@@ -75,7 +79,7 @@ def validate_query(values: Mapping[str, Any], *, source: str = "") -> QueryDocum
     assert window is not None
     plan = QueryPlan(
         head.id, head.name or head.id, window, metrics, group_by, types, predicate, topics,
-        lateness, topic, *limits, enabled=head.enabled,
+        lateness, topic, *limits, enabled=head.enabled, tags=head.tags, version=head.version,
     )  # fmt: skip
     plan = replace(plan, state_id=f"query:{plan.id}/{_meaning_hash(plan)}")
     return QueryDocument(values, head.id, head.enabled, plan)
@@ -97,7 +101,7 @@ def _given(plan: Any, besides: frozenset[str] = frozenset()) -> dict[str, Any]:
     for member in fields(plan):
         value = getattr(plan, member.name)
         if member.name not in besides and value != member.default:
-            found[member.name] = _given(value) if is_dataclass(value) else value
+            found[member.name] = _given(value, _NOT_JUDGED) if is_dataclass(value) else value
     return found
 
 

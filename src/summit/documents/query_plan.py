@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from summit.documents.plan import TemplatePlan
 from summit.events.expressions.ir import Node, Path
 
 WindowKind = Literal["tumbling", "hopping", "sliding", "session", "count", "global"]
@@ -45,14 +46,38 @@ class WindowPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class AnomalyAlertPlan:
+    """The alert that an anomaly makes; without texts they say what was found.
+
+    Attributes:
+        severity: None = by how many times the deviation is its limit.
+        severity_min: Deviations of less make none.
+        suppress_ms: For so long an alert stands for those of the same group and metric.
+    """
+
+    severity: str | None = None
+    severity_min: str = "low"
+    title: TemplatePlan | None = None
+    description: TemplatePlan | None = None
+    notify: tuple[str, ...] = ()
+    runbook: str | None = None
+    suppress_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AnomalyPlan:
-    """How the values of a metric are judged, by group, one result after the other."""
+    """How the values of a metric are judged, by group, one result after the other.
+
+    Attributes:
+        alert: What becomes of an anomaly besides its place in the results; None = nothing.
+    """
 
     method: str
     sensitivity: float | None = None
     threshold: float | None = None
     window_size: int | None = None
     period: int | None = None
+    alert: AnomalyAlertPlan | None = AnomalyAlertPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +148,5 @@ class QueryPlan:
     idle_ms: int = IDLE_DEFAULT_MS
     state_id: str = ""
     enabled: bool = True
+    tags: tuple[str, ...] = ()
+    version: int | str | None = None

@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from summit.client.transactor import Outgoing
-from summit.documents.plan import PatternPlan
 from summit.documents.stream import StreamPlan
 from summit.flow.findings import Made, findings_of
 from summit.flow.kinds import Plan, prepare
@@ -81,9 +80,7 @@ class Engine:
         dropped = self.processor.replace_rules(rules)
         by_id = {rule.id: plan for rule, plan in active}
         self._plans = {name: by_id[name] for name in sorted(by_id)}
-        self.suppressor.keep_rules(
-            [plan for plan in self._plans.values() if isinstance(plan, PatternPlan)]
-        )
+        self.suppressor.keep_rules(self._plans.values())
         return dropped
 
     def hold(self, groups: Collection[int]) -> None:

@@ -13,7 +13,8 @@ from summit.cep.groups import Correlation
 from summit.cep.match import Match
 from summit.client.transactor import Outgoing
 from summit.documents.correlation import CorrelationPlan
-from summit.documents.plan import PatternPlan
+from summit.documents.plan import ActionPlan, PatternPlan
+from summit.flow.anomalies import anomaly_alerts
 from summit.flow.effects import Effects, effects_of
 from summit.flow.kinds import Plan
 from summit.flow.suppressing import Alike, Suppressed, Suppressor
@@ -27,10 +28,10 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Made(NamedTuple):
-    """A match and what its action leads to."""
+    """A match, or an anomaly of a query (then `match` is None), and what its action leads to."""
 
     effects: Effects
-    match: Match
+    match: Match | None
 
     @property
     def id(self) -> str:
@@ -94,6 +95,11 @@ def findings_of(
             records.append(Outgoing(CORRELATIONS_TOPIC, key, value))
         elif isinstance(each, Told):
             told.append(each)
+            for anomaly in anomaly_alerts(each.plan, each, suppressor):
+                if isinstance(anomaly, Suppressed):
+                    suppressed.append(anomaly)
+                else:
+                    made.append(Made(Effects(anomaly.id, ActionPlan(), anomaly), None))
         elif isinstance(each, Late):
             late.append(each)
         else:

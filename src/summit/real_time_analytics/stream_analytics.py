@@ -14,6 +14,8 @@ from summit.base.errors import Invalid
 from summit.documents.analytics_query import AnalyticsQuery
 from summit.documents.query import validate_query
 from summit.events.event import event_bytes
+from summit.flow.anomalies import anomaly_alerts
+from summit.flow.suppressing import Suppressed, Suppressor
 from summit.kernels import (
     Anomalies,
     AnomalyDetectionConfig,
@@ -61,14 +63,16 @@ class StreamAnalytics(Emitter):
     Events told: `analytics:result` with an `AnalyticsResult` for each window that is over
     (`final`), and for windows as they stand: at the first event at once, then at most once a
     second for each query. `anomaly:detected` {query_id, metric, group, window, value, expected,
-    deviation, severity} where a metric's `anomaly` flags a final value. `event:rejected` {code,
-    message, event}; `error`.
+    deviation, severity, explanation} where a metric's `anomaly` flags a final value, and
+    `alert:generated` with the `Alert` that it makes (the same as a worker's). `event:rejected`
+    {code, message, event}; `error`.
     """
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         super().__init__()
         self._clock = clock or SystemClock()
         self._queries: dict[str, _Query] = {}
+        self._suppressor = Suppressor()
 
     def register_query(self, query: AnalyticsQuery | Mapping[str, Any]) -> None:
         """Let a query act from now on; the same id = a new version.
@@ -205,6 +209,11 @@ class StreamAnalytics(Emitter):
             for group in result["groups"]:
                 if "watched" in group:
                     self._tell_anomalies(result, group)
+        for one in found:
+            for alert in anomaly_alerts(held.runner.plan, one, self._suppressor):
+                if not isinstance(alert, Suppressed):
+                    self.emit("alert:generated", alert)
+        self._suppressor.take_dirty()  # nothing of it is saved here
 
     def _tell_anomalies(self, result: AnalyticsResult, group: ResultGroup) -> None:
         for metric, said in group["watched"].items():
@@ -216,7 +225,7 @@ class StreamAnalytics(Emitter):
                         query_id=result["query_id"], metric=metric, group=group["keys"],
                         window=result["window"], value=group["metrics"][metric],
                         expected=anomaly["expected"], deviation=anomaly["deviation"],
-                        severity=anomaly["severity"],
+                        severity=anomaly["severity"], explanation=anomaly["explanation"],
                     ),
                 )  # fmt: skip
 
