@@ -42,6 +42,7 @@ WHOLE: dict[str, Any] = {
     ],
     "topic": "login-metrics",
     "limits": {"groups": 500, "events": 100, "idle": "1h"},
+    "early": "5s",
 }  # fmt: skip
 
 
@@ -56,6 +57,8 @@ def test_every_field_is_read() -> None:
     assert (plan.lateness_ms, plan.groups_max, plan.events_max, plan.idle_ms) == (
         60_000, 500, 100, 3_600_000,
     )  # fmt: skip
+    assert plan.early_ms == 5_000
+    assert validate_query(base(early=False)).plan.early_ms is None
     by_name = {metric.name: metric for metric in plan.metrics}
     percentile = by_name["p"]
     assert (percentile.percent, percentile.nearest, percentile.exact) == (99.5, True, True)
@@ -169,7 +172,7 @@ def test_anomalies_are_asked_for_in_a_word_and_make_alerts() -> None:
 
 def test_what_means_the_same_has_the_same_state() -> None:
     plan = validate_query(base()).plan
-    same = base(name="x", description="y", topic="t", limits={"groups": 5}, version=2)
+    same = base(name="x", description="y", topic="t", limits={"groups": 5}, version=2, early="2s")
     same["window"] = {"type": "sliding", "size": "10ms", "slide": 10}
     assert validate_query(same).plan.state_id == plan.state_id
     for change in (

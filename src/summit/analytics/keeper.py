@@ -63,8 +63,8 @@ class Keeper(ABC, Generic[S]):
 
     Attributes:
         dirty: Groups whose state changed; whoever saves state clears it.
-        touched: Groups that got events since someone last looked at unfinished windows; None =
-            nobody does.
+        touched: Groups that got events since someone last looked at unfinished windows, in that
+            order; None = nobody does.
         ends_by_time: Whether time alone ends every window.
     """
 
@@ -75,7 +75,7 @@ class Keeper(ABC, Generic[S]):
         self.plan = program.plan
         self.counters = WindowCounters()
         self.dirty: set[Key] = set()
-        self.touched: set[Key] | None = None
+        self.touched: dict[Key, None] | None = None
         self.states: dict[Key, S] = {}
         self.watches: dict[Key, Watch] = {}
         self._is_watched = is_watched(self.plan)
@@ -97,6 +97,25 @@ class Keeper(ABC, Generic[S]):
     @abstractmethod
     def add(self, key: Key, at_ms: int, rows: list[Any], now_ms: float) -> list[Found]:
         """Take events of a group that were all at one time; gives what is told at once."""
+
+    def early_ones(self, now_ms: float, most: int) -> list[Found]:
+        """The next window, as it stands, of groups with news; those that waited longest first.
+
+        Of more than `most` the others wait for the next call; none the first time.
+        """
+        touched = self.touched
+        if touched is None:
+            self.touched = {}
+            return []
+        if len(touched) > 2 * len(self.states) + most:  # groups that are no more
+            touched = self.touched = {key: None for key in touched if key in self.states}
+        found: list[Found] = []
+        while touched and len(found) < most:
+            touched.pop(key := next(iter(touched)))
+            one = self.early(key, now_ms)
+            if one is not None:
+                found.append(one)
+        return found
 
     @abstractmethod
     def early(self, key: Key, now_ms: float) -> Found | None:
@@ -244,7 +263,7 @@ class Keeper(ABC, Generic[S]):
         self.counters.taken += count
         self.dirty.add(key)
         if self.touched is not None:
-            self.touched.add(key)
+            self.touched[key] = None
 
     def _tell(
         self, key: Key, start_ms: int, end_ms: int, pane: Pane, *, final: bool = True,

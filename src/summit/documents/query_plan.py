@@ -20,6 +20,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
 GROUPS_DEFAULT: Final = 100_000
 EVENTS_DEFAULT: Final = 10_000
 IDLE_DEFAULT_MS: Final = 86_400_000
+EARLY_DEFAULT_MS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ class QueryPlan:
         groups_max: Groups with state; beyond, those that were quiet for longest are told and go.
         events_max: Events that a group of a per-event or a count window keeps at a time.
         idle_ms: A group without events for so long is forgotten.
+        early_ms: How often at most open windows are told as they stand, live; None = never.
         state_id: The same for as long as the query means the same.
     """
 
@@ -150,3 +152,4 @@ class QueryPlan:
     enabled: bool = True
     tags: tuple[str, ...] = ()
     version: int | str | None = None
+    early_ms: int | None = EARLY_DEFAULT_MS

@@ -109,6 +109,11 @@ def findings_of(
     return Findings(made, records, suppressed, late)
 
 
+def early_records(told: Iterable[Told]) -> list[Outgoing]:
+    """Windows as they stand, for who watches."""
+    return result_records(list(map(_result, told)))
+
+
 def _result(told: Told) -> Result:
     """What a query told, as it is written."""
     plan = told.plan
@@ -125,6 +130,7 @@ def _result(told: Told) -> Result:
         query_id=plan.id, paths=[".".join(path) for path in plan.group_by], topic=plan.topic,
         key=told.key, start_ms=told.start_ms, end_ms=told.end_ms, count=told.count,
         metrics=told.metrics, more=more, late=told.revision > 0, partial=told.partial,
+        final=told.final,
     )  # fmt: skip
 
 

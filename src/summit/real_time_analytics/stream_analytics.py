@@ -30,7 +30,6 @@ from summit.kernels import (
 from summit.real_time_analytics.analytics_result import AnalyticsResult, ResultGroup, results_of
 
 _HISTORY_GROUPS_MAX: Final = 100_000
-_EARLY_MS: Final = 1_000
 _AVERAGES: Final = {"simple": sma, "exponential": ema, "weighted": wma}
 
 Point = TimeSeriesPoint | Mapping[str, Any]
@@ -45,7 +44,8 @@ class _Query:
         self.history: deque[AnalyticsResult] = deque()
         self.early_ms: int | None = None  # when unfinished windows were last told
         self._groups = 0
-        runner.early()  # begins to note which groups have news
+        if runner.plan.early_ms is not None:
+            runner.early()  # begins to note which groups have news
 
     def keep(self, result: AnalyticsResult) -> None:
         self.history.append(result)
@@ -62,10 +62,10 @@ class StreamAnalytics(Emitter):
 
     Events told: `analytics:result` with an `AnalyticsResult` for each window that is over
     (`final`), and for windows as they stand: at the first event at once, then at most once a
-    second for each query. `anomaly:detected` {query_id, metric, group, window, value, expected,
-    deviation, severity, explanation} where a metric's `anomaly` flags a final value, and
-    `alert:generated` with the `Alert` that it makes (the same as a worker's). `event:rejected`
-    {code, message, event}; `error`.
+    second for each query (`early` of its document). `anomaly:detected` {query_id, metric, group,
+    window, value, expected, deviation, severity, explanation} where a metric's `anomaly` flags a
+    final value, and `alert:generated` with the `Alert` that it makes (the same as a worker's).
+    `event:rejected` {code, message, event}; `error`.
     """
 
     def __init__(self, *, clock: Clock | None = None) -> None:
@@ -233,7 +233,10 @@ class StreamAnalytics(Emitter):
         """Windows as they stand, where it is time and someone listens."""
         if not self.has_listeners("analytics:result"):
             return
-        if held.early_ms is not None and held.early_ms <= now_ms < held.early_ms + _EARLY_MS:
+        every_ms = held.runner.plan.early_ms
+        if every_ms is None:
+            return
+        if held.early_ms is not None and held.early_ms <= now_ms < held.early_ms + every_ms:
             return
         found = held.runner.early()
         if found:

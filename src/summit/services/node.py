@@ -34,6 +34,7 @@ from summit.services.definition_kinds import (
     collector_settings,
 )
 from summit.services.internal_topics import refuse_internal
+from summit.services.live_results import LiveResults
 
 # How long a request may wait for a broker that is away, before its sender hears so.
 ANSWER_TIMEOUT_MS = 5_000
@@ -73,6 +74,9 @@ class Node:
         self.correlations = CorrelationFollower(self.servers)
         self.desk = DeskFollower(self.servers, clock=self.clock)
         self.results = ResultFollower(self.servers)
+        self.live = LiveResults(
+            self.servers, self.results, self.definitions, self.admin, self.clock
+        )
         self.collectors = CollectorManager()
         self._tasks = Tasks()
         self._changes: asyncio.Queue[Change] = asyncio.Queue()
@@ -92,6 +96,7 @@ class Node:
     async def stop(self) -> None:
         """Collectors first, then what they write with."""
         await self._tasks.cancel_all()
+        await self.live.stop()
         await self.collectors.stop_all()
         await self.producer.close()
         views = (self.definitions, self.alerts, self.correlations, self.desk, self.results)
