@@ -76,6 +76,7 @@ def main() -> int:
         "keys": keys,
         "events": len(users),
         "events_per_cpu_second": round(len(users) / taking),
+        "us_cpu_per_event": round(1e6 * taking / len(users), 1),
         "sessions_told_per_cpu_second": round(keys / telling),
         "open_mb": round(open_mb),
         "bytes_per_key": round(open_mb * (1 << 20) / keys),

@@ -116,6 +116,10 @@ class LiveResults:
         """How many there are now."""
         return len(self._clients)
 
+    def count_cut(self) -> None:
+        """A client was cut because it did not read."""
+        self.cut += 1
+
     def end(self) -> None:
         """End every stream; their clients come again elsewhere, or later."""
         for client in self._clients:
@@ -230,8 +234,8 @@ class LiveResults:
             return
         event = event_bytes(name, result, offset)
         for client in wanting:
-            if not client.put(event) and client.is_cut:
-                self.cut += 1
+            if not client.put(event):
+                self.count_cut()
 
 
 def _of(record: ConsumerRecord, query: str) -> dict[str, Any] | None:

@@ -37,9 +37,10 @@ def add_queries(routes: Routes, node: Node) -> None:
         definition = known(request)
         history = int_parameter(request, "history", 0, least=0, most=HISTORY_MAX)
         early = flag_parameter(request, "early", default=True)
-        return EventStream(
-            await node.live.open(definition.id, after=_after(request), history=history, early=early)
+        events = await node.live.open(
+            definition.id, after=_after(request), history=history, early=early
         )
+        return EventStream(events, stalled=node.live.count_cut)
 
     async def chart(request: Request) -> Response:
         """A picture of the last windows, their anomalies marked."""

@@ -10,7 +10,7 @@ Source: HTML Living Standard, "Server-sent events".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -43,12 +43,14 @@ class EventStream(Response):
 
     Args:
         events: Whole events, and comments; closed at the end in any case.
-        stall_ms: How long one of them may wait for the client.
+        stall_ms: How long one of them may wait for the client; then the connection is closed.
+        stalled: Called when that happens.
     """
 
     def __init__(
-        self, events: AsyncGenerator[bytes, None], *, stall_ms: int = HTTP_STALL_MS
-    ) -> None:
+        self, events: AsyncGenerator[bytes, None], *, stall_ms: int = HTTP_STALL_MS,
+        stalled: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
             media_type="text/event-stream",
@@ -56,6 +58,7 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._events = events
         self._stall_s = stall_ms / 1000
+        self._stalled = stalled
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, as ASGI wants it."""
@@ -79,8 +82,13 @@ class EventStream(Response):
         async with aclosing(self._events) as events:
             async for event in events:
                 body = {"type": "http.response.body", "body": event, "more_body": True}
-                async with asyncio.timeout(self._stall_s):
-                    await send(body)
+                try:
+                    async with asyncio.timeout(self._stall_s):
+                        await send(body)
+                except TimeoutError:
+                    if self._stalled is not None:
+                        self._stalled()
+                    raise
         await send({"type": "http.response.body", "body": b""})
 
 
