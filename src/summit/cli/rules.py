@@ -22,7 +22,10 @@ from summit.cli.rule_explaining import explain
 from summit.cli.rule_importing import import_sigma
 from summit.cli.rule_testing import test
 
-_KINDS = ("pattern", "correlation", "filter", "transformation", "enrichment", "route", "query")
+_KINDS = (
+    "pattern", "correlation", "filter", "transformation", "enrichment", "route", "query",
+    "notification",
+)  # fmt: skip
 
 
 @click.group()
@@ -102,7 +105,8 @@ async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, A
     rows = []
     last = -1
     async with following(servers) as definitions:
-        for parsed in documents:
+        # A rule that names a notification of the same call is not to be warned of.
+        for parsed in sorted(documents, key=lambda parsed: parsed.kind != "notification"):
             check_circles(_document(parsed), definitions.log)
             published = await definitions.publish(_document(parsed))
             rows.append({
