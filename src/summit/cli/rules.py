@@ -102,18 +102,19 @@ def remove(rule: str, kind: str | None, bootstrap_servers: str) -> None:
 async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, Any]]:
     from summit.flow.stage_plans import check_circles
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     last = -1
     async with following(servers) as definitions:
-        # A rule that names a notification of the same call is not to be warned of.
-        for parsed in sorted(documents, key=lambda parsed: parsed.kind != "notification"):
+        for parsed in documents:
             check_circles(_document(parsed), definitions.log)
             published = await definitions.publish(_document(parsed))
             rows.append({
                 "kind": published.definition.kind, "id": published.definition.id,
-                "revision": published.definition.version, "warnings": published.warnings,
+                "revision": published.definition.version,
             })  # fmt: skip
             last = published.definition.offset
+        for parsed, row in zip(documents, rows, strict=True):  # they may refer to each other
+            row["warnings"] = definitions.warnings(_document(parsed))
     await wait_acting(servers, last)
     return rows
 

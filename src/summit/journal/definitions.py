@@ -153,6 +153,11 @@ class Definitions(Emitter):
         warnings = [*checked.warnings, *self._advise(checked, self.log)]
         return Published(definition=change.definition, warnings=warnings)
 
+    def warnings(self, document: Mapping[str, Any]) -> list[str]:
+        """What there is to warn of now about a document. Raises: Invalid from `validate`."""
+        checked = self._validate(document)
+        return [*checked.warnings, *self._advise(checked, self.log)]
+
     async def delete(
         self, kind: str, definition_id: str, *, expected_offset: int | None = None
     ) -> int:

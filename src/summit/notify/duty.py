@@ -17,7 +17,7 @@ from summit.alerts.desk_state import AlertState
 from summit.alerts.entries import AnyEntry, Notified
 from summit.alerts.severity import severity_rank
 from summit.base.clock import Clock
-from summit.base.errors import Conflict, Invalid, SummitError
+from summit.base.errors import Conflict, Invalid, SummitError, Unavailable
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
 from summit.journal.desk_follower import DeskFollower
@@ -196,8 +196,7 @@ class Duty:
             await self._channels[name].deliver(notice)
         except SummitError as error:
             reason = str(error)
-            is_final = isinstance(error, Invalid) and error.code == "notify.refused"
-            if not is_final and box.failed(self._clock.now_ms()):
+            if isinstance(error, Unavailable) and box.failed(self._clock.now_ms()):
                 _log.warning("notifier.tries_again", notification=name, error=reason)
                 return
             _log.error("notifier.gave_up", notification=name, alerts=len(letters), error=reason)

@@ -83,6 +83,8 @@ class LetterWriter:
         letters: list[Letter] = []
         done: list[Key] = []
         for change in decision.changes:
+            if change.refused:
+                continue
             if change.what == "notified":
                 done.append(_told_key(change))
             elif change.what == "tell":

@@ -29,6 +29,7 @@ GROUP: Final = "summit-notifier"
 KIND: Final = "notification"
 _PLACE: Final = TopicPartition(ALERT_STATE_TOPIC, 0)
 _POLL_MS: Final = 500
+_SESSION_MS: Final = 10_000  # one that was killed is replaced after so long
 _PAUSE_S: Final = 1.0
 _log = get_logger(__name__)
 
@@ -60,7 +61,7 @@ class Notifier:
             ConsumerConfig(
                 client_id=GROUP, group_id=GROUP, bootstrap_servers=self._servers,
                 enable_auto_commit=False, auto_offset_reset="earliest",
-                isolation_level="read_committed",
+                isolation_level="read_committed", session_timeout_ms=_SESSION_MS,
             ),
             clock=self._clock,
         )  # fmt: skip

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -26,10 +27,12 @@ class Outlets(NamedTuple):
 
     Attributes:
         folder: Files are made in it; None = there is none, and no file is written.
+        ensure_topic: Makes a topic that is not there; None = topics must be there.
     """
 
     producer: StreamProducer | None = None
     folder: Path | None = None
+    ensure_topic: Callable[[str], Awaitable[Any]] | None = None
 
 
 class TopicConfig(Config, frozen=True, kw_only=True):
@@ -70,9 +73,13 @@ class TopicChannel:
             )
         self._topic = config.topic
         self._producer = outlets.producer
+        self._ensure = outlets.ensure_topic
 
     async def deliver(self, notice: Notice) -> None:
         """Write it; returns when the broker has it durably. Raises: Invalid, Unavailable."""
+        if self._ensure is not None:
+            await self._ensure(self._topic)
+            self._ensure = None
         await self._producer.send(
             ProducerRecord(
                 topic=self._topic, key=str(notice.alert.get("id", "")), value=_encode(notice)

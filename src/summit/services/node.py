@@ -86,7 +86,7 @@ class Node:
         self.collectors = CollectorManager()
         self.notifier = Notifier(
             self.servers, self.definitions, self.alerts.view.get,
-            Outlets(self.producer, notifications_folder()), clock=self.clock,
+            Outlets(self.producer, notifications_folder(), self._ensure_topic), clock=self.clock,
         )  # fmt: skip
         self._tasks = Tasks()
         self._changes: asyncio.Queue[Change] = asyncio.Queue()

@@ -19,7 +19,7 @@ from summit.services.parameters import refuse_unknown
 from summit.web import Request, Routes
 
 PATH: Final = "/api/notifications"
-TOLD_TIMEOUT_S: Final = 30.0
+TOLD_TIMEOUT_S: Final = 12.0  # below what a request may take
 
 
 class Asked(msgspec.Struct, forbid_unknown_fields=True):
