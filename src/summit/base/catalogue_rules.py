@@ -28,7 +28,7 @@ RULE_ROWS = (
               "{count} events; one request takes at most {max}",
               "Send fewer, or use: summit rules explain RULE --topic TOPIC."),
     ErrorSpec("rules.choose", "Invalid", 400, None, False,
-              "{path} does not hold exactly one pattern, but: {known}", "Name one, such as {example}."),
+              "{path} does not hold exactly one rule of the kind, but: {known}", "Name one, such as {example}."),
     ErrorSpec("rules.no_revision", "Invalid", 404, None, False,
               "'{rule}' has no revision {revision}; it has: {known}", "Name one of them."),
     ErrorSpec("rules.no_test", "Invalid", 404, None, False,

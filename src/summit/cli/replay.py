@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from summit.cli.alerts import alert_row, show_alert
+from summit.cli.findings import found_text, show_finding
 from summit.cli.output import bootstrap_option, counted, output_option, print_json, talk
 
 if TYPE_CHECKING:
-    from summit.alerts import Alert
+    from summit.flow.past_findings import Finding
     from summit.flow.replay import Replayed
+    from summit.flow.replay_output import ReplayOutput
 
 _TELL_S = 2.0
 
@@ -46,7 +47,10 @@ class When(click.ParamType[int]):
 
 @click.command("replay")
 @click.option("--topic", "-t", "topics", multiple=True, help="Only these topics; names or globs.")
-@click.option("--rule", "-r", "rule_ids", multiple=True, metavar="ID", help="Only these rules.")
+@click.option(
+    "--rule", "-r", "rule_ids", multiple=True, metavar="ID",
+    help="Only these rules: an id; of others than patterns correlation:ID or query:ID.",
+)  # fmt: skip
 @click.option(
     "--rules", type=click.Choice(["recorded", "current"]), default="recorded", show_default=True,
     help="Those that acted in their day, or those in force now.",
@@ -55,7 +59,8 @@ class When(click.ParamType[int]):
 @click.option("--until", type=When(), help="End there; by default at the end of now.")
 @click.option(
     "--to", "target", metavar="TOPIC",
-    help="Write the alerts: to 'alerts', or beside it to a topic whose name begins with '_'.",
+    help="Write what is found: with 'alerts' to the topics that workers write to, or beside them "
+    "to a topic whose name begins with '_'.",
 )  # fmt: skip
 @bootstrap_option
 @output_option
@@ -69,13 +74,14 @@ def replay(
     bootstrap_servers: str,
     output: str | None,
 ) -> None:
-    """Read the past again, as fast as it goes, and show the alerts that rules find in it.
+    """Read the past again, as fast as it goes, and show what rules of any kind find in it.
 
-    Nothing is changed: no group, no state. Alerts are the same, with the same ids, as those that
-    workers made of these records; --to writes those that are missing there.
+    Nothing is changed: no group, no state. Alerts, correlated groups and results of queries are the
+    same, with the same ids, as those that workers made of these records; --to writes those that are
+    missing there.
     """
     from summit.flow.replay import Replay, ReplaySettings
-    from summit.flow.replay_output import AlertTopic
+    from summit.flow.replay_output import ReplayOutput as Output
 
     servers = bootstrap_servers.split(",")
     settings = ReplaySettings(
@@ -84,16 +90,16 @@ def replay(
     )  # fmt: skip
     progress = Progress()
 
-    def show(alerts: Sequence[Alert]) -> None:
-        for alert in alerts:
-            show_alert(alert_row(alert), output)
+    def show(found: Sequence[Finding]) -> None:
+        for one in found:
+            show_finding(one, output)
 
-    async def run() -> tuple[Replayed, AlertTopic | None]:
-        replaying = Replay(settings, show, lambda done: progress.tell(done, done.alerts))
+    async def run() -> tuple[Replayed, ReplayOutput | None]:
+        replaying = Replay(settings, show, lambda done: progress.tell(done, done))
         async with AsyncExitStack() as stack:
             written = None
             if target is not None:
-                written = await stack.enter_async_context(AlertTopic(servers, target))
+                written = await stack.enter_async_context(Output(servers, target))
             return await replaying.run(written), written
 
     done, written = asyncio.run(run())
@@ -103,12 +109,13 @@ def replay(
             summary |= {"written": written.written, "known": written.known}
         print_json({"replayed": summary})
         return
-    talk(f"{counted(done.alerts, 'alert')} in {counted(done.records, 'record')}, "
+    talk(f"{found_text(done)} in {counted(done.records, 'record')}, "
          f"{counted(done.phases, 'set')} of rules")  # fmt: skip
     if done.rejected or done.late:
         talk(f"{done.rejected} not processed, {done.late} late")
     if written is not None:
-        talk(f"wrote {written.written} to {written.topic}, where {written.known} were already")
+        where = "the workers' topics" if written.topic == "alerts" else written.topic
+        talk(f"wrote {written.written} to {where}, where {written.known} were already")
 
 
 class Progress:
@@ -117,10 +124,10 @@ class Progress:
     def __init__(self) -> None:
         self._told = time.monotonic()
 
-    def tell(self, done: Any, alerts: int) -> None:
+    def tell(self, done: Any, found: Any) -> None:
         """Say it, unless it was said a moment ago; `done` has `records` and `total`."""
         now = time.monotonic()
         if now - self._told >= _TELL_S and done.total:
             self._told = now
             part = min(100, 100 * done.records // done.total)
-            talk(f"{part} %: {counted(done.records, 'record')}, {counted(alerts, 'alert')}")
+            talk(f"{part} %: {counted(done.records, 'record')}, {found_text(found)}")

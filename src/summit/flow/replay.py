@@ -15,17 +15,16 @@ from typing import Final, Literal
 
 import msgspec
 
-from summit.alerts import Alert
 from summit.base.clock import Clock, SystemClock
 from summit.base.errors import Invalid
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.merged_reading import read_merged
 from summit.client.types import TopicPartition
-from summit.documents.plan import PatternPlan
-from summit.flow.findings import Made
+from summit.flow.kinds import Plan, rule_name
+from summit.flow.past_findings import Finding
 from summit.flow.past_stage import stage_of_the_past
-from summit.flow.replay_output import AlertTopic
+from summit.flow.replay_output import ReplayOutput
 from summit.flow.rerun import Rerun
 from summit.flow.rules import Rules, acting_ones, rules_of
 from summit.flow.spans import Range, find_spans
@@ -72,6 +71,8 @@ class Replayed(msgspec.Struct, kw_only=True, rename="camel"):
         records: Read.
         total: To be read; offsets, so that it may be more than the records.
         alerts: Found.
+        correlations: Found; a group is told when it has enough events and when it is closed.
+        results: Groups of windows of queries, found.
         rejected, late: Records that could not be processed; whose time was closed.
         phases: Sets of rules that acted one after the other.
     """
@@ -79,6 +80,8 @@ class Replayed(msgspec.Struct, kw_only=True, rename="camel"):
     records: int = 0
     total: int = 0
     alerts: int = 0
+    correlations: int = 0
+    results: int = 0
     rejected: int = 0
     late: int = 0
     phases: int = 0
@@ -88,14 +91,14 @@ class Replay:
     """One replay; one loop's, used once.
 
     Args:
-        found: Takes the alerts, in order.
+        found: Takes what is found, in order.
         progress: Told now and then.
     """
 
     def __init__(
         self,
         settings: ReplaySettings,
-        found: Callable[[Sequence[Alert]], None],
+        found: Callable[[Sequence[Finding]], None],
         progress: Callable[[Replayed], None] = lambda _: None,
         clock: Clock | None = None,
     ) -> None:
@@ -107,11 +110,11 @@ class Replay:
         self._config = {"clientId": "summit-replay", "bootstrapServers": list(settings.servers)}
         self._rerun = Rerun()
 
-    async def run(self, output: AlertTopic | None = None) -> Replayed:
+    async def run(self, output: ReplayOutput | None = None) -> Replayed:
         """Read the range; returns when everything found is written.
 
         Args:
-            output: Where alerts are written to, those only that are not there yet.
+            output: Where what is found is written to; what is there already is not.
         Raises: Invalid for rules, topics or a range that do not exist; Unavailable.
         """
         definitions = Definitions(self.settings.servers)
@@ -159,28 +162,29 @@ class Replay:
             if not phases:
                 raise Invalid("replay.no_activations")
         found = [(phase, rules_of(acting_ones(log.until(phase.definitions)))) for phase in phases]
-        known = {plan.id for _, rules in found for plan in rules.plans}
+        known = {rule_name(plan) for _, rules in found for plan in rules.plans}
         for rule_id in self.settings.rule_ids:
             if rule_id not in known:
                 raise Invalid("replay.unknown_rule", rule=rule_id, known=", ".join(sorted(known)))
         return found
 
-    def _chosen(self, rules: Rules) -> Iterable[PatternPlan]:
+    def _chosen(self, rules: Rules) -> Iterable[Plan]:
         wanted = self.settings.rule_ids
-        patterns = [plan for plan in rules.plans if isinstance(plan, PatternPlan)]
-        return [plan for plan in patterns if not wanted or plan.id in wanted]
+        return [plan for plan in rules.plans if not wanted or rule_name(plan) in wanted]
 
     # ---- what comes of it ----
 
-    async def _write(self, made: list[Made], output: AlertTopic | None) -> None:
-        self.result.rejected, self.result.late = self._rerun.rejected, self._rerun.late
-        if not made:
+    async def _write(self, found: list[Finding], output: ReplayOutput | None) -> None:
+        result = self.result
+        result.rejected, result.late = self._rerun.rejected, self._rerun.late
+        if not found:
             return
-        alerts = [each.alert for each in made if each.alert is not None]
-        self.result.alerts += len(alerts)
-        self._found(alerts)
+        result.alerts += sum(one.kind == "alert" for one in found)
+        result.correlations += sum(one.kind == "correlation" for one in found)
+        result.results += sum(one.count for one in found if one.kind == "result")
+        self._found(found)
         if output is not None:
-            await output.write(alerts)
+            await output.write(found)
 
 
 def _take_until(

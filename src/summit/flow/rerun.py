@@ -5,14 +5,14 @@ Where an input has none for a while, its time goes on as it did in the workers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from summit.base.limits import CLOCK_SILENT_MS
 from summit.client.types import ConsumerRecord, TopicPartition
-from summit.documents.plan import PatternPlan
-from summit.flow.engine import Engine
-from summit.flow.findings import Made
+from summit.flow.engine import Applied, Engine
+from summit.flow.kinds import Plan
+from summit.flow.past_findings import Finding, past_findings
 from summit.flow.past_stage import PastStage
 from summit.flow.rules import Rules
 from summit.flow.settings import WORKERS_IDLE_MS
@@ -25,18 +25,23 @@ _TICK_MS: Final = 1_000  # of record time: how often the clock is looked at
 class Rerun:
     """Runs rules over records that come in the order of their times.
 
+    Args:
+        groups: The key groups whose keys count here; None = all.
+
     Attributes:
         topic_ids: By name, for the ids of alerts.
         stage: What is done to events before the rules see them; set before the rules.
         rejected, late: Records that could not be processed; whose time was closed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, groups: Collection[int] | None = None) -> None:
         self.topic_ids: dict[str, str] = {}
         self.rejected = 0
         self.late = 0
         self.stage = PastStage()
         self._engine = Engine(lambda topic: self.topic_ids.get(topic, topic))
+        if groups is not None:
+            self._engine.hold(groups)
         self._last_ms: dict[str, tuple[TopicPartition, int]] = {}
         self._tick_ms: int | None = None
 
@@ -45,25 +50,25 @@ class Rerun:
         for place in places:
             self._engine.processor.open_input(*place)
 
-    def set_rules(self, plans: Iterable[PatternPlan], rules: Rules) -> None:
+    def set_rules(self, plans: Iterable[Plan], rules: Rules) -> None:
         """Go on with these rules; the rest of `rules` (streams, pauses, stage) acts beside them."""
         self._engine.set_rules(plans, rules.streams, rules.paused)
         self.stage.go_by(rules.stage)
 
-    def process(self, records: Sequence[ConsumerRecord]) -> list[Made]:
+    def process(self, records: Sequence[ConsumerRecord]) -> list[Finding]:
         """Take records; gives what they, and time up to the last of them, completed."""
-        made: list[Made] = []
+        found: list[Finding] = []
         begin = 0
         for number, record in enumerate(records):
             if self._tick_ms is None:
                 self._tick_ms = record.timestamp
             elif record.timestamp - self._tick_ms >= _TICK_MS:
-                made += self._apply(records[begin:number])
-                made += self._tick(record.timestamp)
+                found += self._apply(records[begin:number])
+                found += self._tick(record.timestamp)
                 begin = number
-        return made + self._apply(records[begin:])
+        return found + self._apply(records[begin:])
 
-    def let_time_pass(self, end_ms: int, places: Iterable[TopicPartition]) -> list[Made]:
+    def let_time_pass(self, end_ms: int, places: Iterable[TopicPartition]) -> list[Finding]:
         """Everything is read: the clock goes on to the end of the range."""
         times = self._engine.processor.watermarks()
         for place in places:
@@ -71,7 +76,7 @@ class Rerun:
                 self._engine.processor.forget_input(*place)
         return self._tick(max(end_ms, self._tick_ms or end_ms))
 
-    def _apply(self, records: Sequence[ConsumerRecord]) -> list[Made]:
+    def _apply(self, records: Sequence[ConsumerRecord]) -> list[Finding]:
         if not records:
             return []
         chunks = chunk_records(list(records))
@@ -81,12 +86,14 @@ class Rerun:
         for chunk in chunks:
             place = TopicPartition(chunk.topic, chunk.partition)
             self._last_ms[partition_name(*place)] = (place, chunk.timestamps_ms[-1])
-        applied = self._engine.apply(chunks)
+        return self._found(self._engine.apply(chunks))
+
+    def _found(self, applied: Applied) -> list[Finding]:
         self.rejected += len(applied.rejected)
         self.late += len(applied.late)
-        return applied.made
+        return past_findings(applied)
 
-    def _tick(self, now_ms: int) -> list[Made]:
+    def _tick(self, now_ms: int) -> list[Finding]:
         """The clock of the records has come to `now_ms`."""
         self._tick_ms = now_ms
         processor = self._engine.processor
@@ -99,4 +106,4 @@ class Rerun:
                 given = processor.rules.stream(place.topic).idle_ms
                 idle_ms = WORKERS_IDLE_MS if given is None else given
                 processor.rest(*place, times[place] + silent_ms, idle=silent_ms >= idle_ms)
-        return self._engine.apply([]).made
+        return self._found(self._engine.apply([]))

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from summit.base.errors import SummitError
 from summit.documents import validate_stream
 from summit.documents.stream import StreamPlan
-from summit.flow.kinds import RULE_KINDS, Plan, rule_id
+from summit.flow.kinds import RULE_KINDS, Plan, rule_id, rule_name
 from summit.flow.pausing import pauses_in_force
 from summit.flow.reading import outputs_of, with_starts
 from summit.flow.stage_plans import STAGE_KINDS, StagePlans, stage_plans_of, without_outputs
@@ -31,6 +31,7 @@ class Rules(NamedTuple):
         paused: Ids of rules that rest.
         paused_topics: Topics that are not read for now.
         stage: What is done to events before the plans see them.
+        outputs: Topics that routes, patterns and queries write to; `*` does not stand for them.
     """
 
     plans: list[Plan]
@@ -40,6 +41,7 @@ class Rules(NamedTuple):
     paused: tuple[str, ...] = ()
     paused_topics: TopicFilter = _NONE
     stage: StagePlans = StagePlans()
+    outputs: tuple[str, ...] = ()
 
     def plans_read(self, topic: str) -> bool:
         """Whether a plan reads the topic, and not only a route."""
@@ -77,4 +79,16 @@ def rules_of(definitions: Collection[Definition]) -> Rules:
     wanted = [topic for topics in readers for topic in rule_topics(topics)]
     pauses = pauses_in_force(definitions)
     holds = pauses.holds()
-    return Rules(plans, faulty, TopicFilter(wanted), streams, pauses.rules, holds, stage)
+    return Rules(plans, faulty, TopicFilter(wanted), streams, pauses.rules, holds, stage, outputs)
+
+
+def as_applied(plan: Plan, rules: Rules) -> Plan:
+    """A plan as it would act beside the rules of now.
+
+    Like them it reads nothing that routes and actions write, unless it names the topic, and what
+    others start it with. Of its own id it takes the place.
+    """
+    name = rule_name(plan)
+    others = [other for other in rules.plans if rule_name(other) != name]
+    outputs = sorted({*rules.outputs, *outputs_of([plan])})
+    return with_starts([without_outputs(plan, outputs), *others])[0]
