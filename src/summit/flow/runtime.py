@@ -7,6 +7,7 @@ held here and, as a `Remote`, to those that are not.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -56,6 +57,7 @@ class Cut(NamedTuple):
         acting: The definitions by which it was made.
         mark: No more events of the inputs told will come by older definitions.
         ready: Key groups that are ready for these.
+        counts: How many matches, groups and results there are, by rule id.
     """
 
     made: list[Made]
@@ -71,6 +73,7 @@ class Cut(NamedTuple):
     acting: int = 0
     mark: int = 0
     ready: tuple[int, ...] = ()
+    counts: Mapping[str, int] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -119,6 +122,7 @@ class Runtime:
         self._dirty_waits: set[WaitKey] = set()
         self._moved: set[str] = set()
         self._exchange_moved: set[int] = set()
+        self._counts: Counter[str] = Counter()
         self.events = 0
 
     def set_rules(
@@ -386,6 +390,7 @@ class Runtime:
     def _note(self, applied: Applied) -> None:
         self._made += applied.made
         self._records += applied.records
+        self._counts.update(applied.counts)
         for each in applied.suppressed:
             count, last_ms = self._suppressed.get(each.alert_id, (0, 0))
             last_ms = max(last_ms, each.last_seen_ms)
@@ -433,7 +438,7 @@ class Runtime:
             self._made, self._records, self._remote, told, state, positions,
             {group: self.exchange[group] for group in self._exchange_moved},
             self._seen(), self.events, self._suppressed, self._acts.acting, self._mark,
-            tuple(self.held) if tell_all and self._is_ready else (),
+            tuple(self.held) if tell_all and self._is_ready else (), self._counts,
         )  # fmt: skip
         self._begin_cut()
         return cut

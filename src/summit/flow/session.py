@@ -167,7 +167,7 @@ class Session:
                 break
         if self.runtime.held:
             if self._ends is not None and self.settings.time_ends:
-                self.metrics.matches += self.runtime.end_time()
+                self.runtime.end_time()
             try:
                 await self._cuts.commit(last=True)
             except (Closed, Unavailable, Conflict) as error:
@@ -219,7 +219,6 @@ class Session:
         self._rested_ms = now_ms
         if self._idle.rest() and self.runtime.engine.processor.waits_for_time:
             made = self.runtime.advance()
-            self.metrics.matches += made
             # An event that is late by the clock must not undo what was told already.
             self._cuts.urgent |= made > 0
             self._cuts.at_once |= made > 0
@@ -379,7 +378,6 @@ class Session:
         if applied.rejected or applied.late:
             self._aside.put(applied.rejected, records)
             self._aside.put_late(applied.late, records, self.runtime.engine.processor.rules.stream)
-        self.metrics.matches += len(applied.made)
         self.metrics.count_events(
             (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks
         )
@@ -468,7 +466,7 @@ class Session:
         if not self._switch.is_open or self._is_behind_barrier():
             return
         if self._switch.makes_ready():
-            self.metrics.matches += self.runtime.advance()
+            self.runtime.advance()
             if self._cuts.is_shared:
                 await self._cuts.tell_others()
         late_ms = self._clock.monotonic_ms() - self._switch_ms - RULES_SWITCH_MS
