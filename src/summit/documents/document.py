@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from summit.base.config import nearest
 from summit.documents.available import KINDS, KINDS_LATER
+from summit.documents.backfill import BackfillDocument, validate_backfill
 from summit.documents.collector import CollectorDocument, validate_collector
 from summit.documents.correlation import CorrelationDocument, validate_correlation
 from summit.documents.enrichment import EnrichmentDocument, validate_enrichment
@@ -23,7 +24,7 @@ from summit.documents.transformation import TransformationDocument, validate_tra
 Document = (
     PatternDocument | CorrelationDocument | StreamDocument | CollectorDocument | FlowDocument
     | FilterDocument | TransformationDocument | EnrichmentDocument | RouteDocument
-    | QueryDocument
+    | QueryDocument | BackfillDocument
 )  # fmt: skip
 
 _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
@@ -37,6 +38,7 @@ _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
     "enrichment": validate_enrichment,
     "route": validate_route,
     "query": validate_query,
+    "backfill": validate_backfill,
 }
 
 

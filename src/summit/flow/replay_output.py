@@ -13,7 +13,7 @@ from summit.client.log_reader import LogReader
 from summit.client.producer import StreamProducer
 from summit.client.topics import TopicConfig
 from summit.client.transactor import Outgoing
-from summit.client.types import ConsumerRecord
+from summit.flow.effects import MATCH_HEADER
 from summit.flow.outputs import fired_record
 from summit.flow.past_findings import Finding
 from summit.journal.topics import ALERT_STATE, ALERTS, ALERTS_TOPIC, CORRELATIONS, RESULTS
@@ -75,7 +75,9 @@ class ReplayOutput:
             there = self._there.get(record.topic)
             if there is None:
                 there = self._there[record.topic] = await self._read(record.topic)
-            name = _name(record.key, record.value, is_alert=one.alert is not None)
+            name = record_name(record.key, record.value)
+            if one.alert is not None:
+                name = match_name(one.alert.id.encode())
             if name in there:
                 self.known += 1
                 continue
@@ -89,22 +91,11 @@ class ReplayOutput:
 
     async def _read(self, topic: str) -> set[bytes]:
         """What stands in a topic; it is made where it is missing."""
-        names: set[bytes] = set()
-
-        def take(records: Sequence[ConsumerRecord]) -> None:
-            for record in records:
-                names.add(_name(record.key, record.value, is_alert=True))
-                names.add(_name(record.key, record.value, is_alert=False))
-
-        async with Admin(self._config) as admin:
+        async with (
+            Admin(self._config) as admin, LogReader(self._config, committed=True) as reader,
+        ):  # fmt: skip
             await admin.create_if_missing(TopicConfig(name=topic))
-            bounds = await admin.offsets(topic, committed=True)
-        async with LogReader(self._config, committed=True) as reader:
-            for partition, (first, end) in bounds.items():
-                async with aclosing(reader.read(topic, partition, first, end)) as bursts:
-                    async for records in bursts:
-                        take(records)
-        return names
+            return await names_of(admin, reader, topic)
 
     async def _send(self, records: Sequence[Outgoing]) -> None:
         if records:
@@ -116,10 +107,26 @@ class ReplayOutput:
             )
 
 
-def _name(key: bytes | None, value: bytes | None, *, is_alert: bool) -> bytes:
-    """What tells a record from others: of an alert its id, else all of it."""
-    if is_alert:
-        return b"a" + (key or b"")
+async def names_of(admin: Admin, reader: LogReader, topic: str) -> set[bytes]:
+    """The names of what stands in a topic, for readers of committed records."""
+    names: set[bytes] = set()
+    for partition, (first, end) in (await admin.offsets(topic, committed=True)).items():
+        async with aclosing(reader.read(topic, partition, first, end)) as bursts:
+            async for records in bursts:
+                for record in records:
+                    match = dict(record.headers.pairs).get(MATCH_HEADER) or record.key
+                    names.add(match_name(match or b""))
+                    names.add(record_name(record.key, record.value))
+    return names
+
+
+def match_name(match_id: bytes) -> bytes:
+    """What tells an alert, or what an action has written, from others: its match."""
+    return b"a" + match_id
+
+
+def record_name(key: bytes | None, value: bytes | None) -> bytes:
+    """What tells a record from others: all of it."""
     name = blake2b(key or b"", digest_size=16)
     name.update(b"\0" + (value or b""))
     return b"r" + name.digest()

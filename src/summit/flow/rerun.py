@@ -5,7 +5,7 @@ Where an input has none for a while, its time goes on as it did in the workers.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from summit.base.limits import CLOCK_SILENT_MS
@@ -15,8 +15,9 @@ from summit.flow.kinds import Plan
 from summit.flow.past_findings import Finding, past_findings
 from summit.flow.past_stage import PastStage
 from summit.flow.rules import Rules
+from summit.flow.runtime import Runtime
 from summit.flow.settings import WORKERS_IDLE_MS
-from summit.journal.progress_record import partition_name
+from summit.journal.progress_record import partition_name, split_partition_name
 from summit.keyed.chunks import chunk_records
 
 _TICK_MS: Final = 1_000  # of record time: how often the clock is looked at
@@ -27,6 +28,7 @@ class Rerun:
 
     Args:
         groups: The key groups whose keys count here; None = all.
+        runtime: Takes what is found, until it is cut; None = it is given back.
 
     Attributes:
         topic_ids: By name, for the ids of alerts.
@@ -34,12 +36,18 @@ class Rerun:
         rejected, late: Records that could not be processed; whose time was closed.
     """
 
-    def __init__(self, groups: Collection[int] | None = None) -> None:
+    def __init__(
+        self, groups: Collection[int] | None = None, runtime: Runtime | None = None
+    ) -> None:
         self.topic_ids: dict[str, str] = {}
         self.rejected = 0
         self.late = 0
         self.stage = PastStage()
-        self._engine = Engine(lambda topic: self.topic_ids.get(topic, topic))
+        self._runtime = runtime
+        self._engine = (
+            Engine(lambda topic: self.topic_ids.get(topic, topic))
+            if runtime is None else runtime.engine
+        )  # fmt: skip
         if groups is not None:
             self._engine.hold(groups)
         self._last_ms: dict[str, tuple[TopicPartition, int]] = {}
@@ -79,19 +87,32 @@ class Rerun:
     def _apply(self, records: Sequence[ConsumerRecord]) -> list[Finding]:
         if not records:
             return []
-        chunks = chunk_records(list(records))
+        chunks = read = chunk_records(list(records))
         if self.stage.concerns(chunks):
             chunks, refused = self.stage.apply(chunks)
             self.rejected += len(refused)
         for chunk in chunks:
             place = TopicPartition(chunk.topic, chunk.partition)
             self._last_ms[partition_name(*place)] = (place, chunk.timestamps_ms[-1])
+        if self._runtime is not None:
+            return self._found(self._runtime.take(read, chunks))
         return self._found(self._engine.apply(chunks))
+
+    @property
+    def clock(self) -> tuple[int | None, dict[str, int]]:
+        """How far the clock has come, and when each input has spoken last."""
+        return self._tick_ms, {name: last_ms for name, (_, last_ms) in self._last_ms.items()}
+
+    def set_clock(self, tick_ms: int | None, last_ms: Mapping[str, int]) -> None:
+        """Go on from what `clock` gave."""
+        self._tick_ms = tick_ms
+        for name, at_ms in last_ms.items():
+            self._last_ms[name] = (TopicPartition(*split_partition_name(name)), at_ms)
 
     def _found(self, applied: Applied) -> list[Finding]:
         self.rejected += len(applied.rejected)
         self.late += len(applied.late)
-        return past_findings(applied)
+        return past_findings(applied) if self._runtime is None else []
 
     def _tick(self, now_ms: int) -> list[Finding]:
         """The clock of the records has come to `now_ms`."""
@@ -105,5 +126,12 @@ class Rerun:
             if silent_ms >= CLOCK_SILENT_MS and place in times:
                 given = processor.rules.stream(place.topic).idle_ms
                 idle_ms = WORKERS_IDLE_MS if given is None else given
-                processor.rest(*place, times[place] + silent_ms, idle=silent_ms >= idle_ms)
+                idle = silent_ms >= idle_ms
+                if self._runtime is not None:
+                    self._runtime.rest(partition_name(*place), times[place] + silent_ms, idle=idle)
+                else:
+                    processor.rest(*place, times[place] + silent_ms, idle=idle)
+        if self._runtime is not None:
+            self._runtime.advance()
+            return []
         return self._found(self._engine.apply([]))

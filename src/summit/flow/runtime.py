@@ -229,6 +229,28 @@ class Runtime:
                 self._dirty.add(key)
         return count
 
+    def made_by(self, group: int) -> int:
+        """By which definitions the committed state of a held key group was made; -1 = by none."""
+        saved = self._saved_acts.get(group)
+        return -1 if saved is None else saved.acting
+
+    def take_up(self, content: Content, groups: Collection[int]) -> None:
+        """Go on with what a rule has begun elsewhere, in these of the held key groups.
+
+        The state is written with the next cut, as everything that has changed.
+        Raises: as `hold`.
+        """
+        matcher, suppressor = self.engine.processor, self.engine.suppressor
+        for key, state in content.states.items():
+            if key_group(key.key) in groups and matcher.load(key, state.data, state.version):
+                self._dirty.add(key)
+        for name, data in content.waits.items():
+            if name.group in groups and matcher.load_wait(name, data):
+                self._dirty_waits.add(name)
+        for (rule, named), data in content.standing.items():
+            if key_group(named) in groups:
+                suppressor.load(rule, named, data, changed=True)
+
     def catch_up(self, *, begins: bool) -> None:
         """Key groups that were just taken up get what was sent to them before.
 

@@ -35,6 +35,8 @@ from summit.client.settings import ConsumerConfig
 from summit.client.types import ConsumerRecord, TopicPartition
 from summit.flow.alignment import Alignment
 from summit.flow.aside import Aside
+from summit.flow.backfill_keeping import NOTHING, Backfills, take_up
+from summit.flow.backfills import live_ones
 from summit.flow.committing import Commits
 from summit.flow.cuts import Cuts, Sources
 from summit.flow.idle import IdleInputs
@@ -129,6 +131,8 @@ class Session:
         )  # fmt: skip
         self.rules = Rules([], {}, TopicFilter([]), [])
         self._switch = Switch(self.runtime)
+        self._backfills = Backfills(settings, clock, definitions, self.runtime)
+        self._begun = NOTHING
         self._switch_ms = 0.0  # since when rules are being changed
         self._fresh = True  # nothing was read yet by the rules of now
         self._frames: deque[ConsumerRecord] = deque()  # not taken yet
@@ -189,6 +193,7 @@ class Session:
         await self._stage.close()
         if self._standby is not None:
             await self._standby.stop()
+        await self._backfills.stop()
         await self._inputs.stop()
 
     async def _work(self) -> None:
@@ -274,6 +279,7 @@ class Session:
         self.state = "restoring"
         if begun := groups & self.runtime.held:  # a try before broke off
             self.runtime.release(begun)
+        self._begun = NOTHING
         self._stage.forget()  # what was told of inputs that others had meanwhile is not known
         admin, settings = self._inputs.admin, self.settings
         # Whoever held them may have gone by rules that were not read here yet.
@@ -303,17 +309,20 @@ class Session:
         # With all key groups and no frames there is nothing that older ones are needed for.
         if len(groups) < KEY_GROUPS or any(bounds[g][1] > starts[g] for g in groups):
             at = acting_of(groups, content.acts, newest, was)
+        at = await self._not_before_full(at, was)
         if at != was and await self._go_by(at) and self.runtime.held:
             await self._watch(at_end=True)
         self._switch.takes_up()
         # A rule that cannot run here may run elsewhere, or tomorrow.
         keys = self.runtime.hold(starts, content, tidy=not self.rules.faulty)
+        self._begun = await self._backfills.begun(self.rules)
         self._commits.holds(self.runtime.exchange, await admin.offsets(ALERTS_TOPIC))
         # Frames that others have sent before: first those, then the inputs that come along.
         ends = await admin.offsets(EXCHANGE_TOPIC)
         self._barrier = {group: ends[group][1] for group in self.runtime.held}
         self.runtime.catch_up(begins=True)
         await self._watch(content.times)
+        self._take_up()
         self._cuts.untold = True
         self.metrics.count_restore(count, self._clock.monotonic_ms() - since_ms)
         get_logger(__name__).info(
@@ -470,11 +479,30 @@ class Session:
             if self._cuts.is_shared:
                 await self._cuts.tell_others()
         late_ms = self._clock.monotonic_ms() - self._switch_ms - RULES_SWITCH_MS
+        if self.rules.backfills:
+            target = self._definitions.log.until(self._switch.target).current("backfill")
+            if self._backfills.going_live(self.rules, target):
+                late_ms = 0  # what they have begun is complete only where all stand still
+            if self._switch.may_act and not await self._backfills.are_full(self.rules, target):
+                return
         if late_ms > 0 and not self._switch.may_act:
             self.metrics.loose_switches += 1
             get_logger(__name__).warning("rules.not_all_ready", definitions=self._switch.target)
         if late_ms > 0 or self._switch.may_act:
             await self._act(self._switch.target)
+
+    def _take_up(self) -> None:
+        """Let held key groups go on with what rules have begun in the past."""
+        take_up(self.runtime, self._begun)
+        self._begun = NOTHING
+
+    async def _not_before_full(self, offset: int, acting: int) -> int:
+        """The definitions to go by, without those that take up what is not complete yet."""
+        live = live_ones(self._definitions.log.until(offset).current("backfill"))
+        for each in live:
+            if each.offset >= acting and not await self._backfills.was_full(each):
+                return each.offset
+        return offset
 
     async def _read_definitions(self, offset: int | None = None) -> None:
         """Wait until they are read: to there, or to their end of now. Raises: Unavailable."""
@@ -487,9 +515,11 @@ class Session:
         Raises: as `Commits.settle`.
         """
         if await self._go_by(offset):
+            self._begun = await self._backfills.begun(self.rules)
+            await self._insist(lambda: self._watch(at_end=not self._fresh))
+            self._take_up()
             if await self._commits.prepare(outputs_of(self.rules.plans)):
                 await self._look()
-            await self._insist(lambda: self._watch(at_end=not self._fresh))
         await self._cuts.tell_others()
 
     def _read_here(self) -> Positions:
@@ -501,6 +531,9 @@ class Session:
 
     async def _keep_up(self) -> None:
         now_ms = self._clock.monotonic_ms()
+        await self._backfills.keep(self.rules)
+        if self.rules.live and not self._commits.under_way:
+            self._backfills.clear_away(self.rules, self._have_acted)
         if self._switch.is_open or self._definitions.next_offset > self._switch.target:
             await self._follow()
         elif now_ms - self._looked_ms >= self.settings.topics_refresh_ms:
@@ -554,10 +587,13 @@ class Session:
         starts = await self._inputs.starts(new, at_end=at_end, anew=anew) if new else {}
         for name in read - mine:
             self.runtime.end(name)
+        begun = self._begun.starts
+        starts = {name: begun.get(name, offset) for name, offset in starts.items()}
+        times = {**self._begun.times, **(times or {})}
         for name, offset in starts.items():
             self._cuts.acts = {**(self._cuts.acts or {}), name: offset}
             self._idle.forget(name)
-            known = (times or {}).get(split_partition_name(name), WATERMARK_UNKNOWN)
+            known = times.get(split_partition_name(name), WATERMARK_UNKNOWN)
             self.runtime.begin(name, offset, known)
         self.runtime.watch(wanted - mine)
         reading = self._read_here()
@@ -567,11 +603,20 @@ class Session:
             await self._inputs.assign(reading)
             self._reading = set(reading)
 
+    def _have_acted(self, offset: int) -> bool:
+        """Whether all key groups have committed by the definition at an offset."""
+        held = self.runtime.held
+        return self._switch.acted(offset) and all(
+            self.runtime.made_by(group) > offset for group in held
+        )
+
     async def _note_ends(self) -> None:
         self._ends = await self._inputs.ends(self._read_here(), insist=True)
 
     def _is_through(self) -> bool:
         if self._ends is None or self._handover.waiting or self._switch.is_open:
+            return False
+        if self._backfills.under_way:
             return False
         positions = self.runtime.positions
         return all(positions.get(name, end) >= end for name, end in self._ends.items())

@@ -24,6 +24,7 @@ ENRICHMENTS_TOPIC: Final = "_summit.enrichments"
 LATE_TOPIC: Final = "_summit.late"
 CALLS_TOPIC: Final = "_summit.calls"
 RESULTS_TOPIC: Final = "_summit.results"
+BACKFILLS_TOPIC: Final = "_summit.backfills"
 # A record with this header is waited for: the worker tells its progress right behind it.
 WAIT_HEADER: Final = "summit.wait"
 
@@ -58,6 +59,10 @@ RESULTS: Final = TopicConfig(
 )
 STATE: Final = TopicConfig(
     name=STATE_TOPIC, partitions=STATE_PARTITIONS, cleanup_policy="compact", segment_bytes=8 << 20
+)
+# Marks, and what rules have begun; made when a rule is to begin with the past.
+BACKFILLS: Final = TopicConfig(
+    name=BACKFILLS_TOPIC, partitions=2, cleanup_policy="compact", segment_bytes=8 << 20
 )
 
 WORKER_TOPICS: Final = (
