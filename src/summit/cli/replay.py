@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 _TELL_S = 2.0
 
 
-class When(click.ParamType[int]):
+class When(click.ParamType[Any]):
     """A moment: RFC 3339, or so long ago."""
 
     name = "time"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         from summit.base.clock import SystemClock
         from summit.base.errors import SummitError
         from summit.base.units import parse_duration_ms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from summit.base.clock import Clock
@@ -16,7 +16,7 @@ from summit.flow.placement import carrier
 from summit.flow.rules import Rules
 from summit.flow.runtime import Place, Runtime
 from summit.flow.settings import WorkerSettings
-from summit.journal.definition_log import Definition
+from summit.flow.switching import Switch
 from summit.journal.definitions import Definitions
 from summit.journal.progress_record import Positions, split_partition_name
 from summit.journal.state_log import Content
@@ -40,7 +40,11 @@ NOTHING = Begun([], {}, {})
 
 
 class Backfills:
-    """See the module; one loop's."""
+    """See the module; one loop's.
+
+    Attributes:
+        begun: What is to be taken up, between `look` and `take_up`.
+    """
 
     def __init__(
         self,
@@ -57,14 +61,16 @@ class Backfills:
         self._doing: dict[str, Backfilling] = {}
         self._full: set[str] = set()
         self._cleared: set[str] = set()
-        self._clearing: asyncio.Task[None] | None = None
+        self._clearing: list[asyncio.Task[None]] = []
+        self.begun = NOTHING
 
     async def stop(self) -> None:
         """End what is done here. Idempotent."""
         await self._keep({}, Rules.none())
-        if self._clearing is not None:
-            self._clearing.cancel()
-            await asyncio.wait([self._clearing])
+        for task in self._clearing:
+            task.cancel()
+        if self._clearing:
+            await asyncio.wait(self._clearing)
         await self._past.close()
 
     async def keep(self, rules: Rules) -> None:
@@ -72,7 +78,12 @@ class Backfills:
         if not rules.backfills and not self._doing:
             return
         held = self._runtime.held
+        gone = {name: doing.backfill for name, doing in self._doing.items()}
         await self._keep({each.name: each for each in rules.backfills if each.group in held}, rules)
+        kept = {each.name for each in rules.backfills} | {each.name for each in rules.live}
+        for name, backfill in gone.items():
+            if name not in kept and backfill.group in held:  # the rule is no more, or begins anew
+                self._clear_soon(Live(backfill.rule, name, -1))
 
     async def _keep(self, wanted: dict[str, Backfill], rules: Rules) -> None:
         for name, doing in list(self._doing.items()):
@@ -97,12 +108,19 @@ class Backfills:
         """Whether something is done here."""
         return bool(self._doing)
 
-    async def are_full(self, rules: Rules, target: Iterable[Definition]) -> bool:
-        """Whether everything is there that the target takes up, of what these rules have open.
+    def going_live(self, rules: Rules, target: int) -> set[str]:
+        """The backfills that these rules have open, and that the target takes up."""
+        if not rules.backfills:
+            return set()
+        wanted = live_ones(self._definitions.log.until(target).current("backfill"))
+        return {each.name for each in rules.backfills} & {each.name for each in wanted}
+
+    async def are_full(self, names: Iterable[str]) -> bool:
+        """Whether everything is there that is to be taken up.
 
         Asked while the workers stand still; here it lets what is done here come to its end.
         """
-        for name in self.going_live(rules, target):
+        for name in names:
             doing = self._doing.get(name)
             if doing is not None:
                 doing.finish()
@@ -112,19 +130,18 @@ class Backfills:
                 return False
         return True
 
-    def going_live(self, rules: Rules, target: Iterable[Definition]) -> set[str]:
-        """The backfills that these rules have open, and that the target takes up."""
-        return {each.name for each in rules.backfills} & {each.name for each in live_ones(target)}
-
-    async def was_full(self, live: Live) -> bool:
-        """Whether what a rule has begun is complete, or was taken up and cleared away.
+    async def not_before_full(self, offset: int, acting: int) -> int:
+        """The definitions to go by, without those that take up what is not complete yet.
 
         Raises: Unavailable; Corrupt.
         """
-        if live.name in self._full:
-            return True
-        mark = await self._past.mark(live.name)
-        return mark is None or mark.full
+        for each in live_ones(self._definitions.log.until(offset).current("backfill")):
+            if each.offset < acting or each.name in self._full:
+                continue
+            mark = await self._past.mark(each.name)
+            if mark is not None and not mark.full:  # without one it was cleared away
+                return each.offset
+        return offset
 
     async def _is_full(self, name: str) -> bool:
         if name not in self._full:
@@ -134,8 +151,8 @@ class Backfills:
             self._full.add(name)
         return True
 
-    async def begun(self, rules: Rules) -> Begun:
-        """What the held key groups have not taken up yet. Raises: Unavailable; Corrupt."""
+    async def look(self, rules: Rules) -> None:
+        """See what the held key groups have not taken up yet. Raises: Unavailable; Corrupt."""
         found = NOTHING
         for live in rules.live:
             groups = frozenset(
@@ -154,23 +171,30 @@ class Backfills:
                 [*found.contents, (content, groups)], {**found.starts, **starts},
                 {**found.times, **content.times},
             )  # fmt: skip
-        return found
+        self.begun = found
 
-    def clear_away(self, rules: Rules, acted: Callable[[int], bool]) -> None:
-        """Delete what every key group has taken up, where that is for this worker to do.
+    def take_up(self) -> None:
+        """Let the key groups go on with what was begun, once their inputs are read."""
+        for content, groups in self.begun.contents:
+            self._runtime.take_up(content, groups)
+        self.begun = NOTHING
 
-        Args:
-            acted: Whether all key groups have committed by the definitions of an offset.
-        """
-        if self._clearing is not None and not self._clearing.done():
+    def clear_away(self, rules: Rules, switch: Switch) -> None:
+        """Delete what every key group has taken up, where that is for this worker to do."""
+        self._clearing = [task for task in self._clearing if not task.done()]
+        if self._clearing:
             return
         for live in rules.live:
             if live.name in self._cleared or live.group not in self._runtime.held:
                 continue
-            if acted(live.offset):
-                self._cleared.add(live.name)
-                self._clearing = asyncio.create_task(self._clear(live), name="backfill-cleared")
+            made = all(self._runtime.made_by(g) > live.offset for g in self._runtime.held)
+            if made and switch.acted(live.offset):
+                self._clear_soon(live)
                 return
+
+    def _clear_soon(self, live: Live) -> None:
+        self._cleared.add(live.name)
+        self._clearing.append(asyncio.create_task(self._clear(live), name="backfill-cleared"))
 
     async def _clear(self, live: Live) -> None:
         try:
@@ -178,9 +202,3 @@ class Backfills:
         except SummitError as error:
             self._cleared.discard(live.name)
             get_logger(__name__).warning("backfill.not_cleared", error=str(error))
-
-
-def take_up(runtime: Runtime, begun: Begun) -> None:
-    """Let the key groups go on with what was begun."""
-    for content, groups in begun.contents:
-        runtime.take_up(content, groups)

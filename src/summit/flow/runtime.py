@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from summit.base.limits import WATERMARK_UNKNOWN
 from summit.client.transactor import Outgoing
+from summit.client.types import TopicPartition
 from summit.documents.stream import StreamPlan
 from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Applied, Engine
@@ -31,6 +32,7 @@ from summit.journal.state_log import (
     time_record,
     wait_record,
 )
+from summit.journal.topics import EXCHANGE_TOPIC
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS, key_group
 from summit.keyed.outputs import Remote, StateKey
@@ -228,6 +230,14 @@ class Runtime:
             elif tidy:
                 self._dirty.add(key)
         return count
+
+    def exchange_places(self, groups: Iterable[int]) -> dict[TopicPartition, int]:
+        """Next offsets of these key groups' partitions, of those held."""
+        return {
+            TopicPartition(EXCHANGE_TOPIC, group): self.exchange[group]
+            for group in groups
+            if group in self.exchange
+        }
 
     def made_by(self, group: int) -> int:
         """By which definitions the committed state of a held key group was made; -1 = by none."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -22,7 +22,6 @@ from summit.base.clock import Clock
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
 from summit.base.limits import (
     CLOCK_LOOK_MS,
-    FIGURES_TOLD_MS,
     LAG_LOOK_MS,
     RULES_SWITCH_MS,
     WATERMARK_UNKNOWN,
@@ -35,8 +34,7 @@ from summit.client.settings import ConsumerConfig
 from summit.client.types import ConsumerRecord, TopicPartition
 from summit.flow.alignment import Alignment
 from summit.flow.aside import Aside
-from summit.flow.backfill_keeping import NOTHING, Backfills, take_up
-from summit.flow.backfills import live_ones
+from summit.flow.backfill_keeping import Backfills
 from summit.flow.committing import Commits
 from summit.flow.cuts import Cuts, Sources
 from summit.flow.idle import IdleInputs
@@ -46,7 +44,7 @@ from summit.flow.live_stage import LiveStage
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.placement import carrier
 from summit.flow.reading import outputs_of
-from summit.flow.restoring import restore
+from summit.flow.restoring import restore, while_telling
 from summit.flow.rules import Rules, acting_ones, rules_of
 from summit.flow.runtime import Runtime
 from summit.flow.settings import WorkerSettings
@@ -57,7 +55,6 @@ from summit.journal.definitions import Definitions
 from summit.journal.exchange_log import decode_frame
 from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
-from summit.journal.state_log import Restored
 from summit.journal.topics import (
     ALERTS_TOPIC,
     DEFINITIONS_TOPIC,
@@ -132,7 +129,6 @@ class Session:
         self.rules = Rules([], {}, TopicFilter([]), [])
         self._switch = Switch(self.runtime)
         self._backfills = Backfills(settings, clock, definitions, self.runtime)
-        self._begun = NOTHING
         self._switch_ms = 0.0  # since when rules are being changed
         self._fresh = True  # nothing was read yet by the rules of now
         self._frames: deque[ConsumerRecord] = deque()  # not taken yet
@@ -246,7 +242,7 @@ class Session:
             if asked.what == "assigned":
                 await self._finish()
                 await self._insist(partial(self._acquire, asked.partitions))
-                starts = _exchange_places(self.runtime, asked.partitions)
+                starts = self.runtime.exchange_places(asked.partitions)
             elif asked.what == "revoked":
                 await self._give_back(asked.partitions)
             else:
@@ -279,7 +275,6 @@ class Session:
         self.state = "restoring"
         if begun := groups & self.runtime.held:  # a try before broke off
             self.runtime.release(begun)
-        self._begun = NOTHING
         self._stage.forget()  # what was told of inputs that others had meanwhile is not known
         admin, settings = self._inputs.admin, self.settings
         # Whoever held them may have gone by rules that were not read here yet.
@@ -293,8 +288,9 @@ class Session:
         self.metrics.copies_taken += content is not None
         count = 0 if content is None else len(content.states)
         if content is None:
-            restored = await self._while_telling(
-                restore(admin, settings.servers, groups, self._clock, self.metrics.restoring)
+            restored = await while_telling(
+                restore(admin, settings.servers, groups, self._clock, self.metrics.restoring),
+                lambda: self._commits.tell(self.teller.restoring(self.rules, self._switch.acting)),
             )
             content, count = restored.content(groups), restored.records
         starts = {
@@ -309,40 +305,26 @@ class Session:
         # With all key groups and no frames there is nothing that older ones are needed for.
         if len(groups) < KEY_GROUPS or any(bounds[g][1] > starts[g] for g in groups):
             at = acting_of(groups, content.acts, newest, was)
-        at = await self._not_before_full(at, was)
+        at = await self._backfills.not_before_full(at, was)
         if at != was and await self._go_by(at) and self.runtime.held:
             await self._watch(at_end=True)
         self._switch.takes_up()
         # A rule that cannot run here may run elsewhere, or tomorrow.
         keys = self.runtime.hold(starts, content, tidy=not self.rules.faulty)
-        self._begun = await self._backfills.begun(self.rules)
+        await self._backfills.look(self.rules)
         self._commits.holds(self.runtime.exchange, await admin.offsets(ALERTS_TOPIC))
         # Frames that others have sent before: first those, then the inputs that come along.
         ends = await admin.offsets(EXCHANGE_TOPIC)
         self._barrier = {group: ends[group][1] for group in self.runtime.held}
         self.runtime.catch_up(begins=True)
         await self._watch(content.times)
-        self._take_up()
+        self._backfills.take_up()
         self._cuts.untold = True
         self.metrics.count_restore(count, self._clock.monotonic_ms() - since_ms)
         get_logger(__name__).info(
             "worker.holds", groups=len(self.runtime.held), inputs=len(self.runtime.positions),
             keys=keys, records=count, rules=len(self.rules.plans),
         )  # fmt: skip
-
-    async def _while_telling(self, restoring: Coroutine[Any, Any, Restored]) -> Restored:
-        """Wait for what may take long, and tell now and then how far it is."""
-        task = asyncio.ensure_future(restoring)
-        try:
-            while not (await asyncio.wait([task], timeout=FIGURES_TOLD_MS / 1000))[0]:
-                try:
-                    await self._commits.tell(self.teller.restoring(self.rules, self._switch.acting))
-                except (Closed, Unavailable, Conflict) as error:  # the next commit says so too
-                    get_logger(__name__).warning("session.not_told", error=str(error))
-            return task.result()
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
 
     async def _begin_anew(
         self, error: SummitError | None, without: set[int] | frozenset[int] = frozenset()
@@ -368,7 +350,7 @@ class Session:
             await self._cuts.connect()
             if held:
                 await self._acquire(held)
-            self._member.reread(_exchange_places(self.runtime, held))
+            self._member.reread(self.runtime.exchange_places(held))
 
         await self._insist(act)
         self.state = "active" if held else "standby"
@@ -479,30 +461,15 @@ class Session:
             if self._cuts.is_shared:
                 await self._cuts.tell_others()
         late_ms = self._clock.monotonic_ms() - self._switch_ms - RULES_SWITCH_MS
-        if self.rules.backfills:
-            target = self._definitions.log.until(self._switch.target).current("backfill")
-            if self._backfills.going_live(self.rules, target):
-                late_ms = 0  # what they have begun is complete only where all stand still
-            if self._switch.may_act and not await self._backfills.are_full(self.rules, target):
+        if going_live := self._backfills.going_live(self.rules, self._switch.target):
+            late_ms = 0  # what they have begun is complete only where all stand still
+            if self._switch.may_act and not await self._backfills.are_full(going_live):
                 return
         if late_ms > 0 and not self._switch.may_act:
             self.metrics.loose_switches += 1
             get_logger(__name__).warning("rules.not_all_ready", definitions=self._switch.target)
         if late_ms > 0 or self._switch.may_act:
             await self._act(self._switch.target)
-
-    def _take_up(self) -> None:
-        """Let held key groups go on with what rules have begun in the past."""
-        take_up(self.runtime, self._begun)
-        self._begun = NOTHING
-
-    async def _not_before_full(self, offset: int, acting: int) -> int:
-        """The definitions to go by, without those that take up what is not complete yet."""
-        live = live_ones(self._definitions.log.until(offset).current("backfill"))
-        for each in live:
-            if each.offset >= acting and not await self._backfills.was_full(each):
-                return each.offset
-        return offset
 
     async def _read_definitions(self, offset: int | None = None) -> None:
         """Wait until they are read: to there, or to their end of now. Raises: Unavailable."""
@@ -515,9 +482,9 @@ class Session:
         Raises: as `Commits.settle`.
         """
         if await self._go_by(offset):
-            self._begun = await self._backfills.begun(self.rules)
+            await self._backfills.look(self.rules)
             await self._insist(lambda: self._watch(at_end=not self._fresh))
-            self._take_up()
+            self._backfills.take_up()
             if await self._commits.prepare(outputs_of(self.rules.plans)):
                 await self._look()
         await self._cuts.tell_others()
@@ -533,7 +500,7 @@ class Session:
         now_ms = self._clock.monotonic_ms()
         await self._backfills.keep(self.rules)
         if self.rules.live and not self._commits.under_way:
-            self._backfills.clear_away(self.rules, self._have_acted)
+            self._backfills.clear_away(self.rules, self._switch)
         if self._switch.is_open or self._definitions.next_offset > self._switch.target:
             await self._follow()
         elif now_ms - self._looked_ms >= self.settings.topics_refresh_ms:
@@ -587,9 +554,9 @@ class Session:
         starts = await self._inputs.starts(new, at_end=at_end, anew=anew) if new else {}
         for name in read - mine:
             self.runtime.end(name)
-        begun = self._begun.starts
-        starts = {name: begun.get(name, offset) for name, offset in starts.items()}
-        times = {**self._begun.times, **(times or {})}
+        begun = self._backfills.begun
+        starts = {name: begun.starts.get(name, offset) for name, offset in starts.items()}
+        times = {**begun.times, **(times or {})}
         for name, offset in starts.items():
             self._cuts.acts = {**(self._cuts.acts or {}), name: offset}
             self._idle.forget(name)
@@ -602,13 +569,6 @@ class Session:
             await self._alignment.end()
             await self._inputs.assign(reading)
             self._reading = set(reading)
-
-    def _have_acted(self, offset: int) -> bool:
-        """Whether all key groups have committed by the definition at an offset."""
-        held = self.runtime.held
-        return self._switch.acted(offset) and all(
-            self.runtime.made_by(group) > offset for group in held
-        )
 
     async def _note_ends(self) -> None:
         self._ends = await self._inputs.ends(self._read_here(), insist=True)
@@ -625,11 +585,3 @@ class Session:
         """See `client.insisting`; ends when this is to stop."""
         pause_max_ms = self.settings.retry_backoff_max_ms
         await insist(act, self._stopping, pause_max_ms, what="worker", event="session.retries")
-
-
-def _exchange_places(runtime: Runtime, groups: set[int]) -> dict[TopicPartition, int]:
-    return {
-        TopicPartition(EXCHANGE_TOPIC, group): runtime.exchange[group]
-        for group in groups
-        if group in runtime.exchange
-    }
