@@ -9,9 +9,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from tests.flow.test_replay import replayed, written
 from tests.flow.test_replay_kinds import GROUPS, SUMS
 from tests.flow.worker_process import WorkerProcess
 from tests.flow.world import T0, World, failure, five_failures, read_topic, until, world
+
+from summit.alerts import encode_alert
 
 COMMITTED = {"isolationLevel": "read_committed"}
 
@@ -75,6 +78,14 @@ def test_the_past_then_live_without_a_gap(each_backend: list[str]) -> None:
             assert raised(w, "late") == raised(w, "other") == expected
             await until(lambda: worker.status()["byRule"]["late"]["keys"] == 7)
             assert worker.metrics.loose_switches == 0
+            await worker.stop()
+            # A replay gives both: what each has found, in the past and then live.
+            found, result = await replayed(w)
+            assert sorted(map(encode_alert, found)) == sorted(await written(w))
+            assert result.alerts == 2 * expected.total()
+            only, _ = await replayed(w, rule_ids=["late"])
+            assert {alert.pattern for alert in only} == {"late"}
+            assert len(only) == expected.total()
 
     asyncio.run(run())
 
@@ -176,7 +187,7 @@ async def killed(servers: list[str], rand: random.Random) -> None:
         for partition, known in sent.items():
             at = len(known)
             events = [failure(n * 0.1, f"{partition}-{n % 7}") for n in range(at, at + count)]
-            known += events
+            known.extend(events)
             await w.send(*events, partition=partition)
 
     async with world(servers) as w:

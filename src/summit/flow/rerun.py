@@ -10,6 +10,7 @@ from typing import Final
 
 from summit.base.limits import CLOCK_SILENT_MS
 from summit.client.types import ConsumerRecord, TopicPartition
+from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Applied, Engine
 from summit.flow.kinds import Plan
 from summit.flow.past_findings import Finding, past_findings
@@ -18,6 +19,7 @@ from summit.flow.rules import Rules
 from summit.flow.runtime import Runtime
 from summit.flow.settings import WORKERS_IDLE_MS
 from summit.journal.progress_record import partition_name, split_partition_name
+from summit.journal.time_log import TimeMark
 from summit.keyed.chunks import chunk_records
 
 _TICK_MS: Final = 1_000  # of record time: how often the clock is looked at
@@ -33,6 +35,7 @@ class Rerun:
     Attributes:
         topic_ids: By name, for the ids of alerts.
         stage: What is done to events before the rules see them; set before the rules.
+        timed: What the clock decided is known and said with `obey`; the records do not say it.
         rejected, late: Records that could not be processed; whose time was closed.
     """
 
@@ -42,6 +45,7 @@ class Rerun:
         self.topic_ids: dict[str, str] = {}
         self.rejected = 0
         self.late = 0
+        self.timed = False
         self.stage = PastStage()
         self._runtime = runtime
         self._engine = (
@@ -52,10 +56,12 @@ class Rerun:
             self._engine.hold(groups)
         self._last_ms: dict[str, tuple[TopicPartition, int]] = {}
         self._tick_ms: int | None = None
+        self._opened: set[str] = set()
 
     def open(self, places: Iterable[TopicPartition]) -> None:
         """These partitions will be read: each holds time back until its first record."""
         for place in places:
+            self._opened.add(partition_name(*place))
             self._engine.processor.open_input(*place)
 
     def set_rules(self, plans: Iterable[Plan], rules: Rules) -> None:
@@ -68,13 +74,27 @@ class Rerun:
         found: list[Finding] = []
         begin = 0
         for number, record in enumerate(records):
-            if self._tick_ms is None:
-                self._tick_ms = record.timestamp
+            if self._tick_ms is None or self.timed:
+                self._tick_ms = max(record.timestamp, self._tick_ms or record.timestamp)
             elif record.timestamp - self._tick_ms >= _TICK_MS:
                 found += self._apply(records[begin:number])
                 found += self._tick(record.timestamp)
                 begin = number
         return found + self._apply(records[begin:])
+
+    def obey(self, mark: TimeMark) -> list[Finding]:
+        """Let time go on as the clock decided then; everything before is read."""
+        processor = self._engine.processor
+        for name in self._opened:
+            clock = mark.clocks.get(name)
+            if name not in mark.positions:
+                clock = (0, True)  # nobody read it then
+            place = split_partition_name(name)
+            if clock is None:
+                processor.wake(*place)
+            else:
+                processor.rest(*place, clock[0], idle=clock[1])
+        return self._found(self._engine.apply([], TIME_MS_MAX if mark.ends else None))
 
     def let_time_pass(self, end_ms: int, places: Iterable[TopicPartition]) -> list[Finding]:
         """Everything is read: the clock goes on to the end of the range."""

@@ -32,6 +32,7 @@ from summit.journal.state_log import (
     time_record,
     wait_record,
 )
+from summit.journal.time_log import TimeMark
 from summit.journal.topics import EXCHANGE_TOPIC
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS, key_group
@@ -60,6 +61,7 @@ class Cut(NamedTuple):
         mark: No more events of the inputs told will come by older definitions.
         ready: Key groups that are ready for these.
         counts: How many matches, groups and results there are, by rule id.
+        clock: What the clock has decided of this.
     """
 
     made: list[Made]
@@ -76,6 +78,7 @@ class Cut(NamedTuple):
     mark: int = 0
     ready: tuple[int, ...] = ()
     counts: Mapping[str, int] = {}
+    clock: Sequence[TimeMark] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -113,6 +116,8 @@ class Runtime:
         self._mark = 0
         self._is_ready = True
         self._saved_acts: dict[int, Acts] = {}
+        self._clocks: dict[str, tuple[int, bool]] = {}
+        self._clock_mark: TimeMark | None = None
         self._begin_cut()
 
     def _begin_cut(self) -> None:
@@ -125,6 +130,7 @@ class Runtime:
         self._moved: set[str] = set()
         self._exchange_moved: set[int] = set()
         self._counts: Counter[str] = Counter()
+        self._clock_marks: list[TimeMark] = []
         self.events = 0
 
     def set_rules(
@@ -197,6 +203,8 @@ class Runtime:
         self._elsewhere.clear()
         self._marks.clear()
         self._saved_acts.clear()
+        self._clocks.clear()
+        self._clock_mark = None
         self._begin_cut()
 
     def hold(self, groups: Mapping[int, int], content: Content, *, tidy: bool = False) -> int:
@@ -288,6 +296,7 @@ class Runtime:
                 del self.positions[name]
                 self._moved.discard(name)
                 self._silent.pop(name, None)
+                self._clocks.pop(name, None)
 
     def begin(self, name: str, offset: int, time_ms: int = WATERMARK_UNKNOWN) -> None:
         """Read an input from an offset on.
@@ -317,6 +326,7 @@ class Runtime:
         self.positions.pop(name, None)
         self._moved.discard(name)
         self._silent.pop(name, None)
+        self._clocks.pop(name, None)
         self.engine.processor.forget_input(*split_partition_name(name))
 
     def watch(self, elsewhere: Iterable[str]) -> None:
@@ -348,17 +358,20 @@ class Runtime:
             self._moved.add(name)
             self.events += len(chunk.offsets)
         for chunk in seen:
-            self._silent.pop(partition_name(chunk.topic, chunk.partition), None)
+            name = partition_name(chunk.topic, chunk.partition)
+            self._silent.pop(name, None)
+            self._clocks.pop(name, None)
         return applied
 
     def rest(self, name: str, clock_ms: int, *, idle: bool) -> None:
         """An input is read to its end and silent; see `Processor.rest`. `advance` lets it count."""
-        self._silent[name] = (clock_ms, idle)
+        self._silent[name] = self._clocks[name] = (clock_ms, idle)
         self.engine.processor.rest(*split_partition_name(name), clock_ms, idle=idle)
 
     def wake(self, name: str) -> None:
         """An input holds time back again, as if it had just spoken."""
         self._silent.pop(name, None)
+        self._clocks.pop(name, None)
         self.engine.processor.wake(*split_partition_name(name))
 
     def reach(self, ends: Mapping[str, int]) -> None:
@@ -374,6 +387,7 @@ class Runtime:
         self._exchange_moved.add(group)
         for place, row in frame.told.items():
             if row.clock_ms is None and partition_name(*place) not in self.positions:
+                self._clocks.pop(partition_name(*place), None)
                 self.engine.processor.wake(*place)
         for chunk, taken_ms in frame.chunks:
             self._note(self.engine.apply_remote(group, chunk, taken_ms))
@@ -405,7 +419,18 @@ class Runtime:
             clocks = [row.clock_ms for row in rows if row.clock_ms is not None]
             if len(clocks) == len(rows):
                 idle = all(row.is_idle for row in rows)
+                self._clocks[partition_name(*place)] = (min(clocks), idle)
                 self.engine.processor.rest(*place, min(clocks), idle=idle)
+
+    def mark_clock(self, *, ends: bool = False) -> None:
+        """What comes next may be due by the clock: if something does, it is told from where.
+
+        Args:
+            ends: Time runs out.
+        """
+        if ends or (self._clocks and self.engine.processor.waits_for_time):
+            clocks = dict(self._clocks)
+            self._clock_mark = TimeMark(self._acts.acting, self._seen(), clocks, ends)
 
     def advance(self) -> int:
         """Fire what is due by now; how many alerts that made."""
@@ -415,11 +440,15 @@ class Runtime:
 
     def end_time(self) -> int:
         """Let event time run out; how many alerts that made."""
+        self.mark_clock(ends=True)
         applied = self.engine.apply([], TIME_MS_MAX)
         self._note(applied)
         return len(applied.made)
 
     def _note(self, applied: Applied) -> None:
+        if self._clock_mark is not None and (applied.dirty or applied.waits or applied.made):
+            self._clock_marks.append(self._clock_mark)
+            self._clock_mark = None
         self._made += applied.made
         self._records += applied.records
         self._counts.update(applied.counts)
@@ -471,6 +500,7 @@ class Runtime:
             {group: self.exchange[group] for group in self._exchange_moved},
             self._seen(), self.events, self._suppressed, self._acts.acting, self._mark,
             tuple(self.held) if tell_all and self._is_ready else (), self._counts,
+            self._clock_marks,
         )  # fmt: skip
         self._begin_cut()
         return cut

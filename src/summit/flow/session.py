@@ -219,6 +219,7 @@ class Session:
             return
         self._rested_ms = now_ms
         if self._idle.rest() and self.runtime.engine.processor.waits_for_time:
+            self.runtime.mark_clock()
             made = self.runtime.advance()
             # An event that is late by the clock must not undo what was told already.
             self._cuts.urgent |= made > 0
@@ -399,6 +400,7 @@ class Session:
                 self.runtime.reach_exchange(place.partition, end)
         self._frame_ends.clear()
         if took:
+            self.runtime.mark_clock()
             self.runtime.advance()
         return took
 

@@ -25,6 +25,7 @@ LATE_TOPIC: Final = "_summit.late"
 CALLS_TOPIC: Final = "_summit.calls"
 RESULTS_TOPIC: Final = "_summit.results"
 BACKFILLS_TOPIC: Final = "_summit.backfills"
+TIME_TOPIC: Final = "_summit.time"
 # A record with this header is waited for: the worker tells its progress right behind it.
 WAIT_HEADER: Final = "summit.wait"
 
@@ -53,6 +54,10 @@ CALLS: Final = TopicConfig(name=CALLS_TOPIC, partitions=8, retention_ms=7 * 86_4
 ENRICHMENTS: Final = TopicConfig(
     name=ENRICHMENTS_TOPIC, partitions=1, retention_ms=90 * 86_400_000, segment_bytes=64 << 20
 )
+# What the clock decided; as long as what was looked up.
+TIME: Final = TopicConfig(
+    name=TIME_TOPIC, partitions=1, retention_ms=90 * 86_400_000, segment_bytes=64 << 20
+)
 # What queries told of windows that are over; whoever wants it for longer gives a topic of its own.
 RESULTS: Final = TopicConfig(
     name=RESULTS_TOPIC, partitions=1, retention_ms=7 * 86_400_000, segment_bytes=16 << 20
@@ -67,7 +72,7 @@ BACKFILLS: Final = TopicConfig(
 
 WORKER_TOPICS: Final = (
     PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, RESULTS, STATE, EXCHANGE, ACTIVATIONS,
-    ENRICHMENTS, CALLS,
+    ENRICHMENTS, CALLS, TIME,
 )  # fmt: skip
 
 
