@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections import Counter
 from typing import Any
 
+import pytest
 from tests.flow.test_stage import OFFICE
 from tests.flow.test_stage_sources import intel
 from tests.flow.world import World, failure, five_failures, read_topic, until, world
 from tests.sources.services import service
 
+from summit.base.errors import Invalid
 from summit.documents import validate_pattern
 from summit.flow.backtest import Backtest, Backtested, BacktestSettings
 from summit.flow.comparing import Difference
@@ -19,6 +22,7 @@ from summit.flow.kinds import RULE_KINDS
 from summit.flow.past_findings import Finding
 from summit.flow.replay import Replay, ReplaySettings
 from summit.flow.replay_output import ReplayOutput
+from summit.flow.replay_shards import ShardedReplay
 from summit.flow.spans import Range
 
 COMMITTED = {"isolationLevel": "read_committed"}
@@ -169,5 +173,53 @@ def test_a_trial_reads_nothing_that_rules_write(servers: list[str]) -> None:
             named = five_failures(topics=["copied"])
             assert (await backtest(w, named))[1].a.alerts == 1
             assert validate_pattern(named).plan.topics == ("copied",)
+
+    asyncio.run(run())
+
+
+def test_however_many_processes_find_the_same(servers: list[str]) -> None:
+    """All kinds, over keys in both partitions, by rules of two days; against one process."""
+    silent = {
+        "kind": "pattern", "id": "silent", "topics": ["auth"], "groupBy": ["ip"], "within": "3s",
+        "steps": [
+            {"name": "seen", "where": 'eventType == "failed"'},
+            {"name": "none", "relation": "notFollowedBy", "where": 'eventType == "failed"'},
+        ],
+        "action": {"type": "alert", "config": {"severity": "low"}},
+    }  # fmt: skip
+    groups = {**GROUPS, "correlationKeys": ["ip"]}
+    sums = {**SUMS, "metrics": [{"name": "n", "function": "count"}]}
+    rand = random.Random(3)
+    events = [failure(n / 4, f"ip{rand.randint(0, 30)}") for n in range(800)]
+
+    async def run() -> None:
+        async with world(servers) as w:
+            worker = await w.start_worker()
+            await w.apply(five_failures(topics=["auth"]), silent, groups, sums)
+            for part in (events[:400], events[400:]):
+                for partition in (0, 1):
+                    mine = [e for e in part if int(e["ip"][2:]) % 2 == partition]
+                    place = await w.send(*mine, partition=partition)
+                    await w.settle(place)
+                await w.apply({**five_failures(topics=["auth"]), "name": "Renamed"})
+            await worker.stop()
+            one: list[Finding] = []
+            expected = await Replay(ReplaySettings(servers=servers), one.extend).run()
+            settings = ReplaySettings(servers=servers)
+            orders = []
+            for processes in (1, 2, 5):
+                found: list[Finding] = []
+                result = await ShardedReplay(settings, processes, found.extend).run()
+                orders.append([each.record for each in found])
+                assert sorted(record[:3] for record in orders[-1]) == sorted(
+                    each.record[:3] for each in one
+                )
+                assert result == expected
+            assert orders[0] == orders[1] == orders[2]
+            assert {each.kind for each in one} == {"alert", "correlation", "result", "published"}
+            assert min(result.alerts, result.correlations, result.results) > 30
+            wrong = ReplaySettings(servers=servers, rule_ids=["nope"])
+            with pytest.raises(Invalid, match="nope"):
+                await ShardedReplay(wrong, 2, found.extend).run()
 
     asyncio.run(run())

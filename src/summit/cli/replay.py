@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,6 +63,10 @@ class When(click.ParamType[Any]):
     help="Write what is found: with 'alerts' to the topics that workers write to, or beside them "
     "to a topic whose name begins with '_'.",
 )  # fmt: skip
+@click.option(
+    "--processes", type=click.IntRange(1, 64), default=1, show_default=True,
+    help="Share the keys out among so many processes.",
+)  # fmt: skip
 @bootstrap_option
 @output_option
 def replay(
@@ -71,6 +76,7 @@ def replay(
     since: int | None,
     until: int | None,
     target: str | None,
+    processes: int,
     bootstrap_servers: str,
     output: str | None,
 ) -> None:
@@ -82,6 +88,7 @@ def replay(
     """
     from summit.flow.replay import Replay, ReplaySettings
     from summit.flow.replay_output import ReplayOutput as Output
+    from summit.flow.replay_shards import ShardedReplay
 
     servers = bootstrap_servers.split(",")
     settings = ReplaySettings(
@@ -95,7 +102,10 @@ def replay(
             show_finding(one, output)
 
     async def run() -> tuple[Replayed, ReplayOutput | None]:
-        replaying = Replay(settings, show, lambda done: progress.tell(done, done))
+        tell = partial(_tell, progress)
+        replaying: Replay | ShardedReplay = Replay(settings, show, tell)
+        if processes > 1:
+            replaying = ShardedReplay(settings, processes, show, tell)
         async with AsyncExitStack() as stack:
             written = None
             if target is not None:
@@ -116,6 +126,10 @@ def replay(
     if written is not None:
         where = "the workers' topics" if written.topic == "alerts" else written.topic
         talk(f"wrote {written.written} to {where}, where {written.known} were already")
+
+
+def _tell(progress: Progress, done: Replayed) -> None:
+    progress.tell(done, done)
 
 
 class Progress:

@@ -10,7 +10,7 @@ no state, no dead letters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import aclosing
 from typing import Literal
 
@@ -29,6 +29,7 @@ from summit.flow.replay_passes import Pass, Past, current_pass, recorded_passes
 from summit.flow.rerun import Rerun
 from summit.flow.spans import Range, Spans, find_spans
 from summit.journal.activation_log import decode_activation
+from summit.journal.definition_log import DefinitionLog
 from summit.journal.definitions import Definitions
 from summit.journal.progress_record import partition_name, split_partition_name
 from summit.journal.time_log import decode_time
@@ -63,6 +64,22 @@ class ReplaySettings(msgspec.Struct, frozen=True, kw_only=True):
         return Range(topics=self.topics, since_ms=self.since_ms, until_ms=self.until_ms)
 
 
+class Fixed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the log holds when a replay begins: so it is the same for all that take part.
+
+    Attributes:
+        definitions, activations, marks: How many of their records count.
+        end_ms: Until when time goes on behind the last record.
+    """
+
+    spans: list[tuple[str, int, int, int]]
+    topic_ids: dict[str, str]
+    definitions: int
+    activations: int
+    marks: int
+    end_ms: int
+
+
 class Replayed(msgspec.Struct, kw_only=True, rename="camel"):
     """What became of it, so far.
 
@@ -92,6 +109,12 @@ class Replay:
     Args:
         found: Takes what is found, in order.
         progress: Told now and then.
+        groups: Key groups whose keys count; None = all.
+
+    Attributes:
+        bursts: Numbers what is given to `found`: the same in each of several that share the key
+            groups.
+        own_late: Of the late events those that only the owner of their key knows of.
     """
 
     def __init__(
@@ -100,8 +123,12 @@ class Replay:
         found: Callable[[Sequence[Finding]], None],
         progress: Callable[[Replayed], None] = lambda _: None,
         clock: Clock | None = None,
+        groups: Collection[int] | None = None,
     ) -> None:
         self.settings = settings
+        self.bursts = 0
+        self.own_late = 0
+        self._groups = groups
         self.result = Replayed()
         self._found = found
         self._progress = progress
@@ -109,47 +136,68 @@ class Replay:
         self._config = {"clientId": "summit-replay", "bootstrapServers": list(settings.servers)}
         self._told: set[bytes] | None = None
 
-    async def run(self, output: ReplayOutput | None = None) -> Replayed:
-        """Read the range; returns when everything found is written.
-
-        Args:
-            output: Where what is found is written to; what is there already is not.
-        Raises: Invalid for rules, topics or a range that do not exist; Unavailable.
-        """
+    async def fix(self) -> Fixed:
+        """See what there is now. Raises: as `run`."""
         definitions = Definitions(self.settings.servers)
         await definitions.start()
         await definitions.stop()
         end_ms = self._clock.now_ms() if self.settings.until_ms is None else self.settings.until_ms
         async with Admin(self._config) as admin, LogReader(self._config, committed=True) as reader:
             found = await find_spans(admin, self.settings.range)
-            passes = await self._passes(definitions, found.spans, reader)
-            spans = [await self._begin(each, found.spans, admin) for each in passes]
+            return Fixed(
+                spans=[(*place, *span) for place, span in found.spans.items()],
+                topic_ids=found.topic_ids,
+                definitions=definitions.next_offset,
+                activations=len(await _values(reader, ACTIVATIONS_TOPIC)),
+                marks=len(await _values(reader, TIME_TOPIC)),
+                end_ms=end_ms,
+            )
+
+    async def run(self, output: ReplayOutput | None = None, fixed: Fixed | None = None) -> Replayed:
+        """Read the range; returns when everything found is written.
+
+        Args:
+            fixed: What there was when `fix` was asked; None = what there is now.
+            output: Where what is found is written to; what is there already is not.
+        Raises: Invalid for rules, topics or a range that do not exist; Unavailable.
+        """
+        fixed = await self.fix() if fixed is None else fixed
+        spans = {TopicPartition(t, p): (first, stop) for t, p, first, stop in fixed.spans}
+        definitions = Definitions(self.settings.servers)
+        await definitions.start()
+        await definitions.stop()
+        log = definitions.log.until(fixed.definitions)
+        async with Admin(self._config) as admin, LogReader(self._config, committed=True) as reader:
+            passes = await self._passes(log, spans, reader, fixed)
+            parts = [await self._begin(each, spans, admin) for each in passes]
             self.result.total = sum(
-                stop - first for each in spans for first, stop in each.values()
+                stop - first for part in parts for first, stop in part.values()
             )  # fmt: skip
             self._told = set() if len(passes) > 1 else None
-            for each, part in zip(passes, spans, strict=True):
-                rerun = Rerun()
-                rerun.topic_ids = found.topic_ids
+            for each, part in zip(passes, parts, strict=True):
+                rerun = Rerun(self._groups)
+                rerun.topic_ids = fixed.topic_ids
                 enrichments = [e for step in each.steps for e in step.rules.stage.enrichments]
                 rerun.stage = await stage_of_the_past(reader, enrichments)
-                await self._read(rerun, each, part, MergedReading(reader, part), end_ms, output)
+                await self._read(
+                    rerun, each, part, MergedReading(reader, part), fixed.end_ms, output
+                )
         self._progress(self.result)
         return self.result
 
     # ---- what is read ----
 
     async def _passes(
-        self, definitions: Definitions, spans: Spans, reader: LogReader
+        self, log: DefinitionLog, spans: Spans, reader: LogReader, fixed: Fixed
     ) -> list[Pass]:
         wanted = self.settings.rule_ids
         self.result.phases = 1
         if self.settings.rules == "current":
-            return [current_pass(definitions.log, wanted)]
-        activations = [decode_activation(v) for v in await _values(reader, ACTIVATIONS_TOPIC)]
-        marks = [decode_time(v) for v in await _values(reader, TIME_TOPIC)]
+            return [current_pass(log, wanted)]
+        told = (await _values(reader, ACTIVATIONS_TOPIC))[: fixed.activations]
+        marked = (await _values(reader, TIME_TOPIC))[: fixed.marks]
         starts = {partition_name(*place): first for place, (first, _) in spans.items()}
-        past = Past(definitions.log, activations, marks)
+        past = Past(log, list(map(decode_activation, told)), list(map(decode_time, marked)))
         passes, self.result.phases = recorded_passes(past, starts, wanted)
         return passes
 
@@ -204,6 +252,7 @@ class Replay:
                 await self._write(rerun.obey(mark), output)
             until = {TopicPartition(*split_partition_name(n)): at for n, at in step.until.items()}
             await read(until)
+        self.own_late += rerun.own_late
         if not rerun.timed:
             await self._write(rerun.let_time_pass(end_ms, spans), output)
 
@@ -211,6 +260,7 @@ class Replay:
 
     async def _write(self, found: list[Finding], output: ReplayOutput | None) -> None:
         result = self.result
+        self.bursts += 1
         if self._told is not None:
             found = [one for one in found if self._is_new(one)]
         if not found:

@@ -96,6 +96,11 @@ class Rerun:
                 processor.rest(*place, clock[0], idle=clock[1])
         return self._found(self._engine.apply([], TIME_MS_MAX if mark.ends else None))
 
+    @property
+    def own_late(self) -> int:
+        """Of the late events those that came after all their windows, of the key groups here."""
+        return self.late - self._engine.processor.stats()["late"]
+
     def let_time_pass(self, end_ms: int, places: Iterable[TopicPartition]) -> list[Finding]:
         """Everything is read: the clock goes on to the end of the range."""
         times = self._engine.processor.watermarks()
