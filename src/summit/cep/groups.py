@@ -30,6 +30,7 @@ class Correlation(msgspec.Struct, frozen=True, gc=False):
         end_ms: The latest time at which one was taken.
         close_reason: `window` (its time is over), `gap` (its session is), `max` (it has maxEvents),
             `evicted` (the rule had more open groups than its limits); None = it is still open.
+        again: Whether it was told before, when it had enough events.
     """
 
     rule_id: str
@@ -39,6 +40,7 @@ class Correlation(msgspec.Struct, frozen=True, gc=False):
     start_ms: int
     end_ms: int
     close_reason: CloseReason | None = None
+    again: bool = False
 
 
 class Group:
@@ -96,8 +98,9 @@ class Group:
              ) -> Correlation:  # fmt: skip
         """As it is told."""
         return Correlation(
-            plan.id, key, tuple(self.events), self.count, self.start_ms, self.end_ms, reason
-        )
+            plan.id, key, tuple(self.events), self.count, self.start_ms, self.end_ms, reason,
+            again=reason is not None and self.is_told,
+        )  # fmt: skip
 
 
 def find_group(groups: list[Group], time_ms: int, plan: CorrelationPlan) -> tuple[Group, int]:

@@ -95,8 +95,11 @@ def _rule(row: Mapping[str, Any]) -> list[str]:
     if "steps" not in row:
         return [row["id"], row["state"], *[""] * 6]
     evicted = row["keysEvicted"] + row["runsEvicted"] + row["keysExpired"]
+    state = row["state"]
+    if "backfill" in row:
+        state += f" {row['backfill']['share']:.0%}"
     return [
-        row["id"], row["state"], f"reads {', '.join(row['reads']) or '-'}",
+        row["id"], state, f"reads {', '.join(row['reads']) or '-'}",
         f"by {', '.join(row['groupBy']) or 'nothing'}", " → ".join(row["steps"]),
         counted(row["keys"], "key"), _plural(f"{row['runs']} unfinished match"),
         _plural(counted(row["matches"], "match"))

@@ -1,5 +1,6 @@
 """Documents: what users write in JSON or YAML, checked with pointers and lowered to plans."""
 
+from summit.documents.backfill import BackfillDocument, validate_backfill
 from summit.documents.collector import CollectorDocument, validate_collector
 from summit.documents.correlation import CorrelationDocument, validate_correlation
 from summit.documents.document import Document, validate_document
@@ -24,6 +25,7 @@ from summit.documents.transformation import TransformationDocument, validate_tra
 
 __all__ = [
     "FLOW_ID",
+    "BackfillDocument",
     "CollectorDocument",
     "CorrelationDocument",
     "Document",
@@ -48,6 +50,7 @@ __all__ = [
     "failed_expectations",
     "lower_pattern",
     "parse_documents",
+    "validate_backfill",
     "validate_collector",
     "validate_correlation",
     "validate_document",

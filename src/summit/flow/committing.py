@@ -185,6 +185,7 @@ class Commits:
         self._positions.update(cut.positions)
         self._metrics.commits += self._transactional
         self._metrics.alerts += outputs.alerts
+        self._metrics.count_matches(cut.counts)
         self._metrics.suppressed += sum(count for count, _ in cut.suppressed.values())
         self._metrics.state_records += outputs.state_records
         self._metrics.state_bytes += outputs.state_bytes

@@ -84,7 +84,7 @@ def describe(
     inputs = _inputs(seen, rules, workers, owners)
     guarantee = _weakest(workers)
     figures = [worker.figures for worker in workers]
-    rows = rule_rows(definitions, rules, figures, inputs, guarantee)
+    rows = rule_rows(definitions, rules, figures, inputs, guarantee, seen.marks)
     exchange = _exchange(seen, workers)
     description = {
         "at": now_ms,

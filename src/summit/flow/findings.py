@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -44,12 +45,17 @@ class Made(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What comes of some findings, each list in their order."""
+    """What comes of some findings, each list in their order.
+
+    Attributes:
+        counts: How many matches, groups and results there are, by rule id.
+    """
 
     made: list[Made]
     records: list[Outgoing]
     suppressed: list[Suppressed]
     late: list[Late]
+    counts: Counter[str]
 
 
 def findings_of(
@@ -70,9 +76,11 @@ def findings_of(
     suppressed: list[Suppressed] = []
     told: list[Told] = []
     late: list[Late] = []
+    counts: Counter[str] = Counter()
     for each in found:
         if isinstance(each, Match):
             plan = plans[each.pattern_id]
+            counts[each.pattern_id] += not each.timed_out
             assert isinstance(plan, PatternPlan)
             events = [_captured(step, event) for step, event in each.captures]
             item = _found(each, events)
@@ -88,19 +96,22 @@ def findings_of(
             if isinstance(seen, Alike):
                 suppressor.stand(seen, effects.id, each.end_ms)
         elif isinstance(each, Correlation):
-            rule = plans[f"correlation:{each.rule_id}"]
+            name = f"correlation:{each.rule_id}"
+            rule = plans[name]
+            counts[name] += not each.again
             assert isinstance(rule, CorrelationPlan)
             key, value = correlation_record(rule, each, topic_id)
             records.append(Outgoing(CORRELATIONS_TOPIC, key, value))
         elif isinstance(each, Told):
             told.append(each)
+            counts[f"query:{each.plan.id}"] += 1
         elif isinstance(each, Late):
             late.append(each)
         else:
             raise TypeError(f"nobody knows what becomes of {type(each).__name__}")
     if told:
         records += result_records(list(map(_result, told)))
-    return Findings(made, records, suppressed, late)
+    return Findings(made, records, suppressed, late, counts)
 
 
 def _result(told: Told) -> Result:

@@ -20,6 +20,7 @@ from summit.journal.activation_log import Activation, encode_activation
 from summit.journal.exchange_log import encode_frames
 from summit.journal.progress_record import Positions
 from summit.journal.state_log import state_partition
+from summit.journal.time_log import encode_time
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     ALERT_STATE_TOPIC,
@@ -27,6 +28,7 @@ from summit.journal.topics import (
     CALLS_TOPIC,
     EXCHANGE_TOPIC,
     STATE_TOPIC,
+    TIME_TOPIC,
 )
 from summit.keyed.keygroups import KEY_GROUPS
 
@@ -103,8 +105,9 @@ class Outputs:
                 others.append(Outgoing(STATE_TOPIC, key, value, state_partition(group)))
                 self.state_bytes += len(key) + len(value or b"")
         if acts:
-            value = encode_activation(Activation(cut.acting, acts))
+            value = encode_activation(Activation(cut.acting, acts, timed=True))
             others.append(Outgoing(ACTIVATIONS_TOPIC, None, value, 0))
+        others += [Outgoing(TIME_TOPIC, None, encode_time(mark), 0) for mark in cut.clock]
         # The entries of the alerts that stand come before those of what they stand for.
         self._repeated = [
             Outgoing(

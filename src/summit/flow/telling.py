@@ -21,7 +21,7 @@ from summit.journal.worker_figures import RuleFigures, WorkerFigures
 # The matcher's names, and what they are called where they are shown.
 # What is told, and how the lanes of patterns and of correlations call it.
 _RULE_FIGURES = {
-    "matches": ("matches", "completed"), "keys": ("keys",), "runs": ("live_runs",),
+    "keys": ("keys",), "runs": ("live_runs",),
     "keys_evicted": ("keys_dropped",), "runs_evicted": ("runs_dropped", "evicted"),
     "captures_evicted": ("captures_dropped", "beyond_max"),
     "released_early": ("released_early",),
@@ -66,8 +66,8 @@ class Teller:
         """What changes when something moves, and not because figures are told."""
         metrics = self._metrics
         return (
-            metrics.events, metrics.alerts, metrics.suppressed, metrics.restores, metrics.restarts,
-            metrics.state_records, metrics.exchange_events, metrics.undeliverable,
+            metrics.events, metrics.matches, metrics.alerts, metrics.suppressed, metrics.restores,
+            metrics.restarts, metrics.state_records, metrics.exchange_events, metrics.undeliverable,
             metrics.calls, metrics.calls_failed,
             self._runtime.engine.processor.live_runs, metrics.events_per_s() > 0,
         )  # fmt: skip
@@ -117,10 +117,11 @@ class Teller:
         frontier_ms = matcher.frontier_ms
         rules = {
             rule: RuleFigures(
+                matches=metrics.matches_by_rule[rule],  # what was aborted does not count
                 **{
                     told: sum(counts.get(name, 0) for name in names)
                     for told, names in _RULE_FIGURES.items()
-                }
+                },
             )
             for rule, counts in matcher.rule_stats().items()
         }

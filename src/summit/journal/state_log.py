@@ -87,6 +87,11 @@ def acts_record(group: int, acts: Acts) -> Record:
     return _encode(("acts", group)), f"{acts.acting} {acts.ready}".encode()
 
 
+def is_acts(name: bytes) -> bool:
+    """Whether a record with this key says by which definitions state was made."""
+    return name.startswith(_ACTS)
+
+
 def run_key(name: bytes) -> StateKey | None:
     """Whose state a record with this key is; None when it is none of a rule's key.
 

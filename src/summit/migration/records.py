@@ -20,11 +20,13 @@ from summit.journal.enrichment_log import moved_recorded
 from summit.journal.exchange_log import moved_frame
 from summit.journal.progress_record import partition_name
 from summit.journal.state_log import moved_state
+from summit.journal.time_log import moved_time
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     DEFINITIONS_TOPIC,
     ENRICHMENTS_TOPIC,
     EXCHANGE_TOPIC,
+    TIME_TOPIC,
 )
 from summit.keyed.chunks import SOURCE_HEADER
 from summit.migration.offset_map import OffsetMap
@@ -104,8 +106,8 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
     """The workers' own records, whose events stand at the places that they have now.
 
     Args:
-        topic: Whose records: those of the exchange, of the state, of the activations or of the
-            enrichments.
+        topic: Whose records: those of the exchange, of the state, of the activations, of the
+            time or of the enrichments.
     """
 
     def move(topic: str, partition: int, offset: int, src: str | None) -> tuple[int, str | None]:
@@ -120,6 +122,8 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
         definitions = (DEFINITIONS_TOPIC, 0)
         if topic == ACTIVATIONS_TOPIC:
             return moved._replace(value=moved_activation(record.value or b"", move, definitions))
+        if topic == TIME_TOPIC:
+            return moved._replace(value=moved_time(record.value or b"", move, definitions))
         if topic == ENRICHMENTS_TOPIC:
             return moved._replace(value=moved_recorded(record.value or b"", move))
         if topic == EXCHANGE_TOPIC:
