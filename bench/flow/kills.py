@@ -5,7 +5,7 @@
 
 In each round something happens at a random moment, while bursts of events are sent on and on: a
 worker or a broker is killed (SIGKILL), both at once, a worker stops in order, one more joins, one
-is frozen for longer than its session lasts, rules change. Every ten rounds, and at the end, all
+is frozen for longer than its session lasts, rules change. Every fifteen rounds, and at the end, all
 that was written is compared with `kill_load.expected`: alerts of patterns and window rules,
 forwarded events, correlated groups, results of a query. Exactly once, each must be there as often
 as the reference says when read committed; at least once the same after folding by id. The ids of
@@ -39,7 +39,7 @@ from summit.journal.alert_follower import AlertFollower
 from summit.journal.definitions import Definitions
 from summit.journal.topics import WAIT_HEADER
 
-CHECK_EVERY = 10
+CHECK_EVERY = 15
 SETTLE_MS = 120_000
 
 
@@ -112,7 +112,7 @@ class Rounds:
             self._is_over = False
             await self._send(*self.traffic.burst())
             self._is_over = True
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
 
     async def _send(self, topic: str, partition: int, events: list[dict[str, Any]]) -> int:
         values = [dumped(event) for event in events]
