@@ -6,9 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from bench.flow.kill_load import DOCUMENTS, TOPICS, Row, expected
+from bench.flow.kill_load import DOCUMENTS, TOPICS, Expected, Row, expected
 
 from summit.alerts import Alert, decode_alert, log_coordinate
 from summit.base.errors import Invalid
@@ -69,16 +69,28 @@ async def read_written(servers: list[str]) -> Written:
     return written
 
 
-async def differences(
-    servers: list[str], rows: list[Row], written: Written, *, once: bool
-) -> list[str]:
-    """In what it differs from what must be there, in words."""
+class Reference(NamedTuple):
+    """What must be there; `sources` are the events by the header that names their place."""
+
+    wanted: Expected
+    alert_ids: list[str]
+    group_ids: list[str]
+    sources: dict[str, Row]
+
+
+async def reference(servers: list[str], rows: list[Row]) -> Reference:
+    """What these events must have led to."""
     async with ClusterAdmin({"bootstrapServers": servers}) as admin:
         ids = {topic.name: topic.topic_id for topic in await admin.describe_topics(TOPICS)}
-    wanted = expected(rows)
+    sources = {log_coordinate(ids[row.topic], row.partition, row.offset): row for row in rows}
+    return Reference(expected(rows), *_ids_in_one_go(rows, ids), sources)
+
+
+def differences(must: Reference, written: Written, *, once: bool) -> list[str]:
+    """In what it differs from what must be there, in words."""
+    wanted = must.wanted
     alerts = written.alerts if once else list({a.id: a for a in written.alerts}.values())
     forwarded = written.forwarded if once else sorted(set(written.forwarded))
-    places = {log_coordinate(ids[row.topic], row.partition, row.offset): row for row in rows}
     groups = Counter(
         (g.key[0], g.count, g.close_reason,
          tuple((e.topic, e.partition, e.offset) for e in g.events))
@@ -93,17 +105,15 @@ async def differences(
             (str(a.pattern), _key(a), a.timestamp, a.count)
             for a in alerts if a.pattern in _WINDOWED
         )),
-        ("forwarded", wanted.forwarded, Counter(_place(places, src) for _, src in forwarded)),
+        ("forwarded", wanted.forwarded, Counter(
+            _place(must.sources, source) for _, source in forwarded
+        )),
         ("correlated groups", wanted.groups, groups),
         ("results", wanted.results, _results(written.results)),
+        ("ids of alerts", Counter(must.alert_ids), Counter(a.id for a in alerts)),
+        ("ids of groups", Counter(must.group_ids), Counter(g.id for g in written.groups)),
     ]  # fmt: skip
-    told = [text for name, want, have in pairs if (text := _differ(name, want, have))]
-    alert_ids, group_ids = _ids_in_one_go(rows, ids)
-    told += filter(None, [
-        _differ("ids of alerts", Counter(alert_ids), Counter(a.id for a in alerts)),
-        _differ("ids of groups", Counter(group_ids), Counter(g.id for g in written.groups)),
-    ])  # fmt: skip
-    return told
+    return [text for name, want, have in pairs if (text := _differ(name, want, have))]
 
 
 def _key(alert: Alert) -> str:

@@ -71,7 +71,8 @@ def _pattern(name: str, topic: str, key: str, **members: Any) -> dict[str, Any]:
 
 
 _FIVE = {
-    "steps": [{"name": "failed", "where": 'eventType == "failed"', "times": 5}], "within": "10h"
+    "steps": [{"name": "failed", "where": 'eventType == "failed"', "times": 5}],
+    "within": "10h",
 }
 _WINDOWS: dict[str, tuple[dict[str, Any], Asked]] = {
     "hourly": (
@@ -165,9 +166,12 @@ class Traffic:
         self._at_ms += rand.randint(0, 4 * MINUTE_MS)
         number = partition if topic == "plain" else rand.randrange(2)
         event: dict[str, Any] = {
-            "eventType": "failed", "timestamp": self._at_ms, "ip": f"10.0.{number}.{rand.randrange(12)}",
-            "user": f"u{rand.randrange(40)}", "size": rand.randrange(1_000),
-        }  # fmt: skip
+            "eventType": "failed",
+            "timestamp": self._at_ms,
+            "ip": f"10.0.{number}.{rand.randrange(12)}",
+            "user": f"u{rand.randrange(40)}",
+            "size": rand.randrange(1_000),
+        }
         if topic == "timed" and rand.random() < 0.3:
             if self._open and rand.random() < 0.5:
                 ticket = self._open.pop(rand.randrange(len(self._open)))

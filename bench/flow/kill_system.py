@@ -160,4 +160,3 @@ class Workers:
             worker.resume()
             worker.kill()
         self.alive.clear()
-

@@ -132,7 +132,7 @@ def test_what_a_topic_refuses_is_named_and_the_rest_can_be_written_again() -> No
         records = [Outgoing("out", None, b"fits"), Outgoing("small", None, b"x" * 5_000)]
         with pytest.raises(Invalid) as caught:
             await writer.write(records, [], {}, None, nothing)
-        assert (caught.value.code, caught.value.details["index"]) == ("record.too_large", 1)
+        assert (caught.value.code, caught.value.details["indexes"]) == ("record.too_large", [1])
         await writer.write(records[:1], [], {}, None, nothing)
         assert await read(address, "out") == [b"fits"]
         await writer.stop()
@@ -219,7 +219,7 @@ def test_without_a_name_records_are_readable_at_once() -> None:
                 big = [Outgoing("out", None, b"x" * 2_000_000, 0), watched[0]]
                 with pytest.raises(Invalid) as refused:
                     await plain.write(big, [], {}, None, nothing)
-                assert refused.value.details["index"] == 0
+                assert refused.value.details["indexes"] == [0]
                 assert await plain.write(watched, [], {}, None, nothing)
             finally:
                 await plain.stop()
