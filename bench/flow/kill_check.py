@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from bench.flow.kill_load import DOCUMENTS, TOPICS, Expected, Row, expected
+from bench.flow.kill_load import DOCUMENTS, FORWARDED, TOPICS, Expected, Row, expected
 
 from summit.alerts import Alert, decode_alert, log_coordinate
 from summit.base.errors import Invalid
@@ -63,7 +63,7 @@ async def read_written(servers: list[str]) -> Written:
     written.alerts = [decode_alert(r.value or b"") for r in await _read(servers, "alerts")]
     written.groups = [decode_group(r.value or b"") for r in await _read(servers, "correlations")]
     written.results = [json.loads(r.value or b"") for r in await _read(servers, "_summit.results")]
-    for record in await _read(servers, "found"):
+    for record in await _read(servers, FORWARDED):
         headers = {name: (value or b"").decode() for name, value in record.headers.pairs}
         written.forwarded.append((headers["summit.match"], headers["summit.src"]))
     return written

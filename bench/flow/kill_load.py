@@ -26,6 +26,7 @@ DISORDER_MS = 2 * MINUTE_MS
 QUIET_MS = 5 * MINUTE_MS  # between two bursts, in event time
 PAUSE_MS = 3 * 24 * HOUR_MS  # after which nothing is open any more
 TOPICS = ("plain", "timed")
+FORWARDED = "found"
 
 Place = tuple[str, int, int]
 
@@ -101,7 +102,7 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
     _pattern("five", "plain", "ip", **_FIVE),
     _pattern(
         "copied", "plain", "ip",
-        **_FIVE | {"action": {"type": "forward", "config": {"topic": "found", "key": "ip"}}},
+        **_FIVE | {"action": {"type": "forward", "config": {"topic": FORWARDED, "key": "ip"}}},
     ),
     _pattern("five-timed", "timed", "ip", **_FIVE),
     _pattern(

@@ -31,7 +31,15 @@ from typing import Any
 
 from bench.broker.harness import show
 from bench.flow.kill_check import Written, differences, read_inputs, read_written, reference
-from bench.flow.kill_load import DOCUMENTS, PARTITIONS, TOPICS, Traffic, dumped, harmless
+from bench.flow.kill_load import (
+    DOCUMENTS,
+    FORWARDED,
+    PARTITIONS,
+    TOPICS,
+    Traffic,
+    dumped,
+    harmless,
+)
 from bench.flow.kill_system import BACK_ENDS, WORKERS_MAX, BackEnd, Workers
 
 from summit.client import ClusterAdmin, StreamProducer, TopicConfig
@@ -103,9 +111,13 @@ class Rounds:
     async def _make_topics(self) -> None:
         async with ClusterAdmin({"bootstrapServers": self.back_end.servers}) as admin:
             for name in TOPICS:
-                await admin.create_if_missing(TopicConfig(name=name, partitions=PARTITIONS))
-            # Not compacted, as it would be: what is told of a group first is counted, too.
-            await admin.create_if_missing(TopicConfig(name=CORRELATIONS_TOPIC, partitions=1))
+                await admin.create_if_missing(
+                    TopicConfig(name=name, partitions=PARTITIONS, retention_ms=-1)
+                )
+            # Nothing may go of what is counted: neither what is told of a group first, by
+            # compaction, nor forwarded events, which have the times of years ago.
+            for name in (CORRELATIONS_TOPIC, FORWARDED):
+                await admin.create_if_missing(TopicConfig(name=name, partitions=1, retention_ms=-1))
 
     async def _send_on(self) -> None:
         """Burst after burst; one at a time, so that event time goes forward in every partition."""

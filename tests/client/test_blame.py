@@ -62,6 +62,15 @@ def test_who_is_blamed(
     assert error.details.get("denied") == ("t" if refused[0][1] is DENIED else None)
 
 
+def test_what_is_not_about_records_blames_none() -> None:
+    """Such as a sequence that is out of order: the transaction is done again, and nothing lost."""
+    sent = records(b"a", b"b")
+    error = blamed(
+        [Refusal(0, fault("OUT_OF_ORDER_SEQUENCE_NUMBER", "client.refused"), 0)], sent, ()
+    )
+    assert not {"indexes", "suspects"} & error.details.keys()
+
+
 def test_without_a_refusal_the_fault_itself_is_told() -> None:
     away = Unavailable("client.no_brokers", brokers="")
     assert blamed([Refusal(0, away, 0)], records(b"a"), ()) is away

@@ -11,10 +11,12 @@ at all, every record for it is refused alike.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from summit.base.errors import Invalid, SummitError
 from summit.client.faults import is_of_topic, names_records
+
+_OF_RECORDS: Final = ("record.refused", "record.too_large")
 
 
 class Refusal(NamedTuple):
@@ -44,8 +46,8 @@ def blamed(
 ) -> SummitError:
     """The fault to raise; where it is Invalid its details name the records, by their indexes.
 
-    `indexes` are refused for certain, of the `suspects` some may be; it has one of the two.
-    `denied` is a topic that this client may not write to.
+    `indexes` are refused for certain, of the `suspects` some may be; it has one of the two where
+    it is about records. `denied` is a topic that this client may not write to.
 
     Args:
         refused: At least one, in the order of the reports.
@@ -53,12 +55,14 @@ def blamed(
     """
     first = next((each for each in refused if isinstance(each.fault, Invalid)), refused[0])
     fault = first.fault
+    topic = records[first.index].topic
     if not isinstance(fault, Invalid):
         return fault
-    topic = records[first.index].topic
     if is_of_topic(fault):
         fault.details["indexes"] = [n for n, each in enumerate(records) if each.topic == topic]
         fault.details["denied"] = topic
+        return fault
+    if fault.code not in _OF_RECORDS:  # of the producer, of the cluster: no record is at fault
         return fault
     if first.partition is None:
         fault.details["indexes"] = [first.index]
