@@ -99,9 +99,7 @@ def test_of_a_batch_that_a_broker_refuses_only_those_at_fault_are_lost(
                 small = TopicConfig(name="small", partitions=1, max_message_bytes=2_000)
                 await admin.create_topic(small)
                 await admin.create_topic(TopicConfig(name="recent", partitions=1))
-                await admin.alter_topic(
-                    "recent", {"message.timestamp.before.max.ms": "86400000"}
-                )
+                await admin.alter_topic("recent", {"message.timestamp.before.max.ms": "86400000"})
             worker = await w.start_worker(guarantee=guarantee)
             rules = [rule("forward", name, topic=name, key="n") for name in ("small", "recent")]
             for each in rules:

@@ -1,4 +1,4 @@
-"""What a posted event is answered with: its alerts are readable, whatever the service knew before."""
+"""A posted event is answered when its alerts are readable, whatever the service knew before."""
 
 from __future__ import annotations
 
