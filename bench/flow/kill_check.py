@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from bench.flow.kill_load import DOCUMENTS, FORWARDED, TOPICS, Expected, Row, expected
+from bench.flow.kill_load import CHAINED, DOCUMENTS, FORWARDED, TOPICS, Expected, Row, expected
 
 from summit.alerts import Alert, decode_alert, log_coordinate
 from summit.base.errors import Invalid
@@ -19,6 +19,7 @@ from summit.journal.correlation_log import CorrelatedGroup, decode_group
 from summit.keyed.chunks import Chunk
 
 _WINDOWED = ("hourly", "trailing", "visit")
+_APART = (*_WINDOWED, CHAINED)
 _SHOWN = 5
 
 
@@ -90,7 +91,6 @@ def differences(must: Reference, written: Written, *, once: bool) -> list[str]:
     """In what it differs from what must be there, in words."""
     wanted = must.wanted
     alerts = written.alerts if once else list({a.id: a for a in written.alerts}.values())
-    forwarded = written.forwarded if once else sorted(set(written.forwarded))
     groups = Counter(
         (g.key[0], g.count, g.close_reason,
          tuple((e.topic, e.partition, e.offset) for e in g.events))
@@ -99,18 +99,21 @@ def differences(must: Reference, written: Written, *, once: bool) -> list[str]:
     pairs: list[tuple[str, Counter[Any], Counter[Any]]] = [
         ("alerts", wanted.alerts, Counter(
             (str(a.pattern), _key(a), tuple((e.topic, e.partition, e.offset) for e in a.evidence))
-            for a in alerts if a.pattern not in _WINDOWED
+            for a in alerts if a.pattern not in _APART
         )),
         ("window rules", wanted.windows, Counter(
             (str(a.pattern), _key(a), a.timestamp, a.count)
             for a in alerts if a.pattern in _WINDOWED
         )),
+        ("chained", +wanted.chained, Counter(_key(a) for a in alerts if a.pattern == CHAINED)),
         ("forwarded", wanted.forwarded, Counter(
-            _place(must.sources, source) for _, source in forwarded
+            _place(must.sources, source) for _, source in written.forwarded
         )),
         ("correlated groups", wanted.groups, groups),
         ("results", wanted.results, _results(written.results)),
-        ("ids of alerts", Counter(must.alert_ids), Counter(a.id for a in alerts)),
+        ("ids of alerts", Counter(must.alert_ids), Counter(
+            a.id for a in alerts if a.pattern != CHAINED  # made of other matches, in any order
+        )),
         ("ids of groups", Counter(must.group_ids), Counter(g.id for g in written.groups)),
     ]  # fmt: skip
     return [text for name, want, have in pairs if (text := _differ(name, want, have))]

@@ -51,6 +51,7 @@ class Expected(NamedTuple):
     Attributes:
         alerts: Rule, key, places of the events that are evidence.
         windows: Rule, key, time, number of events.
+        chained: Key of a pattern that three matches of another one start.
         forwarded: Places of events, once for each match.
         groups: Key, count, reason, places.
         results: Query, window's start and end, key, count, sum.
@@ -58,6 +59,7 @@ class Expected(NamedTuple):
 
     alerts: Counter[tuple[str, str, tuple[Place, ...]]]
     windows: Counter[tuple[str, str, int, int]]
+    chained: Counter[str]
     forwarded: Counter[Place]
     groups: Counter[tuple[str, int, str | None, tuple[Place, ...]]]
     results: Counter[tuple[str, int, int, str, int, int]]
@@ -90,6 +92,7 @@ _WINDOWS: dict[str, tuple[dict[str, Any], Asked]] = {
     ),
 }
 QUERY = "sums"
+CHAINED = "chained"
 DOCUMENTS: tuple[dict[str, Any], ...] = (
     {
         "kind": "stream", "id": "timed", "topics": ["timed"], "order": "eventTime",
@@ -103,6 +106,15 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
     _pattern(
         "copied", "plain", "ip",
         **_FIVE | {"action": {"type": "forward", "config": {"topic": FORWARDED, "key": "ip"}}},
+    ),
+    _pattern(
+        "starting", "plain", "ip",
+        **_FIVE | {"action": {"type": "trigger", "config": {"pattern": CHAINED}}},
+    ),
+    # Starts of one address come in no order among partitions; their number is what counts.
+    _pattern(
+        CHAINED, f"starts.{CHAINED}", "ip",
+        steps=[{"name": "started", "where": 'eventType == "pattern.matched"', "times": 3}],
     ),
     _pattern("five-timed", "timed", "ip", **_FIVE),
     _pattern(
@@ -216,6 +228,7 @@ def expected(rows: Iterable[Row]) -> Expected:
     return Expected(
         alerts,
         windows,
+        Counter({key: count // 3 for key, count in Counter(key for key, _ in five).items()}),
         Counter(place for _, places in five for place in places),
         Counter(_groups(timed)),
         Counter(

@@ -36,6 +36,8 @@ _COMPONENTS: Final = (
     ("inputs", EXACTLY_ONCE, "positions are one transaction with the state: no event counts twice"),
     ("exchange", EXACTLY_ONCE, "events for key groups of other workers, read committed"),
     ("rules", EXACTLY_ONCE, "unfinished matches are part of the same transaction"),
+    ("actions", EXACTLY_ONCE,
+     "forwarded events, aggregates, starts of patterns and orders to call, in it, too"),
 )  # fmt: skip
 _OUTPUTS: Final = {
     EXACTLY_ONCE: (
