@@ -220,6 +220,10 @@ def test_without_a_name_records_are_readable_at_once() -> None:
                 with pytest.raises(Invalid) as refused:
                     await plain.write(big, [], {}, None, nothing)
                 assert refused.value.details["indexes"] == [0]
+                # Nor is what nobody watches lost without a word: no commit would tell of it.
+                with pytest.raises(Invalid) as refused:
+                    await plain.write(watched[:1], big[:1], {}, None, nothing)
+                assert not {"indexes", "suspects"} & refused.value.details.keys()
                 assert await plain.write(watched, [], {}, None, nothing)
             finally:
                 await plain.stop()
