@@ -204,6 +204,7 @@ def test_without_a_name_records_are_readable_at_once() -> None:
     async def run() -> None:
         async with MessageBroker.in_memory() as broker:
             await broker.create_topic({"name": "out", "partitions": 1})
+            await broker.create_topic({"name": "small", "partitions": 1, "maxMessageBytes": 1_000})
             plain = Transactor(ProducerConfig(bootstrap_servers=[broker.address]), SystemClock())
             await plain.start()
             try:
@@ -222,7 +223,8 @@ def test_without_a_name_records_are_readable_at_once() -> None:
                 assert refused.value.details["indexes"] == [0]
                 # Nor is what nobody watches lost without a word: no commit would tell of it.
                 with pytest.raises(Invalid) as refused:
-                    await plain.write(watched[:1], big[:1], {}, None, nothing)
+                    small = Outgoing("small", None, b"x" * 5_000, 0)
+                    await plain.write(watched[:1], [small], {}, None, nothing)
                 assert not {"indexes", "suspects"} & refused.value.details.keys()
                 assert await plain.write(watched, [], {}, None, nothing)
             finally:
