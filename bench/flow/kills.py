@@ -213,7 +213,8 @@ class Rounds:
         show(
             "flow.kills", back_end=self.arguments.back_end, seed=self.arguments.seed,
             guarantee=self.arguments.guarantee, rounds=done, events=len(rows),
-            faults=dict(self.faults), workers_started=self.workers.started, slow_stops=self.workers.slow_stops,
+            faults=dict(self.faults), workers_started=self.workers.started,
+            slow_stops=self.workers.slow_stops,
             written={name: len(getattr(written, name)) for name in written.__annotations__},
             differences=told,
         )  # fmt: skip

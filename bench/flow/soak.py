@@ -6,10 +6,11 @@
 First the rate is found that sender, broker and worker sustain together: doubled until the worker
 falls behind or the sender does, then once between (`--rate` names it instead). Then events at
 `--share` of it: an alert for one in two hundred, a sequence for every user, forgotten after five
-seconds, a window rule, a query. A line for every period: resident memory of worker and broker, the largest lag,
-p50 and p99 from the call that sends an event to its alert in a reader's hand. The last line judges
-the third periods from the end against those of the beginning, the first one left out: memory by
-the robust slope over the run, lag and p99 by their medians.
+seconds, a window rule, a query. A line for every period: resident memory of worker and broker, the
+largest lag, p50 and p99 from the call that sends an event to its alert in a reader's hand. The last
+line judges, the first period left out: memory by the robust slope over the run, lag and p99 by the
+median of the last third against that of the first. Exits 1 unless all are flat and no alert is
+missing.
 """
 
 from __future__ import annotations

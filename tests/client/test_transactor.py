@@ -222,8 +222,8 @@ def test_without_a_name_records_are_readable_at_once() -> None:
                     await plain.write(big, [], {}, None, nothing)
                 assert refused.value.details["indexes"] == [0]
                 # Nor is what nobody watches lost without a word: no commit would tell of it.
+                small = Outgoing("small", None, b"x" * 5_000, 0)
                 with pytest.raises(Invalid) as refused:
-                    small = Outgoing("small", None, b"x" * 5_000, 0)
                     await plain.write(watched[:1], [small], {}, None, nothing)
                 assert not {"indexes", "suspects"} & refused.value.details.keys()
                 assert await plain.write(watched, [], {}, None, nothing)

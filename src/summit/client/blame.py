@@ -22,7 +22,7 @@ _OF_RECORDS: Final = ("record.refused", "record.too_large")
 class Refusal(NamedTuple):
     """One record that was refused; `partition` None = by the client itself, before it left."""
 
-    index: int
+    at: int
     fault: SummitError
     partition: int | None
 
@@ -55,7 +55,7 @@ def blamed(
     """
     first = next((each for each in refused if isinstance(each.fault, Invalid)), refused[0])
     fault = first.fault
-    topic = records[first.index].topic
+    topic = records[first.at].topic
     if not isinstance(fault, Invalid):
         return fault
     if is_of_topic(fault):
@@ -65,12 +65,12 @@ def blamed(
     if fault.code not in _OF_RECORDS:  # of the producer, of the cluster: no record is at fault
         return fault
     if first.partition is None:
-        fault.details["indexes"] = [first.index]
+        fault.details["indexes"] = [first.at]
         return fault
     batch = [
-        each.index for each in refused
+        each.at for each in refused
         if each.partition == first.partition
-        and records[each.index].topic == topic
+        and records[each.at].topic == topic
         and isinstance(each.fault, Invalid)
         and each.fault.code == fault.code
     ]  # fmt: skip

@@ -227,7 +227,8 @@ class Commits:
                 await asyncio.sleep(_REFUSED_PAUSE_S)
             except Invalid as error:
                 self._metrics.aborts += 1
-                certain, suspects = (error.details.get(n) for n in ("indexes", "suspects"))
+                certain: list[int] = error.details.get("indexes", [])
+                suspects: list[int] = error.details.get("suspects", [])
                 given_up = (
                     error.code == "topic.unknown" or error.details.get("denied") in OWN_TOPICS
                 )
