@@ -15,8 +15,20 @@ from summit.base.errors import Unavailable
 from summit.cli.flow import flow
 from summit.client.admin import ClusterAdmin
 from summit.client.transactor import Transactor
+from summit.flow.describing import _Worker, _worker_warnings
 from summit.flow.watching import FlowWatch
+from summit.journal.progress_record import ProgressRecord
+from summit.journal.worker_figures import WorkerFigures
 from summit.keyed.keygroups import KEY_GROUPS
+
+
+def test_who_began_anew_a_short_time_ago_is_warned_of() -> None:
+    figures = WorkerFigures(id="w", restarts=3, restarted=(1_000_000, "no brokers"))
+    told = ProgressRecord(worker="w", figures=figures)
+    worker = _Worker("w", "w", "host", (0,), told)
+    (text,) = _worker_warnings(worker, 1_000_000 + 60_000)
+    assert text == "worker 'w' began anew 3 times, last because of: no brokers"
+    assert _worker_warnings(worker, 1_000_000 + 3_600_000) == []
 
 
 async def settled(watch: FlowWatch, *, workers: int, events: int) -> dict[str, Any]:

@@ -36,6 +36,8 @@ _COMPONENTS: Final = (
     ("inputs", EXACTLY_ONCE, "positions are one transaction with the state: no event counts twice"),
     ("exchange", EXACTLY_ONCE, "events for key groups of other workers, read committed"),
     ("rules", EXACTLY_ONCE, "unfinished matches are part of the same transaction"),
+    ("actions", EXACTLY_ONCE,
+     "forwarded events, aggregates, starts of patterns and orders to call, in it, too"),
 )  # fmt: skip
 _OUTPUTS: Final = {
     EXACTLY_ONCE: (
@@ -52,6 +54,7 @@ _EFFECTS: Final = (
     "effects", AT_LEAST_ONCE,
     "who acts on alerts elsewhere may see one again; its id is the idempotency key",
 )  # fmt: skip
+_RESTARTED_MS: Final = 600_000  # for so long after it is warned of that a worker began anew
 _NO_FIGURES: Final = WorkerFigures(id="")
 
 
@@ -287,6 +290,8 @@ def _warnings(
     left_out = sum(worker.figures.rules_left_out for worker in workers)
     if left_out:
         found.append(f"figures of {left_out} rules are not told: the others are busier")
+    for worker in workers:
+        found += _worker_warnings(worker, description["at"])
     for row in description["rules"]:
         if row["state"] == "faulty":
             found.append(f"rule '{row['id']}' cannot run: {row['reason']}")
@@ -295,6 +300,24 @@ def _warnings(
                 f"rule '{row['id']}' dropped {row['keysEvicted']} keys and {row['runsEvicted']}"
                 " unfinished matches because of its limits"
             )
+    return found
+
+
+def _worker_warnings(worker: _Worker, now_ms: int) -> list[str]:
+    figures = worker.figures
+    found = []
+    if figures.undeliverable:
+        topics = figures.undeliverable_topics.items()
+        where = ", ".join(f"{count} for '{topic}'" for topic, count in topics)
+        found.append(
+            f"worker '{worker.id}' could not write {figures.undeliverable} records, which are lost:"
+            f" {where}; its log says why (output.undeliverable)"
+        )
+    if figures.restarted is not None and now_ms - figures.restarted[0] < _RESTARTED_MS:
+        found.append(
+            f"worker '{worker.id}' began anew {figures.restarts} times, last because of:"
+            f" {figures.restarted[1]}"
+        )
     return found
 
 

@@ -45,6 +45,8 @@ class WorkerMetrics:
         late: Events whose time was closed.
         stage: What filters, transformations, enrichments and routes have done.
         published: Records that actions have written.
+        undeliverable: By topic, records that it refused for good.
+        restarted: When everything was begun anew last (milliseconds since 1970 UTC), and why.
         calls, calls_failed: Webhooks called; calls that were refused or not answered, each attempt.
     """
 
@@ -72,7 +74,8 @@ class WorkerMetrics:
         self.exchange_events = 0
         self.exchange_bytes = 0
         self._restoring: tuple[int, int] | None = None
-        self.undeliverable = 0
+        self.undeliverable: dict[str, int] = {}
+        self.restarted: tuple[int, str] | None = None
         self.lags: dict[str, int] = {}
         self.exchange_lag = 0
         self.late = 0
@@ -99,6 +102,21 @@ class WorkerMetrics:
         """So many matches, groups and results are committed, by rule."""
         self.matches += sum(counts.values())
         self.matches_by_rule.update(counts)
+
+    @property
+    def undeliverable_count(self) -> int:
+        """Records that their topics refused for good."""
+        return sum(self.undeliverable.values())
+
+    def count_undeliverable(self, by_topic: Mapping[str, int]) -> None:
+        """So many records more are not written, because their topics refused them."""
+        for topic, count in by_topic.items():
+            self.undeliverable[topic] = self.undeliverable.get(topic, 0) + count
+
+    def count_restart(self, reason: str) -> None:
+        """Everything is begun anew."""
+        self.restarts += 1
+        self.restarted = (self._clock.now_ms(), reason)
 
     def count_commit_wait(self, waited_ms: float) -> None:
         """A commit was waited for so long."""
@@ -193,7 +211,7 @@ class WorkerMetrics:
             "exchangeLag": self.exchange_lag,
             "late": self.late,
             "suppressed": self.suppressed,
-            "undeliverable": self.undeliverable,
+            "undeliverable": self.undeliverable_count,
             "published": self.published,
             "calls": self.calls,
             "callsFailed": self.calls_failed,

@@ -506,14 +506,18 @@ class Runtime:
         return cut
 
     def cut_alerts(self) -> Cut:
-        """The alerts since the last cut of either kind, to be written before the others' one."""
-        made, self._made = self._made, []
+        """The alerts since the last cut of either kind, to be written before the others' one.
+
+        What other actions write stays: it may be counted by rules, and must not come twice.
+        """
+        made = [each for each in self._made if each.alert is not None]
+        self._made = [each for each in self._made if each.alert is None]
         return Cut(made, [], {}, {}, {}, {}, {}, self._seen(), 0, {})
 
     @property
     def has_alerts(self) -> bool:
         """Whether the next cut holds alerts."""
-        return bool(self._made)
+        return any(each.alert is not None for each in self._made)
 
     def _cut_wait(self, name: WaitKey, state: dict[int, list[Record]]) -> None:
         data = self.engine.processor.dump_wait(name)

@@ -340,7 +340,9 @@ class Session:
             get_logger(__name__).warning("worker.begins_anew", code=error.code, error=str(error))
         await self._cuts.settle()
         held = set(self.runtime.held) - set(without) - self._handover.lost_now()
-        self.metrics.restarts += 1
+        self.metrics.count_restart(
+            "its key groups were given to others" if error is None else str(error)
+        )
         self._aside.take()
         self._stage.forget()
 

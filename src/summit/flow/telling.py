@@ -18,6 +18,7 @@ from summit.flow.settings import WorkerSettings
 from summit.journal.progress_record import ProgressRecord, split_partition_name
 from summit.journal.worker_figures import RuleFigures, WorkerFigures
 
+_TOPICS_TOLD_MAX = 10
 # The matcher's names, and what they are called where they are shown.
 # What is told, and how the lanes of patterns and of correlations call it.
 _RULE_FIGURES = {
@@ -67,7 +68,8 @@ class Teller:
         metrics = self._metrics
         return (
             metrics.events, metrics.matches, metrics.alerts, metrics.suppressed, metrics.restores,
-            metrics.restarts, metrics.state_records, metrics.exchange_events, metrics.undeliverable,
+            metrics.restarts, metrics.state_records, metrics.exchange_events,
+            metrics.undeliverable_count,
             metrics.calls, metrics.calls_failed,
             self._runtime.engine.processor.live_runs, metrics.events_per_s() > 0,
         )  # fmt: skip
@@ -142,7 +144,10 @@ class Teller:
             suppress_evicted=self._runtime.engine.suppressor.evicted,
             rejected=sum(metrics.rejected.values()),
             skipped=sum(metrics.skipped.values()),
-            undeliverable=metrics.undeliverable,
+            undeliverable=metrics.undeliverable_count,
+            undeliverable_topics=dict(
+                sorted(metrics.undeliverable.items(), key=lambda told: -told[1])[:_TOPICS_TOLD_MAX]
+            ),
             published=metrics.published,
             calls=metrics.calls,
             calls_failed=metrics.calls_failed,
@@ -151,6 +156,7 @@ class Teller:
             commits=metrics.commits,
             aborts=metrics.aborts,
             restarts=metrics.restarts,
+            restarted=metrics.restarted,
             commit_wait_ms=int(metrics.commit_wait_ms),
             commit_wait_share=metrics.commit_wait_share(),
             state_records=metrics.state_records,

@@ -58,7 +58,10 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
             by routes.
         stage_faults: Events on which a transformation or an enrichment has failed.
         commits, aborts: Transactions that were committed; that the brokers refused cleanly.
+        undeliverable, undeliverable_topics: Records that their topics refused for good; by topic,
+            those of the most.
         restarts: How often everything was begun anew from what was committed.
+        restarted: When that was last, milliseconds since 1970 UTC, and why.
         commit_wait_ms: Time in which nothing was processed because a commit was waited for.
         commit_wait_share: The same as a part of the last seconds, 0 to 1.
         state_records, state_bytes: Written to the state's changelog.
@@ -85,6 +88,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     rejected: int = 0
     skipped: int = 0
     undeliverable: int = 0
+    undeliverable_topics: dict[str, int] = {}
     published: int = 0
     calls: int = 0
     calls_failed: int = 0
@@ -98,6 +102,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     commits: int = 0
     aborts: int = 0
     restarts: int = 0
+    restarted: tuple[int, str] | None = None
     commit_wait_ms: int = 0
     commit_wait_share: float = 0.0
     state_records: int = 0
