@@ -98,8 +98,14 @@ class Cuts:
         """Whether there are other workers to be told."""
         return len(self._runtime.held) < KEY_GROUPS
 
-    async def keep_up(self) -> None:
-        """Begin to write what is due. Raises: as `Commits.settle`."""
+    async def keep_up(self, *, behind: bool = False) -> None:
+        """Begin to write what is due.
+
+        Args:
+            behind: More records are there than one batch takes. Then alerts are late anyway, and a
+                transaction for each batch would only put off those that are to come.
+        Raises: as `Commits.settle`.
+        """
         if self._publishes is not None and self.urgent and not self._publishes.under_way:
             await self._publish(telling=True)
         if self.commits.under_way:
@@ -107,7 +113,7 @@ class Cuts:
                 await self.commits.settle()
             return  # one transaction at a time; the next batch is processed meanwhile
         interval_ms = self._settings.interval_ms(shared=self.is_shared)
-        urgent = self.at_once or (self.urgent and self._publishes is None)
+        urgent = self.at_once or (self.urgent and self._publishes is None and not behind)
         if (
             urgent
             or self._clock.monotonic_ms() - self._committed_ms >= interval_ms

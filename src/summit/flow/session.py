@@ -63,7 +63,7 @@ from summit.journal.topics import (
     ensure_topics,
     is_waited_for,
 )
-from summit.keyed.chunks import chunk_records
+from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS
 
 _POLL_MS: Final = 100  # longest wait for records: rules and topics are looked at in between
@@ -196,21 +196,24 @@ class Session:
         """One round: frames and records in, a commit when it is due."""
         await self._keep_up()
         took = await self._take_frames()
+        behind = False
         if self._is_behind_barrier() or self._switch.is_open:
             if not took:
                 await asyncio.sleep(0.005)
         else:
             self._fresh = False
             wait_ms = 0 if took or self._handover.waiting else _POLL_MS
-            records = await self._inputs.poll(self.settings.batch_records, wait_ms)
-            if records:
-                await self._process(records)
+            chunks = await self._inputs.poll(self.settings.batch_records, wait_ms)
+            if chunks:
+                await self._process(chunks)
+                count = sum(len(chunk.offsets) for chunk in chunks)
+                behind = count >= self.settings.batch_records
             ends = self._inputs.read_to()
             self.runtime.reach(ends)
             self._idle.ended(ends)
             await self._alignment.keep(self._reading)
             self._let_time_pass()
-        await self._cuts.keep_up()
+        await self._cuts.keep_up(behind=behind)
 
     def _let_time_pass(self) -> None:
         """Where inputs are silent the clock goes on; what that makes of it is committed at once."""
@@ -360,22 +363,22 @@ class Session:
 
     # ---- records and frames ----
 
-    async def _process(self, records: list[ConsumerRecord]) -> None:
-        chunks = seen = chunk_records(records)
+    async def _process(self, chunks: list[Chunk]) -> None:
+        seen = chunks
         if self._stage.concerns(chunks):
             seen, refused = await self._stage.apply(chunks)
-            self._aside.put_refused(refused, records)
+            self._aside.put_refused(refused, chunks)
         applied = self.runtime.take(chunks, seen)
         self._idle.spoke(seen)
         if applied.made:
             self._cuts.urgent = True
         if applied.rejected or applied.late:
-            self._aside.put(applied.rejected, records)
-            self._aside.put_late(applied.late, records, self.runtime.engine.processor.rules.stream)
+            self._aside.put(applied.rejected, chunks)
+            self._aside.put_late(applied.late, chunks, self.runtime.engine.processor.rules.stream)
         self.metrics.count_events(
             (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks
         )
-        if any(map(is_waited_for, records)):
+        if any(c.headers is not None and any(map(is_waited_for, c.headers)) for c in chunks):
             self._cuts.urgent = True
             self._cuts.at_once |= self._cuts.is_shared  # others must hear of it
 

@@ -76,9 +76,9 @@ WORKER_TOPICS: Final = (
 )  # fmt: skip
 
 
-def is_waited_for(record: ConsumerRecord) -> bool:
-    """Whether somebody waits until workers have seen the record."""
-    return any(name == WAIT_HEADER for name, _ in record.headers.pairs)
+def is_waited_for(headers: Iterable[tuple[str, bytes | None]] | None) -> bool:
+    """Whether somebody waits until workers have seen a record of these headers."""
+    return headers is not None and any(name == WAIT_HEADER for name, _ in headers)
 
 
 async def ensure_topics(admin: Admin, topics: Iterable[TopicConfig]) -> None:
