@@ -34,6 +34,8 @@ class Fired(Entry, frozen=True, kw_only=True, tag="fired"):
     Attributes:
         timestamp: Event time, milliseconds.
         last_seen: Event time of its last event.
+        corrects: The alert that it takes the place of, because an event came late.
+        withdrawn: Whether that one is not true any more.
     """
 
     id: str
@@ -44,6 +46,8 @@ class Fired(Entry, frozen=True, kw_only=True, tag="fired"):
     key: dict[str, Any] = {}
     tags: tuple[str, ...] = ()
     last_seen: int = 0
+    corrects: str | None = None
+    withdrawn: bool = False
 
 
 class Repeated(Entry, frozen=True, kw_only=True, tag="repeated"):
@@ -177,6 +181,7 @@ def entry_type(entry: AnyEntry) -> str:
 
 def fired_entry(alert: Alert, by: str = "summit") -> Fired:
     """That an alert came true, as the log says it."""
+    correction = alert.metadata.get("correction", {})
     return Fired(
         by=by,
         id=alert.id,
@@ -187,4 +192,6 @@ def fired_entry(alert: Alert, by: str = "summit") -> Fired:
         key=alert.key,
         tags=tuple(alert.tags),
         last_seen=alert.last_seen or alert.timestamp,
+        corrects=correction.get("corrects"),
+        withdrawn=correction.get("withdrawn", False),
     )

@@ -8,11 +8,12 @@ from typing import Final
 from summit.base.clock import Clock
 from summit.client.dead_letters import DeadLetterError
 from summit.client.transactor import Outgoing
-from summit.client.types import ConsumerRecord
+from summit.client.types import ConsumerRecord, Headers
 from summit.documents.stream import StreamPlan
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import letter_record
 from summit.flow.stage import Refused
+from summit.journal.exchange_log import Frame
 from summit.journal.topics import LATE_TOPIC
 from summit.keyed.outputs import Late, Rejected
 
@@ -61,14 +62,21 @@ class Aside:
         records: Sequence[ConsumerRecord],
         stream: Callable[[str], StreamPlan],
     ) -> None:
-        """Put events aside whose time was closed, unless their stream drops them."""
+        """Put events aside whose time was closed, unless their stream drops them.
+
+        Args:
+            records: Theirs, among others; of an event that is not there, there is no letter.
+        """
         by_place = _by_place(records)
         for each in late:
             self._metrics.late += 1
-            if not stream(each.topic).drops_late:
+            record = by_place.get((each.topic, each.partition, each.offset))
+            if record is not None and not stream(each.topic).drops_late:
                 text = f"its time {each.timestamp_ms} is before {each.watermark_ms}, reached before"
-                error = DeadLetterError(code="event.late", message=text, stage="order")
-                self._add(by_place[each.topic, each.partition, each.offset], error, LATE_TOPIC)
+                error = DeadLetterError(
+                    code="event.late", message=text, stage="order", rule=each.rule
+                )
+                self._add(record, error, LATE_TOPIC)
 
     def _count(self, code: str) -> bool:
         """Whether there is to be a letter."""
@@ -81,6 +89,23 @@ class Aside:
         self, record: ConsumerRecord, error: DeadLetterError, topic: str | None = None
     ) -> None:
         self._letters.append(letter_record(record, error, self._clock.now_ms(), topic))
+
+
+def records_of(frame: Frame) -> list[ConsumerRecord]:
+    """The events of a frame as the records that they came from, as the stage has left them."""
+    found: list[ConsumerRecord] = []
+    for chunk, _ in frame.chunks:
+        for n, offset in enumerate(chunk.offsets):
+            headers = None if chunk.headers is None else chunk.headers[n]
+            found.append(
+                ConsumerRecord(
+                    topic=chunk.topic, partition=chunk.partition, offset=offset,
+                    timestamp=chunk.timestamps_ms[n], value=chunk.values[n],
+                    key=None if chunk.keys is None else chunk.keys[n],
+                    headers=headers if isinstance(headers, Headers) else Headers(headers or ()),
+                )
+            )  # fmt: skip
+    return found
 
 
 def _by_place(records: Sequence[ConsumerRecord]) -> dict[tuple[str, int, int], ConsumerRecord]:

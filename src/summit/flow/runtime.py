@@ -32,7 +32,7 @@ from summit.journal.state_log import (
 )
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS, key_group
-from summit.keyed.outputs import Remote, StateKey
+from summit.keyed.outputs import Late, Remote, StateKey
 from summit.keyed.waiting import WaitKey
 
 Place = tuple[str, int]
@@ -332,20 +332,27 @@ class Runtime:
                 self.positions[name] = end
                 self._moved.add(name)
 
-    def take_frame(self, group: int, offset: int, frame: Frame) -> None:
-        """Process a record of a held group's partition of the exchange."""
+    def take_frame(self, group: int, offset: int, frame: Frame) -> list[Late]:
+        """Process a record of a held group's partition of the exchange.
+
+        Returns: Events of the frame that came too late for rules; who read them could not know.
+        """
+        late: list[Late] = []
         self.exchange[group] = offset + 1
         self._exchange_moved.add(group)
         for place, row in frame.told.items():
             if row.clock_ms is None and partition_name(*place) not in self.positions:
                 self.engine.processor.wake(*place)
         for chunk, taken_ms in frame.chunks:
-            self._note(self.engine.apply_remote(group, chunk, taken_ms))
+            applied = self.engine.apply_remote(group, chunk, taken_ms)
+            self._note(applied)
+            late += applied.late
         if frame.told:
             told = self._told[group]
             told.update(frame.told)
             self._marks[group].update(dict.fromkeys(frame.told, frame.definitions))
             self._raise_times(frame.told)
+        return late
 
     def reach_exchange(self, group: int, end: int) -> None:
         """A held group's partition was read to here; the last offsets may hold no record."""

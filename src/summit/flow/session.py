@@ -34,7 +34,7 @@ from summit.client.member import GroupMember
 from summit.client.settings import ConsumerConfig
 from summit.client.types import ConsumerRecord, TopicPartition
 from summit.flow.alignment import Alignment
-from summit.flow.aside import Aside
+from summit.flow.aside import Aside, records_of
 from summit.flow.committing import Commits
 from summit.flow.cuts import Cuts, Sources
 from summit.flow.idle import IdleInputs
@@ -401,7 +401,10 @@ class Session:
                     await self._insist(partial(self._read_definitions, frame.acting))
                     await self._act(frame.acting)
                 self._switch.hear(frame)
-                self.runtime.take_frame(record.partition, record.offset, frame)
+                late = self.runtime.take_frame(record.partition, record.offset, frame)
+                if late:
+                    stream = self.runtime.engine.processor.rules.stream
+                    self._aside.put_late(late, records_of(frame), stream)
                 # Whoever waits for an event waits for every worker that it concerns.
                 self._cuts.urgent = True
             self._frames.popleft()
