@@ -157,7 +157,8 @@ class AlertDesk:
         after = {"lastSeen": known.last_seen, "correction": entry.id}
         self.count("withdrawn" if entry.withdrawn else "corrected")
         self.note("corrected", known.id, before, after)
-        if entry.withdrawn and known.count == 1 and known.is_open:
+        known.withdrawn += entry.withdrawn
+        if known.withdrawn >= known.count and known.is_open:
             desk_work.end(self, known, note="withdrawn: a late event has changed what it says")
         return True
 

@@ -10,6 +10,7 @@ import msgspec
 from summit.documents.plan import PatternPlan
 from summit.flow.kinds import RULE_KINDS, Plan, prepare, rule_id
 from summit.flow.rules import Rules
+from summit.flow.stage_plans import STAGE_KINDS
 from summit.journal.definition_log import Definition
 from summit.journal.inputs import TopicFilter, rule_topics
 from summit.journal.worker_figures import RuleFigures, WorkerFigures
@@ -52,6 +53,31 @@ def rule_rows(
             worker.rules[name] for worker in told if name in worker.rules
         ]  # fmt: skip
         rows.append({**shown.row, "reads": reads, **_sums(figures)})
+    return rows
+
+
+def stage_rows(
+    definitions: list[Definition], rules: Rules, told: Sequence[WorkerFigures]
+) -> list[dict[str, Any]]:
+    """A row for each definition of what is done to events before the rules, in their order.
+
+    Args:
+        told: The figures of live workers; these know whether the rows of enrichments can be had.
+    """
+    rows: list[dict[str, Any]] = []
+    for kind in STAGE_KINDS:
+        for definition in definitions:
+            if definition.kind != kind:
+                continue
+            name, document = f"{kind}/{definition.id}", definition.document
+            by_workers = (worker.faulty.get(name) for worker in told)
+            fault = rules.faulty.get(name) or next(filter(None, by_workers), None)
+            state = "active" if document.get("enabled", True) else "disabled"
+            rows.append({
+                "id": definition.id, "kind": kind, "revision": definition.version,
+                "state": state if fault is None else "faulty", "reason": fault,
+                "topics": list(document.get("topics") or ()),
+            })  # fmt: skip
     return rows
 
 

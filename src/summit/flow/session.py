@@ -443,6 +443,7 @@ class Session:
         self._cuts.acts = dict(self.runtime.positions)
         rules = rules_of(wanted)
         rules.faulty.update(await self._stage.use(rules.stage))
+        self.metrics.faulty = dict(rules.faulty)
         for rule_id, reason in rules.faulty.items():
             if self.rules.faulty.get(rule_id) != reason:
                 get_logger(__name__).error("rule.faulty", rule=rule_id, reason=reason)

@@ -27,6 +27,7 @@ _RULE_FIGURES = {
     "released_early": ("released_early",),
     "keys_expired": ("keys_expired",),
     "timeouts": ("timeouts", "incomplete"), "without_key": ("without_key",),
+    "late": ("late",), "corrected": ("corrected",), "withdrawn": ("withdrawn",),
 }  # fmt: skip
 
 
@@ -68,7 +69,7 @@ class Teller:
         return (
             metrics.events, metrics.alerts, metrics.suppressed, metrics.restores, metrics.restarts,
             metrics.state_records, metrics.exchange_events, metrics.undeliverable,
-            metrics.calls, metrics.calls_failed,
+            metrics.calls, metrics.calls_failed, tuple(metrics.faulty.items()),
             self._runtime.engine.processor.live_runs, metrics.events_per_s() > 0,
         )  # fmt: skip
 
@@ -163,6 +164,7 @@ class Teller:
             frontier_ms=int(frontier_ms) if abs(frontier_ms) != float("inf") else None,
             rules={rule: busy[rule] for rule in shown[:RULES_TOLD_MAX]},
             rules_left_out=max(0, len(shown) - RULES_TOLD_MAX),
+            faulty=metrics.faulty,
         )
 
 

@@ -11,7 +11,8 @@ import msgspec
 from summit.alerts import Alert, alert_dict
 from summit.cep.match import Match
 from summit.cep.near_misses import NearMiss
-from summit.cep.tracing import OpenMatch, Tracer
+from summit.cep.tracing import OpenMatch
+from summit.cep.window_tracing import tracer_of
 from summit.documents import (
     PatternDocument,
     expand_test_events,
@@ -115,9 +116,7 @@ def try_pattern(
 def _explained(
     plan: PatternPlan, chunks: Sequence[Chunk], keys: Collection[Key]
 ) -> tuple[list[NearMiss], list[OpenMatch]]:
-    if plan.window is not None:
-        return [], []  # no step waits in a window
-    tracer = Tracer(plan, keys)
+    tracer = tracer_of(plan, keys)
     for chunk in chunks:
         tracer.feed(chunk)
     return tracer.finish()
