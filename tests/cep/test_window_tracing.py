@@ -69,7 +69,7 @@ def test_the_nearest_comes_first_and_their_number_is_bounded() -> None:
         count = rand.randint(1, 9)
         values += [event("a", T0 + number * 1_000, user="u")] * count
     tracer = WindowTracer(plan)
-    tracer.feed(chunk(*values))
+    tracer.feed(chunk(*values, stamps=[T0 + 10**6] * len(values)))
     near, _ = tracer.finish()
     counts = [each.failed[0].values["count()"] for each in near]
     assert counts == sorted(counts, reverse=True)

@@ -13,15 +13,17 @@ from typing import Final, NamedTuple
 import msgspec
 
 from summit.alerts import decode_alert, encode_alert, log_coordinate
-from summit.base.errors import Invalid
+from summit.base.errors import Corrupt, Invalid
 from summit.client import ConsumerRecord, TopicPartition
 from summit.journal.activation_log import moved_activation
+from summit.journal.correlation_log import moved_group
 from summit.journal.enrichment_log import moved_recorded
 from summit.journal.exchange_log import moved_frame
 from summit.journal.progress_record import partition_name
 from summit.journal.state_log import moved_state
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
+    CORRELATIONS_TOPIC,
     DEFINITIONS_TOPIC,
     ENRICHMENTS_TOPIC,
     EXCHANGE_TOPIC,
@@ -104,8 +106,8 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
     """The workers' own records, whose events stand at the places that they have now.
 
     Args:
-        topic: Whose records: those of the exchange, of the state, of the activations or of the
-            enrichments.
+        topic: Whose records: those of the exchange, of the state, of the activations, of the
+            enrichments or of the correlations.
     """
 
     def move(topic: str, partition: int, offset: int, src: str | None) -> tuple[int, str | None]:
@@ -120,6 +122,11 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
         definitions = (DEFINITIONS_TOPIC, 0)
         if topic == ACTIVATIONS_TOPIC:
             return moved._replace(value=moved_activation(record.value or b"", move, definitions))
+        if topic == CORRELATIONS_TOPIC:
+            try:
+                return moved._replace(value=moved_group(record.value or b"", move))
+            except Corrupt:  # not ours
+                return moved
         if topic == ENRICHMENTS_TOPIC:
             return moved._replace(value=moved_recorded(record.value or b"", move))
         if topic == EXCHANGE_TOPIC:
