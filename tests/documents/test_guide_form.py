@@ -171,8 +171,12 @@ INVALID, LATER = "document.invalid", "pattern.not_available"
             [("/windowConfig/slide", LATER)],
         ),
         (
-            guide(opens("a"), windowConfig={"type": "sliding", "size": 5, "allowedLatenessMs": 1}),
-            [("/windowConfig/allowedLatenessMs", LATER)],
+            guide(
+                opens("a"),
+                allowedLateness=5,
+                windowConfig={"type": "sliding", "size": 5, "allowedLatenessMs": 1},
+            ),
+            [("/windowConfig/allowedLatenessMs", INVALID)],
         ),
     ],
 )

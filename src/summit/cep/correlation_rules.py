@@ -27,6 +27,7 @@ class CorrelationRule:
     types: frozenset[Any] | None
     where: Node | None = None
     sees_all: bool = False
+    lateness_ms: int = 0
 
     @property
     def id(self) -> str:

@@ -29,6 +29,9 @@ def print_flow(flow: Mapping[str, Any]) -> None:
         f"  exchange  lag {exchange['lag']}, {counted(exchange['events'], 'event')} sent"
         f" ({_bytes(exchange['bytes'])})"
     )
+    if flow["stage"]:
+        _head("stage", parts["rules"], "before the rules")
+        _table(map(_stage, flow["stage"][:_ROWS_MAX]), len(flow["stage"]))
     runs, keys = counted(totals["runs"], "unfinished match"), counted(totals["keys"], "key")
     _head("rules", parts["rules"], f"{_plural(runs)} of {keys}")
     _table(map(_rule, flow["rules"][:_ROWS_MAX]), len(flow["rules"]))
@@ -89,6 +92,10 @@ def _worker(row: Mapping[str, Any]) -> list[str]:
         ", ".join(counted(row[f"{what}s"], what) for what in ("commit", "abort", "restart")),
         f"{counted(row['restores'], 'restore')} in {row['restoreSeconds']:g} s",
     ]  # fmt: skip
+
+
+def _stage(row: Mapping[str, Any]) -> list[str]:
+    return [row["kind"], row["id"], row["state"], f"reads {', '.join(row['topics']) or '*'}"]
 
 
 def _rule(row: Mapping[str, Any]) -> list[str]:

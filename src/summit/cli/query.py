@@ -12,6 +12,7 @@ import click
 from summit.cli.definitions import following
 from summit.cli.output import (
     bootstrap_option,
+    cell_text,
     output_option,
     print_json,
     print_list,
@@ -106,7 +107,9 @@ def show_result(result: dict[str, Any], output: str | None) -> None:
         print_json(result)
         return
     for row in result_rows(result):
-        fields = " ".join(f"{name}={value}" for name, value in row.items() if name != "window")
+        fields = " ".join(
+            f"{name}={cell_text(value)}" for name, value in row.items() if name != "window"
+        )
         click.echo(f"{row['window']}  {fields}")
 
 

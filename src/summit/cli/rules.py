@@ -92,12 +92,23 @@ def list_rules(bootstrap_servers: str, output: str | None) -> None:
     """List the rules in force: patterns, queries, and what is done to events before."""
 
     async def run() -> list[dict[str, Any]]:
-        async with following(bootstrap_servers.split(",")) as definitions:
-            log = definitions.log
-            return [_row(each) for kind in _KINDS for each in log.registered(kind)]
+        from summit.flow.watching import FlowWatch
 
-    columns = ["kind", "id", "revision", "enabled", "severity", "name"]
-    print_list(asyncio.run(run()), columns, output)
+        servers = bootstrap_servers.split(",")
+        async with following(servers) as definitions, FlowWatch(servers) as looking:
+            flow = await looking.describe()
+            told = {(row["kind"], row["id"]): row for row in (*flow["stage"], *flow["rules"])}
+            log = definitions.log
+            return [
+                _row(each, told.get((kind, each.id), {}))
+                for kind in _KINDS for each in log.registered(kind)
+            ]  # fmt: skip
+
+    rows = asyncio.run(run())
+    print_list(rows, ["kind", "id", "revision", "state", "severity", "name"], output)
+    for row in rows:
+        if row["reason"] is not None:
+            talk(f"warning: {row['kind']} {row['id']} cannot work: {row['reason']}")
 
 
 @rules.command("remove")
@@ -123,7 +134,9 @@ def remove(rule: str, kind: str | None, bootstrap_servers: str) -> None:
 async def _publish(
     servers: list[str], documents: list[Any], since: int | str | None
 ) -> list[dict[str, Any]]:
+    from summit.base.clock import SystemClock
     from summit.flow.kinds import RULE_KINDS, rule_id
+    from summit.flow.registering import doubts_of
     from summit.flow.stage_plans import check_circles
 
     rows: list[dict[str, Any]] = []
@@ -142,8 +155,11 @@ async def _publish(
                 "revision": published.definition.version,
             })  # fmt: skip
             last = published.definition.offset
-        for parsed, row in zip(documents, rows, strict=True):  # they may refer to each other
-            row["warnings"] = definitions.warnings(_document(parsed))
+        # All are there now: one may name another that comes behind it.
+        for row, parsed in zip(rows, documents, strict=True):
+            document = _document(parsed)
+            doubts = await doubts_of(document, definitions.log, servers, SystemClock())
+            row["warnings"] = [*definitions.warnings(document), *doubts]
     await wait_acting(servers, last)
     if begin:
         talk(f"{', '.join(begin)}: the past is read first; 'summit flow describe' shows how far")
@@ -154,12 +170,13 @@ def _document(parsed: Any) -> dict[str, Any]:
     return {"kind": parsed.kind, "id": parsed.id, **parsed.values}
 
 
-def _row(definition: Any) -> dict[str, Any]:
+def _row(definition: Any, told: dict[str, Any]) -> dict[str, Any]:
     document = definition.document
     action = document.get("action")  # a filter's is a word
     config = (action.get("config") or {}) if isinstance(action, dict) else {}
     return {
         "kind": definition.kind, "id": definition.id, "revision": definition.version,
-        "enabled": document.get("enabled", True), "severity": config.get("severity"),
+        "enabled": document.get("enabled", True), "state": told.get("state"),
+        "reason": told.get("reason"), "severity": config.get("severity"),
         "name": document.get("name"), "tags": document.get("tags", []),
     }  # fmt: skip

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
-from typing import Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, SummitError

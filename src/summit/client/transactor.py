@@ -105,6 +105,11 @@ class Transactor:
             partial(self._write, watched, others, offsets, membership, closing, apart)
         )
 
+    async def renew(self) -> None:
+        """Connect anew: after a refusal a producer counts on what was refused. As `start`."""
+        await self._calls.run(self._stop)
+        await self.start()
+
     async def stop(self) -> None:
         """Disconnect. A transaction under way ends by its time-out or by the next of the name."""
         await self._calls.run(self._stop)
@@ -168,7 +173,7 @@ class Transactor:
         apart: Collection[int],
         deadline_ms: float,
     ) -> list[Written]:
-        """One transaction. The offsets travel while the last records do: the commit waits for both."""
+        """One transaction; its offsets travel while the last records do, and the commit awaits both."""
         self._handle.begin_transaction()
         self._give(others, deadline_ms)
         written = self._produce(watched, deadline_ms, apart)

@@ -19,7 +19,12 @@ from summit.documents.pattern import PatternDocument, lower_pattern, validate_pa
 from summit.documents.problems import Problem, described
 from summit.documents.query import QueryDocument, validate_query
 from summit.documents.route import RouteDocument, validate_route
-from summit.documents.rule_tests import RuleTest, expand_test_events, failed_expectations
+from summit.documents.rule_tests import (
+    RuleTest,
+    expand_test_events,
+    failed_counts,
+    failed_expectations,
+)
 from summit.documents.stream import StreamDocument, validate_stream
 from summit.documents.transformation import TransformationDocument, validate_transformation
 
@@ -47,6 +52,7 @@ __all__ = [
     "WindowConfig",
     "described",
     "expand_test_events",
+    "failed_counts",
     "failed_expectations",
     "lower_pattern",
     "parse_documents",

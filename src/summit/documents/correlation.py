@@ -12,6 +12,7 @@ from summit.documents.checked import CheckedDocument
 from summit.documents.hashing import document_hash
 from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.problems import Problems, join_pointer
+from summit.documents.rule_tests import EXPECTED_OF_CORRELATION, read_tests
 from summit.documents.section import Section, kind_name
 from summit.events.expressions.ir import Path
 from summit.events.fields import parse_path
@@ -21,7 +22,7 @@ _GROUPS_DEFAULT: Final = 100_000  # open at a time; about 100 MB with ten small 
 _EVENTS_DEFAULT: Final = 1_000_000
 _FIELDS: Final = (
     *HEAD_FIELDS, "topics", "eventTypes", "correlationKey", "correlationKeys", "timeWindow",
-    "window", "gap", "minEvents", "maxEvents", "onMax", "requireTypes", "limits",
+    "window", "gap", "minEvents", "maxEvents", "onMax", "requireTypes", "limits", "tests",
 )  # fmt: skip
 
 
@@ -113,6 +114,7 @@ def validate_correlation(values: Mapping[str, Any], *, source: str = "") -> Corr
     if len(required) > most and not caps:
         section.note("requireTypes", f"a group closes at {most} events, before it can have all")
     limits = _limits(section)
+    tests = read_tests(section, EXPECTED_OF_CORRELATION)
     problems.raise_if_any(subject_of("correlation", values, source))
     assert head.id is not None
     plan = CorrelationPlan(
@@ -120,7 +122,7 @@ def validate_correlation(values: Mapping[str, Any], *, source: str = "") -> Corr
         min_events, most, caps, tuple(sorted(required)), *limits, head.enabled,
     )  # fmt: skip
     plan = replace(plan, state_id=_state_id(plan))
-    return CorrelationDocument(values, head.id, head.enabled, plan)
+    return CorrelationDocument(values, head.id, head.enabled, plan, tests)
 
 
 def _types(section: Section) -> tuple[str, ...] | None:

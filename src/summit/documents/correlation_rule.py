@@ -47,6 +47,7 @@ class CorrelationRule(Config, frozen=True, kw_only=True, omit_defaults=True):
     require_types: list[str] | None = None
     topics: list[str] | None = None
     limits: dict[str, int] | None = None
+    tests: list[dict[str, Any]] | None = None
     tags: list[str] | None = None
     enabled: bool | None = None
     version: int | str | None = None

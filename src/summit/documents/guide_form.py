@@ -51,9 +51,6 @@ def read_window_config(section: Section) -> int | None:
         value, section.at("windowConfig"), section.problems,
         names=("type", "size", "allowedLatenessMs"), later=("slide", "gap"), noun="windowConfig",
     )  # fmt: skip
-    lateness_ms = config.duration_ms("allowedLatenessMs", least=0)
-    if lateness_ms:
-        config.not_available("allowedLatenessMs", "an allowedLatenessMs other than 0")
     if not config.has("type"):
         config.note("type", "a windowConfig needs 'type'")
     elif config.choice("type", ("sliding",), _WINDOWS_LATER) is None:

@@ -113,6 +113,7 @@ def validate_pattern(
     (steps, names), within_ms = _read_sequence(section, ordered=matching == "ordered")
     relations = read_relations(section, names)
     after_match = _read_after_match(section, names)
+    lateness_ms = _read_lateness(section)
     emit, strict_order = _read_release(section, within_ms)
     limits = _read_limits(section, within_ms)
     action, on_timeout = _read_actions(
@@ -143,6 +144,7 @@ def validate_pattern(
         on_timeout=on_timeout,
         suppress=suppress,
         tags=head.tags,
+        lateness_ms=lateness_ms,
         projected=projected_fields(steps, group_by, (action, on_timeout), relations, suppress),
         semantic_hash=semantic_hash(
             steps, where, group_by, within_ms, matching=matching, relations=relations
@@ -166,6 +168,7 @@ def _validate_window(
     values = section.values
     scope = WindowScope()
     reading = read_window_rule(section, scope)
+    lateness_ms = _read_lateness(section)
     action, _ = _read_actions(section, scope, topics, bounded=False, custom=custom)
     window = None if reading is None else finish_window(section, reading, scope)
     suppress = read_suppress(section, group_by, action)
@@ -190,6 +193,7 @@ def _validate_window(
         suppress=suppress,
         window=replace(window, state_hash=window_hash(window, predicate, group_by, state=True)),
         tags=head.tags,
+        lateness_ms=lateness_ms,
         projected=projected_fields((reading.step,), group_by, (action,), suppress=suppress),
         semantic_hash=window_hash(window, predicate, group_by),
         document_hash=document_hash({"kind": "pattern", **values}),
@@ -225,12 +229,26 @@ def _read_topics(section: Section) -> tuple[str, ...]:
 
 
 def _read_stream(section: Section) -> Node | None:
-    """Which events the rule sees; it does not wait for late ones."""
-    if section.duration_ms("allowedLateness", least=0):
-        section.not_available("allowedLateness", "an allowedLateness other than 0")
+    """Which events the rule sees."""
     if not section.has("where") or is_window_rule(section.values):
         return None  # a window reads it as what goes in
     return read_where(section.values["where"], section.at("where"), section.problems)
+
+
+def _read_lateness(section: Section) -> int:
+    """`allowedLateness`, or what the guide's `windowConfig` says of it."""
+    lateness_ms = section.duration_ms("allowedLateness", least=0) or 0
+    config = section.values.get("windowConfig")
+    if isinstance(config, Mapping):
+        inner = Section(config, section.at("windowConfig"), section.problems, names=config)
+        of_window = inner.duration_ms("allowedLatenessMs", least=0)
+        if of_window and section.has("allowedLateness"):
+            inner.note("allowedLatenessMs", "a pattern says allowedLateness once")
+        lateness_ms = lateness_ms or of_window or 0
+    if lateness_ms and section.has("expectedKeys"):
+        text = "'allowedLateness' of a rule that expects keys"
+        section.not_available("allowedLateness", text)
+    return lateness_ms
 
 
 def _read_actions(

@@ -182,6 +182,8 @@ class PatternPlan:
         strict_order: Release matches in the order of their starts, as Flink does.
         on_timeout: What to do with partial matches that ran out of time; None = nothing.
         window: Of a pattern without order: then its one step says which events go in.
+        lateness_ms: How long after its time an event still counts, where events are taken in the
+            order of their times; what it changes is told as a correction.
         projected: Every event field that predicates on runs, key, templates or alert fields
             read from captured events.
         semantic_hash: Over steps, windows, keys and time only: part of the alert id.
@@ -210,6 +212,7 @@ class PatternPlan:
     on_timeout: ActionPlan | None = None
     window: WindowPlan | None = None
     tags: tuple[str, ...] = ()
+    lateness_ms: int = 0
     projected: tuple[Path, ...] = ()
     semantic_hash: str = ""
     document_hash: str = ""

@@ -293,10 +293,9 @@ class _Work:
                 )
                 break
             except Invalid as error:
-                index = error.details.get("index")
-                if not isinstance(index, int) or index >= len(outputs.watched):
+                if not outputs.blame(error):
                     raise Unavailable("client.broker_fault", reason=str(error)) from error
-                outputs.refused(index, str(error))
+                await self._transactor.renew()
             except (Closed, Conflict) as error:
                 raise Unavailable("client.broker_fault", reason=str(error)) from error
         self._gone = []

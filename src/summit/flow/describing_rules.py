@@ -10,6 +10,7 @@ import msgspec
 from summit.documents.plan import PatternPlan
 from summit.flow.kinds import RULE_KINDS, Plan, prepare, rule_id
 from summit.flow.rules import Rules
+from summit.flow.stage_plans import STAGE_KINDS
 from summit.journal.backfill_log import BackfillMark
 from summit.journal.definition_log import Definition
 from summit.journal.inputs import TopicFilter, rule_topics
@@ -68,6 +69,31 @@ def _how_far(mark: BackfillMark | None) -> dict[str, Any]:
     left = sum(max(0, end - mark.positions.get(name, 0)) for name, end in mark.ends.items())
     share = mark.records / (mark.records + left) if left else 1.0
     return {"records": mark.records, "share": round(share, 3)}
+
+
+def stage_rows(
+    definitions: list[Definition], rules: Rules, told: Sequence[WorkerFigures]
+) -> list[dict[str, Any]]:
+    """A row for each definition of what is done to events before the rules, in their order.
+
+    Args:
+        told: The figures of live workers; these know whether the rows of enrichments can be had.
+    """
+    rows: list[dict[str, Any]] = []
+    for kind in STAGE_KINDS:
+        for definition in definitions:
+            if definition.kind != kind:
+                continue
+            name, document = f"{kind}/{definition.id}", definition.document
+            by_workers = (worker.faulty.get(name) for worker in told)
+            fault = rules.faulty.get(name) or next(filter(None, by_workers), None)
+            state = "active" if document.get("enabled", True) else "disabled"
+            rows.append({
+                "id": definition.id, "kind": kind, "revision": definition.version,
+                "state": state if fault is None else "faulty", "reason": fault,
+                "topics": list(document.get("topics") or ()),
+            })  # fmt: skip
+    return rows
 
 
 def _sums(figures: list[RuleFigures]) -> dict[str, int]:

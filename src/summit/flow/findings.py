@@ -86,7 +86,7 @@ def findings_of(
             item = _found(each, events)
             seen: Alike | Suppressed | None = None
             makes_alert = plan.action.type == "alert" and not each.timed_out
-            if plan.suppress is not None and makes_alert:
+            if plan.suppress is not None and makes_alert and not each.withdrawn:
                 seen = suppressor.look(plan, each, events)
                 if isinstance(seen, Suppressed):  # so no alert needs to be made
                     suppressed.append(seen)
@@ -135,7 +135,10 @@ def _result(told: Told) -> Result:
 
 def _found(match: Match, events: list[CapturedEvent]) -> Found:
     """A match as actions and alerts are made of it."""
-    found = Found(match.key, events, match.end_ms, match.timed, match.timed_out)
+    found = Found(
+        match.key, events, match.end_ms, match.timed, match.timed_out, late=match.late,
+        revision=match.revision, withdrawn=match.withdrawn,
+    )  # fmt: skip
     if match.window is None:
         return found
     return found._replace(

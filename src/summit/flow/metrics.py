@@ -79,6 +79,7 @@ class WorkerMetrics:
         self.lags: dict[str, int] = {}
         self.exchange_lag = 0
         self.late = 0
+        self.faulty: dict[str, str] = {}
         self.published = 0
         self.calls = 0
         self.calls_failed = 0

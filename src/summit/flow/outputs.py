@@ -163,6 +163,19 @@ class Outputs:
                 ends[str(place.partition)] = place.offset + 1
         return ends
 
+    def blame(self, error: Invalid) -> bool:
+        """Drop what a transactor says is refused, or take apart what may be.
+
+        Returns: Whether the error names records at all.
+        """
+        certain: list[int] = error.details.get("indexes", [])
+        suspects: list[int] = error.details.get("suspects", [])
+        if certain:
+            self.refused(certain, str(error))
+        elif suspects:
+            self.separate(suspects)
+        return bool(certain or suspects)
+
     def separate(self, suspects: Sequence[int]) -> None:
         """Some of these are refused, nobody knows which: they are sent apart from each other."""
         size = -(-len(suspects) // _PARTS_MAX)

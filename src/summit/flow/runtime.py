@@ -36,7 +36,7 @@ from summit.journal.time_log import TimeMark
 from summit.journal.topics import EXCHANGE_TOPIC
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS, key_group
-from summit.keyed.outputs import Remote, StateKey
+from summit.keyed.outputs import Late, Remote, StateKey
 from summit.keyed.waiting import WaitKey
 
 Place = tuple[str, int]
@@ -381,8 +381,12 @@ class Runtime:
                 self.positions[name] = end
                 self._moved.add(name)
 
-    def take_frame(self, group: int, offset: int, frame: Frame) -> None:
-        """Process a record of a held group's partition of the exchange."""
+    def take_frame(self, group: int, offset: int, frame: Frame) -> list[Late]:
+        """Process a record of a held group's partition of the exchange.
+
+        Returns: Events of the frame that came too late for rules; who read them could not know.
+        """
+        late: list[Late] = []
         self.exchange[group] = offset + 1
         self._exchange_moved.add(group)
         for place, row in frame.told.items():
@@ -390,12 +394,15 @@ class Runtime:
                 self._clocks.pop(partition_name(*place), None)
                 self.engine.processor.wake(*place)
         for chunk, taken_ms in frame.chunks:
-            self._note(self.engine.apply_remote(group, chunk, taken_ms))
+            applied = self.engine.apply_remote(group, chunk, taken_ms)
+            self._note(applied)
+            late += applied.late
         if frame.told:
             told = self._told[group]
             told.update(frame.told)
             self._marks[group].update(dict.fromkeys(frame.told, frame.definitions))
             self._raise_times(frame.told)
+        return late
 
     def reach_exchange(self, group: int, end: int) -> None:
         """A held group's partition was read to here; the last offsets may hold no record."""

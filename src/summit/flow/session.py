@@ -396,7 +396,10 @@ class Session:
                     await self._insist(partial(self._read_definitions, frame.acting))
                     await self._act(frame.acting)
                 self._switch.hear(frame)
-                self.runtime.take_frame(record.partition, record.offset, frame)
+                late = self.runtime.take_frame(record.partition, record.offset, frame)
+                if late:
+                    stream = self.runtime.engine.processor.rules.stream
+                    self._aside.put_late(late, [chunk for chunk, _ in frame.chunks], stream)
                 # Whoever waits for an event waits for every worker that it concerns.
                 self._cuts.urgent = True
             self._frames.popleft()
@@ -436,6 +439,7 @@ class Session:
         self._cuts.acts = dict(self.runtime.positions)
         rules = rules_of(wanted)
         rules.faulty.update(await self._stage.use(rules.stage))
+        self.metrics.faulty = dict(rules.faulty)
         for rule_id, reason in rules.faulty.items():
             if self.rules.faulty.get(rule_id) != reason:
                 get_logger(__name__).error("rule.faulty", rule=rule_id, reason=reason)

@@ -28,6 +28,7 @@ _RULE_FIGURES = {
     "released_early": ("released_early",),
     "keys_expired": ("keys_expired",),
     "timeouts": ("timeouts", "incomplete"), "without_key": ("without_key",),
+    "late": ("late",), "corrected": ("corrected",), "withdrawn": ("withdrawn",),
 }  # fmt: skip
 
 
@@ -69,8 +70,8 @@ class Teller:
         return (
             metrics.events, metrics.matches, metrics.alerts, metrics.suppressed, metrics.restores,
             metrics.restarts, metrics.state_records, metrics.exchange_events,
-            metrics.undeliverable_count,
-            metrics.calls, metrics.calls_failed,
+            metrics.undeliverable_count, metrics.calls, metrics.calls_failed,
+            tuple(metrics.faulty.items()),
             self._runtime.engine.processor.live_runs, metrics.events_per_s() > 0,
         )  # fmt: skip
 
@@ -170,6 +171,7 @@ class Teller:
             frontier_ms=int(frontier_ms) if abs(frontier_ms) != float("inf") else None,
             rules={rule: busy[rule] for rule in shown[:RULES_TOLD_MAX]},
             rules_left_out=max(0, len(shown) - RULES_TOLD_MAX),
+            faulty=metrics.faulty,
         )
 
 

@@ -16,7 +16,7 @@ from summit.alerts.identity import alert_id, source_coordinate
 from summit.base.errors import Corrupt
 from summit.cep.groups import Correlation
 from summit.documents.correlation import CorrelationPlan
-from summit.keyed.captured import EventRef
+from summit.keyed.captured import EventRef, Move
 
 CORRELATED_TYPE: Final = "correlation"
 _EVENTS_WHOLE: Final = 10  # the last ones; the contract shows as many
@@ -98,6 +98,19 @@ def decode_group(value: bytes) -> CorrelatedGroup:
         return _decode(value)
     except msgspec.MsgspecError as error:
         raise Corrupt("correlation.record", reason=str(error)) from error
+
+
+def moved_group(value: bytes, move: Move) -> bytes:
+    """The same group with its events at the places where another cluster has them.
+
+    Raises: Corrupt("correlation.record").
+    """
+    group = decode_group(value)
+    events = [
+        msgspec.structs.replace(each, offset=move(each.topic, each.partition, each.offset, None)[0])
+        for each in group.events
+    ]
+    return _encode(msgspec.structs.replace(group, events=events))
 
 
 def _event(event: EventRef, *, whole: bool) -> CorrelatedEvent:

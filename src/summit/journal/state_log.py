@@ -21,13 +21,14 @@ up by it. What a key's state is, only its engine knows.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from summit.base.errors import Corrupt
 from summit.cep.group_state import move_groups
+from summit.cep.late_state import LATE_STATE_ID_END, LATE_STATE_VERSION, move_late
 from summit.cep.state import move_key
 from summit.cep.window_state import WINDOW_STATE_ID_END, move_windows
 from summit.client.types import ConsumerRecord
@@ -37,6 +38,7 @@ from summit.keyed.keys import Key, key_values, whole_key
 from summit.keyed.outputs import StateKey
 from summit.keyed.waiting import WaitKey, moved_wait
 
+_MoveState = Callable[[bytes, int, Move], bytes]
 _RUN: Final = b'["run"'
 _WAIT: Final = b'["wait"'
 _ACTS: Final = b'["acts"'
@@ -147,11 +149,13 @@ def moved_state(
     rule = _decode(name)[1]
     if rule.startswith("query:"):  # numbers of windows, no events
         return name, value
-    moved = move_key
+    moved: _MoveState = move_key
     if rule.startswith("correlation:"):
         moved = move_groups
-    elif rule.endswith(WINDOW_STATE_ID_END):
+    elif rule.removesuffix(LATE_STATE_ID_END).endswith(WINDOW_STATE_ID_END):
         moved = move_windows
+    if value[0] == LATE_STATE_VERSION:
+        return name, value[:1] + move_late(value[1:], move, moved)
     return name, value[:1] + moved(value[1:], value[0], move)
 
 

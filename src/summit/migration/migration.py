@@ -22,6 +22,7 @@ from summit.client import (
 )
 from summit.journal.topics import (
     ALERTS_TOPIC,
+    CORRELATIONS_TOPIC,
 )
 from summit.migration.copying import PartitionCopy
 from summit.migration.ledger import Checkpoint, Ledger
@@ -239,6 +240,10 @@ class Migration:
         ids = {topic.name: topic.topic_id for topic in plan.topics}
         if move.name == ALERTS_TOPIC:
             return with_evidence(self._ledger.maps, ids)
+        if move.name == CORRELATIONS_TOPIC:  # which rules may read, as events
+            sourced = with_source(move.topic_id)
+            placed = with_places(self._ledger.maps, ids, move.name)
+            return lambda record: sourced(record)._replace(value=placed(record).value)
         if move.name in NAMING_PLACES:
             return with_places(self._ledger.maps, ids, move.name)
         if move.name.startswith("_summit."):

@@ -13,6 +13,7 @@ from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     ALERTS_TOPIC,
     BACKFILLS_TOPIC,
+    CORRELATIONS_TOPIC,
     ENRICHMENTS_TOPIC,
     EXCHANGE_TOPIC,
     PROGRESS_TOPIC,
@@ -115,7 +116,7 @@ async def make_plan(
             )
         )
     # These name places in the other topics, so they come when those are known.
-    last = (ALERTS_TOPIC, *NAMING_PLACES)
+    last = (ALERTS_TOPIC, CORRELATIONS_TOPIC, *NAMING_PLACES)
     topics.sort(key=lambda topic: (topic.name in last, topic.name))
     groups = await _groups(source, {topic.name for topic in topics})
     warnings += [

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from summit.alerts import decode_alert, encode_alert, log_coordinate
-from summit.base.errors import Invalid
+from summit.base.errors import Corrupt, Invalid
 from summit.client import ConsumerRecord, TopicPartition
 from summit.journal.activation_log import moved_activation
+from summit.journal.correlation_log import moved_group
 from summit.journal.enrichment_log import moved_recorded
 from summit.journal.exchange_log import moved_frame
 from summit.journal.progress_record import partition_name
@@ -23,6 +24,7 @@ from summit.journal.state_log import moved_state
 from summit.journal.time_log import moved_time
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
+    CORRELATIONS_TOPIC,
     DEFINITIONS_TOPIC,
     ENRICHMENTS_TOPIC,
     EXCHANGE_TOPIC,
@@ -107,7 +109,7 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
 
     Args:
         topic: Whose records: those of the exchange, of the state, of the activations, of the
-            time or of the enrichments.
+            time, of the enrichments or of the correlations.
     """
 
     def move(topic: str, partition: int, offset: int, src: str | None) -> tuple[int, str | None]:
@@ -124,6 +126,11 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
             return moved._replace(value=moved_activation(record.value or b"", move, definitions))
         if topic == TIME_TOPIC:
             return moved._replace(value=moved_time(record.value or b"", move, definitions))
+        if topic == CORRELATIONS_TOPIC:
+            try:
+                return moved._replace(value=moved_group(record.value or b"", move))
+            except Corrupt:  # not ours
+                return moved
         if topic == ENRICHMENTS_TOPIC:
             return moved._replace(value=moved_recorded(record.value or b"", move))
         if topic == EXCHANGE_TOPIC:
