@@ -36,7 +36,13 @@ from summit.flow.runtime import Runtime
 from summit.flow.switching import Switch, acting_of
 from summit.journal.exchange_log import decode_frame
 from summit.journal.state_log import Restored, state_partition
-from summit.journal.topics import ALERT_STATE_TOPIC, EXCHANGE_TOPIC, RESULTS_TOPIC, STATE_TOPIC
+from summit.journal.topics import (
+    ALERT_STATE_TOPIC,
+    CORRELATIONS_TOPIC,
+    EXCHANGE_TOPIC,
+    RESULTS_TOPIC,
+    STATE_TOPIC,
+)
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS
 
@@ -148,6 +154,7 @@ class Cluster:
         self.fired: list[str] = []
         self.suppressed: Counter[str] = Counter()
         self.results: list[bytes] = []
+        self.correlations: list[bytes] = []
 
 
 class Worker:
@@ -301,10 +308,10 @@ class Worker:
         cluster.acted.add(cut.acting)
         cluster.frames_read.update(cut.exchange)
         cluster.alerts += map(shown, cut.made)
-        cluster.results += [
-            record.value for record in cut.records
-            if record.topic == RESULTS_TOPIC and record.value is not None
-        ]  # fmt: skip
+        for record in cut.records:
+            assert record.value is not None
+            told = {RESULTS_TOPIC: cluster.results, CORRELATIONS_TOPIC: cluster.correlations}
+            told[record.topic].append(record.value)
 
 
 class Changes:

@@ -27,6 +27,7 @@ _RULE_FIGURES = {
     "released_early": ("released_early",),
     "keys_expired": ("keys_expired",),
     "timeouts": ("timeouts", "incomplete"), "without_key": ("without_key",),
+    "merged": ("merged",), "held_back": ("held_back",), "ignored": ("ignored",),
 }  # fmt: skip
 
 

@@ -31,6 +31,9 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
         released_early: Matches that came out before their turn, because too many waited.
         timeouts: Unfinished matches whose time was over.
         without_key: Events that satisfied the rule and lacked its `groupBy`.
+        merged: Groups that went into another, because an event has linked them.
+        held_back: Events that were not linked by a value that too many things came with.
+        ignored: Events that name nothing by which they could be linked but ignored values.
     """
 
     matches: int = 0
@@ -43,6 +46,9 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     released_early: int = 0
     timeouts: int = 0
     without_key: int = 0
+    merged: int = 0
+    held_back: int = 0
+    ignored: int = 0
 
 
 class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
