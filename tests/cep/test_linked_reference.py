@@ -161,6 +161,10 @@ class Plain:
         elif was_told or (self.enough(group) and not group["told"]):
             group["told"] = True
             self.tell(group, None)
+        self.evict()
+
+    def evict(self) -> None:
+        plan = self.plan
         while (
             len(self.open) > plan.groups_max
             or sum(len(g["events"]) for g in self.open) > plan.events_max
@@ -241,7 +245,7 @@ def told(found: list[Correlation]) -> list[Any]:
         (
             c.close_reason, c.start_ms, c.end_ms, c.count,
             [(e.partition, e.offset) for e in c.events],
-            sorted(repr(((e.kind, e.value), e.count)) for e in c.entities),
+            sorted(repr(((e.kind, e.value), e.borne)) for e in c.entities),
             sorted(link.target[1:] for link in c.links),
         )
         for c in found

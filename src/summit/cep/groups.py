@@ -25,13 +25,13 @@ class EntityTold(NamedTuple):
 
     Attributes:
         kind: As the rule calls it, such as `user`.
-        count: Events of the group that bear it.
+        borne: How many events of the group bear it.
         is_hub: Whether it brings nothing more into the group.
     """
 
     kind: str
     value: Any
-    count: int
+    borne: int
     first_ms: int
     last_ms: int
     is_hub: bool

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from summit.cep.correlation_lane import CorrelationCounters, CorrelationLane
-from summit.cep.groups import CloseReason, Correlation, Group, is_near
-from summit.cep.linked_groups import Entity, LinkedGroup, Place, name_for
+from summit.cep.groups import CloseReason, Correlation, Group, Place, is_near
+from summit.cep.linked_groups import Entity, LinkedGroup, name_for
 from summit.cep.linked_state import LINKED_STATE_VERSION, dump_linked, load_linked
 from summit.events.layouts import TypedLayout
 from summit.keyed.captured import Captured, event_ref

@@ -53,9 +53,8 @@ def load_linked(name: Key, data: bytes, version: int) -> LinkedGroup:
         group = LinkedGroup(name, plain.start_ms)
         for attribute in ("count", "end_ms", "events", "is_told", "seen"):
             setattr(group, attribute, getattr(plain, attribute))
-        for kind, values, count, brought, first_ms, last_ms, *place in entities:
-            bearing = Bearing(count, brought, first_ms, last_ms, (place[0], place[1], place[2]))
-            group.entities[kind, whole_key(values)] = bearing
+        for row in entities:
+            group.entities[row[0], whole_key(row[1])] = Bearing(*row[2:6], row[6:9])
         named = list(group.entities)
         group.links = [(named[row[0]], row[1:4], row[4:7]) for row in links]
     except (ValueError, IndexError, TypeError) as error:
@@ -87,6 +86,7 @@ def _rows(data: bytes, version: int) -> _Rows:
         known = f"version {LINKED_STATE_VERSION} is known here"
         raise Corrupt("correlation.state", reason=f"it is of version {version}, and {known}")
     try:
-        return _decode(data)
+        rows: _Rows = _decode(data)
     except msgspec.MsgspecError as error:
         raise Corrupt("correlation.state", reason=str(error)) from error
+    return rows

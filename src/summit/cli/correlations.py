@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from summit.cli.output import bootstrap_option, output_option, print_json, print_list, time_text
+from summit.cli.output import (
+    bootstrap_option,
+    counted,
+    output_option,
+    print_json,
+    print_list,
+    time_text,
+)
 
 _COLUMNS = ["started", "rule", "about", "count", "closeReason", "id"]
 _ABOUT_MAX = 4  # entities of a row
@@ -48,7 +55,7 @@ def show(id_: str, bootstrap_servers: str, output: str | None) -> None:
         print_json(group)
         return
     state = group["closeReason"] or "open"
-    click.echo(f"{group['ruleName']}: {group['count']} events, {state}  {_about(group)}")
+    click.echo(f"{group['ruleName']}: {counted(group['count'], 'event')}, {state}  {_about(group)}")
     linked: dict[str, list[str]] = {}
     for link in group.get("links", ()):
         why = f"{link['type']}={link['value']} as {_place(link['from'])}"
@@ -60,7 +67,7 @@ def show(id_: str, bootstrap_servers: str, output: str | None) -> None:
         click.echo("  ".join(filter(None, (time_text(event["timestamp"]), place, kind, by))))
     for entity in group.get("entities", ()):
         hub = "  (hub)" if entity["hub"] else ""
-        click.echo(f"{entity['type']}={entity['value']}: {entity['count']} events{hub}")
+        click.echo(f"{entity['type']}={entity['value']}: {counted(entity['count'], 'event')}{hub}")
 
 
 def _read(bootstrap_servers: str, limit: int | None, rule: str | None) -> list[dict[str, Any]]:

@@ -85,6 +85,7 @@ def load_engine(engine: Engine, data: bytes) -> tuple[Remembered, int]:
 
 def _read(data: bytes) -> _Rows:
     try:
-        return _decode(data)
+        rows: _Rows = _decode(data)
     except msgspec.MsgspecError as error:
         raise Corrupt("pattern.state", reason=f"no snapshot: {error}") from error
+    return rows

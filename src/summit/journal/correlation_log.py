@@ -167,7 +167,7 @@ def _event(event: EventRef, *, whole: bool) -> CorrelatedEvent:
 
 
 def _entity(one: EntityTold) -> SharedEntity:
-    return SharedEntity(one.kind, one.value, one.count, one.first_ms, one.last_ms, one.is_hub)
+    return SharedEntity(one.kind, one.value, one.borne, one.first_ms, one.last_ms, one.is_hub)
 
 
 def _link(one: LinkTold) -> SharedLink:
