@@ -39,7 +39,8 @@ def random_case(chance: random.Random) -> dict[str, Any]:
         at_ms += chance.choice([0, 1, 1, 2, 3, 10])
         events.append(
             [at_ms, chance.choice("aabbccx" + "u" * chance.randint(0, 1)),
-             chance.choice(["ann", "ann", "bob"]), chance.choice(["h1", "h1", "h1", "h2"]), chance.randint(0, 9)]
+             chance.choice(["ann", "ann", "bob"]), chance.choice(["h1", "h1", "h1", "h2"]),
+             chance.randint(0, 9)]
         )  # fmt: skip
     return {
         "steps": steps, "by": chance.choice([["user"], ["user", "host"]]),
