@@ -1,4 +1,4 @@
-"""The detections of the examples: their own tests, and what a document's tests cannot say shortly."""
+"""The detections of the examples: their own tests, and what these cannot say shortly."""
 
 from __future__ import annotations
 
