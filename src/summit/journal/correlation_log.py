@@ -17,7 +17,7 @@ from summit.alerts.identity import alert_id, source_coordinate
 from summit.base.errors import Corrupt
 from summit.cep.groups import Correlation, EntityTold, LinkTold, Place
 from summit.documents.correlation import CorrelationPlan
-from summit.keyed.captured import EventRef
+from summit.keyed.captured import EventRef, Move
 
 CORRELATED_TYPE: Final = "correlation"
 _EVENTS_WHOLE: Final = 10  # the last ones; the contract shows as many
@@ -154,6 +154,32 @@ def decode_group(value: bytes) -> CorrelatedGroup:
         return _decode(value)
     except msgspec.MsgspecError as error:
         raise Corrupt("correlation.record", reason=str(error)) from error
+
+
+def moved_group(value: bytes, move: Move) -> bytes:
+    """The same record with its events at the places where another cluster has them.
+
+    Raises: Corrupt("correlation.record").
+    """
+    group = decode_group(value)
+
+    def offset(topic: str, partition: int, at: int) -> int:
+        return move(topic, partition, at, None)[0]
+
+    def place(at: EventPlace) -> EventPlace:
+        return EventPlace(at.topic, at.partition, offset(at.topic, at.partition, at.offset))
+
+    replace = msgspec.structs.replace
+    events = [
+        replace(each, offset=offset(each.topic, each.partition, each.offset))
+        for each in group.events
+    ]
+    links = group.links
+    if links is not UNSET:
+        links = [
+            replace(each, source=place(each.source), target=place(each.target)) for each in links
+        ]
+    return _encode(replace(group, events=events, links=links))
 
 
 def _event(event: EventRef, *, whole: bool) -> CorrelatedEvent:

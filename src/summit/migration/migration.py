@@ -23,6 +23,7 @@ from summit.client import (
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     ALERTS_TOPIC,
+    CORRELATIONS_TOPIC,
     ENRICHMENTS_TOPIC,
     EXCHANGE_TOPIC,
     STATE_TOPIC,
@@ -34,6 +35,7 @@ from summit.migration.records import (
     Change,
     as_it_is,
     with_evidence,
+    with_groups,
     with_places,
     with_source,
 )
@@ -243,6 +245,8 @@ class Migration:
         ids = {topic.name: topic.topic_id for topic in plan.topics}
         if move.name == ALERTS_TOPIC:
             return with_evidence(self._ledger.maps, ids)
+        if move.name == CORRELATIONS_TOPIC:
+            return with_groups(self._ledger.maps, ids, move.topic_id)
         if move.name in (STATE_TOPIC, EXCHANGE_TOPIC, ACTIVATIONS_TOPIC, ENRICHMENTS_TOPIC):
             return with_places(self._ledger.maps, ids, move.name)
         if move.name.startswith("_summit."):

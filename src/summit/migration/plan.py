@@ -12,6 +12,7 @@ from summit.client import ClusterAdmin, Commit, TopicPartition
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     ALERTS_TOPIC,
+    CORRELATIONS_TOPIC,
     ENRICHMENTS_TOPIC,
     EXCHANGE_TOPIC,
     PROGRESS_TOPIC,
@@ -110,7 +111,8 @@ async def make_plan(
         )
     # These name places in the other topics, so they come when those are known.
     last = (
-        ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC, ACTIVATIONS_TOPIC, ENRICHMENTS_TOPIC,
+        ALERTS_TOPIC, CORRELATIONS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC, ACTIVATIONS_TOPIC,
+        ENRICHMENTS_TOPIC,
     )  # fmt: skip
     topics.sort(key=lambda topic: (topic.name in last, topic.name))
     groups = await _groups(source, {topic.name for topic in topics})

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from summit.alerts import decode_alert, encode_alert, log_coordinate
-from summit.base.errors import Invalid
+from summit.base.errors import Corrupt, Invalid
 from summit.client import ConsumerRecord, TopicPartition
 from summit.journal.activation_log import moved_activation
+from summit.journal.correlation_log import moved_group
 from summit.journal.enrichment_log import moved_recorded
 from summit.journal.exchange_log import moved_frame
 from summit.journal.progress_record import partition_name
@@ -26,6 +27,7 @@ from summit.journal.topics import (
     ENRICHMENTS_TOPIC,
     EXCHANGE_TOPIC,
 )
+from summit.keyed.captured import Move
 from summit.keyed.chunks import SOURCE_HEADER
 from summit.migration.offset_map import OffsetMap
 
@@ -100,6 +102,20 @@ def with_evidence(maps: Maps, topic_ids: Mapping[str, str]) -> Change:
     return change
 
 
+def with_groups(maps: Maps, topic_ids: Mapping[str, str], topic_id: str) -> Change:
+    """Correlated groups whose events stand at the places that they have now."""
+    sourced, move = with_source(topic_id), _move(maps, topic_ids)
+
+    def change(record: ConsumerRecord) -> Moved:
+        moved = sourced(record)
+        try:
+            return moved._replace(value=moved_group(record.value or b"", move))
+        except Corrupt:  # not ours, or a tombstone
+            return moved
+
+    return change
+
+
 def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
     """The workers' own records, whose events stand at the places that they have now.
 
@@ -108,12 +124,7 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
             enrichments.
     """
 
-    def move(topic: str, partition: int, offset: int, src: str | None) -> tuple[int, str | None]:
-        offsets = maps.get(TopicPartition(topic, partition))
-        if offsets is None:  # its topic was deleted, or stays where it is
-            return offset, src
-        place = log_coordinate(topic_ids.get(topic, topic), partition, offset)
-        return offsets.translate(offset), place if src is None else src
+    move = _move(maps, topic_ids)
 
     def change(record: ConsumerRecord) -> Moved:
         moved = as_it_is(record)
@@ -128,6 +139,19 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
         return moved._replace(key=key, value=value)
 
     return change
+
+
+def _move(maps: Maps, topic_ids: Mapping[str, str]) -> Move:
+    """Where an event stands now, and where it stood first."""
+
+    def move(topic: str, partition: int, offset: int, src: str | None) -> tuple[int, str | None]:
+        offsets = maps.get(TopicPartition(topic, partition))
+        if offsets is None:  # its topic was deleted, or stays where it is
+            return offset, src
+        place = log_coordinate(topic_ids.get(topic, topic), partition, offset)
+        return offsets.translate(offset), place if src is None else src
+
+    return move
 
 
 def name_of(where: TopicPartition) -> str:
