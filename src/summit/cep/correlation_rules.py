@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from summit.cep.correlation_lane import CorrelationLane
-from summit.cep.linked_entities import EntitiesOf, entities_of
+from summit.cep.linked_entities import EntitiesOf, entities_of, names_any
 from summit.cep.linked_lane import LinkedLane
 from summit.documents.correlation import ANY_TYPE, CorrelationPlan
 from summit.events.expressions.generator import Names
@@ -61,8 +61,8 @@ class CorrelationRule:
         found = self._key_of(layout)
         if self.plan.linking is None:
             return found
-        entities = self.entities_of(layout)
-        return lambda event: found(event) if entities(event)[1] else None
+        names = names_any(self.plan.linking, layout)
+        return lambda event: found(event) if names(event) else None
 
     def entities_of(self, layout: TypedLayout) -> EntitiesOf:
         """A function that gives the entities by which a decoded event is linked."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -14,8 +14,7 @@ from summit.keyed.keys import one_key
 
 ENTITIES_MAX: Final = 64  # of one event; more name no one, they describe a list
 _KNOWN_MAX: Final = 100_000
-# The entities of a decoded event, each once, and whether it names any, also ignored ones.
-EntitiesOf = Callable[[Any], tuple[list[Entity], bool]]
+EntitiesOf = Callable[[Any], list[Entity]]  # those of a decoded event, each once
 
 
 class Ignored:
@@ -50,6 +49,45 @@ class Ignored:
 
 def entities_of(linking: Linking, layout: TypedLayout) -> EntitiesOf:
     """A function that finds them."""
+    fields = _fields_of(linking, layout)
+    ignored = Ignored(linking.ignore)
+
+    def found(event: Any) -> list[Entity]:
+        named: dict[Entity, None] = {}
+        for kind, field in fields(event):
+            if field is None:
+                continue
+            for value in field if type(field) is list else (field,):
+                if type(value) is str:
+                    if not ignored.has(value):
+                        named[kind, value] = None
+                elif (key := one_key(value)) is not None:
+                    named[kind, key] = None
+        entities = list(named)
+        return entities if len(entities) <= ENTITIES_MAX else entities[:ENTITIES_MAX]
+
+    return found
+
+
+def names_any(linking: Linking, layout: TypedLayout) -> Callable[[Any], bool]:
+    """A function that says whether a decoded event names an entity, also an ignored one."""
+    fields = _fields_of(linking, layout)
+
+    def found(event: Any) -> bool:
+        for _, field in fields(event):
+            if type(field) is str:
+                return True
+            if field is not None and any(
+                one_key(value) is not None for value in (field if type(field) is list else (field,))
+            ):
+                return True
+        return False
+
+    return found
+
+
+def _fields_of(linking: Linking, layout: TypedLayout) -> Callable[[Any], tuple[Any, ...]]:
+    """A function that gives the number of the kind, and the value, of each field."""
     names = Names()
     codes = [
         f"({number}, {layout.field_code(path, names)})"
@@ -57,30 +95,5 @@ def entities_of(linking: Linking, layout: TypedLayout) -> EntitiesOf:
         for path in kind.paths
     ]
     source = f"def fields(e):\n return ({', '.join(codes)},)\n"
-    fields: Callable[[Any], tuple[tuple[int, Any], ...]] = names.define(source, "fields")
-    ignored = Ignored(linking.ignore)
-
-    def found(event: Any) -> tuple[list[Entity], bool]:
-        named: dict[Entity, None] = {}
-        has_any = False
-        for kind, field in fields(event):
-            for value in _each(field):
-                key = one_key(value)
-                if key is None:
-                    continue
-                has_any = True
-                if type(key) is str and ignored.has(key):
-                    continue
-                if len(named) < ENTITIES_MAX:
-                    named[kind, key] = None
-        return list(named), has_any
-
-    return found
-
-
-def _each(value: Any) -> Iterator[Any]:
-    """A value, or those of a list."""
-    if type(value) is list:
-        yield from value
-    else:
-        yield value
+    made: Callable[[Any], tuple[Any, ...]] = names.define(source, "fields")
+    return made

@@ -6,7 +6,7 @@ and makes one group of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from summit.cep.groups import CloseReason, Correlation, EntityTold, Group, LinkTold, Place
 from summit.documents.correlation import CorrelationPlan
 from summit.keyed.captured import EventRef
-from summit.keyed.keygroups import key_group
+from summit.keyed.keygroups import key_group, keys_of_group
 from summit.keyed.keys import Key, key_values, many_key
 
 Entity = tuple[int, Key]  # number of its kind in the plan, and its value
@@ -133,22 +133,18 @@ def place_of(event: EventRef) -> Place:
     return event.topic, event.partition, event.offset
 
 
-def name_for(tenant: Key, place: Place, taken: Iterable[Key]) -> Key:
+def name_for(tenant: Key, place: Place, taken: Container[Key]) -> Key:
     """A name for a group that begins with an event.
 
     All groups of a tenant belong to one key group, the tenant's, so that whoever has it can link
     them. A key's group is a hash of the key; so the name ends with the first number that makes it
     so, and that makes it a name of its own.
     """
-    group, parts = key_group(tenant), (tenant,) if type(tenant) is str else tenant
-    salt = 0
-    while True:
-        tail = many_key((*place, salt))
-        assert tail is not None
-        name: Key = (*parts, *tail)
-        if key_group(name) == group and name not in taken:
-            return name
-        salt += 1
+    begin = (tenant,) if type(tenant) is str else tenant
+    tail = many_key(place)
+    assert tail is not None
+    names = keys_of_group(key_group(tenant), (*begin, *tail))
+    return next(name for name in names if name not in taken)
 
 
 def tenant_of(name: Key) -> Key:

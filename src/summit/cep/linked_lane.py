@@ -65,7 +65,7 @@ class LinkedLane(CorrelationLane):
         """Put an event into the groups that it links, which are one then."""
         plan, counters = self.plan, self.counters
         told: list[Correlation] = []
-        entities, _ = self._entities_of(event.fields)
+        entities = self._entities_of(event.fields)
         if not entities:
             counters.ignored += 1
             return told
@@ -125,20 +125,21 @@ class LinkedLane(CorrelationLane):
         linking: dict[int, LinkedGroup] = {}
         hubs: dict[Entity, list[LinkedGroup]] = {}
         for entity in entities:
-            having = [
-                group
-                for group in self._having.get((tenant, entity), ())
-                if _takes(group, time_ms, plan)
-            ]
+            having = self._having.get((tenant, entity))
+            if having is None:
+                continue
+            having = [group for group in having if _takes(group, time_ms, plan)]
             held = [group for group in having if group.is_hub(entity, plan)]
             if held:
                 hubs[entity] = held
             else:
-                linking.update((id(group), group) for group in having)
-        joined = sorted(linking.values(), key=lambda group: group.order)
-        if joined:
+                for group in having:
+                    linking[id(group)] = group
+        joined = list(linking.values())
+        if len(joined) > 1:
+            joined.sort(key=lambda group: group.order)
             joined = [g for g in joined if g is joined[0] or joined[0].fits(g, time_ms, plan)]
-        elif len(hubs) == len(entities):  # it names nothing that a hub would bring in
+        elif not joined and len(hubs) == len(entities):  # it brings nothing new
             known = {id(group): group for held in hubs.values() for group in held}
             joined = [min(known.values(), key=lambda group: group.order)]
         if hubs:
