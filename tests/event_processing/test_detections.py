@@ -1,4 +1,4 @@
-"""The detections of the examples: their own tests, and what these cannot say shortly."""
+"""The detections of the examples: what their own tests cannot say shortly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from summit.documents import parse_documents, validate_correlation
-from summit.event_processing import CEPEngine, run_document_tests
+from summit.event_processing import CEPEngine
 
 FOLDER = Path(__file__).parents[2] / "examples" / "detections"
 DOCUMENTS: dict[str, dict[str, Any]] = {
@@ -31,13 +31,6 @@ def engine_of(*names: str) -> CEPEngine:
 
 def alerts(engine: CEPEngine, events: list[dict[str, Any]]) -> list[str]:
     return [alert.pattern for alert in asyncio.run(engine.process_events(events))]
-
-
-@pytest.mark.parametrize("name", PATTERNS)
-def test_their_own_tests_pass(name: str) -> None:
-    results = run_document_tests(DOCUMENTS[name])
-    assert results
-    assert [result for result in results if result.failures] == []
 
 
 def test_the_readme_names_them_all_and_each_is_tagged() -> None:
