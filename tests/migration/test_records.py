@@ -6,6 +6,8 @@ import json
 
 import msgspec
 import pytest
+from tests.cep.correlations import chunks, correlator_of
+from tests.cep.correlations import rule as correlation_rule
 from tests.cep.plans import by_time
 from tests.flow.world import failure, five_failures
 
@@ -16,7 +18,12 @@ from summit.cep.state import STATE_VERSION
 from summit.client import ConsumerRecord, Headers, TopicPartition
 from summit.documents import validate_pattern
 from summit.flow.engine import Engine
-from summit.journal.correlation_log import CorrelatedEvent, CorrelatedGroup, decode_group
+from summit.journal.correlation_log import (
+    CorrelatedEvent,
+    CorrelatedGroup,
+    correlation_record,
+    decode_group,
+)
 from summit.journal.exchange_log import Told, decode_frame, encode_frames
 from summit.journal.state_log import state_record, time_record, wait_record
 from summit.keyed.captured import Origins
@@ -32,6 +39,7 @@ from summit.migration.records import (
     as_it_is,
     chained,
     with_evidence,
+    with_groups,
     with_places,
     with_source,
 )
@@ -71,6 +79,25 @@ def test_evidence_names_the_new_places_and_the_old_ones() -> None:
     ]  # fmt: skip
     assert found.id == "a"
     assert change(record(value=b"no alert")) == as_it_is(record(value=b"no alert"))
+
+
+def test_groups_name_the_new_places() -> None:
+    plan = correlation_rule(correlationKey=None, linkedBy={"user": "user"}, timeWindow=50)
+    sent = [(1, 100 + n, "a", {"user": "ann"}) for n in range(2)]
+    found = correlator_of([plan]).apply(chunks(sent, first=12), 10_000).outputs.found
+    key, value = correlation_record(plan, found[-1], str)
+    change = with_groups({TopicPartition("t", 1): shifted(10)}, {"t": "id"}, "topic-id")
+    moved = change(record(key=key, value=value))
+    before, after = decode_group(value), decode_group(moved.value or b"")
+    assert ([e.offset for e in before.events], [e.offset for e in after.events]) == (
+        [12, 13], [2, 3]
+    )  # fmt: skip
+    assert isinstance(after.links, list)
+    assert [(link.source.offset, link.target.offset) for link in after.links] == [(2, 3)]
+    assert (after.id, moved.key) == (before.id, key)
+    assert dict(moved.headers)["summit.src"] == b"log:topic-id:1:7"
+    for other in (None, b"no group"):
+        assert change(record(value=other)).value == other
 
 
 def test_frames_and_states_name_the_places_of_the_target() -> None:

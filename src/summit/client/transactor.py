@@ -173,7 +173,7 @@ class Transactor:
         apart: Collection[int],
         deadline_ms: float,
     ) -> list[Written]:
-        """One transaction; its offsets travel while the last records do, and the commit awaits both."""
+        """One transaction; its offsets travel while the last records do, the commit awaits both."""
         self._handle.begin_transaction()
         self._give(others, deadline_ms)
         written = self._produce(watched, deadline_ms, apart)

@@ -9,6 +9,7 @@ import msgspec
 
 from summit.alerts import Alert, encode_alert
 from summit.alerts.entries import Repeated, encode_entry, fired_entry
+from summit.base.errors import Invalid
 from summit.base.logs import get_logger
 from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.transactor import Outgoing, Written

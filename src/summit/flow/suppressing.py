@@ -95,6 +95,10 @@ class Suppressor:
         dirty, self._held.dirty = self._held.dirty, set()
         return [(key_group(key), rule, key) for rule, key in dirty]
 
+    def names(self) -> list[tuple[str, Key]]:
+        """Rule and key of everything that is kept."""
+        return list(self._held.names())
+
     def dump(self, rule: str, key: Key) -> bytes | None:
         """What is kept of a key of a rule; None = nothing."""
         return self._held.dump(rule, key)

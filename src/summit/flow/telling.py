@@ -29,6 +29,7 @@ _RULE_FIGURES = {
     "keys_expired": ("keys_expired",),
     "timeouts": ("timeouts", "incomplete"), "without_key": ("without_key",),
     "late": ("late",), "corrected": ("corrected",), "withdrawn": ("withdrawn",),
+    "merged": ("merged",), "held_back": ("held_back",), "ignored": ("ignored",),
 }  # fmt: skip
 
 

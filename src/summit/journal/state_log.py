@@ -29,9 +29,11 @@ import msgspec
 from summit.base.errors import Corrupt
 from summit.cep.group_state import move_groups
 from summit.cep.late_state import LATE_STATE_ID_END, LATE_STATE_VERSION, move_late
+from summit.cep.linked_state import move_linked
 from summit.cep.state import move_key
 from summit.cep.window_state import WINDOW_STATE_ID_END, move_windows
 from summit.client.types import ConsumerRecord
+from summit.documents.correlation import LINKED_STATE_ID_END
 from summit.keyed.captured import Move
 from summit.keyed.keygroups import KEY_GROUPS, key_group
 from summit.keyed.keys import Key, key_values, whole_key
@@ -151,7 +153,7 @@ def moved_state(
         return name, value
     moved: _MoveState = move_key
     if rule.startswith("correlation:"):
-        moved = move_groups
+        moved = move_linked if rule.endswith(LINKED_STATE_ID_END) else move_groups
     elif rule.removesuffix(LATE_STATE_ID_END).endswith(WINDOW_STATE_ID_END):
         moved = move_windows
     if value[0] == LATE_STATE_VERSION:

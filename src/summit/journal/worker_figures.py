@@ -33,6 +33,9 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
         without_key: Events that satisfied the rule and lacked its `groupBy`.
         late: Events that came too late for the rule.
         corrected, withdrawn: Matches that late events have changed, or ended.
+        merged: Groups that went into another, because an event has linked them.
+        held_back: Events that were not linked by a value that too many things came with.
+        ignored: Events that name nothing by which they could be linked but ignored values.
     """
 
     matches: int = 0
@@ -48,6 +51,9 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     late: int = 0
     corrected: int = 0
     withdrawn: int = 0
+    merged: int = 0
+    held_back: int = 0
+    ignored: int = 0
 
 
 class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -31,6 +31,7 @@ from summit.migration.records import (
     Change,
     as_it_is,
     with_evidence,
+    with_groups,
     with_places,
     with_source,
 )
@@ -240,10 +241,8 @@ class Migration:
         ids = {topic.name: topic.topic_id for topic in plan.topics}
         if move.name == ALERTS_TOPIC:
             return with_evidence(self._ledger.maps, ids)
-        if move.name == CORRELATIONS_TOPIC:  # which rules may read, as events
-            sourced = with_source(move.topic_id)
-            placed = with_places(self._ledger.maps, ids, move.name)
-            return lambda record: sourced(record)._replace(value=placed(record).value)
+        if move.name == CORRELATIONS_TOPIC:
+            return with_groups(self._ledger.maps, ids, move.topic_id)
         if move.name in NAMING_PLACES:
             return with_places(self._ledger.maps, ids, move.name)
         if move.name.startswith("_summit."):
