@@ -46,6 +46,8 @@ BENCHES = (
     ("bench.cep.key_memory",),
     ("bench.analytics.w2",),
     ("bench.analytics.groups",),
+    ("bench.analytics.sessions", "--keys", "100000"),
+    ("bench.analytics.speed", "--points", "5000"),
     ("bench.client.send", "--records", "100000", "--rounds", "3"),
     ("bench.client.consume", "--rounds", "3"),
     ("bench.client.lone_send", "--rounds", "3"),
@@ -87,6 +89,14 @@ def _share(what: str, line: Line, by: str) -> Figure:
     return Figure(
         what=f"client: {what}", line=line, key=f"{by}_to_raw", unit=unit, least=0.8,
         cpu=("cpu_s_per_million", "s per million"),
+    )  # fmt: skip
+
+
+def _detectors(kind: str, least: int) -> Figure:
+    return Figure(
+        what=f"detectors of streams: the slowest of the {kind}", least=least,
+        line={"bench": "analytics.speed", "slowest": kind}, key="points_per_cpu_s",
+        unit="points per CPU-s", cpu=("us_cpu_per_point", "µs a point"),
     )  # fmt: skip
 
 
@@ -139,6 +149,11 @@ FIGURES = (
     Figure(what="queries: 100,000 groups of ten metrics, memory",
            line={"bench": "analytics.groups"}, key="grown_mb", unit="MB", most=1_000,
            right="results_correct"),
+    Figure(what="queries: sessions of 100,000 keys, all open, memory of each",
+           line={"bench": "analytics.sessions"}, key="bytes_per_key", unit="bytes",
+           cpu=("us_cpu_per_event", "µs an event"), right="correct"),
+    _detectors("statistics", 100_000),
+    _detectors("trees", 20_000),
     _share("send_batch of 10,000", _SENT, "efficiency"),
     _share("send_batch of 10,000", _SENT, "throughput"),
     _share("batches of 10,000", _READ, "efficiency"),

@@ -68,6 +68,8 @@ class QueryLane:
         self.keeper = new_keeper(rule.program)
         self._row = rule.program.row_of(layout)
         self._fired_ms: float = -NEVER
+        if rule.plan.early_ms is not None:
+            self.early(0)  # begins to note which groups have news
 
     @property
     def dirty(self) -> set[Key]:
@@ -160,6 +162,14 @@ class QueryLane:
         self.rule = rule
         self._row = rule.program.row_of(layout)
         self.keeper.replace(rule.program)
+        if rule.plan.early_ms is None:
+            self.keeper.touched = None
+        elif self.keeper.touched is None:
+            self.early(0)
+
+    def early(self, most: int) -> list[Told]:
+        """The windows as they stand of at most so many groups with news."""
+        return self._told(self.keeper.early_ones(self._fired_ms, most))
 
     def counts(self) -> dict[str, int]:
         """See `Lane`."""
@@ -173,6 +183,7 @@ class QueryLane:
                 plan=plan, key=one.key, start_ms=one.start_ms, end_ms=one.end_ms, count=one.count,
                 metrics=one.metrics, final=one.final, revision=one.revision, partial=one.partial,
                 replaces=one.replaces, approximate=one.approximate, watched=one.watched,
+                nth=one.nth,
             )
             for one in found
         ]  # fmt: skip

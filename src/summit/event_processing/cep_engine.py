@@ -263,6 +263,7 @@ class CEPEngine(Emitter):
         suppressed = list(applied.suppressed)
         while waiting:
             made = waiting.popleft()
+            assert made.match is not None  # there are no queries here
             pattern, _ = self._patterns[made.match.pattern_id]
             raised, started = await self._actions.act(pattern, made)
             alerts += raised
@@ -281,6 +282,7 @@ class CEPEngine(Emitter):
 
     def _tell_suppressed(self, suppressed: Sequence[Suppressed]) -> None:
         for match, alert_id, _ in suppressed:
+            assert match is not None
             pattern, _ = self._patterns[match.pattern_id]
             sequence = make_sequence(match, alert_id)
             self.emit("pattern:matched", Payload(pattern=pattern, sequence=sequence))

@@ -14,7 +14,8 @@ from summit.cep.groups import Correlation
 from summit.cep.match import Match
 from summit.client.transactor import Outgoing
 from summit.documents.correlation import CorrelationPlan
-from summit.documents.plan import PatternPlan
+from summit.documents.plan import ActionPlan, PatternPlan
+from summit.flow.anomalies import anomaly_alerts
 from summit.flow.effects import Effects, effects_of
 from summit.flow.kinds import Plan
 from summit.flow.suppressing import Alike, Suppressed, Suppressor
@@ -28,10 +29,10 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Made(NamedTuple):
-    """A match and what its action leads to."""
+    """A match, or an anomaly of a query (then `match` is None), and what its action leads to."""
 
     effects: Effects
-    match: Match
+    match: Match | None
 
     @property
     def id(self) -> str:
@@ -105,6 +106,11 @@ def findings_of(
         elif isinstance(each, Told):
             told.append(each)
             counts[f"query:{each.plan.id}"] += 1
+            for anomaly in anomaly_alerts(each.plan, each, suppressor):
+                if isinstance(anomaly, Suppressed):
+                    suppressed.append(anomaly)
+                else:
+                    made.append(Made(Effects(anomaly.id, ActionPlan(), anomaly), None))
         elif isinstance(each, Late):
             late.append(each)
         else:
@@ -112,6 +118,11 @@ def findings_of(
     if told:
         records += result_records(list(map(_result, told)))
     return Findings(made, records, suppressed, late, counts)
+
+
+def early_records(told: Iterable[Told]) -> list[Outgoing]:
+    """Windows as they stand, for who watches."""
+    return result_records(list(map(_result, told)))
 
 
 def _result(told: Told) -> Result:
@@ -130,6 +141,7 @@ def _result(told: Told) -> Result:
         query_id=plan.id, paths=[".".join(path) for path in plan.group_by], topic=plan.topic,
         key=told.key, start_ms=told.start_ms, end_ms=told.end_ms, count=told.count,
         metrics=told.metrics, more=more, late=told.revision > 0, partial=told.partial,
+        final=told.final,
     )  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def try_pattern(
     made = applied.made + engine.apply([], TIME_MS_MAX).made
     near_misses, unfinished = _explained(plan, chunks, keys)
     return Tried(
-        matches=[each.match for each in made],
+        matches=[match for each in made if (match := each.match) is not None],
         alerts=[each.alert for each in made if each.alert is not None],
         rejected=refused + applied.rejected,
         unfinished=unfinished,

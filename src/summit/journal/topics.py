@@ -25,6 +25,7 @@ CALLS_TOPIC: Final = "_summit.calls"
 RESULTS_TOPIC: Final = "_summit.results"
 BACKFILLS_TOPIC: Final = "_summit.backfills"
 TIME_TOPIC: Final = "_summit.time"
+LIVE_TOPIC: Final = "_summit.live"
 # A record with this header is waited for: the worker tells its progress right behind it.
 WAIT_HEADER: Final = "summit.wait"
 
@@ -61,6 +62,10 @@ TIME: Final = TopicConfig(
 RESULTS: Final = TopicConfig(
     name=RESULTS_TOPIC, partitions=1, retention_ms=7 * 86_400_000, segment_bytes=16 << 20
 )
+# Windows as they stand, for who watches: what is older than a moment is of no use.
+LIVE: Final = TopicConfig(
+    name=LIVE_TOPIC, partitions=1, retention_ms=10 * 60_000, segment_bytes=4 << 20
+)
 STATE: Final = TopicConfig(
     name=STATE_TOPIC, partitions=STATE_PARTITIONS, cleanup_policy="compact", segment_bytes=8 << 20
 )
@@ -70,7 +75,7 @@ BACKFILLS: Final = TopicConfig(
 )
 
 WORKER_TOPICS: Final = (
-    PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, RESULTS, STATE, EXCHANGE, ACTIVATIONS,
+    PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, RESULTS, LIVE, STATE, EXCHANGE, ACTIVATIONS,
     ENRICHMENTS, CALLS, TIME,
 )  # fmt: skip
 

@@ -36,6 +36,7 @@ from summit.services.definition_kinds import (
     collector_settings,
 )
 from summit.services.internal_topics import refuse_internal
+from summit.services.live_results import LiveResults
 from summit.services.settings import notifications_folder
 
 # How long a request may wait for a broker that is away, before its sender hears so.
@@ -83,6 +84,9 @@ class Node:
         self.correlations = CorrelationFollower(self.servers)
         self.desk = DeskFollower(self.servers, clock=self.clock)
         self.results = ResultFollower(self.servers)
+        self.live = LiveResults(
+            self.servers, self.results, self.definitions, self.admin, self.clock
+        )
         self.collectors = CollectorManager()
         self.notifier = Notifier(
             self.servers, self.definitions, self.alerts.view.get,
@@ -108,6 +112,7 @@ class Node:
     async def stop(self) -> None:
         """Collectors first, then what they write with."""
         await self._tasks.cancel_all()
+        await self.live.stop()
         await self.collectors.stop_all()
         await self.notifier.stop()
         await self.producer.close()
