@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 from tests.guide.conftest import Services
 
 PATTERN = {
@@ -122,7 +123,16 @@ def test_collectors(services: Services) -> None:
     assert sent.json()["status"] == "ok"
 
 
-@pytest.mark.parametrize("kind", ["websocket", "mqtt", "grpc", "database"])
+def test_a_websocket_collector(services: Services) -> None:
+    config = {"name": "ws", "type": "websocket", "port": 0, "topic": "collected-events"}
+    body = services.streaming.post("/api/collectors", json=config).json()
+    assert (body["status"], body["state"]) == ("registered", "running")
+    with connect(f"ws://{body['address']}", proxy=None) as socket:
+        socket.send('{"id": "1", "eventType": "a"}')
+        assert '"ack":"1"' in socket.recv()
+
+
+@pytest.mark.parametrize("kind", ["mqtt", "grpc", "database"])
 @later("this type of collector is not built yet")
 def test_collectors_of_the_other_types(services: Services, kind: str) -> None:
     config = {"name": f"{kind}-collector", "type": kind, "topic": "collected-events"}

@@ -1,8 +1,8 @@
 """Who may send: none (on the loopback address), API key, basic, bearer, or signed bodies.
 
 Secrets are named, `${NAME}` of the environment or `file:PATH`, and read at the start of a
-collector; several hold at once, so that they can be changed without a gap. Comparing takes the same time
-whatever is wrong.
+collector; several hold at once, so that they can be changed without a gap. Comparing takes the
+same time whatever is wrong.
 """
 
 from __future__ import annotations

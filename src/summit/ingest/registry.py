@@ -67,7 +67,7 @@ class CollectorManager:
             started.append(collector)
 
     async def start(self, name: str, producer: Producer) -> Collector:
-        """Start one that does not run. Raises Invalid("collector.unknown"); as `Collector.start`."""
+        """Start one that does not run. Raises Invalid("collector.unknown"); as its `start`."""
         collector = self.get(name)
         await collector.start(producer)
         return collector

@@ -1,8 +1,8 @@
 """CloudEvents 1.0 over HTTP, as events of ours: structured, batched, and binary.
 
 What is written is the CloudEvent in JSON, with `eventId`, `eventType` and `timestamp` beside its
-own `id`, `type` and `time`, where it does not have them, so that rules find them. In binary mode the
-attributes stand in `ce-` headers and the body is the data.
+own `id`, `type` and `time`, where it does not have them, so that rules find them. In binary mode
+the attributes stand in `ce-` headers and the body is the data.
 
 Source: CloudEvents 1.0.2, JSON event format and HTTP protocol binding.
 """

@@ -27,7 +27,7 @@ _OPEN_MAX: Final = 1_000  # requests of unclear outcome that are remembered
 
 
 class Keys:
-    """The keys of one collector: those in flight, those of unclear outcome, those with an answer."""
+    """The keys of one collector: in flight, of unclear outcome, or with an answer."""
 
     def __init__(self, notes: Notes, clock: Clock) -> None:
         self._notes = notes
@@ -38,7 +38,8 @@ class Keys:
     def begin(self, key: str, content: bytes) -> Note | None:
         """Begin with a request; its note when it has had its answer, else it is in flight now.
 
-        Raises: Invalid("ingest.key_invalid"), ("ingest.key_reused"); Conflict("ingest.key_in_flight").
+        Raises: Invalid("ingest.key_invalid"), ("ingest.key_reused");
+            Conflict("ingest.key_in_flight").
         """
         if not (0 < len(key) <= KEY_CHARS_MAX and key.isascii() and key.isprintable()):
             raise Invalid("ingest.key_invalid", limit=KEY_CHARS_MAX)

@@ -7,8 +7,9 @@
     slack     X-Slack-Signature: "v0=<hex>" of "v0:<timestamp>:<body>", X-Slack-Request-Timestamp
     hmac      a header of one's own, of the body
 
-The bytes that are signed are those that were sent. What is signed with a time is refused when that is
-older, or farther in the future, than the tolerance. The replay key makes a repeated request one that was answered before.
+The bytes that are signed are those that were sent. What is signed with a time is refused when that
+is farther from now than the tolerance. The replay key makes of a repeated request one that was
+answered before.
 
 Sources: standardwebhooks.com; the signing pages of GitHub, Stripe and Slack.
 """

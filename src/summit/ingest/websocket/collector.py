@@ -141,7 +141,7 @@ class WebSocketCollector(TakingCollector):
         server.close(close_connections=False)
         sessions = list(self._sessions)
         for session in sessions:
-            session.end()
+            session.end(RESTART, "the collector stops")
         if sessions:
             waits = [asyncio.create_task(session.ended.wait()) for session in sessions]
             _, left = await asyncio.wait(
@@ -211,8 +211,8 @@ class WebSocketCollector(TakingCollector):
             if client is not None:
                 await socket.send(json.dumps({"client": client, "seq": seq}))
             await session.run()
-            if self._state == "stopping":
-                await socket.close(RESTART, "the collector stops")
+            if session.goodbye is not None:
+                await socket.close(*session.goodbye)
         except ConnectionClosed:
             pass
         finally:
@@ -225,11 +225,10 @@ class WebSocketCollector(TakingCollector):
         """The last message of a client that is done; a connection that has its name ends first."""
         earlier = self._by_client.get(client)
         if earlier is not None:
-            earlier.end()
+            earlier.end(TAKEN_OVER, "another connection has the name")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.options.ack_timeout_ms / 1000 + CLOSE_S):
                     await earlier.ended.wait()
-            await earlier.close(TAKEN_OVER, "another connection has the name")
         note = self._notes.get(client)
         noted = int(note.answer) if note is not None and note.answer.isdigit() else 0
         return max(self._seqs.get(client, 0), noted)

@@ -73,6 +73,7 @@ class Session:
         self._room = asyncio.Event()  # something is pending no more
         self._is_ending = False
         self.ended = asyncio.Event()
+        self.goodbye: tuple[int, str] | None = None
         self._reader: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -94,8 +95,9 @@ class Session:
             answering.cancel()
             self.ended.set()
 
-    def end(self) -> None:
-        """Read no more; what was read is answered."""
+    def end(self, code: int, reason: str) -> None:
+        """Read no more; when what was read is answered, close with this code."""
+        self.goodbye = (code, reason)
         if self._reader is not None:
             self._reader.cancel()
 
