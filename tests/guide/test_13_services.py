@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from websockets.sync.client import connect
 from tests.guide.conftest import Services
+from websockets.sync.client import connect
 
 PATTERN = {
     "id": "rest-pattern",

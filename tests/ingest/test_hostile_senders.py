@@ -82,9 +82,7 @@ async def still_good(port: int) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Heads may take only a moment."""
     real = guard.guarded
-    monkeypatch.setattr(
-        "summit.web.server.guarded", lambda most: real(most, head_timeout_ms=300)
-    )
+    monkeypatch.setattr("summit.web.server.guarded", lambda most: real(most, head_timeout_ms=300))
 
 
 @pytest.mark.parametrize("begun", [b"", b"POST /ingest HTTP/1.1\r\nHost: x\r\n", GOOD + b"POST /"])
@@ -174,7 +172,7 @@ def test_more_connections_than_are_taken() -> None:
 
 
 def test_garbage_never_ends_the_collector() -> None:
-    rng = random.Random(5)  # noqa: S311 - a seed, not a secret
+    rng = random.Random(5)
 
     async def body(_: Collector, port: int) -> None:
         for _ in range(60):

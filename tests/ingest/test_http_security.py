@@ -232,5 +232,3 @@ def test_tls_and_client_certificates(tmp_path: Path) -> None:
     run(mutual, refused, verify=trusting)
     with pytest.raises(Invalid, match="TLS files"):
         run({"tls": {"certFile": str(tmp_path / "none.pem")}}, body)
-
-

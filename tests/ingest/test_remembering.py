@@ -107,20 +107,22 @@ def test_a_websocket_client_outlives_the_collector_and_a_kill(servers: str) -> N
     }  # fmt: skip
     next_n = 1
     for round_ in range(3):
-        with collecting(servers, config) as (child, address):
-            with connect(f"ws://{address}/?client=c", proxy=None) as socket:
-                seq = json.loads(socket.recv())["seq"]
-                assert seq < next_n
-                # It sends what comes after the last one that is done, whatever it sent before.
-                for n in range(seq + 1, next_n + 400):
-                    socket.send(json.dumps({"n": n}))
-                next_n += 400
-                if round_ < 2:
-                    while json.loads(socket.recv())["ack_seq"] < next_n - 200:
-                        pass
-                    os.kill(child.pid, signal.SIGKILL)
-                    continue
-                while json.loads(socket.recv())["ack_seq"] < next_n - 1:
+        with (
+            collecting(servers, config) as (child, address),
+            connect(f"ws://{address}/?client=c", proxy=None) as socket,
+        ):
+            seq = json.loads(socket.recv())["seq"]
+            assert seq < next_n
+            # It sends what comes after the last one that is done, whatever it sent before.
+            for n in range(seq + 1, next_n + 400):
+                socket.send(json.dumps({"n": n}))
+            next_n += 400
+            if round_ < 2:
+                while json.loads(socket.recv())["ack_seq"] < next_n - 200:
                     pass
+                os.kill(child.pid, signal.SIGKILL)
+                continue
+            while json.loads(socket.recv())["ack_seq"] < next_n - 1:
+                pass
     found = written(servers, "t")
     assert sorted(found) == list(range(1, next_n)), len(found)

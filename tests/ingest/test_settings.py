@@ -116,7 +116,5 @@ def test_what_is_refused(changes: dict[str, Any], code: str, pointer: str | None
 
 
 def test_a_type_that_is_not_built_names_those_that_are() -> None:
-    with pytest.raises(
-        Invalid, match=r"'mqtt' are not available yet; available: http, web"
-    ):
+    with pytest.raises(Invalid, match=r"'mqtt' are not available yet; available: http, web"):
         CollectorConfig(name="m", type="mqtt", topic="t")

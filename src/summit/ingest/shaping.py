@@ -27,9 +27,9 @@ Headers = list[tuple[str, bytes]]
 
 
 class Draft(NamedTuple):
-    """A record that is to be written, and which event of its batch it is."""
+    """A record that is to be written, and the place of its event in its batch."""
 
-    index: int
+    place: int
     topic: str
     value: bytes
     key: bytes | None

@@ -293,13 +293,13 @@ class HttpCollector(TakingCollector):
         written = 0
         for draft, outcome in zip(handed.drafts, outcomes, strict=True):
             if isinstance(outcome, SummitError):
-                faults[draft.index] = outcome
+                faults[draft.place] = outcome
             elif draft.is_letter:
-                fault = faults.pop(draft.index)
-                rows[draft.index] = Refusal(draft.index, fault.code, str(fault), dead_letter=True)
+                fault = faults.pop(draft.place)
+                rows[draft.place] = Refusal(draft.place, fault.code, str(fault), dead_letter=True)
             else:
                 written += 1
-                rows[draft.index] = Result(draft.index, outcome.partition, outcome.offset)
+                rows[draft.place] = Result(draft.place, outcome.partition, outcome.offset)
         if faults and self._options.on_error == "atomic":
             first = next(iter(faults.values()))  # the broker itself refuses this record for ever
             first.details["counted"] = True

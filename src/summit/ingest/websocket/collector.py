@@ -42,6 +42,7 @@ CLIENT_CHARS_MAX: Final = 200
 try:
     from websockets.asyncio.server import Server, ServerConnection, serve
     from websockets.exceptions import ConnectionClosed
+    from websockets.typing import Subprotocol
 except ImportError as missing:
     raise Invalid("extra.missing", what="WebSockets", extra="websocket") from missing
 
@@ -119,7 +120,7 @@ class WebSocketCollector(TakingCollector):
             self._server = server = await serve(
                 self._serve, host, self.config.listen_port,
                 process_request=self._check_upgrade,
-                subprotocols=[SUBPROTOCOL], select_subprotocol=_subprotocol,
+                subprotocols=[Subprotocol(SUBPROTOCOL)], select_subprotocol=_subprotocol,
                 origins=None if "*" in options.origins else [None, *options.origins],
                 compression=None, server_header=None, max_size=options.max_message_bytes,
                 ping_interval=options.ping_interval_ms / 1000,
