@@ -132,7 +132,27 @@ def test_a_websocket_collector(services: Services) -> None:
         assert '"ack":"1"' in socket.recv()
 
 
-@pytest.mark.parametrize("kind", ["mqtt", "grpc", "database"])
+def test_an_mqtt_collector(services: Services, tmp_path: Path) -> None:
+    server = Mosquitto(tmp_path)
+    server.start()
+    try:
+        config = {"name": "mq", "type": "mqtt", "port": server.port, "topic": "mqtt-events"}
+        body = services.streaming.post("/api/collectors", json=config).json()
+        assert (body["status"], body["state"]) == ("registered", "running")
+        with publisher(server.port) as client:
+            publish(client, "sensors/a", '{"eventType": "a"}')
+        for _ in range(600):
+            if services.streaming.get("/api/collectors/mq").json()["accepted"]:
+                break
+            sleep(0.05)
+        else:
+            raise AssertionError("the message did not come")
+        services.streaming.delete("/api/collectors/mq")
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("kind", ["grpc", "database"])
 @later("this type of collector is not built yet")
 def test_collectors_of_the_other_types(services: Services, kind: str) -> None:
     config = {"name": f"{kind}-collector", "type": kind, "topic": "collected-events"}

@@ -46,4 +46,10 @@ INGEST_ROWS = (
     ErrorSpec("ingest.too_busy", "Unavailable", 503, None, True,
               "collector '{name}' has all the connections that it takes ({limit})",
               "Wait as Retry-After says; reuse connections."),
+    ErrorSpec("mqtt.unreachable", "Unavailable", 503, None, True,
+              "the MQTT broker at {host}:{port} cannot be reached: {reason}",
+              "See whether it runs there; the collector goes on trying."),
+    ErrorSpec("mqtt.refused", "Invalid", 400, None, False,
+              "the MQTT broker at {host}:{port} refuses: {reason}",
+              "Correct user, password or topics, or ask who runs the broker."),
 )  # fmt: skip

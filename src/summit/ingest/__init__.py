@@ -10,6 +10,7 @@ from summit.ingest.auth import AuthOptions
 from summit.ingest.collector import Collector, CollectorStatus
 from summit.ingest.files.collector import FileCollector, FileProgress
 from summit.ingest.http.settings import HttpOptions
+from summit.ingest.mqtt.settings import MqttOptions, MqttRoute, MqttTls
 from summit.ingest.producing import Producer
 from summit.ingest.registry import CollectorManager
 from summit.ingest.settings import CollectorConfig, FileOptions
@@ -19,6 +20,7 @@ from summit.ingest.websocket.settings import WebSocketOptions
 
 if TYPE_CHECKING:
     from summit.ingest.http.collector import HttpCollector
+    from summit.ingest.mqtt.collector import MqttCollector
     from summit.ingest.websocket.collector import WebSocketCollector
 
 __all__ = [
@@ -32,6 +34,10 @@ __all__ = [
     "FileProgress",
     "HttpCollector",
     "HttpOptions",
+    "MqttCollector",
+    "MqttOptions",
+    "MqttRoute",
+    "MqttTls",
     "Producer",
     "TlsOptions",
     "WebSocketCollector",
@@ -40,7 +46,7 @@ __all__ = [
     "make_collector",
 ]
 
-_LATE = {"HttpCollector": "http", "WebSocketCollector": "websocket"}
+_LATE = {"HttpCollector": "http", "MqttCollector": "mqtt", "WebSocketCollector": "websocket"}
 
 
 def __getattr__(name: str) -> Any:

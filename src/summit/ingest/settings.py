@@ -21,6 +21,7 @@ from summit.base.errors import Invalid
 from summit.events.fields import parse_path
 from summit.ingest.checks import at_least, bad_setting, rate_fits
 from summit.ingest.http.settings import HttpOptions
+from summit.ingest.mqtt.settings import MqttOptions
 from summit.ingest.templates import compile_template, compile_topics
 from summit.ingest.websocket.settings import WebSocketOptions
 from summit.serde.json_schema import schema_check
@@ -73,7 +74,7 @@ class TypeRow(NamedTuple):
 
     Attributes:
         block: Its own options; they stand under the type's name.
-        port: The port that it listens on by default; None when it does not listen.
+        port: Its default port; None when it has none.
         path: Its default path; None when it has none by default.
         shapes: Whether it honours templates, sampling, rates and the schema.
     """
@@ -87,6 +88,7 @@ class TypeRow(NamedTuple):
 TYPES: Final[Mapping[str, TypeRow]] = {
     "http": TypeRow(HttpOptions, port=8080, path="/ingest"),
     "websocket": TypeRow(WebSocketOptions, port=8081, path="/"),
+    "mqtt": TypeRow(MqttOptions, port=1883),
     "file": TypeRow(FileOptions, shapes=False),
 }
 
@@ -98,8 +100,8 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
         name: The collector's name, unique in its manager.
         type: What it is: a row of `TYPES`, or `plugin:` and the name of an installed plugin.
         topic: The topic that its events are written to.
-        host: Types that listen: the address to listen on.
-        port: Types that listen: the port; 0 takes any free one.
+        host: The address to listen on; mqtt: where the MQTT broker is.
+        port: The port to listen on, 0 takes any free one; mqtt: that of the MQTT broker.
         path: http, websocket: the path of its route. file: a file or glob pattern.
         key_field: Dot path of the event field that becomes the record key.
         key_template: Instead: a text with holes, `${tenant}/${user.id}`.
@@ -139,6 +141,7 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
     paused: bool = False
     http: HttpOptions | None = None
     websocket: WebSocketOptions | None = None
+    mqtt: MqttOptions | None = None
     file: FileOptions | None = None
     options: dict[str, Any] | None = None
 
@@ -263,5 +266,5 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
 _SHAPING: Final = (
     "key_template", "topic_template", "allowed_topics", "sample_rate", "rate_limit", "event_schema",
 )  # fmt: skip
-_LATER: Final = ("mqtt", "grpc", "database")
+_LATER: Final = ("grpc", "database")
 _PLUGIN_ROW: Final = TypeRow(Config)

@@ -29,6 +29,7 @@ ENTRY_POINTS: Final = "summit.collectors"
 _CLASSES: Final = {
     "http": ("summit.ingest.http.collector", "HttpCollector"),
     "websocket": ("summit.ingest.websocket.collector", "WebSocketCollector"),
+    "mqtt": ("summit.ingest.mqtt.collector", "MqttCollector"),
     "file": ("summit.ingest.files.collector", "FileCollector"),
 }
 

@@ -1,7 +1,7 @@
 """Collectors, as the guide names them.
 
-Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector` or `FileCollector`, and
-`start` that with a connected producer; `CollectorManager` keeps several by name. `Collector` is the
+Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector`, `MqttCollector` or
+`FileCollector`, and `start` that with a connected producer; `CollectorManager` keeps several by name. `Collector` is the
 base of one's own (see `summit.ingest.types`).
 """
 
@@ -18,12 +18,15 @@ from summit.ingest import (
     FileOptions,
     FileProgress,
     HttpOptions,
+    MqttOptions,
+    MqttRoute,
+    MqttTls,
     TlsOptions,
     WebSocketOptions,
 )
 
 if TYPE_CHECKING:
-    from summit.ingest import HttpCollector, WebSocketCollector
+    from summit.ingest import HttpCollector, MqttCollector, WebSocketCollector
 
 __all__ = [
     "AuthOptions",
@@ -36,6 +39,10 @@ __all__ = [
     "FileProgress",
     "HttpCollector",
     "HttpOptions",
+    "MqttCollector",
+    "MqttOptions",
+    "MqttRoute",
+    "MqttTls",
     "TlsOptions",
     "WebSocketCollector",
     "WebSocketOptions",
@@ -43,6 +50,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("HttpCollector", "WebSocketCollector"):
+    if name in ("HttpCollector", "MqttCollector", "WebSocketCollector"):
         return getattr(summit.ingest, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
