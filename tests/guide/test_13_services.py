@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
 from tests.guide.conftest import Services
+from tests.ingest.mosquitto import Mosquitto, publish, publisher
 from websockets.sync.client import connect
 
 PATTERN = {

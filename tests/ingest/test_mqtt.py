@@ -46,9 +46,7 @@ def make(port: int, block: dict[str, Any] | None = None, **changes: Any) -> Coll
     return make_collector({**config, **changes})
 
 
-def run(
-    collector: Collector, log: MemoryLog, body: Callable[[], Awaitable[Any]]
-) -> Collector:
+def run(collector: Collector, log: MemoryLog, body: Callable[[], Awaitable[Any]]) -> Collector:
     async def go() -> None:
         await collector.start(log)
         try:
@@ -97,7 +95,7 @@ def test_a_message_is_acknowledged_after_the_durable_write(server: Mosquitto) ->
         await until(lambda: bool(log.held))
         # The connection breaks before the broker has it: it comes again.
         log.held.clear()
-        first._link._client.socket().shutdown(2)  # type: ignore[attr-defined]  # noqa: SLF001
+        first._link._client.socket().shutdown(2)  # type: ignore[attr-defined]
         await until(lambda: bool(log.held))
         log.release()
         log.hold = False
@@ -211,9 +209,7 @@ def test_shared_subscriptions_share(server: Mosquitto) -> None:
     log = MemoryLog(1)
 
     async def go() -> None:
-        two = [
-            make(server.port, {"sharedGroup": "g"}, name=f"m{n}") for n in range(2)
-        ]
+        two = [make(server.port, {"sharedGroup": "g"}, name=f"m{n}") for n in range(2)]
         for one in two:
             await one.start(log)
         with publisher(server.port) as client:
@@ -245,9 +241,7 @@ def test_retained_messages(server: Mosquitto) -> None:
         assert numbers(log) == ([0, 1] if retained else [1])
 
 
-def test_our_broker_is_away_and_pausing(
-    server: Mosquitto, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_our_broker_is_away_and_pausing(server: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "RETRY_AFTER_MS", 50)
     log = MemoryLog(1)
     collector = make(server.port, {"ackTimeoutMs": 100})

@@ -177,17 +177,13 @@ class MqttCollector(TakingCollector):
                 continue
             shaped = self._shape_message(message)
             handed = self._delivery.hand_over(shaped.drafts, len(message.payload))
-            self._pending.append(
-                Pending(message.mid, message.qos, epoch, digest, shaped, handed)
-            )
+            self._pending.append(Pending(message.mid, message.qos, epoch, digest, shaped, handed))
             self._acks.set()
 
     def _shape_message(self, message: Any) -> Shaped:
         headers = self._headers_of(message)
         try:
-            batch = parse_payload(
-                self._options.codec, message.topic, message.payload, self._limits
-            )
+            batch = parse_payload(self._options.codec, message.topic, message.payload, self._limits)
         except Invalid as error:
             draft = self._shaper.letter(0, message.payload, headers, error)
             return Shaped([draft], {0: error}, [])

@@ -143,7 +143,9 @@ class Link:
         if reason.is_failure:
             fault: SummitError
             if str(reason) in _REFUSED:
-                fault = Invalid("mqtt.refused", host=self._host, port=self._port, reason=str(reason))
+                fault = Invalid(
+                    "mqtt.refused", host=self._host, port=self._port, reason=str(reason)
+                )
             else:
                 fault = self._unreachable(str(reason))
             self._failed(fault)

@@ -1,8 +1,8 @@
 """Payloads of MQTT messages into events.
 
-    {"n": 1}              the event itself; an array stands for many
-    anything else         {"eventType": "mqtt.message", "topic": "a/b", "payload": "21.5"}, or with
-                          "payloadBase64" where it is no UTF-8 text
+{"n": 1}              the event itself; an array stands for many
+anything else         {"eventType": "mqtt.message", "topic": "a/b", "payload": "21.5"}, or with
+                      "payloadBase64" where it is no UTF-8 text
 """
 
 from __future__ import annotations
