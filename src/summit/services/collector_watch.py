@@ -7,11 +7,11 @@ what REST and the command line do to it holds after a restart, and on every node
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from summit.base.errors import Conflict, Invalid, SummitError
+from summit.base.errors import Conflict, Invalid, SummitError, Unavailable
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
 from summit.documents import validate_collector
@@ -22,6 +22,8 @@ from summit.services.internal_topics import refuse_internal
 
 if TYPE_CHECKING:
     from summit.services.node import Node
+
+RETRY_S: Final = 5.0  # how often what could not be reached is tried again
 
 log = get_logger(__name__)
 
@@ -38,6 +40,7 @@ class CollectorWatch:
         self._tasks = Tasks()
         self._changes: asyncio.Queue[Change] = asyncio.Queue()
         self._failures: dict[str, str] = {}  # why a defined collector does not run
+        self._to_retry: set[str] = set()  # those of them that waiting may mend
         self._turn = asyncio.Lock()  # one change of a collector at a time
 
     async def start(self) -> None:
@@ -46,6 +49,7 @@ class CollectorWatch:
             await self._start(definition.id, definition.document)
         self._node.definitions.on("change", self._note_change)
         self._tasks.spawn(self._follow(), "node.collectors")
+        self._tasks.spawn(self._retry(), "node.collectors retry")
 
     async def stop(self) -> None:
         """Follow no more; the collectors are the node's to stop."""
@@ -90,7 +94,7 @@ class CollectorWatch:
                 await self._node.collectors.remove(name)
             if self._node.definitions.log.get("collector", name) is not None:
                 await self._node.definitions.delete("collector", name)
-            self._failures.pop(name, None)
+            self._forget_failure(name)
 
     async def turn_on(self, name: str) -> dict[str, Any]:
         """Start a collector that does not run, or has failed; its definition says so from now on.
@@ -108,7 +112,7 @@ class CollectorWatch:
             config = collector_settings(wanted)
             await self._node.ensure_topic(config.topic)
             collector = await self._node.collectors.add(config, self._node.producer)
-            self._failures.pop(name, None)
+            self._forget_failure(name)
             await self._publish(document, wanted)
             return _status(collector)
 
@@ -120,7 +124,7 @@ class CollectorWatch:
             await self._publish(document, wanted)
             if name in self._running():
                 await self._node.collectors.remove(name)
-            self._failures.pop(name, None)
+            self._forget_failure(name)
             return _not_running({**wanted, "id": name}, "disabled", None)
 
     async def pause(self, name: str, *, paused: bool) -> dict[str, Any]:
@@ -173,6 +177,14 @@ class CollectorWatch:
             async with self._turn:
                 await self._renew(name)
 
+    async def _retry(self) -> None:
+        """Start again what could not start because something was not there."""
+        while True:
+            await asyncio.sleep(RETRY_S)
+            for name in list(self._to_retry):
+                async with self._turn:
+                    await self._renew(name)
+
     async def _renew(self, name: str) -> None:
         """Have a collector run as its newest definition says."""
         definition = self._node.definitions.log.get("collector", name)
@@ -181,7 +193,7 @@ class CollectorWatch:
             return
         if name in self._running():
             await self._node.collectors.remove(name)
-        self._failures.pop(name, None)
+        self._forget_failure(name)
         if document is not None:
             await self._start(name, document)
 
@@ -210,6 +222,8 @@ class CollectorWatch:
         except SummitError as error:
             # The others go on; the definition stays, and the next start tries again.
             self._failures[name] = str(error)
+            if isinstance(error, Unavailable):
+                self._to_retry.add(name)
             log.error("collector.not_started", name=name, error=str(error))
 
     # ---- small things ----
@@ -226,6 +240,10 @@ class CollectorWatch:
         if name in self._running():
             return {}
         raise Invalid("collector.unknown", name=name)
+
+    def _forget_failure(self, name: str) -> None:
+        self._failures.pop(name, None)
+        self._to_retry.discard(name)
 
     def _registered(self, name: str) -> Collector | None:
         return self._node.collectors.get(name) if name in self._running() else None

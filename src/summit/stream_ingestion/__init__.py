@@ -1,8 +1,8 @@
 """Collectors, as the guide names them.
 
 Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector`, `MqttCollector` or
-`FileCollector`, and `start` that with a connected producer; `CollectorManager` keeps several by name. `Collector` is the
-base of one's own (see `summit.ingest.types`).
+`FileCollector`, and `start` that with a connected producer; `CollectorManager` keeps several by
+name. `Collector` is the base of one's own (see `summit.ingest.types`).
 """
 
 from typing import TYPE_CHECKING, Any

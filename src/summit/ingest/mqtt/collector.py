@@ -5,8 +5,8 @@ TLS. Back-pressure: a broker sends no more of QoS 1 and 2 than may be unacknowle
 (`receiveMaximum`; in 3.1.1 its own setting). A message that is no event goes to the dead letters
 and is then acknowledged, so it never comes again.
 
-Guarantee: QoS 1 and 2, at least once: what was written when the connection broke is known when it comes again, so
-doubles are left to a collector that was killed. QoS 0: at most once, as MQTT has it.
+Guarantee: QoS 1 and 2, at least once: what was written when the connection broke is known when it
+comes again, so doubles are left to a collector that was killed. QoS 0: at most once, as always.
 """
 
 from __future__ import annotations

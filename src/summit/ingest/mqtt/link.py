@@ -18,6 +18,7 @@ from summit.ingest.mqtt.settings import MqttOptions
 
 try:
     from paho.mqtt import client as paho
+    from paho.mqtt.enums import CallbackAPIVersion
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.properties import Properties
     from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -28,8 +29,10 @@ RETRY_FIRST_S: Final = 0.5
 RETRY_MAX_S: Final = 15.0
 MISC_S: Final = 1.0  # how often keep-alives are looked after
 # Reason codes that no waiting mends (MQTT 5.0, 2.4), and those of 3.1.1 as paho tells them.
-_REFUSED: Final = ("Not authorized", "Bad user name or password", "Client identifier not valid",
-                   "Unsupported protocol version", "Banned", "Bad authentication method")  # fmt: skip
+_REFUSED: Final = (
+    "Not authorized", "Bad user name or password", "Client identifier not valid",
+    "Unsupported protocol version", "Banned", "Bad authentication method",
+)  # fmt: skip
 
 
 class Link:
@@ -61,9 +64,9 @@ class Link:
         self._is_closing = False
         self.epoch = 0  # which connection this is: packet ids mean something only within one
         self._client = client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id=client_id, manual_ack=True,
+            CallbackAPIVersion.VERSION2, client_id=client_id, manual_ack=True,
             protocol=paho.MQTTv5 if options.version == "5" else paho.MQTTv311,
-            **({} if options.version == "5" else {"clean_session": options.clean_start}),
+            clean_session=None if options.version == "5" else options.clean_start,
         )  # fmt: skip
         if options.username is not None:
             password = None if options.password is None else read_secret(options.password).decode()
@@ -80,7 +83,7 @@ class Link:
         client.on_socket_unregister_write = self._unwant_write
 
     async def open(self) -> None:
-        """Connect and subscribe. Raises Unavailable("mqtt.unreachable"), Invalid("mqtt.refused")."""
+        """Connect and subscribe. Raises Unavailable("mqtt.unreachable"); Invalid."""
         self._tasks.spawn(self._keep(), "mqtt link")
         try:
             async with asyncio.timeout(self._options.connect_timeout_ms / 1000):
@@ -129,7 +132,7 @@ class Link:
         if options.version != "5":
             self._client.connect(self._host, self._port, options.keepalive_s)
             return
-        properties = Properties(PacketTypes.CONNECT)
+        properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.ReceiveMaximum = options.receive_maximum
         if options.session_expiry_s:
             properties.SessionExpiryInterval = options.session_expiry_s
@@ -169,10 +172,7 @@ class Link:
     def _subscribed(self, _: Any, __: Any, ___: Any, reasons: Any, ____: Any = None) -> None:
         refused = [str(reason) for reason in reasons if reason.is_failure]
         if refused:
-            self._failed(
-                Invalid("mqtt.refused", host=self._host, port=self._port,
-                        reason=f"a subscription is refused: {refused[0]}")
-            )  # fmt: skip
+            self._failed(self._refused(f"a subscription is refused: {refused[0]}"))
             return
         if not self._first.done():
             self._first.set_result(None)
@@ -187,6 +187,9 @@ class Link:
         if not self._first.done() and isinstance(fault, Invalid):
             self._first.set_exception(fault)
         self._on_trouble(fault)
+
+    def _refused(self, reason: str) -> Invalid:
+        return Invalid("mqtt.refused", host=self._host, port=self._port, reason=reason)
 
     def _unreachable(self, reason: str) -> Unavailable:
         return Unavailable("mqtt.unreachable", host=self._host, port=self._port, reason=reason)

@@ -83,8 +83,8 @@ class MqttOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
         receive_maximum: Messages of QoS 1 and 2 that may wait for their acknowledgement
             (version 5; in 3.1.1 the broker decides).
         queue_max: Messages of QoS 0 that wait; more are dropped and counted as rejected.
-        codec: `json`: a payload is an event or an array of them, else a dead letter. `raw`: an event
-            is made around the payload. `auto`: what is no JSON object is treated as raw.
+        codec: `json`: a payload is an event or an array of them, else a dead letter. `raw`: an
+            event is made around the payload. `auto`: what is no JSON object is treated as raw.
         retained: Whether retained messages are taken.
         routes: Topics of ours, and keys, by MQTT topic.
         headers: Record headers that every event gets.
