@@ -18,7 +18,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 from tests.clusters import CONFIGS
-from tests.flow.world import failure, five_failures, read_topic, world
+from tests.flow.world import failure, five_failures, read_topic, until, world
 
 from summit.client import ClusterAdmin, TopicConfig
 from summit.cluster import KafkaCluster
@@ -66,7 +66,7 @@ def test_what_is_for_a_denied_topic_takes_no_other_along(tmp_path: Path) -> None
                     [servers], "allowed", 15, isolationLevel="read_committed"
                 )
                 assert len(records) == 15
-                assert worker.metrics.undeliverable == {"denied": 15}
+                await until(lambda: worker.metrics.undeliverable == {"denied": 15})
                 assert worker.metrics.restarts == 0
 
     asyncio.run(run())
