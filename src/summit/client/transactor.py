@@ -214,9 +214,9 @@ class Transactor:
         """The fault to raise, with the records that it is about."""
         if self._transactional and all(
             isinstance(each.fault, Closed) for each in self._refused
-        ):  # dropped with the whole transaction; its end tells why
+        ):  # dropped with the whole transaction
             try:
-                self._handle.commit_transaction(1.0)
+                self._handle.begin_transaction()  # is refused in any case, by what has failed
             except self._library.KafkaException as error:
                 fault = translate(error)
                 if is_of_topic(fault):
