@@ -5,7 +5,8 @@ key in a compacted topic) it tells which records it is about, and librdkafka giv
 error of their own. Of every other reason (too large, a wrong time) the records of the batch are
 suspects: sent again, apart from each other, they show which of them are refused, if any is: a
 batch may be too large of which each record alone is not. Where a client may not write to a topic
-at all, every record for it is refused alike.
+at all, every record for it is refused alike; in a transaction the broker refuses to make the topic
+part of it, says not which one, and librdkafka drops whatever waits: suspects again.
 """
 
 from __future__ import annotations
@@ -83,3 +84,23 @@ def blamed(
         certain = batch
     fault.details["indexes" if certain else "suspects"] = certain or batch
     return fault
+
+
+def denied(
+    fault: SummitError, dropped: Sequence[Refusal], records: Sequence[Sent], *, is_apart: bool
+) -> Invalid:
+    """The fault of a transaction that may not write to some topic; details as of `blamed`.
+
+    Args:
+        dropped: What was not sent because of it.
+        is_apart: Everything but these had been taken before they were handed over.
+    """
+    topics = {records[each.at].topic for each in dropped}
+    found = Invalid("client.refused", **fault.details)
+    if is_apart and len(topics) == 1:
+        (topic,) = topics
+        found.details["indexes"] = [n for n, each in enumerate(records) if each.topic == topic]
+        found.details["denied"] = topic
+    else:
+        found.details["suspects"] = [each.at for each in dropped]
+    return found

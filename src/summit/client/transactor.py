@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Invalid, SummitError, Unavailable
 from summit.client import librdkafka
-from summit.client.blame import Refusal, blamed
-from summit.client.faults import is_of_another, translate
+from summit.client.blame import Refusal, blamed, denied
+from summit.client.faults import is_of_another, is_of_topic, translate
 from summit.client.settings import ProducerConfig
 from summit.client.threads import CallThread
 from summit.client.types import TopicPartition
@@ -176,6 +176,8 @@ class Transactor:
         """One transaction; its offsets travel while the last records do, the commit awaits both."""
         self._handle.begin_transaction()
         self._give(others, deadline_ms)
+        if apart:  # so that what is found out next is about `watched`
+            self._flush(deadline_ms)
         written = self._produce(watched, deadline_ms, apart)
         self._give(closing(written), deadline_ms)
         parts = [
@@ -224,10 +226,23 @@ class Transactor:
                 self._handle.poll(0)
         left = self._flush(deadline_ms)
         if self._refused:
-            raise blamed(self._refused, records, self._innocent)
+            raise self._why(records, apart)
         if left:
             raise Unavailable("client.timeout", what="producer", reason=f"{left} not acknowledged")
         return written
+
+    def _why(self, records: Sequence[Outgoing], apart: Collection[int]) -> SummitError:
+        """The fault to raise, with the records that it is about."""
+        if self._transactional and all(
+            isinstance(each.fault, Closed) for each in self._refused
+        ):  # dropped with the whole transaction
+            try:
+                self._handle.begin_transaction()  # is refused in any case, by what has failed
+            except self._library.KafkaException as error:
+                fault = translate(error)
+                if is_of_topic(fault):
+                    return denied(fault, self._refused, records, is_apart=bool(apart))
+        return blamed(self._refused, records, self._innocent)
 
     def _flush(self, deadline_ms: float) -> int:
         return int(self._handle.flush(self._left(deadline_ms)))
