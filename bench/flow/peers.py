@@ -70,7 +70,7 @@ class Flink:
         self._path = f"{folder}/lib/*:{connector}"
         run(["javac", "-nowarn", "-d", str(self._classes), "-cp", self._path, str(FLINK)])
 
-    def command(self, server: str, topic: str, alerts: str, events: int) -> list[str]:
+    def command(self, server: str, topic: str, alerts: str) -> list[str]:
         """What runs it."""
         opened = [part for each in OPENED for part in ("--add-opens", f"{each}=ALL-UNNAMED")]
         return [
@@ -89,10 +89,10 @@ class Quix:
         self._python = python
         self._work = work
 
-    def command(self, server: str, topic: str, alerts: str, events: int) -> list[str]:
+    def command(self, server: str, topic: str, alerts: str) -> list[str]:
         """What runs it."""
         state = str(self._work / alerts)
-        return [self._python, str(QUIX), server, state, topic, alerts, str(events)]
+        return [self._python, str(QUIX), server, state, topic, alerts]
 
 
 async def read(server: str, topic: str) -> list[Any]:
@@ -107,7 +107,7 @@ async def read(server: str, topic: str) -> list[Any]:
 
 
 async def measure(peer: Flink | Quix, workload: Workload, few: int, server: str, pid: int) -> None:
-    """Run a peer over few events, then over all."""
+    """Run a peer over few events, then over all. Quix Streams waits for 10 s at the end."""
     events = len(workload.values)
     start_s = 0.0
     for topic, count in ((f"{TOPIC}-few", few), (TOPIC, events)):
@@ -115,7 +115,7 @@ async def measure(peer: Flink | Quix, workload: Workload, few: int, server: str,
         async with Admin({"bootstrapServers": server}) as admin:
             await admin.create_topic(TopicConfig(name=alerts, partitions=1, retention_ms=-1))
         broker_s = cpu_s(pid)
-        command = peer.command(server, topic, alerts, count)
+        command = peer.command(server, topic, alerts)
         _, spent, took_s = await asyncio.to_thread(run, command)
         broker_s = cpu_s(pid) - broker_s
         if count == few:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from summit.base.collecting import collection_paused
 from summit.base.limits import WATERMARK_UNKNOWN
 from summit.client.transactor import Outgoing
 from summit.documents.stream import StreamPlan
@@ -193,6 +194,7 @@ class Runtime:
         self._saved_acts.clear()
         self._begin_cut()
 
+    @collection_paused()
     def hold(self, groups: Mapping[int, int], content: Content, *, tidy: bool = False) -> int:
         """Hold these key groups too.
 
