@@ -59,7 +59,7 @@ def test_everything_comes_once_and_in_order_and_nothing_that_was_aborted(world: 
         await reader.connect()
         places = [TopicPartition(topic, n) for n in range(2)]
         await reader.assign({places[0]: 0, places[1]: 10})
-        found = await read(reader, {place: 150 for place in places})
+        found = await read(reader, dict.fromkeys(places, 150))
         for partition, first in ((0, 0), (1, 10)):
             numbers = [2 * n + partition for n in range(first, 150)]
             here = [row for row in found if row[0] == partition]

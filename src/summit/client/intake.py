@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
-from typing import Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, SummitError
@@ -17,7 +16,6 @@ from summit.client.positions import Offsets, Positions
 from summit.client.reading import RAISED, Fetched, Reader
 from summit.client.threads import CallThread
 from summit.client.types import ConsumerRecord, TopicPartition
-
 
 
 class Intake:

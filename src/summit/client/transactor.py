@@ -158,7 +158,7 @@ class Transactor:
         closing: Closing,
         deadline_ms: float,
     ) -> list[Written]:
-        """One transaction. The offsets travel while the last records do: the commit waits for both."""
+        """One transaction. Offsets travel while the last records do: the commit waits for both."""
         self._handle.begin_transaction()
         self._give(others, deadline_ms)
         written = self._produce(watched, deadline_ms)

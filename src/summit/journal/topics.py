@@ -7,7 +7,6 @@ from typing import Final
 
 from summit.client.admin import Admin
 from summit.client.topics import TopicConfig
-from summit.client.types import ConsumerRecord
 from summit.journal.state_log import STATE_PARTITIONS
 from summit.keyed.keygroups import KEY_GROUPS
 
