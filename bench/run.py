@@ -46,6 +46,8 @@ BENCHES = (
     ("bench.cep.key_memory",),
     ("bench.analytics.w2",),
     ("bench.analytics.groups",),
+    ("bench.flow.w1", "--events", "200000"),
+    ("bench.flow.latency", "--rate", "2000", "--seconds", "4"),
     ("bench.client.send", "--records", "100000", "--rounds", "3"),
     ("bench.client.consume", "--rounds", "3"),
     ("bench.client.lone_send", "--rounds", "3"),
@@ -139,6 +141,12 @@ FIGURES = (
     Figure(what="queries: 100,000 groups of ten metrics, memory",
            line={"bench": "analytics.groups"}, key="grown_mb", unit="MB", most=1_000,
            right="results_correct"),
+    Figure(what="worker: W1, topic to alerts, exactly once (ratio: to bare consume)",
+           line={"bench": "flow.w1"}, key="events_per_cpu_s", unit="events per CPU-s",
+           cpu=("workers_cpu_s", "s in all"), ratio="ratio_to_bare", least=300_000,
+           right="alerts_correct"),
+    Figure(what="worker: event to alert in hand, 2,000 events/s, fsync: p99 (ratio: the disk's)",
+           line={"bench": "flow.latency"}, key="p99_ms", unit="ms", ratio="p99_to_disk", most=20),
     _share("send_batch of 10,000", _SENT, "efficiency"),
     _share("send_batch of 10,000", _SENT, "throughput"),
     _share("batches of 10,000", _READ, "efficiency"),
@@ -158,10 +166,11 @@ def missing() -> dict[str, str]:
     """Benches that cannot run here, and why; also what runs slower than it should."""
     found = {}
     if not Path("/proc/self/stat").exists():
-        for room in ("bench.broker", "bench.client"):
+        for room in ("bench.broker", "bench.client", "bench.flow"):
             found[room] = "not run: CPU-seconds of a process are read from /proc (Linux)"
     if importlib.util.find_spec("numpy") is None:
-        found["bench.cep"] = "not run: numpy is not installed (extra [dev])"
+        for room in ("bench.cep", "bench.flow"):
+            found[room] = "not run: numpy is not installed (extra [dev])"
     if importlib.util.find_spec("aiokafka") is None:
         found["bench.client"] = "not run: aiokafka is not installed (extra [dev])"
     if importlib.util.find_spec("uvloop") is None:
