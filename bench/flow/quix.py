@@ -13,6 +13,7 @@ from typing import Any
 from quixstreams import Application
 
 WITHIN_MS = 60_000
+SILENT_S = 10
 
 
 def found(event: dict[str, Any], state: Any) -> dict[str, Any] | None:
@@ -31,8 +32,8 @@ def found(event: dict[str, Any], state: Any) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def main(address: str, state_dir: str, topic: str, alerts: str, events: int) -> None:
-    """Read so many events, then stop."""
+def main(address: str, state_dir: str, topic: str, alerts: str) -> None:
+    """Read until nothing comes any more."""
     app = Application(
         broker_address=address,
         consumer_group="quix",
@@ -54,9 +55,9 @@ def main(address: str, state_dir: str, topic: str, alerts: str, events: int) -> 
     )
     frame = frame.apply(found, stateful=True).filter(lambda alert: alert is not None)
     frame.update(count).to_topic(app.topic(alerts))
-    app.run(count=events)
+    app.run(timeout=SILENT_S)
     print(json.dumps({"alerts": made}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4])

@@ -36,10 +36,11 @@ def records_of(columns: Columns) -> list[ConsumerRecord]:
     )
     return [
         ConsumerRecord(
-            columns.topic, columns.partition, *row, Headers(pairs) if pairs else NO_HEADERS
+            columns.topic, columns.partition, offset, timestamp, key, value,
+            Headers(pairs) if pairs else NO_HEADERS,
         )
-        for *row, pairs in rows
-    ]
+        for offset, timestamp, key, value, pairs in rows
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("topics", [["a"], ["a", "b-c"]])

@@ -173,7 +173,7 @@ class Transactor:
         apart: Collection[int],
         deadline_ms: float,
     ) -> list[Written]:
-        """One transaction; its offsets travel while the last records do, the commit awaits both."""
+        """One transaction. Offsets travel while the last records do: the commit waits for both."""
         self._handle.begin_transaction()
         self._give(others, deadline_ms)
         if apart:  # so that what is found out next is about `watched`

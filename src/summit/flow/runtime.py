@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from summit.base.collecting import collection_paused
 from summit.base.limits import WATERMARK_UNKNOWN
 from summit.client.transactor import Outgoing
 from summit.client.types import TopicPartition
@@ -207,6 +208,7 @@ class Runtime:
         self._clock_mark = None
         self._begin_cut()
 
+    @collection_paused()
     def hold(self, groups: Mapping[int, int], content: Content, *, tidy: bool = False) -> int:
         """Hold these key groups too.
 

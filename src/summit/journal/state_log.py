@@ -26,6 +26,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from summit.base.collecting import collection_paused
 from summit.base.errors import Corrupt
 from summit.cep.group_state import move_groups
 from summit.cep.late_state import LATE_STATE_ID_END, LATE_STATE_VERSION, move_late
@@ -51,7 +52,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-class KeyState(NamedTuple):
+class KeyState(msgspec.Struct, frozen=True, gc=False):
     """The state of one key."""
 
     version: int
@@ -203,6 +204,7 @@ class Restored:
             else:
                 self._last[record.key or b""] = record.value
 
+    @collection_paused()
     def content(self, groups: Container[int]) -> Content:
         """What is kept of these key groups.
 
@@ -282,6 +284,7 @@ class Copy:
             if state_partition(group) == partition:
                 self._groups[group] = _Kept({}, {}, {}, {})
 
+    @collection_paused()
     def content(self, groups: Container[int]) -> Content:
         """What is kept of these key groups."""
         found = Content({}, dict(self._times), {}, {}, {})
