@@ -109,17 +109,20 @@ def test_each_kind_finds_what_workers_told_and_asks_nobody(servers: list[str]) -
                 if group["final"]:
                     counts[group["key"][0]] += group["count"]
             assert counts == {"0": 40, "1": 40, "2": 40}
-            # Written beside: everything once, however often it is tried.
-            for expected in ((len(found), 0), (0, len(found))):
-                async with ReplayOutput(servers, "_again") as output:
-                    await replay(w, output)
-                    assert (output.written, output.known) == expected
-            async with ReplayOutput(servers, "alerts") as output:
-                await replay(w, output)
-                assert (output.written, output.known) == (0, len(found))
-            one = await replay(w, rules="current", rule_ids=["query:sums"])
-            assert {each.kind for each in one} == {"result", "published"}
+            await beside(w, found)
             await backtests(w, found)
+
+    async def beside(w: World, found: list[Finding]) -> None:
+        """What is written beside is written once, however often it is tried."""
+        for expected in ((len(found), 0), (0, len(found))):
+            async with ReplayOutput(servers, "_again") as output:
+                await replay(w, output)
+                assert (output.written, output.known) == expected
+        async with ReplayOutput(servers, "alerts") as output:
+            await replay(w, output)
+            assert (output.written, output.known) == (0, len(found))
+        one = await replay(w, rules="current", rule_ids=["query:sums"])
+        assert {each.kind for each in one} == {"result", "published"}
 
     async def backtests(w: World, found: list[Finding]) -> None:
         for document in (WINDOW, GROUPS, SUMS):
