@@ -92,25 +92,28 @@ def test_each_kind_finds_what_workers_told_and_asks_nobody(servers: list[str]) -
             again = by_topic(found)
             assert await told(w, {topic: len(again[topic]) for topic in TOPICS}) == again
             assert len(made.asked) == asked
-            # By hand: in each 10 s forty events, every third of one address.
-            sums: Counter[str] = Counter()
-            for value in again["sums"]:
-                row = json.loads(value)
-                if row["window"]["start"] < events[-1]["timestamp"]:
-                    sums[row["keys"]["ip"]] += row["metrics"]["score"]
-            assert sums == {ip: 40 * n for ip, n in score.items()}
-            assert Counter(one.alert.key["ip"] for one in found if one.alert) == {
-                "ip1": 3,
-                "ip2": 3,
-            }
-            groups = [json.loads(value) for value in again["correlations"]]
-            counts = {g["key"][0]: 0 for g in groups}
-            for group in groups:
-                if group["final"]:
-                    counts[group["key"][0]] += group["count"]
-            assert counts == {"0": 40, "1": 40, "2": 40}
+            by_hand(found, again)
             await beside(w, found)
             await backtests(w, found)
+
+    def by_hand(found: list[Finding], again: dict[str, list[bytes]]) -> None:
+        """In each 10 s forty events, every third of one address."""
+        sums: Counter[str] = Counter()
+        for value in again["sums"]:
+            row = json.loads(value)
+            if row["window"]["start"] < events[-1]["timestamp"]:
+                sums[row["keys"]["ip"]] += row["metrics"]["score"]
+        assert sums == {ip: 40 * n for ip, n in score.items()}
+        assert Counter(one.alert.key["ip"] for one in found if one.alert) == {
+            "ip1": 3,
+            "ip2": 3,
+        }
+        groups = [json.loads(value) for value in again["correlations"]]
+        counts = {g["key"][0]: 0 for g in groups}
+        for group in groups:
+            if group["final"]:
+                counts[group["key"][0]] += group["count"]
+        assert counts == {"0": 40, "1": 40, "2": 40}
 
     async def beside(w: World, found: list[Finding]) -> None:
         """What is written beside is written once, however often it is tried."""

@@ -23,7 +23,10 @@ from summit.cli.rule_explaining import explain
 from summit.cli.rule_importing import import_sigma
 from summit.cli.rule_testing import test
 
-_KINDS = ("pattern", "correlation", "filter", "transformation", "enrichment", "route", "query")
+_KINDS = (
+    "pattern", "correlation", "filter", "transformation", "enrichment", "route", "query",
+    "notification",
+)  # fmt: skip
 
 
 class Since(When):
@@ -123,7 +126,7 @@ async def _publish(
     from summit.flow.kinds import RULE_KINDS, rule_id
     from summit.flow.stage_plans import check_circles
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     last = -1
     begin: list[str] = []
     async with following(servers) as definitions:
@@ -136,9 +139,11 @@ async def _publish(
             published = await definitions.publish(_document(parsed))
             rows.append({
                 "kind": published.definition.kind, "id": published.definition.id,
-                "revision": published.definition.version, "warnings": published.warnings,
+                "revision": published.definition.version,
             })  # fmt: skip
             last = published.definition.offset
+        for parsed, row in zip(documents, rows, strict=True):  # they may refer to each other
+            row["warnings"] = definitions.warnings(_document(parsed))
     await wait_acting(servers, last)
     if begin:
         talk(f"{', '.join(begin)}: the past is read first; 'summit flow describe' shows how far")

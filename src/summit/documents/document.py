@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from summit.base.config import nearest
-from summit.documents.available import KINDS, KINDS_LATER
+from summit.documents.available import KINDS
 from summit.documents.backfill import BackfillDocument, validate_backfill
 from summit.documents.collector import CollectorDocument, validate_collector
 from summit.documents.correlation import CorrelationDocument, validate_correlation
 from summit.documents.enrichment import EnrichmentDocument, validate_enrichment
 from summit.documents.filter import FilterDocument, validate_filter
 from summit.documents.flow import FlowDocument, validate_flow
+from summit.documents.notification import NotificationDocument, validate_notification
 from summit.documents.parsing import Parsed
 from summit.documents.pattern import PatternDocument, validate_pattern
 from summit.documents.problems import Problems
@@ -24,7 +25,7 @@ from summit.documents.transformation import TransformationDocument, validate_tra
 Document = (
     PatternDocument | CorrelationDocument | StreamDocument | CollectorDocument | FlowDocument
     | FilterDocument | TransformationDocument | EnrichmentDocument | RouteDocument
-    | QueryDocument | BackfillDocument
+    | QueryDocument | NotificationDocument | BackfillDocument
 )  # fmt: skip
 
 _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
@@ -39,6 +40,7 @@ _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
     "route": validate_route,
     "query": validate_query,
     "backfill": validate_backfill,
+    "notification": validate_notification,
 }
 
 
@@ -50,7 +52,7 @@ def validate_document(document: Parsed | Mapping[str, Any], *, source: str = "")
             has `steps` or `conditions` is a pattern.
         source: Where plain values come from, for the error's text.
 
-    Raises: Invalid("kind.unknown", "kind.not_available", "document.invalid",
+    Raises: Invalid("kind.unknown", "document.invalid",
         "pattern.not_available", "stream.not_available",
         "transformation.not_available") with all `problems`.
     """
@@ -77,16 +79,12 @@ def kind_of(values: Mapping[str, Any]) -> Any:
 
 def _refuse_kind(kind: Any, source: str) -> None:
     problems = Problems()
-    known = ", ".join((*KINDS, *KINDS_LATER))
     available = ", ".join(KINDS)
     if kind == "":
         text = f"a document needs 'kind': one of {available}"
         problems.add("/kind", text)
-    elif kind in KINDS_LATER:
-        text = f"documents of kind '{kind}' are not available yet; available: {available}"
-        problems.add("/kind", text, code="kind.not_available")
     else:
-        hint = nearest(kind, (*KINDS, *KINDS_LATER)) if isinstance(kind, str) else None
+        hint = nearest(kind, KINDS) if isinstance(kind, str) else None
         text = f"there is no kind {kind!r}"
         problems.add("/kind", text, suggestion=hint, code="kind.unknown")
-    problems.raise_if_any(source or "document", known=known, available=available)
+    problems.raise_if_any(source or "document", known=available, available=available)
