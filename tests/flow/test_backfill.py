@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections import Counter
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from tests.flow.test_replay import replayed, written
 from tests.flow.test_replay_kinds import GROUPS, SUMS
 from tests.flow.worker_process import WorkerProcess
 from tests.flow.world import T0, World, failure, five_failures, read_topic, until, world
 
 from summit.alerts import encode_alert
+from summit.cli.main import root
 
 COMMITTED = {"isolationLevel": "read_committed"}
 
@@ -60,24 +64,39 @@ def raised(w: World, rule: str) -> Counter[tuple[str, int]]:
     )
 
 
-def test_the_past_then_live_without_a_gap(each_backend: list[str]) -> None:
+async def command(w: World, *words: str) -> Result:
+    """What `summit` says to that."""
+    servers = ",".join(w.servers)
+    done = await asyncio.to_thread(CliRunner().invoke, root, [*words, "-b", servers])
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def test_the_past_then_live_without_a_gap(each_backend: list[str], tmp_path: Path) -> None:
     events = fives(0, 300)
+    file = tmp_path / "late.json"
+    file.write_text(json.dumps(five_failures("late")))
 
     async def run() -> None:
         async with world(each_backend) as w:
             worker = await w.start_worker()
             await w.apply(five_failures("other", topics=["auth"]))
             await w.settle(await w.send(*events[:103]))
-            await begin(w, five_failures("late"))
+            said = await command(w, "rules", "apply", str(file), "--since", "9d")
+            assert "the past is read first" in said.output
             for n in range(103, 200, 10):
                 await w.send(*events[n : min(n + 10, 200)])
             await live(w, "late")
+            described = json.loads((await command(w, "flow", "describe", "-o", "json")).stdout)
+            states = {row["id"]: (row["state"], row["reads"]) for row in described["rules"]}
+            assert states == {"late": ("active", ["auth"]), "other": ("active", ["auth"])}
             await w.settle(await w.send(*events[200:]))
             expected = found_in(events)
             await until(lambda: raised(w, "late").total() >= expected.total())
             assert raised(w, "late") == raised(w, "other") == expected
             await until(lambda: worker.status()["byRule"]["late"]["keys"] == 7)
             assert worker.metrics.loose_switches == 0
+            assert worker.metrics.matches_by_rule["late"] == expected.total()
             await worker.stop()
             # A replay gives both: what each has found, in the past and then live.
             found, result = await replayed(w)
