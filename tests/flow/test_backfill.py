@@ -14,8 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.flow.test_replay import replayed, written
 from tests.flow.test_replay_kinds import GROUPS, SUMS
+from tests.flow.test_stage_sources import intel
 from tests.flow.worker_process import WorkerProcess
 from tests.flow.world import T0, World, failure, five_failures, read_topic, until, world
+from tests.sources.services import service
 
 from summit.alerts import encode_alert
 from summit.cli.main import root
@@ -193,6 +195,40 @@ def test_kinds_of_rules_go_on_with_what_they_have_begun(servers: list[str]) -> N
             closed = [g for g in told if g["final"]]
             assert sum(group["count"] for group in closed) == 400
             assert len({group["id"] for group in closed}) == len(closed)
+
+    asyncio.run(run())
+
+
+def test_the_past_asks_nobody_and_a_rule_that_goes_leaves_nothing(servers: list[str]) -> None:
+    scored = five_failures(
+        steps=[{"name": "f", "times": 5, "where": "enrichedData.intel.score > 5"}]
+    )
+    events = fives(0, 140)
+
+    async def run() -> None:
+        async with world(servers) as w, service() as made:
+            made.rows = {f"ip{n}": {"score": 9 if n < 3 else 1} for n in range(7)}
+            worker = await w.start_worker()
+            await w.apply(intel(made), five_failures("other", topics=["auth"]))
+            await w.settle(await w.send(*events))
+            asked = len(made.asked)
+            made.rows = {}
+            await begin(w, {**scored, "id": "scored"})
+            await live(w, "scored")
+            expected = {e: n for e, n in found_in(events).items() if e[0] in ("ip0", "ip1", "ip2")}
+            await until(lambda: raised(w, "scored") == expected)
+            assert len(made.asked) == asked
+            # Removed while it reads the past, then applied as a new one: the past is nothing to it.
+            await w.definitions.publish({"kind": "backfill", "id": "gone", "since": "earliest"})
+            await w.apply(five_failures("gone"), active=False)
+            await w.definitions.delete("pattern", "gone")
+            assert w.definitions.log.get("backfill", "gone") is None
+            await w.apply(five_failures("gone", topics=["late"]))
+            await w.settle(await w.send(*fives(140, 70), topic="late"))
+            late = [e for e in w.all_alerts() if e.pattern == "gone"]
+            assert {each.evidence[0].topic for each in late} == {"late"}
+            assert len(late) == 14
+            assert worker.metrics.restarts == 0
 
     asyncio.run(run())
 
