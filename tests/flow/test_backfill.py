@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections import Counter
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from tests.flow.test_replay import replayed, written
 from tests.flow.test_replay_kinds import GROUPS, SUMS
+from tests.flow.test_stage_sources import intel
 from tests.flow.worker_process import WorkerProcess
 from tests.flow.world import T0, World, failure, five_failures, read_topic, until, world
+from tests.sources.services import service
 
 from summit.alerts import encode_alert
+from summit.cli.main import root
 
 COMMITTED = {"isolationLevel": "read_committed"}
 
@@ -60,24 +66,39 @@ def raised(w: World, rule: str) -> Counter[tuple[str, int]]:
     )
 
 
-def test_the_past_then_live_without_a_gap(each_backend: list[str]) -> None:
+async def command(w: World, *words: str) -> Result:
+    """What `summit` says to that."""
+    servers = ",".join(w.servers)
+    done = await asyncio.to_thread(CliRunner().invoke, root, [*words, "-b", servers])
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def test_the_past_then_live_without_a_gap(each_backend: list[str], tmp_path: Path) -> None:
     events = fives(0, 300)
+    file = tmp_path / "late.json"
+    file.write_text(json.dumps(five_failures("late")))
 
     async def run() -> None:
         async with world(each_backend) as w:
             worker = await w.start_worker()
             await w.apply(five_failures("other", topics=["auth"]))
             await w.settle(await w.send(*events[:103]))
-            await begin(w, five_failures("late"))
+            said = await command(w, "rules", "apply", str(file), "--since", "9d")
+            assert "the past is read first" in said.output
             for n in range(103, 200, 10):
                 await w.send(*events[n : min(n + 10, 200)])
             await live(w, "late")
+            described = json.loads((await command(w, "flow", "describe", "-o", "json")).stdout)
+            states = {row["id"]: (row["state"], row["reads"]) for row in described["rules"]}
+            assert states == {"late": ("active", ["auth"]), "other": ("active", ["auth"])}
             await w.settle(await w.send(*events[200:]))
             expected = found_in(events)
             await until(lambda: raised(w, "late").total() >= expected.total())
             assert raised(w, "late") == raised(w, "other") == expected
             await until(lambda: worker.status()["byRule"]["late"]["keys"] == 7)
             assert worker.metrics.loose_switches == 0
+            assert worker.metrics.matches_by_rule["late"] == expected.total()
             await worker.stop()
             # A replay gives both: what each has found, in the past and then live.
             found, result = await replayed(w)
@@ -174,6 +195,40 @@ def test_kinds_of_rules_go_on_with_what_they_have_begun(servers: list[str]) -> N
             closed = [g for g in told if g["final"]]
             assert sum(group["count"] for group in closed) == 400
             assert len({group["id"] for group in closed}) == len(closed)
+
+    asyncio.run(run())
+
+
+def test_the_past_asks_nobody_and_a_rule_that_goes_leaves_nothing(servers: list[str]) -> None:
+    scored = five_failures(
+        steps=[{"name": "f", "times": 5, "where": "enrichedData.intel.score > 5"}]
+    )
+    events = fives(0, 140)
+
+    async def run() -> None:
+        async with world(servers) as w, service() as made:
+            made.rows = {f"ip{n}": {"score": 9 if n < 3 else 1} for n in range(7)}
+            worker = await w.start_worker()
+            await w.apply(intel(made), five_failures("other", topics=["auth"]))
+            await w.settle(await w.send(*events))
+            asked = len(made.asked)
+            made.rows = {}
+            await begin(w, {**scored, "id": "scored"})
+            await live(w, "scored")
+            expected = {e: n for e, n in found_in(events).items() if e[0] in ("ip0", "ip1", "ip2")}
+            await until(lambda: raised(w, "scored") == expected)
+            assert len(made.asked) == asked
+            # Removed while it reads the past, then applied as a new one: the past is nothing to it.
+            await w.definitions.publish({"kind": "backfill", "id": "gone", "since": "earliest"})
+            await w.apply(five_failures("gone"), active=False)
+            await w.definitions.delete("pattern", "gone")
+            assert w.definitions.log.get("backfill", "gone") is None
+            await w.apply(five_failures("gone", topics=["late"]))
+            await w.settle(await w.send(*fives(140, 70), topic="late"))
+            late = [e for e in w.all_alerts() if e.pattern == "gone"]
+            assert {each.evidence[0].topic for each in late} == {"late"}
+            assert len(late) == 14
+            assert worker.metrics.restarts == 0
 
     asyncio.run(run())
 

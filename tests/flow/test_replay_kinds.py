@@ -43,6 +43,10 @@ SUMS = {
 }  # fmt: skip
 
 
+EVENTS = [failure(n / 4, f"ip{n % 3}") for n in range(120)]  # 30 s
+SCORES = {"ip0": 1, "ip1": 6, "ip2": 8}
+
+
 async def replay(w: World, output: ReplayOutput | None = None, **more: Any) -> list[Finding]:
     found: list[Finding] = []
     await Replay(ReplaySettings(servers=w.servers, **more), found.extend).run(output)
@@ -70,18 +74,17 @@ def _in_order(topic: str, values: list[bytes]) -> list[bytes]:
 
 
 def test_each_kind_finds_what_workers_told_and_asks_nobody(servers: list[str]) -> None:
-    events = [failure(n / 4, f"ip{n % 3}") for n in range(120)]  # 30 s
-    score = {"ip0": 1, "ip1": 6, "ip2": 8}
-
     async def run() -> None:
         async with world(servers) as w, service() as made:
-            made.rows = {ip: {"score": n, "team": ip[-1]} for ip, n in score.items()}
+            made.rows = {ip: {"score": n, "team": ip[-1]} for ip, n in SCORES.items()}
             worker = await w.start_worker()
             await w.apply(intel(made), WINDOW, GROUPS, SUMS)
-            await w.settle(await w.send(*events[:60]))
-            made.rows = {ip: {"score": 0, "team": "late"} for ip in score}  # known: not asked again
+            await w.settle(await w.send(*EVENTS[:60]))
+            made.rows = {
+                ip: {"score": 0, "team": "late"} for ip in SCORES
+            }  # known: not asked again
             await w.apply({**SUMS, "name": "Renamed"})
-            await w.settle(await w.send(*events[60:]))
+            await w.settle(await w.send(*EVENTS[60:]))
             # Time goes on in both partitions: what is open is over.
             for partition in (0, 1):
                 await w.settle(await w.send(failure(1_000, "ip0"), partition=partition))
@@ -92,54 +95,63 @@ def test_each_kind_finds_what_workers_told_and_asks_nobody(servers: list[str]) -
             again = by_topic(found)
             assert await told(w, {topic: len(again[topic]) for topic in TOPICS}) == again
             assert len(made.asked) == asked
-            # By hand: in each 10 s forty events, every third of one address.
-            sums: Counter[str] = Counter()
-            for value in again["sums"]:
-                row = json.loads(value)
-                if row["window"]["start"] < events[-1]["timestamp"]:
-                    sums[row["keys"]["ip"]] += row["metrics"]["score"]
-            assert sums == {ip: 40 * n for ip, n in score.items()}
-            assert Counter(one.alert.key["ip"] for one in found if one.alert) == {
-                "ip1": 3,
-                "ip2": 3,
-            }
-            groups = [json.loads(value) for value in again["correlations"]]
-            counts = {g["key"][0]: 0 for g in groups}
-            for group in groups:
-                if group["final"]:
-                    counts[group["key"][0]] += group["count"]
-            assert counts == {"0": 40, "1": 40, "2": 40}
-            # Written beside: everything once, however often it is tried.
-            for expected in ((len(found), 0), (0, len(found))):
-                async with ReplayOutput(servers, "_again") as output:
-                    await replay(w, output)
-                    assert (output.written, output.known) == expected
-            async with ReplayOutput(servers, "alerts") as output:
-                await replay(w, output)
-                assert (output.written, output.known) == (0, len(found))
-            one = await replay(w, rules="current", rule_ids=["query:sums"])
-            assert {each.kind for each in one} == {"result", "published"}
+            by_hand(found, again)
+            await beside(w, found)
             await backtests(w, found)
 
-    async def backtests(w: World, found: list[Finding]) -> None:
-        for document in (WINDOW, GROUPS, SUMS):
-            tried, done = await backtest(w, document)
-            kinds = {"pattern": "alert", "correlation": "correlation", "query": "result"}
-            kind = kinds[str(document["kind"])]
-            expected = [one.record.value for one in found if one.kind == kind]
-            assert [d.a.record.value for d in tried if d.a] == expected
-            counts = {"alert": done.a.alerts, "correlation": done.a.correlations}
-            assert counts.get(kind, done.a.results) == sum(
-                one.count for one in found if one.kind == kind
-            )
-        fewer = {**SUMS, "eventTypes": ["failed"], "filters": [
-            {"field": "ip", "operator": "ne", "value": "ip0"}]}  # fmt: skip
-        _, compared = await backtest(w, SUMS, fewer)
-        assert (compared.only_a, compared.only_b) != (0, 0) or compared.both
-        assert compared.b is not None
-        assert compared.b.results < compared.a.results
-
     asyncio.run(run())
+
+
+def by_hand(found: list[Finding], again: dict[str, list[bytes]]) -> None:
+    """In each 10 s forty events, every third of one address."""
+    sums: Counter[str] = Counter()
+    for value in again["sums"]:
+        row = json.loads(value)
+        if row["window"]["start"] < EVENTS[-1]["timestamp"]:
+            sums[row["keys"]["ip"]] += row["metrics"]["score"]
+    assert sums == {ip: 40 * n for ip, n in SCORES.items()}
+    assert Counter(one.alert.key["ip"] for one in found if one.alert) == {
+        "ip1": 3,
+        "ip2": 3,
+    }
+    groups = [json.loads(value) for value in again["correlations"]]
+    counts = {g["key"][0]: 0 for g in groups}
+    for group in groups:
+        if group["final"]:
+            counts[group["key"][0]] += group["count"]
+    assert counts == {"0": 40, "1": 40, "2": 40}
+
+
+async def beside(w: World, found: list[Finding]) -> None:
+    """What is written beside is written once, however often it is tried."""
+    for expected in ((len(found), 0), (0, len(found))):
+        async with ReplayOutput(w.servers, "_again") as output:
+            await replay(w, output)
+            assert (output.written, output.known) == expected
+    async with ReplayOutput(w.servers, "alerts") as output:
+        await replay(w, output)
+        assert (output.written, output.known) == (0, len(found))
+    one = await replay(w, rules="current", rule_ids=["query:sums"])
+    assert {each.kind for each in one} == {"result", "published"}
+
+
+async def backtests(w: World, found: list[Finding]) -> None:
+    for document in (WINDOW, GROUPS, SUMS):
+        tried, done = await backtest(w, document)
+        kinds = {"pattern": "alert", "correlation": "correlation", "query": "result"}
+        kind = kinds[str(document["kind"])]
+        expected = [one.record.value for one in found if one.kind == kind]
+        assert [d.a.record.value for d in tried if d.a] == expected
+        counts = {"alert": done.a.alerts, "correlation": done.a.correlations}
+        assert counts.get(kind, done.a.results) == sum(
+            one.count for one in found if one.kind == kind
+        )
+    fewer = {**SUMS, "eventTypes": ["failed"], "filters": [
+        {"field": "ip", "operator": "ne", "value": "ip0"}]}  # fmt: skip
+    _, compared = await backtest(w, SUMS, fewer)
+    assert (compared.only_a, compared.only_b) != (0, 0) or compared.both
+    assert compared.b is not None
+    assert compared.b.results < compared.a.results
 
 
 async def backtest(

@@ -11,6 +11,7 @@ from summit.base.errors import SummitError
 from summit.base.logs import get_logger
 from summit.flow.backfilling import Backfilling, clear_away
 from summit.flow.backfills import Backfill, Live, live_ones
+from summit.flow.metrics import WorkerMetrics
 from summit.flow.past_state import PastState
 from summit.flow.placement import carrier
 from summit.flow.rules import Rules
@@ -52,7 +53,9 @@ class Backfills:
         clock: Clock,
         definitions: Definitions,
         runtime: Runtime,
+        metrics: WorkerMetrics,
     ) -> None:
+        self._metrics = metrics
         self._settings = settings
         self._clock = clock
         self._definitions = definitions
@@ -92,7 +95,9 @@ class Backfills:
                 await doing.stop()
         for name, backfill in wanted.items():
             if name not in self._doing:
-                doing = Backfilling(self._settings, self._clock, backfill, rules, self._live)
+                doing = Backfilling(
+                    self._settings, self._clock, backfill, rules, self._live, self._metrics
+                )
                 self._doing[name] = doing
                 doing.start()
 

@@ -31,6 +31,7 @@ from summit.documents.correlation import CorrelationPlan
 from summit.documents.query_plan import QueryPlan
 from summit.flow.backfills import Backfill, Live
 from summit.flow.kinds import prepare
+from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import Outputs
 from summit.flow.past_stage import stage_of_the_past
 from summit.flow.past_state import PastState
@@ -67,6 +68,7 @@ class Backfilling:
     Args:
         rules: Those that act: which inputs workers read, how, and through which stage.
         live: Puts it in force that the rule has come to the present.
+        metrics: Told what is committed.
 
     Attributes:
         is_full: Whether what was begun is complete: nothing more will be written.
@@ -79,6 +81,7 @@ class Backfilling:
         backfill: Backfill,
         rules: Rules,
         live: Callable[[Backfill], Any],
+        metrics: WorkerMetrics,
     ) -> None:
         self.backfill = backfill
         self.rules = rules
@@ -86,6 +89,7 @@ class Backfilling:
         self._settings = settings
         self._clock = clock
         self._live = live
+        self._metrics = metrics
         self._is_told = False
         self._last_leg = False
         self._task: asyncio.Task[None] | None = None
@@ -129,7 +133,10 @@ class Backfilling:
             ):
                 await ensure_topics(admin, [BACKFILLS])
                 await transactor.start()
-                work = _Work(self.backfill, self.rules, admin, reader, transactor, self._settings)
+                work = _Work(
+                    self.backfill, self.rules, admin, reader, transactor, self._settings,
+                    self._metrics,
+                )  # fmt: skip
                 await work.open(past)
                 await self._read_on(work)
         finally:
@@ -176,7 +183,9 @@ class _Work:
         reader: LogReader,
         transactor: Transactor,
         settings: WorkerSettings,
+        metrics: WorkerMetrics,
     ) -> None:
+        self._metrics = metrics
         self._backfill = backfill
         self._rules = rules
         self._admin = admin
@@ -299,6 +308,10 @@ class _Work:
             except (Closed, Conflict) as error:
                 raise Unavailable("client.broker_fault", reason=str(error)) from error
         self._gone = []
+        self._metrics.count_matches(cut.counts)
+        self._metrics.alerts += outputs.alerts
+        self._metrics.published += outputs.published
+        self._metrics.undeliverable += outputs.undeliverable
         self.uncommitted = 0
         self.is_full = full
 

@@ -119,6 +119,8 @@ class Runtime:
         self._saved_acts: dict[int, Acts] = {}
         self._clocks: dict[str, tuple[int, bool]] = {}
         self._clock_mark: TimeMark | None = None
+        self._clock_signs: tuple[object, ...] = ()
+        self._clock_told: tuple[object, ...] | None = None  # what the last mark said
         self._begin_cut()
 
     def _begin_cut(self) -> None:
@@ -144,6 +146,7 @@ class Runtime:
 
         Raises: as `Engine.set_rules`.
         """
+        self._clock_told = None
         self._dirty |= self.engine.set_rules(plans, streams, paused)
         self._dirty_waits |= self.engine.processor.take_changed_waits()
         for name in self.positions:  # who reads a topic may have changed
@@ -205,7 +208,7 @@ class Runtime:
         self._marks.clear()
         self._saved_acts.clear()
         self._clocks.clear()
-        self._clock_mark = None
+        self._clock_mark = self._clock_told = None
         self._begin_cut()
 
     @collection_paused()
@@ -298,7 +301,7 @@ class Runtime:
                 del self.positions[name]
                 self._moved.discard(name)
                 self._silent.pop(name, None)
-                self._clocks.pop(name, None)
+                self._speaks(name)
 
     def begin(self, name: str, offset: int, time_ms: int = WATERMARK_UNKNOWN) -> None:
         """Read an input from an offset on.
@@ -328,7 +331,7 @@ class Runtime:
         self.positions.pop(name, None)
         self._moved.discard(name)
         self._silent.pop(name, None)
-        self._clocks.pop(name, None)
+        self._speaks(name)
         self.engine.processor.forget_input(*split_partition_name(name))
 
     def watch(self, elsewhere: Iterable[str]) -> None:
@@ -362,7 +365,7 @@ class Runtime:
         for chunk in seen:
             name = partition_name(chunk.topic, chunk.partition)
             self._silent.pop(name, None)
-            self._clocks.pop(name, None)
+            self._speaks(name)
         return applied
 
     def rest(self, name: str, clock_ms: int, *, idle: bool) -> None:
@@ -373,7 +376,7 @@ class Runtime:
     def wake(self, name: str) -> None:
         """An input holds time back again, as if it had just spoken."""
         self._silent.pop(name, None)
-        self._clocks.pop(name, None)
+        self._speaks(name)
         self.engine.processor.wake(*split_partition_name(name))
 
     def reach(self, ends: Mapping[str, int]) -> None:
@@ -393,7 +396,7 @@ class Runtime:
         self._exchange_moved.add(group)
         for place, row in frame.told.items():
             if row.clock_ms is None and partition_name(*place) not in self.positions:
-                self._clocks.pop(partition_name(*place), None)
+                self._speaks(partition_name(*place))
                 self.engine.processor.wake(*place)
         for chunk, taken_ms in frame.chunks:
             applied = self.engine.apply_remote(group, chunk, taken_ms)
@@ -438,8 +441,18 @@ class Runtime:
             ends: Time runs out.
         """
         if ends or (self._clocks and self.engine.processor.waits_for_time):
-            clocks = dict(self._clocks)
-            self._clock_mark = TimeMark(self._acts.acting, self._seen(), clocks, ends)
+            clocks, seen = dict(self._clocks), self._seen()
+            # How long idle inputs are silent makes no difference while others are not idle.
+            idle = {name for name, (_, is_idle) in clocks.items() if is_idle}
+            counts = clocks if idle == seen.keys() else clocks.keys() - idle
+            self._clock_signs = (idle, {name: clocks[name] for name in counts})
+            told = not ends and self._clock_signs == self._clock_told
+            self._clock_mark = None if told else TimeMark(self._acts.acting, seen, clocks, ends)
+
+    def _speaks(self, name: str) -> None:
+        """The clock does not speak for the input any more."""
+        if self._clocks.pop(name, None) is not None:
+            self._clock_told = None
 
     def advance(self) -> int:
         """Fire what is due by now; how many alerts that made."""
@@ -457,7 +470,7 @@ class Runtime:
     def _note(self, applied: Applied) -> None:
         if self._clock_mark is not None and (applied.dirty or applied.waits or applied.made):
             self._clock_marks.append(self._clock_mark)
-            self._clock_mark = None
+            self._clock_mark, self._clock_told = None, self._clock_signs
         self._made += applied.made
         self._records += applied.records
         self._counts.update(applied.counts)

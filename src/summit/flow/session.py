@@ -128,7 +128,7 @@ class Session:
         )  # fmt: skip
         self.rules = Rules([], {}, TopicFilter([]), [])
         self._switch = Switch(self.runtime)
-        self._backfills = Backfills(settings, clock, definitions, self.runtime)
+        self._backfills = Backfills(settings, clock, definitions, self.runtime, metrics)
         self._switch_ms = 0.0  # since when rules are being changed
         self._fresh = True  # nothing was read yet by the rules of now
         self._frames: deque[ConsumerRecord] = deque()  # not taken yet
