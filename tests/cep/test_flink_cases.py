@@ -26,8 +26,8 @@ from summit.keyed.ruleset import RuleSet
 ANSWERED = [case for case in CASES if "error" not in case]
 REFUSED = [case for case in CASES if "error" in case]
 
-# c1 completes four matches at once: a1 b1, a1 b2, a2 b1, a2 b2. Flink's queue of finished matches, a
-# Java heap, knows their starts only. With a1 b1 released it takes a1 b2 out by `removeAll`, which
+# c1 completes four matches at once: a1 b1, a1 b2, a2 b1, a2 b2. Flink's queue of finished matches,
+# a Java heap, knows their starts only. With a1 b1 released it takes a1 b2 out by `removeAll`, which
 # builds the heap anew from its array (see the test below): a2 b2 has come before a2 b1 there. So
 # which match of two with the same start is released, and removes the other, is an accident of the
 # heap. Ours is the one whose events came first. To agree we would have to keep such a heap.

@@ -156,7 +156,7 @@ INVALID, LATER = "document.invalid", "pattern.not_available"
         ),
         (
             guide(opens("a"), opens("b"), windowConfig={"type": "session", "gap": 5}),
-            [("/windowConfig/type", LATER), ("/windowConfig/gap", LATER)],
+            [("/windowConfig/gap", LATER), ("/windowConfig/type", LATER)],
         ),
         (
             guide(opens("a"), windowConfig={"type": "session", "size": 5, "gap": 6}),

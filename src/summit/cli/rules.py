@@ -22,7 +22,10 @@ from summit.cli.rule_explaining import explain
 from summit.cli.rule_importing import import_sigma
 from summit.cli.rule_testing import test
 
-_KINDS = ("pattern", "correlation", "filter", "transformation", "enrichment", "route", "query")
+_KINDS = (
+    "pattern", "correlation", "filter", "transformation", "enrichment", "route", "query",
+    "notification",
+)  # fmt: skip
 
 
 @click.group()
@@ -112,7 +115,7 @@ async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, A
     from summit.flow.registering import doubts_of
     from summit.flow.stage_plans import check_circles
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     last = -1
     async with following(servers) as definitions:
         for parsed in documents:
@@ -120,13 +123,13 @@ async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, A
             published = await definitions.publish(_document(parsed))
             rows.append({
                 "kind": published.definition.kind, "id": published.definition.id,
-                "revision": published.definition.version, "warnings": published.warnings,
+                "revision": published.definition.version,
             })  # fmt: skip
             last = published.definition.offset
-        # All are there now: one may name another that comes behind it.
-        for row, parsed in zip(rows, documents, strict=True):
-            doubts = await doubts_of(_document(parsed), definitions.log, servers, SystemClock())
-            row["warnings"] = [*row["warnings"], *doubts]
+        for parsed, row in zip(documents, rows, strict=True):  # they may refer to each other
+            document = _document(parsed)
+            doubts = await doubts_of(document, definitions.log, servers, SystemClock())
+            row["warnings"] = [*definitions.warnings(document), *doubts]
     await wait_acting(servers, last)
     return rows
 
