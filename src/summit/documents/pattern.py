@@ -124,41 +124,20 @@ def validate_pattern(
     problems.raise_if_any(subject_of("pattern", values, source))
     assert head.id is not None
     plan = PatternPlan(
-        id=head.id,
-        name=head.name or head.id,
-        steps=steps,
-        description=head.description,
-        version=head.version,
-        enabled=head.enabled,
-        topics=topics,
-        where=where,
-        group_by=group_by,
-        within_ms=within_ms,
-        aligned=aligned,
-        matching=matching,
-        relations=relations,
-        strict_order=strict_order,
-        after_match=after_match,
-        emit=emit,
-        limits=limits,
-        action=action,
-        on_timeout=on_timeout,
-        suppress=suppress,
-        tags=head.tags,
+        id=head.id, name=head.name or head.id, steps=steps, description=head.description,
+        version=head.version, enabled=head.enabled, topics=topics, where=where, group_by=group_by,
+        within_ms=within_ms, aligned=aligned, matching=matching, relations=relations,
+        strict_order=strict_order, after_match=after_match, emit=emit, limits=limits,
+        action=action, on_timeout=on_timeout, suppress=suppress, tags=head.tags,
         lateness_ms=lateness_ms,
         projected=projected_fields(steps, group_by, (action, on_timeout), relations, suppress),
         semantic_hash=semantic_hash(
-            steps,
-            where,
-            group_by,
-            within_ms,
-            matching=matching,
-            relations=relations,
+            steps, where, group_by, within_ms, matching=matching, relations=relations,
             aligned=aligned,
         ),
         document_hash=document_hash({"kind": "pattern", **values}),
         warnings=_warnings(head, steps, within_ms or limits.ttl_ms, bool(group_by), action),
-    )
+    )  # fmt: skip
     return PatternDocument(values, plan, tests, head.owner)
 
 
