@@ -155,8 +155,8 @@ INVALID, LATER = "document.invalid", "pattern.not_available"
             [("/windowConfig/size", INVALID)],
         ),
         (
-            guide(opens("a"), windowConfig={"type": "tumbling", "size": 5}),
-            [("/windowConfig/type", LATER)],
+            guide(opens("a"), opens("b"), windowConfig={"type": "session", "gap": 5}),
+            [("/windowConfig/gap", LATER), ("/windowConfig/type", LATER)],
         ),
         (
             guide(opens("a"), windowConfig={"type": "session", "size": 5, "gap": 6}),

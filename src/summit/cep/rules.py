@@ -126,6 +126,7 @@ class PatternRule:
         return Program(
             self.automaton,
             plan.within_ms,
+            aligned=plan.aligned,
             release=Release(
                 Skip(after.kind, step),
                 plan.emit,

@@ -110,7 +110,7 @@ def validate_pattern(
     if is_window_rule(values):
         return _validate_window(section, head, topics, group_by, source=source, custom=custom)
     matching = section.choice("matching", MATCHINGS) or "ordered"
-    (steps, names), within_ms = _read_sequence(section, ordered=matching == "ordered")
+    (steps, names), (within_ms, aligned) = _read_sequence(section, ordered=matching == "ordered")
     relations = read_relations(section, names)
     after_match = _read_after_match(section, names)
     lateness_ms = _read_lateness(section)
@@ -124,34 +124,20 @@ def validate_pattern(
     problems.raise_if_any(subject_of("pattern", values, source))
     assert head.id is not None
     plan = PatternPlan(
-        id=head.id,
-        name=head.name or head.id,
-        steps=steps,
-        description=head.description,
-        version=head.version,
-        enabled=head.enabled,
-        topics=topics,
-        where=where,
-        group_by=group_by,
-        within_ms=within_ms,
-        matching=matching,
-        relations=relations,
-        strict_order=strict_order,
-        after_match=after_match,
-        emit=emit,
-        limits=limits,
-        action=action,
-        on_timeout=on_timeout,
-        suppress=suppress,
-        tags=head.tags,
+        id=head.id, name=head.name or head.id, steps=steps, description=head.description,
+        version=head.version, enabled=head.enabled, topics=topics, where=where, group_by=group_by,
+        within_ms=within_ms, aligned=aligned, matching=matching, relations=relations,
+        strict_order=strict_order, after_match=after_match, emit=emit, limits=limits,
+        action=action, on_timeout=on_timeout, suppress=suppress, tags=head.tags,
         lateness_ms=lateness_ms,
         projected=projected_fields(steps, group_by, (action, on_timeout), relations, suppress),
         semantic_hash=semantic_hash(
-            steps, where, group_by, within_ms, matching=matching, relations=relations
+            steps, where, group_by, within_ms, matching=matching, relations=relations,
+            aligned=aligned,
         ),
         document_hash=document_hash({"kind": "pattern", **values}),
         warnings=_warnings(head, steps, within_ms or limits.ttl_ms, bool(group_by), action),
-    )
+    )  # fmt: skip
     return PatternDocument(values, plan, tests, head.owner)
 
 
@@ -270,11 +256,11 @@ def _read_actions(
     return action, on_timeout
 
 
-def _read_sequence(section: Section, *, ordered: bool) -> tuple[Sequence, int | None]:
-    """Steps and `within`, from either form."""
+def _read_sequence(section: Section, *, ordered: bool) -> tuple[Sequence, tuple[int | None, bool]]:
+    """Steps and `within`, from either form, and whether that is an aligned window."""
     values, problems = section.values, section.problems
     within_ms = section.duration_ms("within")
-    window_ms = read_window_config(section)
+    window_ms, aligned = read_window_config(section)
     if section.has("within") and section.has("windowConfig"):
         section.note("windowConfig", "a pattern has either 'within' or 'windowConfig'")
     steps = Sequence((), [])
@@ -291,7 +277,7 @@ def _read_sequence(section: Section, *, ordered: bool) -> tuple[Sequence, int | 
     within_ms = within_ms if window_ms is None else window_ms
     if steps.steps and steps.steps[-1].relation == "notFollowedBy" and within_ms is None:
         section.note("within", "an absence needs 'within': for so long nothing may come")
-    return steps, within_ms
+    return steps, (within_ms, aligned)
 
 
 def _read_release(section: Section, within_ms: int | None) -> tuple[Emit, bool]:

@@ -178,6 +178,8 @@ class PatternPlan:
         group_by: Field paths of the key; empty = one global group. An event that lacks one of
             them (missing or null) is skipped and counted.
         within_ms: Half-open limit from the first to the last event of a match, or None.
+        aligned: Whether all events of a match lie in one window of that length which begins at a
+            multiple of it since 1970, instead.
         matching: Whether the steps come in their order, or in any.
         strict_order: Release matches in the order of their starts, as Flink does.
         on_timeout: What to do with partial matches that ran out of time; None = nothing.
@@ -201,6 +203,7 @@ class PatternPlan:
     where: Node | None = None
     group_by: tuple[Path, ...] = ()
     within_ms: int | None = None
+    aligned: bool = False
     matching: Matching = "ordered"
     relations: tuple[TemporalPlan, ...] = ()
     strict_order: bool = False

@@ -8,6 +8,7 @@ from typing import Any, Final
 from summit.base.clock import Clock
 from summit.base.errors import SummitError
 from summit.documents import validate_enrichment
+from summit.documents.enrichment_sources import GeoPlan, TablePlan
 from summit.documents.query_plan import QueryPlan
 from summit.flow.kinds import RULE_KINDS
 from summit.flow.rules import rules_of
@@ -42,9 +43,13 @@ async def _without_source(
     document: Mapping[str, Any], servers: Sequence[str], clock: Clock
 ) -> list[str]:
     """Why the rows of an enrichment cannot be had from here, which workers may have."""
+    plan = validate_enrichment(document).plan
+    source = plan.source
+    is_here = isinstance(source, TablePlan) and source.topic is None
+    if not is_here and not isinstance(source, GeoPlan):
+        return []  # others are asked, read or run only where they are used
     sources = Sources(SourceSettings(servers=servers), clock)
     try:
-        plan = validate_enrichment(document).plan
         faults = await sources.use((plan,))
     except SummitError as error:
         return [f"it finds nothing: {error}"]
