@@ -259,6 +259,12 @@ def test_collectors_by_rest_and_by_definition(rest: Rest) -> None:
     url = f"http://{rest('POST', '/api/collectors/web/restart', {})[1]['address']}/ingest"
     assert call("POST", url, {})[1]["accepted"] == 1
     problem(rest("POST", "/api/collectors/none/stop", {}), 404, "collector.unknown")
+    # One that is defined as paused stays resumed over a restart.
+    quiet = {**body, "name": "off", "paused": True}
+    assert rest("POST", "/api/collectors", quiet)[1]["state"] == "paused"
+    assert rest("POST", "/api/collectors/off/resume", {})[1]["state"] == "running"
+    assert rest("POST", "/api/collectors/off/restart", {})[1]["state"] == "running"
+    assert rest("DELETE", "/api/collectors/off")[0] == 200
     # A disabled one is kept and does not run.
     status, reply = rest("POST", "/api/collectors", {**body, "name": "off", "enabled": False})
     assert (status, reply["state"]) == (200, "disabled")

@@ -149,8 +149,8 @@ class CollectorWatch:
             if known is None:
                 raise Conflict("collector.not_running", name=name, state="disabled")
             await known.restart()
-            if document.get("paused") and known.state != "paused":
-                await known.pause()
+            # Its configuration may say otherwise: it is as old as the collector.
+            await _set_paused(known, bool(document.get("paused")))
             return _status(known)
 
     def statuses(self) -> list[dict[str, Any]]:
