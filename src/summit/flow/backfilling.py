@@ -311,7 +311,7 @@ class _Work:
         self._metrics.count_matches(cut.counts)
         self._metrics.alerts += outputs.alerts
         self._metrics.published += outputs.published
-        self._metrics.undeliverable += outputs.undeliverable
+        self._metrics.count_undeliverable(outputs.undeliverable)
         self.uncommitted = 0
         self.is_full = full
 
