@@ -48,10 +48,14 @@ BENCHES = (
     ("bench.analytics.groups",),
     ("bench.analytics.sessions", "--keys", "100000"),
     ("bench.analytics.speed", "--points", "5000"),
+    ("bench.flow.w1", "--events", "200000"),
+    ("bench.flow.latency", "--rate", "2000", "--seconds", "4"),
     ("bench.client.send", "--records", "100000", "--rounds", "3"),
     ("bench.client.consume", "--rounds", "3"),
     ("bench.client.lone_send", "--rounds", "3"),
     ("bench.client.memory", "--records", "2000000"),
+    ("bench.ingest.http",),
+    ("bench.ingest.websocket",),
     ("bench.cli",),
 )
 FULL = {  # what `--full` runs instead
@@ -154,6 +158,12 @@ FIGURES = (
            cpu=("us_cpu_per_event", "µs an event"), right="correct"),
     _detectors("statistics", 100_000),
     _detectors("trees", 20_000),
+    Figure(what="worker: W1, topic to alerts, exactly once (ratio: to bare consume)",
+           line={"bench": "flow.w1"}, key="events_per_cpu_s", unit="events per CPU-s",
+           cpu=("workers_cpu_s", "s in all"), ratio="ratio_to_bare", least=300_000,
+           right="alerts_correct"),
+    Figure(what="worker: event to alert in hand, 2,000 events/s, fsync: p99 (ratio: the disk's)",
+           line={"bench": "flow.latency"}, key="p99_ms", unit="ms", ratio="p99_to_disk", most=20),
     _share("send_batch of 10,000", _SENT, "efficiency"),
     _share("send_batch of 10,000", _SENT, "throughput"),
     _share("batches of 10,000", _READ, "efficiency"),
@@ -163,6 +173,17 @@ FIGURES = (
            line={"bench": "client.lone_send", "way": "send"}, key="p50_ms", unit="ms",
            cpu=("us_cpu_per_record", "µs each"), ratio="p50_to_raw", most=1.5),
     _flat("produce"), _flat("consume"),
+    Figure(what="ingest: HTTP, batches of 100 (ratio: to the bare framework)",
+           line={"bench": "ingest http"}, key="events_per_cpu_s", unit="events per CPU-s",
+           cpu=("cpu_us_per_event", "µs each"), ratio="ratio_cpu_to_bare", least=100_000),
+    Figure(what="ingest: WebSocket, one event a message (ratio: to the bare library)",
+           line={"bench": "ingest websocket", "events_per_message": 1},
+           key="events_per_cpu_s", unit="events per CPU-s",
+           cpu=("cpu_us_per_event", "µs each"), ratio="ratio_cpu_to_bare", least=50_000),
+    Figure(what="ingest: WebSocket, 20 events a message",
+           line={"bench": "ingest websocket", "events_per_message": 20},
+           key="events_per_cpu_s", unit="events per CPU-s",
+           cpu=("cpu_us_per_event", "µs each"), ratio="ratio_cpu_to_bare", least=50_000),
     Figure(what="cli: summit --help (ratio: to importing click)",
            line={"bench": "cli.help"}, key="wall_s", unit="s", cpu=("cpu_s", "s"),
            ratio="ratio_to_bare", most=0.3),
@@ -173,10 +194,11 @@ def missing() -> dict[str, str]:
     """Benches that cannot run here, and why; also what runs slower than it should."""
     found = {}
     if not Path("/proc/self/stat").exists():
-        for room in ("bench.broker", "bench.client"):
+        for room in ("bench.broker", "bench.client", "bench.flow"):
             found[room] = "not run: CPU-seconds of a process are read from /proc (Linux)"
     if importlib.util.find_spec("numpy") is None:
-        found["bench.cep"] = "not run: numpy is not installed (extra [dev])"
+        for room in ("bench.cep", "bench.flow"):
+            found[room] = "not run: numpy is not installed (extra [dev])"
     if importlib.util.find_spec("aiokafka") is None:
         found["bench.client"] = "not run: aiokafka is not installed (extra [dev])"
     if importlib.util.find_spec("uvloop") is None:

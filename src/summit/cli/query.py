@@ -14,6 +14,7 @@ import click
 from summit.cli.definitions import following
 from summit.cli.output import (
     bootstrap_option,
+    cell_text,
     counted,
     output_option,
     print_json,
@@ -156,7 +157,9 @@ def show_result(result: dict[str, Any], output: str | None) -> None:
         return
     mark = "" if result.get("final", True) else "  (so far)"
     for row, group in zip(result_rows(result), result["groups"], strict=True):
-        fields = " ".join(f"{name}={value}" for name, value in row.items() if name != "window")
+        fields = " ".join(
+            f"{name}={cell_text(value)}" for name, value in row.items() if name != "window"
+        )
         click.echo(f"{row['window']}  {fields}{mark}")
         for name, said in group.get("watched", {}).items():
             if (anomaly := said.get("anomaly")) is not None and anomaly["flagged"]:

@@ -40,6 +40,7 @@ class AnalyticsQuery(Config, frozen=True, kw_only=True, omit_defaults=True):
     window: dict[str, Any] | None = None
     metrics: list[dict[str, Any]] | None = None
     allowed_lateness: int | str | None = None
+    tests: list[dict[str, Any]] | None = None
     topic: str | None = None
     limits: dict[str, Any] | None = None
     early: int | str | bool | None = None

@@ -31,6 +31,7 @@ from summit.documents.query_plan import (
     QueryPlan,
 )
 from summit.documents.query_window import read_window
+from summit.documents.rule_tests import EXPECTED_OF_QUERY, read_tests
 from summit.documents.section import Section
 from summit.documents.sending import is_closed_topic
 from summit.events.expressions.ir import Compare, Node, walk
@@ -40,7 +41,7 @@ ANY_TYPE: Final = "*"
 _TOPIC_CHARS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 QUERY_FIELDS: Final = (
     *HEAD_FIELDS, "topics", "eventTypes", "filters", "where", "groupBy", "window",
-    "allowedLateness", "metrics", "topic", "limits", "early",
+    "allowedLateness", "metrics", "topic", "limits", "early", "tests",
 )  # fmt: skip
 # What changes how a query is told, not what its windows hold.
 _NOT_MEANT: Final = frozenset(
@@ -75,6 +76,7 @@ def validate_query(values: Mapping[str, Any], *, source: str = "") -> QueryDocum
     metrics = read_metrics(section)
     topic = _topic(section)
     limits = _limits(section)
+    tests = read_tests(section, EXPECTED_OF_QUERY)
     early = section.values.get("early")
     early_ms = EARLY_DEFAULT_MS if early in (None, True) else None
     if early is not None and not isinstance(early, bool):
@@ -88,7 +90,7 @@ def validate_query(values: Mapping[str, Any], *, source: str = "") -> QueryDocum
         early_ms=early_ms,
     )  # fmt: skip
     plan = replace(plan, state_id=f"query:{plan.id}/{_meaning_hash(plan)}")
-    return QueryDocument(values, head.id, head.enabled, plan)
+    return QueryDocument(values, head.id, head.enabled, plan, tests)
 
 
 def _meaning_hash(plan: QueryPlan) -> str:

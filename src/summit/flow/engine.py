@@ -6,7 +6,7 @@ and for `CEPEngine`, so that live, replayed and tried-out rules run through the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from summit.analytics.rule import QueryLane, Told
@@ -32,6 +32,7 @@ class Applied(NamedTuple):
         made: Alerts.
         records: For other topics: what correlations and queries tell.
         suppressed: Matches that make no alert because one stands for them.
+        counts: How many matches, groups and results there are, by rule id.
     """
 
     made: list[Made]
@@ -42,6 +43,7 @@ class Applied(NamedTuple):
     remote: list[Remote]
     dirty: set[StateKey]
     waits: set[WaitKey]
+    counts: Mapping[str, int]
 
 
 class Engine:
@@ -134,6 +136,7 @@ class Engine:
             outputs.remote,
             taken.dirty,
             taken.waits,
+            found.counts,
         )
 
     def forget(self, rule_id: str, key: Sequence[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -45,12 +46,17 @@ class Made(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What comes of some findings, each list in their order."""
+    """What comes of some findings, each list in their order.
+
+    Attributes:
+        counts: How many matches, groups and results there are, by rule id.
+    """
 
     made: list[Made]
     records: list[Outgoing]
     suppressed: list[Suppressed]
     late: list[Late]
+    counts: Counter[str]
 
 
 def findings_of(
@@ -71,15 +77,17 @@ def findings_of(
     suppressed: list[Suppressed] = []
     told: list[Told] = []
     late: list[Late] = []
+    counts: Counter[str] = Counter()
     for each in found:
         if isinstance(each, Match):
             plan = plans[each.pattern_id]
+            counts[each.pattern_id] += not each.timed_out
             assert isinstance(plan, PatternPlan)
             events = [_captured(step, event) for step, event in each.captures]
             item = _found(each, events)
             seen: Alike | Suppressed | None = None
             makes_alert = plan.action.type == "alert" and not each.timed_out
-            if plan.suppress is not None and makes_alert:
+            if plan.suppress is not None and makes_alert and not each.withdrawn:
                 seen = suppressor.look(plan, each, events)
                 if isinstance(seen, Suppressed):  # so no alert needs to be made
                     suppressed.append(seen)
@@ -89,12 +97,15 @@ def findings_of(
             if isinstance(seen, Alike):
                 suppressor.stand(seen, effects.id, each.end_ms)
         elif isinstance(each, Correlation):
-            rule = plans[f"correlation:{each.rule_id}"]
+            name = f"correlation:{each.rule_id}"
+            rule = plans[name]
+            counts[name] += not each.again
             assert isinstance(rule, CorrelationPlan)
             key, value = correlation_record(rule, each, topic_id)
             records.append(Outgoing(CORRELATIONS_TOPIC, key, value))
         elif isinstance(each, Told):
             told.append(each)
+            counts[f"query:{each.plan.id}"] += 1
             for anomaly in anomaly_alerts(each.plan, each, suppressor):
                 if isinstance(anomaly, Suppressed):
                     suppressed.append(anomaly)
@@ -106,7 +117,7 @@ def findings_of(
             raise TypeError(f"nobody knows what becomes of {type(each).__name__}")
     if told:
         records += result_records(list(map(_result, told)))
-    return Findings(made, records, suppressed, late)
+    return Findings(made, records, suppressed, late, counts)
 
 
 def early_records(told: Iterable[Told]) -> list[Outgoing]:
@@ -136,7 +147,10 @@ def _result(told: Told) -> Result:
 
 def _found(match: Match, events: list[CapturedEvent]) -> Found:
     """A match as actions and alerts are made of it."""
-    found = Found(match.key, events, match.end_ms, match.timed, match.timed_out)
+    found = Found(
+        match.key, events, match.end_ms, match.timed, match.timed_out, late=match.late,
+        revision=match.revision, withdrawn=match.withdrawn,
+    )  # fmt: skip
     if match.window is None:
         return found
     return found._replace(

@@ -104,13 +104,23 @@ class Suppressor:
         dirty, self._held.dirty = self._held.dirty, set()
         return [(key_group(key), rule, key) for rule, key in dirty]
 
+    def names(self) -> list[tuple[str, Key]]:
+        """Rule and key of everything that is kept."""
+        return list(self._held.names())
+
     def dump(self, rule: str, key: Key) -> bytes | None:
         """What is kept of a key of a rule; None = nothing."""
         return self._held.dump(rule, key)
 
-    def load(self, rule: str, key: Key, data: bytes) -> None:
-        """Set what is kept of a key of a rule. Raises Corrupt("alert.suppressed")."""
+    def load(self, rule: str, key: Key, data: bytes, *, changed: bool = False) -> None:
+        """Set what is kept of a key of a rule. Raises Corrupt("alert.suppressed").
+
+        Args:
+            changed: It is to be saved anew.
+        """
         self._held.load(rule, key, data)
+        if changed:
+            self._held.dirty.add((rule, key))
 
     def forget(self, rule: str, key: Key) -> None:
         """Let nothing stand for a key of a rule."""
