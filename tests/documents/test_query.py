@@ -43,6 +43,7 @@ WHOLE: dict[str, Any] = {
     "topic": "login-metrics",
     "limits": {"groups": 500, "events": 100, "idle": "1h"},
     "early": "5s",
+    "tests": [{"name": "none", "events": [{"at": "1s", "x": 1}], "expect": {"results": 0}}],
 }  # fmt: skip
 
 
