@@ -20,10 +20,11 @@ from itertools import chain
 from typing import Any, Final
 
 from summit.base.errors import SummitError
-from summit.events.event import event_time, parse_event
+from summit.events.event import Transport, event_time, parse_event
 from summit.events.times import TIME_MS_MAX, TIME_MS_MIN
 from summit.keyed.captured import Origins, transport_of
 from summit.keyed.chunks import Chunk
+from summit.keyed.decisions import Found
 from summit.keyed.frontier import BEFORE_ALL_MS, Frontier
 from summit.keyed.keygroups import KEY_GROUPS, RemoteChunk, key_group
 from summit.keyed.keys import Key
@@ -33,11 +34,11 @@ from summit.keyed.outputs import (
     Outputs,
     StateKey,
 )
-from summit.keyed.probes import Probe, TypeIndex
 from summit.keyed.reading import NOTHING, Reading
 from summit.keyed.rule import sees_topic
 from summit.keyed.ruleset import RuleSet
 from summit.keyed.scopes import Scope, make_scopes
+from summit.keyed.type_index import TypeIndex, Untyped
 from summit.keyed.waiting import Interest, WaitingEvent, WaitKey, WaitLog, load_wait
 
 _COUNTERS: Final = ("events", "unseen", "rejected", "clamped", "ahead", "late", "dropped")
@@ -272,10 +273,12 @@ class Processor:
 
     # ---- what the scan calls (`scan.Sink`) ----
 
-    def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, probe: Probe) -> float:
-        """Put an event to the rules that it may concern; gives the next exact timer."""
-        if self._rules.needs_record:
-            event.t = self._reading.transport(n)
+    def transport(self, n: int) -> Transport:
+        """The record around an event, for rules that read it."""
+        return self._reading.transport(n)
+
+    def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, found: Found) -> float:
+        """Put an event to the rules that it concerns; gives the next exact timer."""
         ordered = self._reading.stream.is_ordered
         time = own_ms if own_ms > watermark_ms or ordered else watermark_ms
         remote, held = self._remote, self._held
@@ -285,13 +288,8 @@ class Processor:
             watermark_ms = own_ms  # the other worker has counted what was out of order
         taken = False
         elsewhere: set[int] | None = None
-        for rule, constant, mask_of, key_of in (
-            probe.interests(event) if probe.tables else probe.always
-        ):
-            mask = constant if mask_of is None else mask_of(event)
+        for rule, mask, key_of in found:
             lane = self._lanes[rule]
-            if mask < 0 or (mask == 0 and not lane.rule.sees_all):
-                continue
             if not taken and not self._in_time(n, own_ms, watermark_ms):
                 return self._timer_ms() if self._exact else _NEVER
             taken = True
@@ -321,7 +319,7 @@ class Processor:
             self._outputs.remote += [
                 self._reading.remote(n, time, group) for group in sorted(elsewhere)
             ]
-        if not taken and not probe.typed:
+        if not taken and type(found) is Untyped:
             self._reject(n, "event.no_type", "the event has no eventType")
         return self._timer_ms() if self._exact else _NEVER
 
