@@ -99,7 +99,7 @@ class FieldTable(dict[Any, int]):
         for node, bits in wanted:
             self._add(node, bits)
         self._find: Find | None = None
-        self._by_piece: list[list[_Test]] | None = None
+        self._by_piece: list[list[_Test]] = []
         self[None] = self._evaluate(None, self._tests)
 
     def _add(self, node: Node, bits: int) -> None:
@@ -154,30 +154,25 @@ class FieldTable(dict[Any, int]):
         return self[value]
 
     def _of_text(self, text: str) -> int:
-        found = self._on_text
-        hit: dict[int, _Test] = {}
+        lists: list[Sequence[_Test]] = [self._always] if self._always else []
         if self._pieces:
-            find = self._find or self._make_find()
-            numbers = find(text)
+            numbers = (self._find or self._make_find())(text)
             if numbers is None:
                 return self._evaluate(text, self._tests)
             if numbers:
                 by_piece = self._by_piece
-                assert by_piece is not None
-                for number in numbers:
-                    for test in by_piece[number]:
-                        hit[id(test)] = test
-        if self._exact:
-            for test in self._exact.get(text, ()):
-                hit[id(test)] = test
+                lists += [by_piece[number] for number in numbers]
+        if self._exact and (tests := self._exact.get(text)) is not None:
+            lists.append(tests)
+        if self._lower and (tests := self._lower.get(lower_ascii(text) or "")) is not None:
+            lists.append(tests)
+        if not lists:
+            return self._on_text
+        found = self._on_text
         lower = lower_ascii(text)
-        if self._lower:
-            for test in self._lower.get(lower or "", ()):
-                hit[id(test)] = test
-        for tests in (hit.values(), self._always):
-            for test in tests:
-                if test.holds(text, lower) is not test.on_text:
-                    found ^= test.bits
+        for test in {id(test): test for tests in lists for test in tests}.values():
+            if test.holds(text, lower) is not test.on_text:
+                found ^= test.bits
         return found
 
     def _of_other(self, value: Any) -> int:
