@@ -34,8 +34,7 @@ def test_kinds(document: dict[str, Any], kind: type) -> None:
 @pytest.mark.parametrize(
     ("kind", "code", "text"),
     [
-        ("notification", "kind.not_available", "/kind: documents of kind 'notification' are not"),
-        ("notification", "kind.not_available", "available: pattern, correlation, stream"),
+        ("notifications", "kind.unknown", "(did you mean 'notification'?)"),
         ("patern", "kind.unknown", "there is no kind 'patern' (did you mean 'pattern'?)"),
         ("querry", "kind.unknown", "(did you mean 'query'?)"),
         ("Pattern", "kind.unknown", "(did you mean 'pattern'?)"),

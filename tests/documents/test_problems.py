@@ -18,7 +18,6 @@ from summit.documents.problems import Problem, Problems, described, join_pointer
         (["pattern.not_available"] * 2, "pattern.not_available"),
         (["pattern.not_available", "document.invalid"], "document.invalid"),
         (["kind.unknown"], "kind.unknown"),
-        (["kind.not_available"], "kind.not_available"),
     ],
 )
 def test_the_code_of_all(codes: list[str], raised: str) -> None:

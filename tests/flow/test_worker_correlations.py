@@ -53,7 +53,7 @@ def test_a_group_is_told_when_it_has_enough_and_when_it_is_closed(each_backend: 
     async def run() -> None:
         async with world(each_backend) as w:
             await w.start_worker()
-            await w.apply(sessions())
+            await w.apply(sessions(timeWindow="20s"))
             await w.settle(await w.send(step(0, "login", "s1"), step(1, "action", "s1")))
             (first,) = [
                 decode_group(record.value)

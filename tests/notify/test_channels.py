@@ -149,6 +149,7 @@ def test_what_cannot_work_is_refused_at_once(type_: str, config: dict[str, Any])
 def test_no_secret_shows() -> None:
     configs: dict[str, dict[str, Any]] = {
         "slack": {"url": "https://hooks.example.org/services/hidden"},
+        "teams": {"url": "https://teams.example.org/hidden"},
         "pagerduty": {"routingKey": "hidden"},
         "webhook": {"url": "https://x/?token=hidden", "secret": "hidden"},
         "sms": {"url": "https://x/hidden", "to": ["+1"]},

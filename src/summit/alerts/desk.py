@@ -37,7 +37,7 @@ SYSTEM: Final = "summit"
 _VERSION: Final = 1
 _tactics_of = lru_cache(maxsize=1_024)(tactics_of)  # rules have the same tags each time
 # The log has these by the thousand; what people did must not be pushed out by them.
-_NOT_KEPT: Final = ("fired", "duplicate", "repeated", "notified")
+_NOT_KEPT: Final = ("fired", "duplicate", "repeated", "notified", "tell")
 
 
 class Decision(NamedTuple):
@@ -119,7 +119,7 @@ class AlertDesk:
             id=entry.id, severity=entry.severity, title=entry.title, rule=entry.rule,
             key=entry.key, tags=entry.tags, entities=entities_of(entry.key),
             fired_at=state.now_ms, timestamp=entry.timestamp,
-            last_seen=max(entry.timestamp, entry.last_seen),
+            last_seen=max(entry.timestamp, entry.last_seen), notify=entry.notify,
         )  # fmt: skip
         self.count("fired")
         tactics = _tactics_of(entry.tags)
@@ -211,7 +211,16 @@ class AlertDesk:
         if alert.id != alert_id:
             return {"status": "duplicate", "duplicateOf": alert.id}
         shown: dict[str, Any] = msgspec.to_builtins(alert)
-        for known_already in ("id", "severity", "title", "rule", "key", "tags", "timestamp"):
+        for known_already in (
+            "id",
+            "severity",
+            "title",
+            "rule",
+            "key",
+            "tags",
+            "timestamp",
+            "notify",
+        ):
             del shown[known_already]
         shown["status"] = self.status(alert, now_ms)
         shown["occurrences"] = shown.pop("count")

@@ -63,7 +63,9 @@ class AlertState(msgspec.Struct, kw_only=True, rename="camel"):
         silences: Ids of silences that mean it, ended ones included.
         inhibited_by: The open alert that mutes it.
         escalation_level: 0 = none yet.
+        notify: Notifications that its rule names.
         notified_at: When people were last told.
+        told: What became of each notice, by `notification/action`: `delivered`, or why not.
     """
 
     id: str
@@ -89,6 +91,8 @@ class AlertState(msgspec.Struct, kw_only=True, rename="camel"):
     notifications_sent: int = 0
     notifications_failed: int = 0
     notified_at: int | None = None
+    notify: tuple[str, ...] = ()
+    told: dict[str, str] = {}
     case: str | None = None
     comments: list[Comment] = []
     silences: list[str] = []
@@ -156,6 +160,20 @@ class Risk(msgspec.Struct, kw_only=True, rename="camel"):
     tactics: list[str]
 
 
+class Tally(msgspec.Struct, kw_only=True, rename="camel"):
+    """What became of the notices of one channel.
+
+    Attributes:
+        last_error: Why the latest one that failed did, and when that was.
+    """
+
+    sent: int = 0
+    failed: int = 0
+    last_sent_at: int | None = None
+    last_error: str = ""
+    last_error_at: int | None = None
+
+
 class Audit(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One change: who, when, what, of what, and what was before and after.
 
@@ -185,6 +203,7 @@ class DeskState(msgspec.Struct, kw_only=True):
         closed: Alerts that are over, in the order of their ends: the first to be evicted.
         duplicates: The alert that each duplicate went into.
         last_case: By entity, its latest case.
+        channels: By channel or notification, what became of its notices.
         counters: What was dropped, refused and evicted.
     """
 
@@ -197,6 +216,7 @@ class DeskState(msgspec.Struct, kw_only=True):
     inhibitions: dict[str, Inhibition] = {}
     cases: dict[str, Case] = {}
     last_case: dict[str, str] = {}
+    channels: dict[str, Tally] = {}
     risks: dict[str, Risk] = {}
     audit: list[Audit] = []
     made: dict[str, int] = {}

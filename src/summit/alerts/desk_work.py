@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from summit.alerts import desk_cases, desk_muting
 from summit.alerts.desk_cases import find_alert
-from summit.alerts.desk_state import AlertState, Case, Comment
+from summit.alerts.desk_state import AlertState, Case, Comment, Tally
 from summit.alerts.entries import (
     Acknowledge,
     AddComment,
@@ -22,9 +22,15 @@ from summit.alerts.entries import (
     OpenCase,
     RemoveInhibition,
     Resolve,
+    Tell,
 )
 from summit.base.errors import Conflict, Invalid
-from summit.base.limits import ALERT_COMMENT_CHARS_MAX, DESK_COMMENTS_MAX
+from summit.base.limits import (
+    ALERT_COMMENT_CHARS_MAX,
+    ALERT_TOLD_MAX,
+    DESK_CHANNELS_MAX,
+    DESK_COMMENTS_MAX,
+)
 
 if TYPE_CHECKING:
     from summit.alerts.desk import AlertDesk
@@ -110,18 +116,47 @@ def _escalated(desk: AlertDesk, entry: Escalated) -> str:
 
 
 def _notified(desk: AlertDesk, entry: Notified) -> str:
-    alert = find_alert(desk, entry.id)
-    if entry.delivered:
-        alert.notifications_sent += 1
-    else:
-        alert.notifications_failed += 1
-    before, alert.notified_at = alert.notified_at, desk.state.now_ms
+    _tally(desk, entry)
+    now_ms = desk.state.now_ms
+    before = None
+    if entry.id:
+        alert = find_alert(desk, entry.id)
+        if entry.delivered:
+            alert.notifications_sent += 1
+        else:
+            alert.notifications_failed += 1
+        told = f"{entry.channel}/{entry.action}"
+        if told in alert.told or len(alert.told) < ALERT_TOLD_MAX:
+            became = "delivered" if entry.delivered else entry.reason or "not delivered"
+            alert.told = {**alert.told, told: became}
+        before, alert.notified_at = alert.notified_at, now_ms
     after = {
-        "notifiedAt": alert.notified_at, "channel": entry.channel, "action": entry.action,
-        "delivered": entry.delivered,
+        "notifiedAt": now_ms, "channel": entry.channel, "action": entry.action,
+        "delivered": entry.delivered, "level": entry.level, "request": entry.request,
     }  # fmt: skip
-    desk.note("notified", alert.id, {"notifiedAt": before}, after, note=entry.reason)
-    return alert.id
+    desk.note("notified", entry.id, {"notifiedAt": before}, after, note=entry.reason)
+    return entry.id
+
+
+def _tally(desk: AlertDesk, entry: Notified) -> None:
+    channels = desk.state.channels
+    tally = channels.pop(entry.channel, None) or Tally()
+    channels[entry.channel] = tally  # the one unheard of for longest is the first
+    if len(channels) > DESK_CHANNELS_MAX:
+        del channels[next(iter(channels))]
+        desk.count("channelsEvicted")
+    if entry.delivered:
+        tally.sent += 1
+        tally.last_sent_at = desk.state.now_ms
+    else:
+        tally.failed += 1
+        tally.last_error, tally.last_error_at = entry.reason, desk.state.now_ms
+
+
+def _tell(desk: AlertDesk, entry: Tell) -> str:
+    about = find_alert(desk, entry.id).id if entry.id else ""
+    desk.note("tell", about, {}, {"channel": entry.channel})
+    return about
 
 
 _WORK: Final[dict[type, Callable[[Any, Any], str]]] = {
@@ -137,4 +172,5 @@ _WORK: Final[dict[type, Callable[[Any, Any], str]]] = {
     CloseCase: desk_cases.close_case,
     Escalated: _escalated,
     Notified: _notified,
+    Tell: _tell,
 }

@@ -34,6 +34,7 @@ class Fired(Entry, frozen=True, kw_only=True, tag="fired"):
     Attributes:
         timestamp: Event time, milliseconds.
         last_seen: Event time of its last event.
+        notify: Notifications that its rule names.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Fired(Entry, frozen=True, kw_only=True, tag="fired"):
     key: dict[str, Any] = {}
     tags: tuple[str, ...] = ()
     last_seen: int = 0
+    notify: tuple[str, ...] = ()
 
 
 class Repeated(Entry, frozen=True, kw_only=True, tag="repeated"):
@@ -136,19 +138,35 @@ class Notified(Entry, frozen=True, kw_only=True, tag="notified"):
     """People were told of an alert, or could not be.
 
     Attributes:
-        action: `fired`, `escalated`, `acknowledged` or `resolved`.
+        id: The alert's; "" = it was a test.
+        action: `fired`, `escalated`, `acknowledged`, `resolved` or `test`.
+        level: Of the escalation.
+        request: Offset of the `Tell` that asked for it.
     """
 
-    id: str
+    id: str = ""
     channel: str
     action: str
     delivered: bool = True
     reason: str = ""
+    level: int = 0
+    request: int | None = None
+
+
+class Tell(Entry, frozen=True, kw_only=True, tag="tell"):
+    """Somebody wants an alert to be told by a notification, once more or for the first time.
+
+    Attributes:
+        id: The alert's; "" = a test of the notification.
+    """
+
+    id: str = ""
+    channel: str
 
 
 AnyEntry = (
     Fired | Repeated | Acknowledge | Resolve | AddComment | Assign | AddSilence | LiftSilence
-    | AddInhibition | RemoveInhibition | OpenCase | CloseCase | Escalated | Notified
+    | AddInhibition | RemoveInhibition | OpenCase | CloseCase | Escalated | Notified | Tell
 )  # fmt: skip
 
 _ENCODER = msgspec.json.Encoder()
@@ -187,4 +205,5 @@ def fired_entry(alert: Alert, by: str = "summit") -> Fired:
         key=alert.key,
         tags=tuple(alert.tags),
         last_seen=alert.last_seen or alert.timestamp,
+        notify=tuple(alert.notify),
     )

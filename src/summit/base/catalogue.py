@@ -373,8 +373,6 @@ _ROWS = (
               "{subject}: {first}{more}", "Correct each place that is named; nothing was applied."),
     ErrorSpec("kind.unknown", "Invalid", 400, None, False,
               "{subject}: {first}{more}", "Use one of: {known}."),
-    ErrorSpec("kind.not_available", "Invalid", 400, None, False,
-              "{subject}: {first}{more}", "Available now: {available}."),
     ErrorSpec("stream.not_available", "Invalid", 400, None, False,
               "{subject}: {first}{more}", "Leave the field out."),
     # ---- cep ----

@@ -22,7 +22,10 @@ from summit.cli.rule_explaining import explain
 from summit.cli.rule_importing import import_sigma
 from summit.cli.rule_testing import test
 
-_KINDS = ("pattern", "correlation", "filter", "transformation", "enrichment", "route", "query")
+_KINDS = (
+    "pattern", "correlation", "filter", "transformation", "enrichment", "route", "query",
+    "notification",
+)  # fmt: skip
 
 
 @click.group()
@@ -99,7 +102,7 @@ def remove(rule: str, kind: str | None, bootstrap_servers: str) -> None:
 async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, Any]]:
     from summit.flow.stage_plans import check_circles
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     last = -1
     async with following(servers) as definitions:
         for parsed in documents:
@@ -107,9 +110,11 @@ async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, A
             published = await definitions.publish(_document(parsed))
             rows.append({
                 "kind": published.definition.kind, "id": published.definition.id,
-                "revision": published.definition.version, "warnings": published.warnings,
+                "revision": published.definition.version,
             })  # fmt: skip
             last = published.definition.offset
+        for parsed, row in zip(documents, rows, strict=True):  # they may refer to each other
+            row["warnings"] = definitions.warnings(_document(parsed))
     await wait_acting(servers, last)
     return rows
 

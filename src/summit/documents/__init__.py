@@ -12,6 +12,7 @@ from summit.documents.event_pattern import (
 )
 from summit.documents.filter import FilterDocument, validate_filter
 from summit.documents.flow import FLOW_ID, FlowDocument, validate_flow
+from summit.documents.notification import NotificationDocument, validate_notification
 from summit.documents.parsing import Parsed, parse_documents
 from summit.documents.pattern import PatternDocument, lower_pattern, validate_pattern
 from summit.documents.problems import Problem, described
@@ -32,6 +33,7 @@ __all__ = [
     "EventPattern",
     "FilterDocument",
     "FlowDocument",
+    "NotificationDocument",
     "Parsed",
     "PatternDocument",
     "Problem",
@@ -52,6 +54,7 @@ __all__ = [
     "validate_enrichment",
     "validate_filter",
     "validate_flow",
+    "validate_notification",
     "validate_pattern",
     "validate_query",
     "validate_route",

@@ -12,11 +12,10 @@ from summit.documents.plan import ActionType, AfterMatchKind, Contiguity, Emit, 
 
 KINDS: Final = (
     "pattern", "correlation", "stream", "collector", "flow",
-    "filter", "transformation", "enrichment", "route", "query",
+    "filter", "transformation", "enrichment", "route", "query", "notification",
 )  # fmt: skip
 # How rules of other kinds are called among all rules; patterns go by their ids alone.
 OTHER_KINDS: Final = ("correlation:", "query:")
-KINDS_LATER: Final = ("notification",)
 
 RELATIONS: Final[tuple[Relation, ...]] = (
     "next", "followedBy", "followedByAny", "notNext", "notFollowedBy",

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from summit.base.config import nearest
-from summit.documents.available import KINDS, KINDS_LATER
+from summit.documents.available import KINDS
 from summit.documents.collector import CollectorDocument, validate_collector
 from summit.documents.correlation import CorrelationDocument, validate_correlation
 from summit.documents.enrichment import EnrichmentDocument, validate_enrichment
 from summit.documents.filter import FilterDocument, validate_filter
 from summit.documents.flow import FlowDocument, validate_flow
+from summit.documents.notification import NotificationDocument, validate_notification
 from summit.documents.parsing import Parsed
 from summit.documents.pattern import PatternDocument, validate_pattern
 from summit.documents.problems import Problems
@@ -23,7 +24,7 @@ from summit.documents.transformation import TransformationDocument, validate_tra
 Document = (
     PatternDocument | CorrelationDocument | StreamDocument | CollectorDocument | FlowDocument
     | FilterDocument | TransformationDocument | EnrichmentDocument | RouteDocument
-    | QueryDocument
+    | QueryDocument | NotificationDocument
 )  # fmt: skip
 
 _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
@@ -37,6 +38,7 @@ _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
     "enrichment": validate_enrichment,
     "route": validate_route,
     "query": validate_query,
+    "notification": validate_notification,
 }
 
 
@@ -48,7 +50,7 @@ def validate_document(document: Parsed | Mapping[str, Any], *, source: str = "")
             has `steps` or `conditions` is a pattern.
         source: Where plain values come from, for the error's text.
 
-    Raises: Invalid("kind.unknown", "kind.not_available", "document.invalid",
+    Raises: Invalid("kind.unknown", "document.invalid",
         "pattern.not_available", "stream.not_available",
         "transformation.not_available") with all `problems`.
     """
@@ -75,16 +77,12 @@ def kind_of(values: Mapping[str, Any]) -> Any:
 
 def _refuse_kind(kind: Any, source: str) -> None:
     problems = Problems()
-    known = ", ".join((*KINDS, *KINDS_LATER))
     available = ", ".join(KINDS)
     if kind == "":
         text = f"a document needs 'kind': one of {available}"
         problems.add("/kind", text)
-    elif kind in KINDS_LATER:
-        text = f"documents of kind '{kind}' are not available yet; available: {available}"
-        problems.add("/kind", text, code="kind.not_available")
     else:
-        hint = nearest(kind, (*KINDS, *KINDS_LATER)) if isinstance(kind, str) else None
+        hint = nearest(kind, KINDS) if isinstance(kind, str) else None
         text = f"there is no kind {kind!r}"
         problems.add("/kind", text, suggestion=hint, code="kind.unknown")
-    problems.raise_if_any(source or "document", known=known, available=available)
+    problems.raise_if_any(source or "document", known=available, available=available)

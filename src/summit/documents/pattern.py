@@ -351,9 +351,6 @@ def _warnings(
             found.append(text)
     if action.url is not None and action.secret is None:
         found.append("the webhook is called without a signature: there is no 'secret'")
-    if action.notify:
-        names = ", ".join(action.notify)
-        found.append(f"notifications are not available yet: alerts name {names}, nothing is sent")
     if not head.enabled:
         found.append("the pattern is not enabled")
     return tuple(found)

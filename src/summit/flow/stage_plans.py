@@ -79,7 +79,9 @@ def stage_plans_of(
         faulty: Is told, by `kind/id`, why one cannot act: written by somebody who did not check it.
     """
     found: dict[str, list[Any]] = {kind: [] for kind in STAGE_KINDS}
+    told: set[str] = set()
     for definition in definitions:
+        told.update(_told_topic(definition))
         validate = _VALIDATORS.get(definition.kind)
         if validate is None:
             continue
@@ -90,7 +92,7 @@ def stage_plans_of(
         except SummitError as error:
             faulty[f"{definition.kind}/{definition.id}"] = str(error)
     routed = {topic for plan in found["route"] for topic in plan.targets}
-    outputs = tuple(sorted(routed.union(written)))
+    outputs = tuple(sorted(routed.union(written, told)))
     lowered = {
         kind: [without_outputs(plan, outputs) for plan in plans] for kind, plans in found.items()
     }
@@ -120,6 +122,16 @@ def without_outputs(plan: R, outputs: Sequence[str]) -> R:
     if plan.topics not in ((), ("*",)) or not outputs:
         return plan
     return replace(plan, topics=("*", *(f"!{topic}" for topic in outputs)))
+
+
+def _told_topic(definition: Definition) -> Iterable[str]:
+    """The topic that a notification writes to, if it does."""
+    document = definition.document
+    config = document.get("config")
+    if definition.kind != "notification" or document.get("type") != "topic":
+        return ()
+    topic = config.get("topic") if isinstance(config, dict) else None
+    return (topic,) if isinstance(topic, str) else ()
 
 
 def _without_circles(routes: list[RoutePlan], faulty: dict[str, str]) -> tuple[RoutePlan, ...]:

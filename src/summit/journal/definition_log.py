@@ -76,6 +76,7 @@ class DefinitionLog:
         self._changes: list[Change] = []
         self._by_offset: dict[int, Change] = {}
         self._versions: dict[str, int] = {}
+        self._since_ms: dict[str, int] = {}
         self.next_offset = 0
 
     def apply(
@@ -132,6 +133,10 @@ class DefinitionLog:
         """The definition in force under a kind and id, or None."""
         return self._current.get(definition_key(kind, definition_id))
 
+    def since_ms(self, kind: str, definition_id: str) -> int:
+        """When a definition in force was first registered, newer versions or not; 0 = it is not."""
+        return self._since_ms.get(definition_key(kind, definition_id), 0)
+
     def change_at(self, offset: int) -> Change | None:
         """What became of the record at an offset; None when it was not read."""
         return self._by_offset.get(offset)
@@ -162,9 +167,11 @@ class DefinitionLog:
             return
         if change.definition is None:
             self._current.pop(change.key, None)
+            self._since_ms.pop(change.key, None)
         else:
             self._versions[change.key] = change.definition.version
             self._current[change.key] = change.definition
+            self._since_ms.setdefault(change.key, change.timestamp_ms)
 
 
 def definition_key(kind: str, definition_id: str) -> str:

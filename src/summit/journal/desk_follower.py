@@ -25,19 +25,26 @@ _KNOWN: Final = Decision("", [])  # of what nothing refuses
 class DeskFollower(Emitter):
     """Keeps an `AlertDesk` up to date, and writes to its log; one loop's, from start to stop.
 
-    Event `decision` with each `Decision`, in log order; those read at the start come without it.
+    Event `decision` with each `Decision`, in log order; of those read at the start only the ones
+    from `tell_from` on.
     A writer reads its own write: `write` returns when this follower has taken it, with what the
     log's order made of it.
 
     Args:
         servers: Addresses of the brokers.
+        tell_from: Offset of the first decision to be told of; None = those after the start.
 
     Attributes:
         desk: For reading.
     """
 
     def __init__(
-        self, servers: Iterable[str], *, clock: Clock | None = None, name: str = "summit-desk"
+        self,
+        servers: Iterable[str],
+        *,
+        clock: Clock | None = None,
+        name: str = "summit-desk",
+        tell_from: int | None = None,
     ) -> None:
         super().__init__()
         self.desk = AlertDesk()
@@ -45,6 +52,7 @@ class DeskFollower(Emitter):
         self._servers = list(servers)
         self._name = name
         self._live = False
+        self._tell_from = tell_from
         self._stopped = False
         self._producer: StreamProducer | None = None
         self._decisions: dict[int, Decision] = {}
@@ -132,9 +140,10 @@ class DeskFollower(Emitter):
                 self.desk.skip(record.offset)
                 continue
             decision = self.desk.apply(record.offset, record.timestamp, entry)
+            if self._live or (self._tell_from is not None and record.offset >= self._tell_from):
+                self.emit("decision", decision)
             if not self._live:
                 continue
-            self.emit("decision", decision)
             # Nothing refuses these, and a flood of them must not push out what is waited for.
             if not isinstance(entry, Fired | Repeated):
                 self._decisions[record.offset] = decision

@@ -2,5 +2,11 @@
 
 from summit.notify.channel import Channel, Notice
 from summit.notify.channels import CHANNEL_TYPES, NotificationChannel, open_channel
+from summit.notify.notifier import Notifier
+from summit.notify.outlets import Outlets
+from summit.notify.recipient import prepare_recipient
 
-__all__ = ["CHANNEL_TYPES", "Channel", "Notice", "NotificationChannel", "open_channel"]
+__all__ = [
+    "CHANNEL_TYPES", "Channel", "Notice", "NotificationChannel", "Notifier", "Outlets",
+    "open_channel", "prepare_recipient",
+]  # fmt: skip

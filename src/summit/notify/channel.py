@@ -6,7 +6,15 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-Action = Literal["fired", "escalated", "acknowledged", "resolved"]
+Action = Literal["fired", "escalated", "acknowledged", "resolved", "test"]
+_LINES_MAX = 20  # lines about alerts of one digest
+
+
+class Further(msgspec.Struct, frozen=True):
+    """One more alert of a digest, and what became of it."""
+
+    action: Action
+    alert: dict[str, Any]
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -20,6 +28,9 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
         by: Who acknowledged or resolved it.
         level: Of the escalation, 1 the first; 0 = none.
         users: Whom the escalation policy names.
+        more: In a digest, the other alerts.
+        title: Instead of the usual subject; "" = that.
+        body: Instead of the usual text.
     """
 
     id: str
@@ -29,15 +40,32 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     by: str = ""
     level: int = 0
     users: tuple[str, ...] = ()
+    more: tuple[Further, ...] = ()
+    title: str = ""
+    body: str = ""
 
     @property
     def subject(self) -> str:
         """One line for people."""
-        return f"[{self.alert.get('severity', '')}] {self.alert.get('title', '')}: {self.action}"
+        line = self.title or _line(self.action, self.alert)
+        return f"{len(self.more) + 1} alerts: {line}" if self.more else line
 
     @property
     def text(self) -> str:
         """Some lines for people."""
+        text = self.body or self._usual_text()
+        if not self.more:
+            return text
+        lines = [_line(one.action, one.alert) for one in self.more[:_LINES_MAX]]
+        if len(self.more) > _LINES_MAX:
+            lines.append(f"… and {len(self.more) - _LINES_MAX} more")
+        return "\n".join((text, "", *lines))
+
+    def with_texts(self, title: str | None, body: str | None) -> Notice:
+        """The same with texts of one's own; None = the usual one."""
+        return msgspec.structs.replace(self, title=title or "", body=body or "")
+
+    def _usual_text(self) -> str:
         alert = self.alert
         key = ", ".join(f"{name}={value}" for name, value in (alert.get("key") or {}).items())
         shown = [
@@ -50,6 +78,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
             f"Alert {alert.get('id')}",
         ]
         return "\n".join(line for line in shown if line)
+
+
+def _line(action: Action, alert: dict[str, Any]) -> str:
+    return f"[{alert.get('severity', '')}] {alert.get('title', '')}: {action}"
 
 
 class Channel(Protocol):

@@ -1,4 +1,4 @@
-"""Webhooks: a notice as the JSON body of a POST; also Slack, PagerDuty and SMS gateways.
+"""Webhooks: a notice as the JSON body of a POST; also Slack, Teams, PagerDuty and SMS gateways.
 
 An attempt that is not answered, or is answered by "later", is made again (`http_out`); so a notice
 may arrive twice. Its id stands in the header `X-Summit-Notice`. With a secret, the header
@@ -33,6 +33,7 @@ class WebhookConfig(Config, frozen=True, kw_only=True):
         bearer_token: For the header `Authorization`.
         timeout_ms: How long one attempt may take.
         retries: Further attempts after the first one.
+        allow_private: Whether hosts of this machine and of private networks may be called.
     """
 
     url: str
@@ -40,6 +41,7 @@ class WebhookConfig(Config, frozen=True, kw_only=True):
     bearer_token: str | None = None
     timeout_ms: int = 10_000
     retries: int = 3
+    allow_private: bool = True
 
     def check(self) -> None:
         """Refuse what `HttpConfig` refuses."""
@@ -53,6 +55,7 @@ class WebhookConfig(Config, frozen=True, kw_only=True):
             bearer_token=self.bearer_token,
             request_timeout_ms=self.timeout_ms,
             retries=self.retries,
+            allow_internal_addresses=self.allow_private,
         )
 
     @property
@@ -67,6 +70,10 @@ class WebhookConfig(Config, frozen=True, kw_only=True):
 
 class SlackConfig(WebhookConfig, frozen=True, kw_only=True):
     """A Slack incoming webhook: its address."""
+
+
+class TeamsConfig(WebhookConfig, frozen=True, kw_only=True):
+    """A workflow of Microsoft Teams that takes adaptive cards: its address."""
 
 
 class PagerDutyConfig(WebhookConfig, frozen=True, kw_only=True):
@@ -141,6 +148,11 @@ def slack(config: SlackConfig) -> Webhook:
     return Webhook(config, _slack_body)
 
 
+def teams(config: TeamsConfig) -> Webhook:
+    """An adaptive card."""
+    return Webhook(config, _teams_body)
+
+
 def pagerduty(config: PagerDutyConfig) -> Webhook:
     """An event that triggers, acknowledges or resolves the incident of the alert."""
     return Webhook(config, lambda notice: _pagerduty_body(config.routing_key, notice))
@@ -168,6 +180,25 @@ def _slack_body(notice: Notice) -> dict[str, Any]:
             }
         ],
     }
+
+
+_TEAMS_COLOURS: Final = {"critical": "Attention", "high": "Attention", "medium": "Warning"}
+
+
+def _teams_body(notice: Notice) -> dict[str, Any]:
+    colour = _TEAMS_COLOURS.get(notice.alert.get("severity", ""), "Default")
+    blocks = [
+        {"type": "TextBlock", "text": notice.subject, "weight": "Bolder", "wrap": True,
+         "color": colour},
+        *({"type": "TextBlock", "text": line, "wrap": True, "spacing": "None"}
+          for line in notice.text.split("\n") if line),
+    ]  # fmt: skip
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard", "version": "1.4", "body": blocks,
+    }  # fmt: skip
+    kind = "application/vnd.microsoft.card.adaptive"
+    return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
 
 
 _PAGERDUTY_ACTION: Final = {"acknowledged": "acknowledge", "resolved": "resolve"}

@@ -62,7 +62,11 @@ class ServiceAlone:
             self._servers = [f"{self._broker.host}:{self._broker.port}"]
             writer = MetricsWriter(self._servers, self._broker.metrics)
             self._tasks.spawn(writer.run(), "broker.metrics")
-        self._node = Node(self._servers, runs_collectors=self._streaming is not None)
+        self._node = Node(
+            self._servers,
+            runs_collectors=self._streaming is not None,
+            notifies=self._correlation is not None,
+        )
         await self._node.start()
         if self._streaming is not None:
             self._figures = MetricsReader(self._servers, self._node.clock)

@@ -11,6 +11,7 @@ from summit.base.errors import Invalid
 from summit.cep.rules import prepare_any
 from summit.documents import (
     CollectorDocument,
+    NotificationDocument,
     Parsed,
     PatternDocument,
     QueryDocument,
@@ -20,14 +21,15 @@ from summit.documents import (
 from summit.documents.problems import Problems
 from summit.ingest import CollectorConfig
 from summit.journal.definitions import Checked
+from summit.notify import prepare_recipient
 
 
 def check_definition(document: Parsed | Mapping[str, Any]) -> Checked:
     """A document that may be published, with its kind and id.
 
-    Patterns and collectors are also checked by the rooms that run them, so that nothing is
-    published which a worker or a node would only complain about. Errors of a parsed document name
-    the file and line it stands at.
+    Patterns, collectors and notifications are also checked by the rooms that run them, so that
+    nothing is published which a worker or a node would only complain about. Errors of a parsed
+    document name the file and line it stands at.
 
     Raises: Invalid with all `problems`.
     """
@@ -39,6 +41,8 @@ def check_definition(document: Parsed | Mapping[str, Any]) -> Checked:
             CollectorConfig.from_dict(checked.config)
         elif isinstance(checked, QueryDocument):
             new_keeper(Program(checked.plan))  # which tells what an anomaly needs
+        elif isinstance(checked, NotificationDocument):
+            prepare_recipient(checked.plan)
     except Invalid as error:
         if not isinstance(document, Parsed):
             raise

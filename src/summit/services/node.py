@@ -28,12 +28,15 @@ from summit.journal.definition_log import Change
 from summit.journal.definitions import Definitions
 from summit.journal.desk_follower import DeskFollower
 from summit.journal.result_follower import ResultFollower
+from summit.notify import Notifier, Outlets
+from summit.services.definition_advice import advise
 from summit.services.definition_kinds import (
     check_definition,
     collector_enabled,
     collector_settings,
 )
 from summit.services.internal_topics import refuse_internal
+from summit.services.settings import notifications_folder
 
 # How long a request may wait for a broker that is away, before its sender hears so.
 ANSWER_TIMEOUT_MS = 5_000
@@ -47,15 +50,22 @@ class Node:
     Args:
         servers: Addresses of the brokers.
         runs_collectors: Whether collectors of the definitions run here.
+        notifies: Whether people are told of alerts from here, unless another process does it.
         clock: Where time comes from.
     """
 
     def __init__(
-        self, servers: Sequence[str], *, runs_collectors: bool, clock: Clock | None = None
+        self,
+        servers: Sequence[str],
+        *,
+        runs_collectors: bool,
+        notifies: bool = True,
+        clock: Clock | None = None,
     ) -> None:
         self.servers = list(servers)
         self.clock = clock or SystemClock()
         self.runs_collectors = runs_collectors
+        self._notifies = notifies
         self.producer = StreamProducer(
             ProducerConfig(
                 client_id="summit-node", bootstrap_servers=self.servers, linger_ms=0,
@@ -68,12 +78,16 @@ class Node:
                 request_timeout_ms=ANSWER_TIMEOUT_MS,
             )
         )  # fmt: skip
-        self.definitions = Definitions(self.servers, validate=check_definition)
+        self.definitions = Definitions(self.servers, validate=check_definition, advise=advise)
         self.alerts = AlertFollower(self.servers)
         self.correlations = CorrelationFollower(self.servers)
         self.desk = DeskFollower(self.servers, clock=self.clock)
         self.results = ResultFollower(self.servers)
         self.collectors = CollectorManager()
+        self.notifier = Notifier(
+            self.servers, self.definitions, self.alerts.view.get,
+            Outlets(self.producer, notifications_folder(), self._ensure_topic), clock=self.clock,
+        )  # fmt: skip
         self._tasks = Tasks()
         self._changes: asyncio.Queue[Change] = asyncio.Queue()
         self._failures: dict[str, str] = {}  # why a defined collector does not run
@@ -83,6 +97,8 @@ class Node:
         await asyncio.gather(self.producer.connect(), self.admin.connect())
         views = (self.definitions, self.alerts, self.correlations, self.desk, self.results)
         await asyncio.gather(*(view.start() for view in views))
+        if self._notifies:
+            await self.notifier.start()
         if self.runs_collectors:
             for definition in self.definitions.current("collector"):
                 await self._start_collector(definition.id, definition.document)
@@ -93,6 +109,7 @@ class Node:
         """Collectors first, then what they write with."""
         await self._tasks.cancel_all()
         await self.collectors.stop_all()
+        await self.notifier.stop()
         await self.producer.close()
         views = (self.definitions, self.alerts, self.correlations, self.desk, self.results)
         await asyncio.gather(*(view.stop() for view in views))

@@ -8,6 +8,7 @@ before BOOTSTRAP_SERVERS. SUMMIT_BROKER__DURABILITY and the like set one field o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from summit.base.config import Config, environment, load_toml, resolve
@@ -64,6 +65,14 @@ def service_settings(
         file={section: {"port": port, **load_toml(CONFIG_FILE).get(section, {})}},
         aliases={"PORT": "port"} if named_port else {},
     )  # fmt: skip
+
+
+def notifications_folder() -> Path | None:
+    """Where notifications of type `file` write: SUMMIT_NOTIFICATIONS_DIR, else below LOG_DIR."""
+    env = environment()
+    if env.get("SUMMIT_NOTIFICATIONS_DIR"):
+        return Path(env["SUMMIT_NOTIFICATIONS_DIR"])
+    return Path(env["LOG_DIR"]) / "notifications" if env.get("LOG_DIR") else None
 
 
 def without_settings(env: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,97 @@
+"""The routes of notifications: what definitions have, what became of notices, and telling."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+
+from summit.alerts.desk import Decision
+from summit.alerts.desk_state import Audit, Tally
+from summit.alerts.entries import Tell
+from summit.base.errors import Invalid, Unavailable
+from summit.documents.notification import validate_notification
+from summit.notify import prepare_recipient
+from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
+from summit.services.node import Node
+from summit.services.parameters import refuse_unknown
+from summit.web import Request, Routes
+
+PATH: Final = "/api/notifications"
+TOLD_TIMEOUT_S: Final = 12.0  # below what a request may take
+
+
+class Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of a request to tell something."""
+
+    by: str = ""
+
+
+class AskedOf(Asked, forbid_unknown_fields=True):
+    """The same with the notification that is to tell it."""
+
+    notification: str = ""
+
+
+def add_notifications(routes: Routes, node: Node) -> None:
+    """Add the routes."""
+
+    def validate(document: Any) -> None:
+        prepare_recipient(validate_notification(document).plan)
+
+    kind = DefinitionRoutes("notification", PATH, "notification", "notifications", validate)
+    known = add_definition_routes(routes, node, kind)
+
+    async def status(request: Request) -> dict[str, Any]:
+        refuse_unknown(request)
+        name = known(request).id
+        tally = node.desk.desk.state.channels.get(name, Tally())
+        return {"notification": name, **msgspec.to_builtins(tally)}
+
+    async def test(request: Request) -> dict[str, Any]:
+        refuse_unknown(request)
+        name = known(request).id
+        asked = await request.read_json(Asked) if await request.body() else Asked()
+        return await _tell(node, Tell(by=asked.by, channel=name))
+
+    async def tell(request: Request) -> dict[str, Any]:
+        refuse_unknown(request)
+        asked = await request.read_json(AskedOf)
+        if node.definitions.log.get("notification", asked.notification) is None:
+            raise Invalid("definition.unknown", kind="notification", id=asked.notification)
+        alert = request.path_params["id"]
+        return await _tell(node, Tell(by=asked.by, id=alert, channel=asked.notification))
+
+    routes.get(PATH + "/{id}/status", status)
+    routes.post(PATH + "/{id}/test", test)
+    routes.post("/api/alerts/{id}/notify", tell)
+
+
+async def _tell(node: Node, entry: Tell) -> dict[str, Any]:
+    """Ask the notifier, wherever it runs, and wait for what becomes of it.
+
+    Raises: Unavailable("notify.unavailable") where it was not delivered; what the desk refuses.
+    """
+    told: asyncio.Queue[Audit] = asyncio.Queue()
+
+    def listen(decision: Decision) -> None:
+        for change in decision.changes:
+            if change.what == "notified" and change.after.get("request") is not None:
+                told.put_nowait(change)
+
+    node.desk.on("decision", listen)
+    try:
+        decision = await node.desk.write(entry)
+        offset = decision.changes[0].offset
+        async with asyncio.timeout(TOLD_TIMEOUT_S):
+            while (change := await told.get()).after["request"] != offset:
+                pass
+    except TimeoutError:
+        reason = f"no answer of the channel within {TOLD_TIMEOUT_S:g} s; it is tried on"
+        raise Unavailable("notify.unavailable", reason=reason) from None
+    finally:
+        node.desk.off("decision", listen)
+    if not change.after["delivered"]:
+        raise Unavailable("notify.unavailable", reason=change.note)
+    return {"status": "delivered", "notification": entry.channel}
