@@ -10,6 +10,7 @@ finishes what was decided and aborts what was not), and then the committed offse
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -125,8 +126,9 @@ class Transactor:
 
     def _stop(self) -> None:
         if self._handle is not None:
-            self._handle.purge(in_queue=True, in_flight=True, blocking=False)
-            self._handle.poll(0)
+            with suppress(self._library.KafkaException):  # one that has failed for good says so
+                self._handle.purge(in_queue=True, in_flight=True, blocking=False)
+                self._handle.poll(0)
             self._handle = None
 
     def _write(
