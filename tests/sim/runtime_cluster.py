@@ -27,7 +27,13 @@ from summit.flow.runtime import Cut, Runtime
 from summit.flow.switching import Switch, acting_of
 from summit.journal.exchange_log import decode_frame
 from summit.journal.state_log import Restored, state_partition
-from summit.journal.topics import ALERT_STATE_TOPIC, EXCHANGE_TOPIC, RESULTS_TOPIC, STATE_TOPIC
+from summit.journal.topics import (
+    ALERT_STATE_TOPIC,
+    CORRELATIONS_TOPIC,
+    EXCHANGE_TOPIC,
+    RESULTS_TOPIC,
+    STATE_TOPIC,
+)
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS
 
@@ -38,6 +44,7 @@ OFFSETS: Final = ("offsets", 0)  # all of a group's are in one partition of the 
 ALERTS: Final = ("alerts", 0)
 FIRED: Final = (ALERT_STATE_TOPIC, 0)
 RESULTS: Final = (RESULTS_TOPIC, 0)
+CORRELATIONS: Final = (CORRELATIONS_TOPIC, 0)
 
 
 class Rules(NamedTuple):
@@ -121,8 +128,9 @@ class Cluster:
         for each in cut.made:
             self._append(ALERTS, shown(each), made)
         for record in cut.records:
-            if record.topic == RESULTS_TOPIC:
-                self._append(RESULTS, record.value, made)
+            part = (record.topic, 0)
+            assert part in (RESULTS, CORRELATIONS)
+            self._append(part, record.value, made)
         self.open.append(made)
         return made
 

@@ -106,6 +106,11 @@ class Transactor:
             partial(self._write, watched, others, offsets, membership, closing, apart)
         )
 
+    async def renew(self) -> None:
+        """Connect anew: after a refusal a producer counts on what was refused. As `start`."""
+        await self._calls.run(self._stop)
+        await self.start()
+
     async def stop(self) -> None:
         """Disconnect. A transaction under way ends by its time-out or by the next of the name."""
         await self._calls.run(self._stop)
@@ -145,23 +150,13 @@ class Transactor:
         deadline_ms = self._clock.monotonic_ms() + self._timeout_ms
         try:
             if self._transactional:
-                self._handle.begin_transaction()
-            if self._transactional:
-                self._give(others, deadline_ms)
-                if apart:  # so that what is found out next is about `watched`
-                    self._flush(deadline_ms)
+                written = self._transact(
+                    watched, others, offsets, membership, closing, apart, deadline_ms
+                )
             else:  # no commit would tell that one was refused
                 self._produce_all(others, deadline_ms)
-            written = self._produce(watched, deadline_ms, apart)
-            self._produce_all(closing(written), deadline_ms)
-            parts = [
-                self._library.TopicPartition(key.topic, key.partition, offset)
-                for key, offset in offsets.items()
-            ]
-            if parts and self._transactional:
-                self._handle.send_offsets_to_transaction(parts, membership, self._left(deadline_ms))
-            if self._transactional:
-                self._handle.commit_transaction(self._left(deadline_ms))
+                written = self._produce(watched, deadline_ms, apart)
+                self._produce_all(closing(written), deadline_ms)
         except self._library.KafkaException as error:
             fault = translate(error)
             if self._transactional and is_of_topic(fault) and watched and not apart:
@@ -171,6 +166,32 @@ class Transactor:
             raise self._give_up(error, None) from error
         except SystemError as error:  # what confluent-kafka makes of a flush once it is fenced
             raise Closed("client.fenced", reason=str(error)) from error
+        return written
+
+    def _transact(
+        self,
+        watched: Sequence[Outgoing],
+        others: Sequence[Outgoing],
+        offsets: Mapping[TopicPartition, int],
+        membership: Any,
+        closing: Closing,
+        apart: Collection[int],
+        deadline_ms: float,
+    ) -> list[Written]:
+        """One transaction. Offsets travel while the last records do: the commit waits for both."""
+        self._handle.begin_transaction()
+        self._give(others, deadline_ms)
+        if apart:  # so that what is found out next is about `watched`
+            self._flush(deadline_ms)
+        written = self._produce(watched, deadline_ms, apart)
+        self._give(closing(written), deadline_ms)
+        parts = [
+            self._library.TopicPartition(key.topic, key.partition, offset)
+            for key, offset in offsets.items()
+        ]
+        if parts:
+            self._handle.send_offsets_to_transaction(parts, membership, self._left(deadline_ms))
+        self._handle.commit_transaction(self._left(deadline_ms))
         return written
 
     def _give(self, records: Sequence[Outgoing], deadline_ms: float) -> None:

@@ -185,6 +185,7 @@ class Commits:
         self._positions.update(cut.positions)
         self._metrics.commits += self._transactional
         self._metrics.alerts += outputs.alerts
+        self._metrics.count_matches(cut.counts)
         self._metrics.suppressed += sum(count for count, _ in cut.suppressed.values())
         self._metrics.state_records += outputs.state_records
         self._metrics.state_bytes += outputs.state_bytes
@@ -227,18 +228,12 @@ class Commits:
                 await asyncio.sleep(_REFUSED_PAUSE_S)
             except Invalid as error:
                 self._metrics.aborts += 1
-                certain: list[int] = error.details.get("indexes", [])
-                suspects: list[int] = error.details.get("suspects", [])
                 given_up = (
                     error.code == "topic.unknown" or error.details.get("denied") in OWN_TOPICS
                 )
-                if given_up or not (certain or suspects):
+                if given_up or not outputs.blame(error):
                     self._made_topics.clear()
                     raise Unavailable("client.broker_fault", reason=str(error)) from error
-                if certain:
-                    outputs.refused(certain, str(error))
-                else:
-                    outputs.separate(suspects)
                 await self.start()  # the producer counts on what was refused
         self._raise_ends(alert_ends)
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from summit.client import TopicPartition
 from summit.client.dead_letters import SUFFIX
-from summit.flow.describing_rules import rule_rows
+from summit.flow.describing_rules import rule_rows, stage_rows
 from summit.flow.placement import carrier
 from summit.flow.rules import Rules
 from summit.flow.seeing import Bounds, Member, Seen
@@ -87,7 +87,7 @@ def describe(
     inputs = _inputs(seen, rules, workers, owners)
     guarantee = _weakest(workers)
     figures = [worker.figures for worker in workers]
-    rows = rule_rows(definitions, rules, figures, inputs, guarantee)
+    rows = rule_rows(definitions, rules, figures, inputs, guarantee, seen.marks)
     exchange = _exchange(seen, workers)
     description = {
         "at": now_ms,
@@ -97,6 +97,7 @@ def describe(
         "workers": [_worker_row(worker, inputs) for worker in workers],
         "keyGroups": _key_groups(owners),
         "exchange": exchange,
+        "stage": stage_rows(definitions, rules, figures),
         "rules": rows,
         "state": _state(seen, workers),
         "outputs": _outputs(seen, guarantee),
@@ -292,6 +293,9 @@ def _warnings(
         found.append(f"figures of {left_out} rules are not told: the others are busier")
     for worker in workers:
         found += _worker_warnings(worker, description["at"])
+    for row in description["stage"]:
+        if row["state"] == "faulty":
+            found.append(f"{row['kind']} '{row['id']}' cannot work: {row['reason']}")
     for row in description["rules"]:
         if row["state"] == "faulty":
             found.append(f"rule '{row['id']}' cannot run: {row['reason']}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -35,7 +35,8 @@ class WorkerMetrics:
         commit_wait_ms: Time in which nothing was processed because a commit was waited for.
         state_records, state_bytes: Written to the state's changelog.
         exchange_events, exchange_bytes: Sent to other workers.
-        matches, alerts: Found; acknowledged by the broker.
+        matches, alerts: Of rules of all kinds, committed; acknowledged by the broker.
+        matches_by_rule: The same by rule id.
         suppressed: Matches for which, by their rule's `suppress`, an earlier alert stands.
         rejected: Records put into dead letters, by error code.
         skipped: Records counted only (no type, no key, deletions), by error code.
@@ -56,6 +57,7 @@ class WorkerMetrics:
         self._slots: deque[_Slot] = deque([_Slot(clock.monotonic_ms(), {}, 0.0)])
         self.events = 0
         self.matches = 0
+        self.matches_by_rule: Counter[str] = Counter()
         self.alerts = 0
         self.suppressed = 0
         self.commits = 0
@@ -77,6 +79,7 @@ class WorkerMetrics:
         self.lags: dict[str, int] = {}
         self.exchange_lag = 0
         self.late = 0
+        self.faulty: dict[str, str] = {}
         self.published = 0
         self.calls = 0
         self.calls_failed = 0
@@ -95,6 +98,11 @@ class WorkerMetrics:
         for name, count in by_input:
             self.events += count
             inputs[name] = inputs.get(name, 0) + count
+
+    def count_matches(self, counts: Mapping[str, int]) -> None:
+        """So many matches, groups and results are committed, by rule."""
+        self.matches += sum(counts.values())
+        self.matches_by_rule.update(counts)
 
     @property
     def undeliverable_count(self) -> int:

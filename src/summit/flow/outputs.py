@@ -9,6 +9,7 @@ import msgspec
 
 from summit.alerts import Alert, encode_alert
 from summit.alerts.entries import Repeated, encode_entry, fired_entry
+from summit.base.errors import Invalid
 from summit.base.logs import get_logger
 from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.transactor import Outgoing, Written
@@ -20,6 +21,7 @@ from summit.journal.activation_log import Activation, encode_activation
 from summit.journal.exchange_log import encode_frames
 from summit.journal.progress_record import Positions
 from summit.journal.state_log import state_partition
+from summit.journal.time_log import encode_time
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     ALERT_STATE_TOPIC,
@@ -27,6 +29,7 @@ from summit.journal.topics import (
     CALLS_TOPIC,
     EXCHANGE_TOPIC,
     STATE_TOPIC,
+    TIME_TOPIC,
 )
 from summit.keyed.keygroups import KEY_GROUPS
 
@@ -107,8 +110,9 @@ class Outputs:
                 others.append(Outgoing(STATE_TOPIC, key, value, state_partition(group)))
                 self.state_bytes += len(key) + len(value or b"")
         if acts:
-            value = encode_activation(Activation(cut.acting, acts))
+            value = encode_activation(Activation(cut.acting, acts, timed=True))
             others.append(Outgoing(ACTIVATIONS_TOPIC, None, value, 0))
+        others += [Outgoing(TIME_TOPIC, None, encode_time(mark), 0) for mark in cut.clock]
         # The entries of the alerts that stand come before those of what they stand for.
         self._repeated = [
             Outgoing(
@@ -159,6 +163,19 @@ class Outputs:
             if item.alert is not None:
                 ends[str(place.partition)] = place.offset + 1
         return ends
+
+    def blame(self, error: Invalid) -> bool:
+        """Drop what a transactor says is refused, or take apart what may be.
+
+        Returns: Whether the error names records at all.
+        """
+        certain: list[int] = error.details.get("indexes", [])
+        suspects: list[int] = error.details.get("suspects", [])
+        if certain:
+            self.refused(certain, str(error))
+        elif suspects:
+            self.separate(suspects)
+        return bool(certain or suspects)
 
     def separate(self, suspects: Sequence[int]) -> None:
         """Some of these are refused, nobody knows which: they are sent apart from each other."""

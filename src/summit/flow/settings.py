@@ -30,7 +30,8 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
             other actions write is part of the transaction.
         batch_records: Most records that are matched in one go.
         commit_interval_ms: Longest time between two commits while records come in; with
-            `exactly-once` a batch that raised an alert is committed at once. None = 100, and with
+            `exactly-once` a batch that raised an alert is committed at once, while more records
+            wait than a batch takes after at most 100 ms. None = 100, and with
             `at-least-once` 1,000 for a worker that has no others beside it.
         progress_interval_ms: Longest time until progress is told while records come in.
         topics_refresh_ms: How soon new topics and partitions are noticed.

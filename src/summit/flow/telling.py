@@ -22,12 +22,14 @@ _TOPICS_TOLD_MAX = 10
 # The matcher's names, and what they are called where they are shown.
 # What is told, and how the lanes of patterns and of correlations call it.
 _RULE_FIGURES = {
-    "matches": ("matches", "completed"), "keys": ("keys",), "runs": ("live_runs",),
+    "keys": ("keys",), "runs": ("live_runs",),
     "keys_evicted": ("keys_dropped",), "runs_evicted": ("runs_dropped", "evicted"),
     "captures_evicted": ("captures_dropped", "beyond_max"),
     "released_early": ("released_early",),
     "keys_expired": ("keys_expired",),
     "timeouts": ("timeouts", "incomplete"), "without_key": ("without_key",),
+    "late": ("late",), "corrected": ("corrected",), "withdrawn": ("withdrawn",),
+    "merged": ("merged",), "held_back": ("held_back",), "ignored": ("ignored",),
 }  # fmt: skip
 
 
@@ -67,9 +69,10 @@ class Teller:
         """What changes when something moves, and not because figures are told."""
         metrics = self._metrics
         return (
-            metrics.events, metrics.alerts, metrics.suppressed, metrics.restores, metrics.restarts,
-            metrics.state_records, metrics.exchange_events, metrics.undeliverable_count,
-            metrics.calls, metrics.calls_failed,
+            metrics.events, metrics.matches, metrics.alerts, metrics.suppressed, metrics.restores,
+            metrics.restarts, metrics.state_records, metrics.exchange_events,
+            metrics.undeliverable_count, metrics.calls, metrics.calls_failed,
+            tuple(metrics.faulty.items()),
             self._runtime.engine.processor.live_runs, metrics.events_per_s() > 0,
         )  # fmt: skip
 
@@ -118,10 +121,11 @@ class Teller:
         frontier_ms = matcher.frontier_ms
         rules = {
             rule: RuleFigures(
+                matches=metrics.matches_by_rule[rule],  # what was aborted does not count
                 **{
                     told: sum(counts.get(name, 0) for name in names)
                     for told, names in _RULE_FIGURES.items()
-                }
+                },
             )
             for rule, counts in matcher.rule_stats().items()
         }
@@ -168,6 +172,7 @@ class Teller:
             frontier_ms=int(frontier_ms) if abs(frontier_ms) != float("inf") else None,
             rules={rule: busy[rule] for rule in shown[:RULES_TOLD_MAX]},
             rules_left_out=max(0, len(shown) - RULES_TOLD_MAX),
+            faulty=metrics.faulty,
         )
 
 

@@ -31,6 +31,11 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
         released_early: Matches that came out before their turn, because too many waited.
         timeouts: Unfinished matches whose time was over.
         without_key: Events that satisfied the rule and lacked its `groupBy`.
+        late: Events that came too late for the rule.
+        corrected, withdrawn: Matches that late events have changed, or ended.
+        merged: Groups that went into another, because an event has linked them.
+        held_back: Events that were not linked by a value that too many things came with.
+        ignored: Events that name nothing by which they could be linked but ignored values.
     """
 
     matches: int = 0
@@ -43,6 +48,12 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     released_early: int = 0
     timeouts: int = 0
     without_key: int = 0
+    late: int = 0
+    corrected: int = 0
+    withdrawn: int = 0
+    merged: int = 0
+    held_back: int = 0
+    ignored: int = 0
 
 
 class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -71,6 +82,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
         frontier_ms: How far event time has come; None before the first event.
         rules: By rule id; rules that have done nothing are left out.
         rules_left_out: How many more there are than are told.
+        faulty: Why definitions cannot act, by rule id, of the stage by `kind/id`.
     """
 
     id: str
@@ -116,6 +128,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     frontier_ms: int | None = None
     rules: dict[str, RuleFigures] = {}
     rules_left_out: int = 0
+    faulty: dict[str, str] = {}
 
     @property
     def state_bytes_per_event(self) -> float:
