@@ -26,6 +26,7 @@ from summit.notify import Notifier, Outlets
 from summit.services.collector_watch import CollectorWatch
 from summit.services.definition_advice import advise
 from summit.services.definition_kinds import check_definition
+from summit.services.live_results import LiveResults
 from summit.services.settings import notifications_folder
 
 # How long a request may wait for a broker that is away, before its sender hears so.
@@ -73,6 +74,9 @@ class Node:
         self.correlations = CorrelationFollower(self.servers)
         self.desk = DeskFollower(self.servers, clock=self.clock)
         self.results = ResultFollower(self.servers)
+        self.live = LiveResults(
+            self.servers, self.results, self.definitions, self.admin, self.clock
+        )
         self.collectors = CollectorManager()
         self.watch = CollectorWatch(self)
         self.notifier = Notifier(
@@ -92,6 +96,7 @@ class Node:
 
     async def stop(self) -> None:
         """Collectors first, then what they write with."""
+        await self.live.stop()
         await self.watch.stop()
         await self.collectors.stop_all()
         await self.notifier.stop()
