@@ -43,7 +43,7 @@ WHOLE: dict[str, Any] = {
     "topic": "login-metrics",
     "limits": {"groups": 500, "events": 100, "idle": "1h"},
     "early": "5s",
-    "tests": [{"name": "none", "events": [{"at": "1s", "x": 1}], "expect": {"results": 0}}],
+    "tests": [{"name": "t", "events": [{"at": 0, "duration": 5}], "expect": {"results": 1}}],
 }  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def test_every_field_is_read() -> None:
         60_000, 500, 100, 3_600_000,
     )  # fmt: skip
     assert plan.early_ms == 5_000
+    assert [(test.name, test.count) for test in document.tests] == [("t", 1)]
     assert validate_query(base(early=False)).plan.early_ms is None
     by_name = {metric.name: metric for metric in plan.metrics}
     percentile = by_name["p"]
