@@ -173,7 +173,7 @@ def test_correlated_groups_name_the_new_places() -> None:
         [CorrelatedEvent("t", 1, 12, 1), CorrelatedEvent("gone", 0, 3, 9, {"a": 1})],
     )  # fmt: skip
     maps = {TopicPartition("t", 1): shifted(10)}
-    change = with_places(maps, {"t": "Qm9"}, "correlations")
+    change = with_groups(maps, {"t": "Qm9"}, "Qc")
     moved = decode_group(change(record(value=msgspec.json.encode(group))).value or b"")
     assert [(each.topic, each.offset) for each in moved.events] == [("t", 2), ("gone", 3)]
     assert moved.events[1].event == {"a": 1}
