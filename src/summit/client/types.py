@@ -241,6 +241,14 @@ def header_pairs(headers: object) -> list[tuple[str, Text | None]] | None:
     """
     if not headers:
         return None
+    if type(headers) is list:  # as collectors give them, record after record
+        for pair in headers:
+            if type(pair) is not tuple or len(pair) != 2:
+                break
+            if type(pair[0]) is not str or type(pair[1]) is not bytes:
+                break
+        else:
+            return headers[:]
     if isinstance(headers, Headers):
         return list(headers.pairs)
     pairs = headers.items() if isinstance(headers, Mapping) else headers

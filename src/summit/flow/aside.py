@@ -63,14 +63,21 @@ class Aside:
         chunks: Sequence[Chunk],
         stream: Callable[[str], StreamPlan],
     ) -> None:
-        """Put events aside whose time was closed, unless their stream drops them."""
+        """Put events aside whose time was closed, unless their stream drops them.
+
+        Args:
+            chunks: Theirs, among others; of an event that is not there, there is no letter.
+        """
         record_at = _finder(chunks)
         for each in late:
             self._metrics.late += 1
-            if not stream(each.topic).drops_late:
+            record = record_at(each.topic, each.partition, each.offset)
+            if record is not None and not stream(each.topic).drops_late:
                 text = f"its time {each.timestamp_ms} is before {each.watermark_ms}, reached before"
-                error = DeadLetterError(code="event.late", message=text, stage="order")
-                self._add(record_at(each.topic, each.partition, each.offset), error, LATE_TOPIC)
+                error = DeadLetterError(
+                    code="event.late", message=text, stage="order", rule=each.rule
+                )
+                self._add(record, error, LATE_TOPIC)
 
     def _count(self, code: str) -> bool:
         """Whether there is to be a letter."""
@@ -80,15 +87,16 @@ class Aside:
         return not is_counted_only
 
     def _add(
-        self, record: ConsumerRecord, error: DeadLetterError, topic: str | None = None
+        self, record: ConsumerRecord | None, error: DeadLetterError, topic: str | None = None
     ) -> None:
+        assert record is not None
         self._letters.append(letter_record(record, error, self._clock.now_ms(), topic))
 
 
-def _finder(chunks: Sequence[Chunk]) -> Callable[[str, int, int], ConsumerRecord]:
-    """Gives the record at a place; it is made only where it is asked for."""
+def _finder(chunks: Sequence[Chunk]) -> Callable[[str, int, int], ConsumerRecord | None]:
+    """Gives the record at a place, None where it is not; it is made only where it is asked for."""
 
-    def record_at(topic: str, partition: int, offset: int) -> ConsumerRecord:
+    def record_at(topic: str, partition: int, offset: int) -> ConsumerRecord | None:
         for chunk in chunks:
             if (chunk.topic, chunk.partition) != (topic, partition):
                 continue
@@ -100,6 +108,6 @@ def _finder(chunks: Sequence[Chunk]) -> Callable[[str, int, int], ConsumerRecord
                     None if chunk.keys is None else chunk.keys[n], chunk.values[n],
                     Headers(headers) if headers else NO_HEADERS,
                 )  # fmt: skip
-        raise KeyError((topic, partition, offset))
+        return None
 
     return record_at

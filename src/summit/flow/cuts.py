@@ -164,6 +164,7 @@ class Cuts:
         tell_all = self.is_shared and now_ms - self._told_all_ms >= TELL_ALL_MS
         if tell_all:
             self._told_all_ms = now_ms
+        self._runtime.tell_early(now_ms)
         cut = self._runtime.cut(tell_all=tell_all)
         letters, sent = self._aside.take(), self._stage.take()
         due = now_ms - self._told_ms >= self._settings.progress_interval_ms
