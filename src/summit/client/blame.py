@@ -87,20 +87,20 @@ def blamed(
 
 
 def denied(
-    fault: SummitError, dropped: Sequence[Refusal], records: Sequence[Sent], *, is_apart: bool
+    fault: SummitError, dropped: Sequence[int], records: Sequence[Sent], *, is_apart: bool
 ) -> Invalid:
     """The fault of a transaction that may not write to some topic; details as of `blamed`.
 
     Args:
-        dropped: What was not sent because of it.
-        is_apart: Everything but these had been taken before they were handed over.
+        dropped: What was handed over together when it failed.
+        is_apart: Everything before that had been taken.
     """
-    topics = {records[each.at].topic for each in dropped}
+    topics = {records[index].topic for index in dropped}
     found = Invalid("client.refused", **fault.details)
     if is_apart and len(topics) == 1:
         (topic,) = topics
         found.details["indexes"] = [n for n, each in enumerate(records) if each.topic == topic]
         found.details["denied"] = topic
     else:
-        found.details["suspects"] = [each.at for each in dropped]
+        found.details["suspects"] = list(dropped)
     return found

@@ -10,6 +10,7 @@ finishes what was decided and aborts what was not), and then the committed offse
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -130,8 +131,9 @@ class Transactor:
 
     def _stop(self) -> None:
         if self._handle is not None:
-            self._handle.purge(in_queue=True, in_flight=True, blocking=False)
-            self._handle.poll(0)
+            with suppress(self._library.KafkaException):  # one that has failed for good says so
+                self._handle.purge(in_queue=True, in_flight=True, blocking=False)
+                self._handle.poll(0)
             self._handle = None
 
     def _write(
@@ -156,7 +158,10 @@ class Transactor:
                 written = self._produce(watched, deadline_ms, apart)
                 self._produce_all(closing(written), deadline_ms)
         except self._library.KafkaException as error:
-            raise self._give_up(translate(error), error.args[0]) from error
+            fault = translate(error)
+            if self._transactional and is_of_topic(fault) and watched and not apart:
+                fault = denied(fault, range(len(watched)), watched, is_apart=False)
+            raise self._give_up(fault, error.args[0]) from error
         except SummitError as error:
             raise self._give_up(error, None) from error
         except SystemError as error:  # what confluent-kafka makes of a flush once it is fenced
@@ -210,15 +215,19 @@ class Transactor:
         written: list[Written] = [Written(-1, -1)] * len(records)
         self._refused = []
         self._innocent = set()
+        begins = 0  # of what is handed over together
         for index, record in enumerate(records):
             if index in apart:
                 self._flush(deadline_ms)
                 if self._refused:
                     break  # nothing more is taken
+                begins = index
             try:
                 self._produce_one(record, partial(self._reported, written, index), deadline_ms)
             except self._library.KafkaException as error:  # larger than any request may be
                 fault = translate(error, topic=record.topic)
+                if self._transactional and is_of_topic(fault):
+                    raise self._denied(fault, records, begins, apart) from error
                 if not isinstance(fault, Invalid):
                     raise
                 self._refused.append(Refusal(index, fault, None))
@@ -226,12 +235,12 @@ class Transactor:
                 self._handle.poll(0)
         left = self._flush(deadline_ms)
         if self._refused:
-            raise self._why(records, apart)
+            raise self._why(records, begins, apart)
         if left:
             raise Unavailable("client.timeout", what="producer", reason=f"{left} not acknowledged")
         return written
 
-    def _why(self, records: Sequence[Outgoing], apart: Collection[int]) -> SummitError:
+    def _why(self, records: Sequence[Outgoing], begins: int, apart: Collection[int]) -> SummitError:
         """The fault to raise, with the records that it is about."""
         if self._transactional and all(
             isinstance(each.fault, Closed) for each in self._refused
@@ -241,8 +250,18 @@ class Transactor:
             except self._library.KafkaException as error:
                 fault = translate(error)
                 if is_of_topic(fault):
-                    return denied(fault, self._refused, records, is_apart=bool(apart))
+                    return self._denied(fault, records, begins, apart)
         return blamed(self._refused, records, self._innocent)
+
+    def _denied(
+        self,
+        fault: SummitError,
+        records: Sequence[Outgoing],
+        begins: int,
+        apart: Collection[int],
+    ) -> SummitError:
+        ends = min((index for index in apart if index > begins), default=len(records))
+        return denied(fault, range(begins, ends), records, is_apart=bool(apart))
 
     def _flush(self, deadline_ms: float) -> int:
         return int(self._handle.flush(self._left(deadline_ms)))
@@ -294,7 +313,11 @@ class Transactor:
         try:
             self._handle.abort_transaction(self._timeout_ms / 1000)
         except self._library.KafkaException as unclear:
-            return _unusable(translate(unclear))
+            if not is_of_topic(fault):
+                return _unusable(translate(unclear))
+            # For the broker nothing had begun; a newer epoch is right whatever it thinks.
+            self._stop()
+            self._start()
         return fault
 
 
