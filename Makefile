@@ -46,7 +46,7 @@ test-fast: $(READY)  ## the tests that take no more than a few seconds each
 	@$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow" $(PYTEST_ARGS)
 
 test-faults: $(READY)  ## brokers of a real cluster die under load; some minutes
-	@SUMMIT_TEST_FAULTS=1 $(BIN)/pytest -s tests/cluster/test_faults.py $(PYTEST_ARGS)
+	@SUMMIT_TEST_FAULTS=1 $(BIN)/pytest -s tests/cluster/test_faults.py tests/cluster/test_denied.py $(PYTEST_ARGS)
 
 interop: $(READY) ## other people's clients and suites against the broker, with a report card
 	@$(BIN)/python -m tests.interop.run $(INTEROP_ARGS)

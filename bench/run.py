@@ -46,10 +46,16 @@ BENCHES = (
     ("bench.cep.key_memory",),
     ("bench.analytics.w2",),
     ("bench.analytics.groups",),
+    ("bench.analytics.sessions", "--keys", "100000"),
+    ("bench.analytics.speed", "--points", "5000"),
+    ("bench.flow.w1", "--events", "200000"),
+    ("bench.flow.latency", "--rate", "2000", "--seconds", "4"),
     ("bench.client.send", "--records", "100000", "--rounds", "3"),
     ("bench.client.consume", "--rounds", "3"),
     ("bench.client.lone_send", "--rounds", "3"),
     ("bench.client.memory", "--records", "2000000"),
+    ("bench.ingest.http",),
+    ("bench.ingest.websocket",),
     ("bench.cli",),
 )
 FULL = {  # what `--full` runs instead
@@ -87,6 +93,14 @@ def _share(what: str, line: Line, by: str) -> Figure:
     return Figure(
         what=f"client: {what}", line=line, key=f"{by}_to_raw", unit=unit, least=0.8,
         cpu=("cpu_s_per_million", "s per million"),
+    )  # fmt: skip
+
+
+def _detectors(kind: str, least: int) -> Figure:
+    return Figure(
+        what=f"detectors of streams: the slowest of the {kind}", least=least,
+        line={"bench": "analytics.speed", "slowest": kind}, key="points_per_cpu_s",
+        unit="points per CPU-s", cpu=("us_cpu_per_point", "µs a point"),
     )  # fmt: skip
 
 
@@ -139,6 +153,17 @@ FIGURES = (
     Figure(what="queries: 100,000 groups of ten metrics, memory",
            line={"bench": "analytics.groups"}, key="grown_mb", unit="MB", most=1_000,
            right="results_correct"),
+    Figure(what="queries: sessions of 100,000 keys, all open, memory of each",
+           line={"bench": "analytics.sessions"}, key="bytes_per_key", unit="bytes",
+           cpu=("us_cpu_per_event", "µs an event"), right="correct"),
+    _detectors("statistics", 100_000),
+    _detectors("trees", 20_000),
+    Figure(what="worker: W1, topic to alerts, exactly once (ratio: to bare consume)",
+           line={"bench": "flow.w1"}, key="events_per_cpu_s", unit="events per CPU-s",
+           cpu=("workers_cpu_s", "s in all"), ratio="ratio_to_bare", least=300_000,
+           right="alerts_correct"),
+    Figure(what="worker: event to alert in hand, 2,000 events/s, fsync: p99 (ratio: the disk's)",
+           line={"bench": "flow.latency"}, key="p99_ms", unit="ms", ratio="p99_to_disk", most=20),
     _share("send_batch of 10,000", _SENT, "efficiency"),
     _share("send_batch of 10,000", _SENT, "throughput"),
     _share("batches of 10,000", _READ, "efficiency"),
@@ -148,6 +173,17 @@ FIGURES = (
            line={"bench": "client.lone_send", "way": "send"}, key="p50_ms", unit="ms",
            cpu=("us_cpu_per_record", "µs each"), ratio="p50_to_raw", most=1.5),
     _flat("produce"), _flat("consume"),
+    Figure(what="ingest: HTTP, batches of 100 (ratio: to the bare framework)",
+           line={"bench": "ingest http"}, key="events_per_cpu_s", unit="events per CPU-s",
+           cpu=("cpu_us_per_event", "µs each"), ratio="ratio_cpu_to_bare", least=100_000),
+    Figure(what="ingest: WebSocket, one event a message (ratio: to the bare library)",
+           line={"bench": "ingest websocket", "events_per_message": 1},
+           key="events_per_cpu_s", unit="events per CPU-s",
+           cpu=("cpu_us_per_event", "µs each"), ratio="ratio_cpu_to_bare", least=50_000),
+    Figure(what="ingest: WebSocket, 20 events a message",
+           line={"bench": "ingest websocket", "events_per_message": 20},
+           key="events_per_cpu_s", unit="events per CPU-s",
+           cpu=("cpu_us_per_event", "µs each"), ratio="ratio_cpu_to_bare", least=50_000),
     Figure(what="cli: summit --help (ratio: to importing click)",
            line={"bench": "cli.help"}, key="wall_s", unit="s", cpu=("cpu_s", "s"),
            ratio="ratio_to_bare", most=0.3),
@@ -158,10 +194,11 @@ def missing() -> dict[str, str]:
     """Benches that cannot run here, and why; also what runs slower than it should."""
     found = {}
     if not Path("/proc/self/stat").exists():
-        for room in ("bench.broker", "bench.client"):
+        for room in ("bench.broker", "bench.client", "bench.flow"):
             found[room] = "not run: CPU-seconds of a process are read from /proc (Linux)"
     if importlib.util.find_spec("numpy") is None:
-        found["bench.cep"] = "not run: numpy is not installed (extra [dev])"
+        for room in ("bench.cep", "bench.flow"):
+            found[room] = "not run: numpy is not installed (extra [dev])"
     if importlib.util.find_spec("aiokafka") is None:
         found["bench.client"] = "not run: aiokafka is not installed (extra [dev])"
     if importlib.util.find_spec("uvloop") is None:

@@ -71,14 +71,21 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=50_000)
     values = series(parser.parse_args().points)
     peers = of_river()
+    slowest: dict[str, tuple[int, str]] = {}
     for method in STREAMING:
         ours = rate(detector_of(method).update, values)
         row = {"bench": "analytics.speed", "detector": method, "points_per_cpu_s": ours}
+        kind = "trees" if method in TREES else "statistics"
         row["target"] = TARGET_TREES if method in TREES else TARGET
+        slowest[kind] = min(slowest.get(kind, (ours, method)), (ours, method))
         if method in peers:
             theirs = rate(peers[method], values[:20_000])
             row |= {"river_points_per_cpu_s": theirs, "ratio": round(ours / theirs, 1)}
         print(json.dumps(row))
+    for kind, (ours, method) in slowest.items():
+        line = {"bench": "analytics.speed", "slowest": kind, "method": method}
+        cost = {"points_per_cpu_s": ours, "us_cpu_per_point": round(1e6 / ours, 2)}
+        print(json.dumps({**line, **cost}))
 
 
 if __name__ == "__main__":

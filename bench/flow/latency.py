@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import tempfile
 import time
 from contextlib import suppress
@@ -49,38 +50,31 @@ async def read(server: str, sent: dict[str, float], taken_ms: list[float]) -> No
                     taken_ms.append((now - sent.pop(user)) * 1000)
 
 
-async def send(server: str, rate: int, seconds: float, sent: dict[str, float]) -> int:
+async def send(producer: StreamProducer, rate: int, seconds: float, sent: dict[str, float]) -> int:
     """Send at a steady rate; how many events."""
-    config = {"bootstrapServers": server, "lingerMs": 0}
-    async with StreamProducer(config) as producer:
-        began = time.perf_counter()
-        count = 0
-        waiting: set[asyncio.Task[object]] = set()
-        while count < rate * seconds:
-            rows = []
-            for n in range(count, count + BATCH):
-                is_hit = n % HIT_EVERY == 0
-                user = f"u{n}"
-                event = {
-                    "eventType": "hit" if is_hit else "miss", "user": user, "n": n,
-                    "timestamp": int(time.time() * 1000), "source": "bench",
-                }  # fmt: skip
-                rows.append(
-                    {
-                        "topic": TOPIC,
-                        "partition": n // BATCH % PARTITIONS,
-                        "value": json.dumps(event),
-                    }
-                )
-                if is_hit:
-                    sent[user] = time.perf_counter()
-            task: asyncio.Task[object] = asyncio.create_task(producer.send_batch(rows))
-            waiting.add(task)
-            task.add_done_callback(waiting.discard)
-            count += BATCH
-            await asyncio.sleep(max(0.0, began + count / rate - time.perf_counter()))
-        await asyncio.gather(*waiting)
-        return count
+    began = time.perf_counter()
+    count = 0
+    waiting: set[asyncio.Task[object]] = set()
+    while count < rate * seconds:
+        rows = []
+        for n in range(count, count + BATCH):
+            is_hit = n % HIT_EVERY == 0
+            user = f"u{n}"
+            event = {
+                "eventType": "hit" if is_hit else "miss", "user": user, "n": n,
+                "timestamp": int(time.time() * 1000), "source": "bench",
+            }  # fmt: skip
+            partition = n // BATCH % PARTITIONS
+            rows.append({"topic": TOPIC, "partition": partition, "value": json.dumps(event)})
+            if is_hit:
+                sent[user] = time.perf_counter()
+        task: asyncio.Task[object] = asyncio.create_task(producer.send_batch(rows))
+        waiting.add(task)
+        task.add_done_callback(waiting.discard)
+        count += BATCH
+        await asyncio.sleep(max(0.0, began + count / rate - time.perf_counter()))
+    await asyncio.gather(*waiting)
+    return count
 
 
 async def measure(arguments: argparse.Namespace, server: str, pid: int, data_dir: str) -> None:
@@ -88,30 +82,35 @@ async def measure(arguments: argparse.Namespace, server: str, pid: int, data_dir
     async with Admin({"bootstrapServers": server}) as admin:
         await admin.create_topic(TopicConfig(name=TOPIC, partitions=PARTITIONS))
     await publish(server, RULE)
+    producer = StreamProducer({"bootstrapServers": server, "lingerMs": 0})
+    await producer.connect()
     with worker(server, "--guarantee", arguments.guarantee) as child:
         await settled(server, lambda p: p.is_whole, 60)
         sent: dict[str, float] = {}
         taken_ms: list[float] = []
         reading = asyncio.create_task(read(server, sent, taken_ms))
-        await send(server, arguments.rate, 3, sent)  # warm
+        # One producer for both: its first record waits half a second for a producer id.
+        await send(producer, arguments.rate, 3, sent)
         await asyncio.sleep(1)
         taken_ms.clear()
         before = cpu_s(child.pid), cpu_s(pid)
-        count = await send(server, arguments.rate, arguments.seconds, sent)
+        count = await send(producer, arguments.rate, arguments.seconds, sent)
         with suppress(TimeoutError):
             async with asyncio.timeout(30):
                 while sent:
                     await asyncio.sleep(0.05)
         spent = cpu_s(child.pid) - before[0], cpu_s(pid) - before[1]
         reading.cancel()
+    await producer.close()
     taken_ms.sort()
     syncs = disk(data_dir, 500)
     seconds = count / arguments.rate
     show(
         "flow.latency", guarantee=arguments.guarantee, durability=arguments.durability,
         rate=arguments.rate,
-        alerts=len(taken_ms), missing=len(sent),
+        alerts=len(taken_ms), missing=len(sent), load_1m=os.getloadavg()[0],
         p50_ms=percentile(taken_ms, 0.5), p99_ms=percentile(taken_ms, 0.99), max_ms=taken_ms[-1],
+        p99_to_disk=percentile(taken_ms, 0.99) / percentile(syncs, 0.99),
         disk_p50_ms=percentile(syncs, 0.5), disk_p99_ms=percentile(syncs, 0.99),
         worker_cpu_share=spent[0] / seconds, broker_cpu_share=spent[1] / seconds,
         target_p99_ms=P99_MS_MAX,

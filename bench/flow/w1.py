@@ -67,20 +67,20 @@ def stream(order: str) -> dict[str, Any]:
     return document
 
 
-async def fill(server: str, workload: Workload) -> None:
+async def fill(server: str, workload: Workload, topic: str = TOPIC) -> None:
     """Write the events, keyed by user; behind them one far later event in each partition."""
     async with Admin({"bootstrapServers": server}) as admin:
-        await admin.create_topic(TopicConfig(name=TOPIC, partitions=PARTITIONS, retention_ms=-1))
+        await admin.create_topic(TopicConfig(name=topic, partitions=PARTITIONS, retention_ms=-1))
     users = [_user(value).user.encode() for value in workload.values]
     rows = [
-        {"topic": TOPIC, "value": value, "key": user, "timestamp": at,
+        {"topic": topic, "value": value, "key": user, "timestamp": at,
          "partition": keyed_partition(user, PARTITIONS)}
         for value, user, at in zip(workload.values, users, workload.arrivals_ms, strict=True)
     ]  # fmt: skip
     end_ms = workload.arrivals_ms[-1] + 3_600_000
     end = msgspec.json.encode({"eventType": "end", "timestamp": end_ms, "user": ""})
     rows += [
-        {"topic": TOPIC, "value": end, "timestamp": end_ms, "partition": n}
+        {"topic": topic, "value": end, "timestamp": end_ms, "partition": n}
         for n in range(PARTITIONS)
     ]
     config = {"bootstrapServers": server, "bufferMemory": 256 << 20}
@@ -108,7 +108,7 @@ def read_bare(server: str, count: int) -> float:
 
 
 async def measure(arguments: argparse.Namespace, workload: Workload, server: str, pid: int) -> None:
-    """One run."""
+    """One run; the topic is filled, and stays."""
     await fill(server, workload)
     await publish(server, stream(arguments.order), rule(arguments.relevance))
     await pause(server, paused=True)

@@ -10,7 +10,7 @@ from tests.analytics.queries import Row, moved, plan_of, run
 
 from summit.analytics.found import Found
 from summit.analytics.runner import QueryRunner
-from summit.documents.query_metrics import METHODS
+from summit.documents.anomaly import METHODS
 
 WINDOW = {"type": "tumbling", "size": 10}
 

@@ -49,7 +49,7 @@ def test_both_spellings_and_back() -> None:
         ({"clientId": "a", "batchSize": 0}, "config.invalid", "above 0"),
         ({"clientId": "a", "inner": {"sizeMz": 1}}, "config.unknown_key", "sizeMs"),
         ({"clientId": "a", "other": {"size": 1}}, "config.unknown_key", "size"),
-        ({"clientId": "a", "inner": {"sizeMs": None}}, "config.invalid", "inner.sizeMs"),
+        ({"clientId": "a", "inner": {"sizeMs": None}}, "config.invalid", "Inner.sizeMs"),
         ({}, "config.invalid", "clientId"),
     ],
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from itertools import pairwise
 
 import pytest
 from tests.client.conftest import World, poll_all
 
 from summit.client import NO_HEADERS, ConsumerRecord, Headers, TopicPartition
-from summit.client.converting import piece_of
+from summit.client.converting import columns_of, joined, piece_of
+from summit.client.types import Columns
 
 
 def one(message: object) -> ConsumerRecord:
@@ -24,6 +26,21 @@ def one(message: object) -> ConsumerRecord:
         value=message.value(),  # type: ignore[attr-defined]
         headers=Headers(pairs) if pairs else NO_HEADERS,
     )
+
+
+def records_of(columns: Columns) -> list[ConsumerRecord]:
+    """Columns as the records they stand for."""
+    headers = columns.headers or [None] * len(columns.offsets)
+    rows = zip(
+        columns.offsets, columns.timestamps, columns.keys, columns.values, headers, strict=True
+    )
+    return [
+        ConsumerRecord(
+            columns.topic, columns.partition, offset, timestamp, key, value,
+            Headers(pairs) if pairs else NO_HEADERS,
+        )
+        for offset, timestamp, key, value, pairs in rows
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("topics", [["a"], ["a", "b-c"]])
@@ -50,6 +67,11 @@ def test_a_piece_is_its_messages_one_by_one(topics: list[str], partitions: list[
         piece = piece_of(messages)
         assert piece.records == [one(message) for message in messages]
         assert piece.next_offsets == ends
+        stretches = joined(columns_of(messages).records)
+        assert [record for columns in stretches for record in records_of(columns)] == piece.records
+        places = [(columns.topic, columns.partition) for columns in stretches]
+        assert all(place != after for place, after in pairwise(places))
+        assert columns_of(messages).next_offsets == ends
         names = {id(record.topic) for record in piece.records}
         assert len(names) == len({record.topic for record in piece.records})
 

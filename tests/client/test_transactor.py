@@ -132,7 +132,7 @@ def test_what_a_topic_refuses_is_named_and_the_rest_can_be_written_again() -> No
         records = [Outgoing("out", None, b"fits"), Outgoing("small", None, b"x" * 5_000)]
         with pytest.raises(Invalid) as caught:
             await writer.write(records, [], {}, None, nothing)
-        assert (caught.value.code, caught.value.details["index"]) == ("record.too_large", 1)
+        assert (caught.value.code, caught.value.details["indexes"]) == ("record.too_large", [1])
         await writer.write(records[:1], [], {}, None, nothing)
         assert await read(address, "out") == [b"fits"]
         await writer.stop()
@@ -204,6 +204,7 @@ def test_without_a_name_records_are_readable_at_once() -> None:
     async def run() -> None:
         async with MessageBroker.in_memory() as broker:
             await broker.create_topic({"name": "out", "partitions": 1})
+            await broker.create_topic({"name": "small", "partitions": 1, "maxMessageBytes": 1_000})
             plain = Transactor(ProducerConfig(bootstrap_servers=[broker.address]), SystemClock())
             await plain.start()
             try:
@@ -219,7 +220,12 @@ def test_without_a_name_records_are_readable_at_once() -> None:
                 big = [Outgoing("out", None, b"x" * 2_000_000, 0), watched[0]]
                 with pytest.raises(Invalid) as refused:
                     await plain.write(big, [], {}, None, nothing)
-                assert refused.value.details["index"] == 0
+                assert refused.value.details["indexes"] == [0]
+                # Nor is what nobody watches lost without a word: no commit would tell of it.
+                small = Outgoing("small", None, b"x" * 5_000, 0)
+                with pytest.raises(Invalid) as refused:
+                    await plain.write(watched[:1], [small], {}, None, nothing)
+                assert not {"indexes", "suspects"} & refused.value.details.keys()
                 assert await plain.write(watched, [], {}, None, nothing)
             finally:
                 await plain.stop()

@@ -1,7 +1,8 @@
-"""The tests that break a cluster take minutes: `make test-faults` asks for them."""
+"""What breaks a cluster, or needs one of its own, takes minutes: `make test-faults` asks for it."""
 
 from __future__ import annotations
 
 import os
 
-collect_ignore = [] if os.environ.get("SUMMIT_TEST_FAULTS") else ["test_faults.py"]
+_SLOW = ["test_faults.py", "test_denied.py"]
+collect_ignore = [] if os.environ.get("SUMMIT_TEST_FAULTS") else _SLOW

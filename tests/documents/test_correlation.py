@@ -102,3 +102,46 @@ def test_the_class_knows_its_names_and_kind() -> None:
         CorrelationRule.from_dict({"id": "r", "corelationKey": "a"})
     with pytest.raises(Invalid, match="no correlation"):
         CorrelationRule.from_dict({"kind": "pattern", "id": "r"})
+
+
+LINKED: dict[str, Any] = {"id": "r", "timeWindow": "1h", "linkedBy": {"user": ["user", "actor"]}}
+
+
+def test_a_rule_that_links_needs_no_key_and_may_have_one() -> None:
+    found = validate_correlation({**LINKED, "linkedBy": {"user": "user", "ip": ["a", "b.c"]}}).plan
+    assert found.keys == ()
+    assert found.linking is not None
+    kinds = [(kind.name, kind.paths) for kind in found.linking.kinds]
+    assert kinds == [("ip", (("a",), ("b", "c"))), ("user", (("user",),))]
+    assert "127.0.0.1" in found.linking.ignore
+    keyed = validate_correlation({**LINKED, "correlationKey": "tenant"}).plan
+    assert len(keyed.keys) == 1
+    assert keyed.state_id.endswith("/linked")
+
+
+def test_what_links_is_part_of_the_meaning() -> None:
+    first = validate_correlation(LINKED).plan.state_id
+    for change in ({"linkedBy": {"user": "user"}}, {"hubs": {"links": 7}}, {"hubs": {"ignore": []}},
+                   {"correlationKey": "tenant"}):  # fmt: skip
+        assert validate_correlation({**LINKED, **change}).plan.state_id != first
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"linkedBy": {}}, "/linkedBy"),
+        ({"linkedBy": ["user"]}, "/linkedBy"),
+        ({"linkedBy": {"user": []}}, "/linkedBy/user"),
+        ({"linkedBy": {"user": {"a": "b"}}}, "/linkedBy/user"),
+        ({"linkedBy": {"user": ["a", 1]}}, "/linkedBy/user/1"),
+        ({"linkedBy": {"user": "a..b"}}, "/linkedBy/user"),
+        ({"hubs": {"links": 0}}, "/hubs/links"),
+        ({"hubs": {"ignore": [1]}}, "/hubs/ignore/0"),
+        ({"hubs": {"after": 1}}, "/hubs/after"),
+        ({"linkedBy": None, "correlationKey": "k", "hubs": {"links": 1}}, "/hubs"),
+    ],
+)
+def test_bad_links_are_refused_at_their_place(fields: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(Invalid) as failure:
+        validate_correlation({**LINKED, **fields})
+    assert pointer in [problem.pointer for problem in failure.value.details["problems"]]

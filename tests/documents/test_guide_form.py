@@ -155,8 +155,8 @@ INVALID, LATER = "document.invalid", "pattern.not_available"
             [("/windowConfig/size", INVALID)],
         ),
         (
-            guide(opens("a"), windowConfig={"type": "tumbling", "size": 5}),
-            [("/windowConfig/type", LATER)],
+            guide(opens("a"), opens("b"), windowConfig={"type": "session", "gap": 5}),
+            [("/windowConfig/gap", LATER), ("/windowConfig/type", LATER)],
         ),
         (
             guide(opens("a"), windowConfig={"type": "session", "size": 5, "gap": 6}),
@@ -171,8 +171,12 @@ INVALID, LATER = "document.invalid", "pattern.not_available"
             [("/windowConfig/slide", LATER)],
         ),
         (
-            guide(opens("a"), windowConfig={"type": "sliding", "size": 5, "allowedLatenessMs": 1}),
-            [("/windowConfig/allowedLatenessMs", LATER)],
+            guide(
+                opens("a"),
+                allowedLateness=5,
+                windowConfig={"type": "sliding", "size": 5, "allowedLatenessMs": 1},
+            ),
+            [("/windowConfig/allowedLatenessMs", INVALID)],
         ),
     ],
 )

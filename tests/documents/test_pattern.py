@@ -56,7 +56,8 @@ ROOT = Path(__file__).resolve().parents[2]
         ({"limits": {"runsPerKey": 7}}, "limits", Limits(runs_per_key=7)),
         ({"tags": ["attack.t1110", "b"]}, "tags", ("attack.t1110", "b")),
         ({"emit": "all", "matching": "ordered", "allowedLateness": 0}, "emit", "all"),
-        ({"strictOrder": False, "allowedLateness": "0s"}, "emit", "all"),
+        ({"strictOrder": False, "allowedLateness": "0s"}, "lateness_ms", 0),
+        ({"allowedLateness": "5s"}, "lateness_ms", 5_000),
     ],
 )
 def test_a_field_of_the_plan(fields: dict[str, Any], attribute: str, expected: object) -> None:
@@ -140,8 +141,7 @@ LATER = "pattern.not_available"
         ({"emit": "longest", "within": None}, [("/emit", INVALID)]),
         ({"strictOrder": 1}, [("/strictOrder", INVALID)]),
         ({"severity": "high"}, [("/severity", INVALID)]),
-        # known, and not built yet
-        ({"allowedLateness": "5s"}, [("/allowedLateness", LATER)]),
+        ({"allowedLateness": "-5s"}, [("/allowedLateness", "duration.invalid")]),
         ({"suppress": {}}, [("/suppress/for", INVALID)]),
         ({"suppress": {"for": 0}}, [("/suppress/for", INVALID)]),
         ({"suppress": {"for": "1m", "untl": 1}}, [("/suppress/untl", INVALID)]),
@@ -208,11 +208,12 @@ def test_all_problems_are_raised_at_once() -> None:
 
 
 def test_the_text_of_a_single_problem() -> None:
-    error = refused(lambda: validate_pattern(pattern(allowedLateness="5s")))
+    document = {"id": "p", "windowConfig": {"type": "sliding", "size": 5, "slide": 1},
+                "conditions": [{"eventType": "a"}, {"eventType": "b"}],
+                "action": {"type": "alert"}}  # fmt: skip
+    error = refused(lambda: validate_pattern(document))
     assert error.code == LATER
-    assert str(error) == (
-        "pattern 'p': /allowedLateness: an allowedLateness other than 0 is not available yet"
-    )
+    assert str(error) == ("pattern 'p': /windowConfig/slide: 'slide' is not available yet")
     assert error.http_status == 400
 
 

@@ -9,7 +9,7 @@ import pytest
 from summit.base.errors import Invalid
 from summit.documents.analytics_query import AnalyticsQuery
 from summit.documents.query import QUERY_FIELDS, validate_query
-from summit.documents.query_plan import AnomalyPlan, TrendPlan, WindowPlan
+from summit.documents.query_plan import AnomalyAlertPlan, AnomalyPlan, TrendPlan, WindowPlan
 
 WHOLE: dict[str, Any] = {
     "id": "login-metrics",
@@ -42,6 +42,7 @@ WHOLE: dict[str, Any] = {
     ],
     "topic": "login-metrics",
     "limits": {"groups": 500, "events": 100, "idle": "1h"},
+    "early": "5s",
 }  # fmt: skip
 
 
@@ -56,6 +57,8 @@ def test_every_field_is_read() -> None:
     assert (plan.lateness_ms, plan.groups_max, plan.events_max, plan.idle_ms) == (
         60_000, 500, 100, 3_600_000,
     )  # fmt: skip
+    assert plan.early_ms == 5_000
+    assert validate_query(base(early=False)).plan.early_ms is None
     by_name = {metric.name: metric for metric in plan.metrics}
     percentile = by_name["p"]
     assert (percentile.percent, percentile.nearest, percentile.exact) == (99.5, True, True)
@@ -117,6 +120,18 @@ def metric(**more: Any) -> dict[str, Any]:
             "/metrics/0/anomaly/method", "must be one of",
         ),
         (
+            metric(field="x", function="sum", anomaly="mada"), "/metrics/0/anomaly/method",
+            "must be one of",
+        ),
+        (
+            metric(field="x", function="sum", anomaly={"method": "mad", "alert": 1}),
+            "/metrics/0/anomaly/alert", "true, false or a map",
+        ),
+        (
+            metric(field="x", function="sum", anomaly={"method": "mad", "alert": {"title": "${"}}),
+            "/metrics/0/anomaly/alert/title", "not closed",
+        ),
+        (
             metric(field="x", function="sum", trend={"results": 2}), "/metrics/0/trend/results",
             "from 3",
         ),
@@ -142,9 +157,22 @@ def test_a_wrong_field_is_named_with_its_place(
     assert any(p.pointer == pointer and text in p.message for p in problems), problems
 
 
+def test_anomalies_are_asked_for_in_a_word_and_make_alerts() -> None:
+    def read(anomaly: Any) -> Any:
+        return validate_query(metric(function="count", anomaly=anomaly)).plan
+
+    assert read("mad").metrics[0].anomaly == AnomalyPlan("mad")
+    assert read(True).metrics[0].anomaly == AnomalyPlan("auto")
+    assert read(False).metrics[0].anomaly is None
+    plan = read({"method": "mad", "alert": {"severity": "high", "suppress": "1h"}})
+    assert plan.metrics[0].anomaly.alert == AnomalyAlertPlan(severity="high", suppress_ms=3_600_000)
+    assert plan.state_id == read("mad").state_id == read({"method": "mad", "alert": False}).state_id
+    assert plan.state_id != read("zscore").state_id
+
+
 def test_what_means_the_same_has_the_same_state() -> None:
     plan = validate_query(base()).plan
-    same = base(name="x", description="y", topic="t", limits={"groups": 5}, version=2)
+    same = base(name="x", description="y", topic="t", limits={"groups": 5}, version=2, early="2s")
     same["window"] = {"type": "sliding", "size": "10ms", "slide": 10}
     assert validate_query(same).plan.state_id == plan.state_id
     for change in (

@@ -13,6 +13,7 @@ from summit.base.clock import ManualClock
 from summit.base.errors import Invalid
 from summit.client.types import ConsumerRecord
 from summit.event_processing import (
+    AggregationConfig,
     CEPEngine,
     EventAction,
     EventPattern,
@@ -331,3 +332,23 @@ def test_what_limits_cut_is_told() -> None:
     asyncio.run(engine.process_events([{**one, "user": f"k{n}"} for n in range(6)]))
     evicted = [payload["count"] for _, payload in told.events if payload.what == "keys"]
     assert sum(evicted) == engine.stats["keys_dropped"] == 4
+
+
+def test_an_aggregation_config_is_the_config_of_an_aggregate() -> None:
+    config = AggregationConfig(
+        group_by=["host"], aggregations=[{"function": "sum", "field": "bytes", "name": "sent"}]
+    )
+    assert config.to_dict() == {
+        "groupBy": ["host"],
+        "aggregations": [{"function": "sum", "field": "bytes", "name": "sent"}],
+    }
+    engine, told = engine_of(pattern({"type": "aggregate", "config": config.to_dict()}))
+    asyncio.run(engine.process_events(events()))
+    groups = told.only("events:aggregated").groups
+    assert [(group["keys"], group["metrics"]) for group in groups] == [
+        ({"host": "h1"}, {"sent": 30}), ({"host": "h2"}, {"sent": 30})
+    ]  # fmt: skip
+    with pytest.raises(Invalid, match="the window is the pattern's"):
+        AggregationConfig.from_dict(
+            {"aggregations": [], "window": {"type": "sliding", "size": 1000}}
+        )

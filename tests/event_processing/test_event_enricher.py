@@ -109,3 +109,33 @@ def test_a_file_that_is_wrong_changes_nothing(tmp_path: Path, file: str, text: s
     assert enrich(enricher, {"host": "web1"})[0].enriched_data["assets"]["n"] == "1"
     enricher.register_enrichment_rule(rule("other", table={"web1": 2}))
     assert enrich(enricher, {"host": "web1"})[0].enriched_data["assets"]["n"] == "1"
+
+
+def test_the_cache_is_counted_and_can_be_cleared() -> None:
+    asked: list[Any] = []
+
+    def owner(host: str) -> dict[str, str]:
+        asked.append(host)
+        return {"owner": "eve"}
+
+    async def run() -> None:
+        enricher = EventEnricher()
+        config = {"keyField": "host", "cache": {"size": 10, "ttl": "1h"}}
+        enricher.register_enrichment_rule(
+            EnrichmentRule(id="owner", event_type="*", enrichment_type="custom", config=config,
+                           handler=owner)
+        )  # fmt: skip
+        assert enricher.get_cache_stats() == {"hits": 0, "misses": 0, "hitRate": 0.0, "size": 0}
+        for host in ("a", "b", "a", "a"):
+            found = await enricher.enrich_event({"host": host})
+            assert found is not None
+            assert found.enriched_data["owner"] == {"owner": "eve"}
+        assert asked == ["a", "b"]
+        assert enricher.get_cache_stats() == {"hits": 2, "misses": 2, "hitRate": 0.5, "size": 2}
+        enricher.clear_cache()
+        assert enricher.get_cache_stats()["size"] == 0
+        await enricher.enrich_event({"host": "a"})
+        assert asked == ["a", "b", "a"]
+        await enricher.close()
+
+    asyncio.run(run())

@@ -20,6 +20,7 @@ from summit.flow.backtest import Backtest, Backtested, BacktestSettings
 from summit.flow.comparing import Comparison, Difference
 from summit.flow.explaining import explain_range
 from summit.flow.over_time import STEPS_MAX, CountsOverTime
+from summit.flow.past_findings import Finding, of_alert
 from summit.flow.spans import Range
 
 
@@ -32,6 +33,13 @@ async def backtested(
         against=None if against is None else validate_pattern(against).plan,
     )  # fmt: skip
     return found, await Backtest(settings, found.append).run()
+
+
+def alert_of(difference: Difference) -> Alert:
+    found = difference.a or difference.b
+    assert found is not None
+    assert found.alert is not None
+    return found.alert
 
 
 async def ends(w: World) -> dict[str, Any]:
@@ -49,7 +57,7 @@ def test_it_finds_what_a_replay_finds_and_writes_nothing(servers: list[str]) -> 
             expected, _ = await replayed(w, rules="current")
             ends_before = await ends(w)
             found, done = await backtested(w, five_failures())
-            assert [encode_alert(d.a) for d in found if d.a] == [encode_alert(a) for a in expected]
+            assert [d.a.record.value for d in found if d.a] == [encode_alert(a) for a in expected]
             assert (done.records, done.a.alerts, done.b) == (110, len(expected), None)
             assert sum(count for _, count in done.a.over_time) == len(expected) > 8
             assert done.a.severities == {"high": len(expected)}
@@ -76,7 +84,7 @@ def test_two_versions_side_by_side(servers: list[str]) -> None:
             narrow["steps"] = [{**narrow["steps"][0], "times": 4}]
             found, done = await backtested(w, wide, narrow, since_ms=86_400_001)
             assert (done.both, done.only_a, done.only_b) == (1, 1, 1)
-            assert [(d.kind, (d.a or d.b).key["ip"]) for d in found] == [  # type: ignore[union-attr]
+            assert [(d.kind, alert_of(d).key["ip"]) for d in found] == [
                 ("both", "quick"), ("onlyA", "slow"), ("onlyB", "four"),
             ]  # fmt: skip
             same, again = await backtested(w, wide, wide)
@@ -108,13 +116,13 @@ def test_a_topic_is_explained(servers: list[str]) -> None:
 # ---- without a broker ----
 
 
-def alert(key: str, at_ms: int, *offsets: int) -> Alert:
-    return Alert(
+def alert(key: str, at_ms: int, *offsets: int) -> Finding:
+    return of_alert(Alert(
         id=f"{key}-{at_ms}", timestamp=at_ms, severity="low", title="t", description="", events=[],
         key={"k": key}, evidence=[
             Evidence(step="s", topic="t", partition=0, offset=n, timestamp=0) for n in offsets
         ],
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 @given(
@@ -131,22 +139,25 @@ def test_counterparts_share_an_event_or_key_and_time(
     """Against the obvious way: every pair is looked at."""
     told: list[Difference] = []
     comparison = Comparison(told.append)
-    sides: tuple[list[Alert], list[Alert]] = ([], [])
+    sides: tuple[list[Finding], list[Finding]] = ([], [])
     for number, (side, key, offsets) in enumerate(rows):
         made = alert(str(key), number % 3, *sorted(offsets))
         sides[side].append(made)
         comparison.add(side, made)  # type: ignore[arg-type]
     comparison.finish()
 
-    def alike(one: Alert, two: Alert) -> bool:
+    def alike(first: Finding, second: Finding) -> bool:
+        one, two = first.alert, second.alert
+        assert one is not None
+        assert two is not None
         places = [{e.offset for e in each.evidence} for each in (one, two)]
         return bool(places[0] & places[1]) or (one.key, one.timestamp) == (two.key, two.timestamp)
 
     a, b = sides
-    only_a = [one.id for one in a if not any(alike(one, two) for two in b)]
-    only_b = [two.id for two in b if not any(alike(one, two) for one in a)]
-    assert [d.a.id for d in told if d.kind == "onlyA" and d.a] == only_a
-    assert [d.b.id for d in told if d.kind == "onlyB" and d.b] == only_b
+    only_a = [one.record.key for one in a if not any(alike(one, two) for two in b)]
+    only_b = [two.record.key for two in b if not any(alike(one, two) for one in a)]
+    assert [d.a.record.key for d in told if d.kind == "onlyA" and d.a] == only_a
+    assert [d.b.record.key for d in told if d.kind == "onlyB" and d.b] == only_b
     assert comparison.both + len(only_a) == len(a)
 
 

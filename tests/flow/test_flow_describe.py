@@ -6,14 +6,29 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 from tests.flow.world import World, failure, five_failures, world
 
 from summit.base.clock import SystemClock
+from summit.base.errors import Unavailable
 from summit.cli.flow import flow
 from summit.client.admin import ClusterAdmin
+from summit.client.transactor import Transactor
+from summit.flow.describing import _Worker, _worker_warnings
 from summit.flow.watching import FlowWatch
+from summit.journal.progress_record import ProgressRecord
+from summit.journal.worker_figures import WorkerFigures
 from summit.keyed.keygroups import KEY_GROUPS
+
+
+def test_who_began_anew_a_short_time_ago_is_warned_of() -> None:
+    figures = WorkerFigures(id="w", restarts=3, restarted=(1_000_000, "no brokers"))
+    told = ProgressRecord(worker="w", figures=figures)
+    worker = _Worker("w", "w", "host", (0,), told)
+    (text,) = _worker_warnings(worker, 1_000_000 + 60_000)
+    assert text == "worker 'w' began anew 3 times, last because of: no brokers"
+    assert _worker_warnings(worker, 1_000_000 + 3_600_000) == []
 
 
 async def settled(watch: FlowWatch, *, workers: int, events: int) -> dict[str, Any]:
@@ -121,5 +136,34 @@ def test_what_limits_cut_is_shown_per_rule(servers: list[str]) -> None:
         assert (rule["keys"], rule["keysEvicted"], rule["runsEvicted"]) == (3, 7, 2)
         assert rule["limits"] == {"keys": 3, "runsPerKey": 2, "ttlMs": None}
         assert "dropped 7 keys and 2 unfinished" in found["warnings"][0]
+
+    asyncio.run(run())
+
+
+def test_what_was_aborted_does_not_count(
+    servers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Transactor.write
+    broken: list[int] = []
+
+    async def breaks_once(self: Transactor, watched: Any, *more: Any) -> None:
+        if watched and len(broken) < 2:
+            broken.append(len(watched))
+            raise Unavailable("client.no_brokers", brokers="none")
+        await write(self, watched, *more)
+
+    async def run() -> None:
+        async with world(servers) as w:
+            monkeypatch.setattr(Transactor, "write", breaks_once)
+            worker = await w.start_worker()
+            await w.apply(five_failures())
+            alerts = await w.settle(await w.send(*(failure(n / 10) for n in range(50))))
+            async with FlowWatch(servers) as watch:
+                async with asyncio.timeout(60):
+                    while (found := await watch.describe())["rules"][0]["matches"] != len(alerts):
+                        assert found["rules"][0]["matches"] < len(alerts)
+                        await asyncio.sleep(0.1)
+            assert (broken, worker.metrics.restarts) == ([10, 10], 2)
+            assert worker.metrics.matches == len(alerts) == 10
 
     asyncio.run(run())

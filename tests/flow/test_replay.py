@@ -13,16 +13,18 @@ from tests.flow.world import World, failure, five_failures, read_topic, until, w
 from summit.alerts import Alert, encode_alert
 from summit.base.errors import Invalid
 from summit.client.admin import Admin
+from summit.flow.past_findings import Finding
 from summit.flow.replay import Replay, Replayed, ReplaySettings
-from summit.flow.replay_output import AlertTopic
+from summit.flow.replay_output import ReplayOutput
 
 
 async def replayed(
-    w: World, output: AlertTopic | None = None, **settings: Any
+    w: World, output: ReplayOutput | None = None, **settings: Any
 ) -> tuple[list[Alert], Replayed]:
-    found: list[Alert] = []
+    found: list[Finding] = []
     replay = Replay(ReplaySettings(servers=w.servers, **settings), found.extend)
-    return found, await replay.run(output)
+    result = await replay.run(output)
+    return [one.alert for one in found if one.alert is not None], result
 
 
 async def written(w: World, topic: str = "alerts") -> list[bytes]:
@@ -121,12 +123,12 @@ def test_a_range_and_a_topic_beside(servers: list[str]) -> None:
             assert (result.records, len(found)) == (40, 8)
             assert {e.offset for alert in found for e in alert.evidence} == set(range(40, 80))
             for expected in ((8, 0), (0, 8)):
-                async with AlertTopic(servers, "_again") as output:
+                async with ReplayOutput(servers, "_again") as output:
                     await replayed(w, output, rules="current", **ends)
                     assert (output.written, output.known) == expected
             records = await read_topic(servers, "_again", 8)
             assert [record.value for record in records] == [encode_alert(a) for a in found]
-            async with AlertTopic(servers, "_again") as output:
+            async with ReplayOutput(servers, "_again") as output:
                 await replayed(w, output, rules="current")
                 assert (output.written, output.known) == (16, 8)
 
@@ -143,7 +145,7 @@ def test_what_there_is_not_is_refused(servers: list[str]) -> None:
             with pytest.raises(Invalid, match="brute"):
                 await replayed(w, rules="current", rule_ids=["bruty"])
             with pytest.raises(Invalid, match="'auth'"):
-                AlertTopic(servers, "auth")
+                ReplayOutput(servers, "auth")
             found, result = await replayed(w, rules="current", topics=["no*"])
             assert (found, result.records) == ([], 0)
             async with Admin({"bootstrapServers": servers}) as admin:

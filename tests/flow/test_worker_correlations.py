@@ -94,3 +94,42 @@ def test_open_groups_outlive_workers_and_move_between_them(each_backend: list[st
             assert sorted(group.key[0] for group in groups) == sorted(names)
 
     asyncio.run(run())
+
+
+def test_linked_groups_merge_on_whichever_worker_has_them(servers: list[str]) -> None:
+    """The owner of all groups goes away; the next one links what the first has begun."""
+    rule = {
+        "kind": "correlation", "id": "incidents", "topics": ["auth"], "eventTypes": ["*"],
+        "linkedBy": {"user": "user", "host": ["host", "to"]}, "window": "session", "gap": "60s",
+        "minEvents": 2, "maxEvents": 6,
+    }  # fmt: skip
+
+    async def run() -> None:
+        async with world(servers) as w:
+            first = await w.start_worker()
+            await w.apply(rule)
+
+            def seen(at_s: float, **members: str) -> dict[str, Any]:
+                return {"eventType": "seen", "timestamp": T0 + int(at_s * 1000), **members}
+
+            await w.settle(await w.send(seen(0, user="ann", host="a"), seen(1, host="a")))
+            await w.settle(await w.send(seen(2, user="bob"), seen(3, user="bob", to="b")))
+            second = await w.start_worker()
+            await until(lambda: second.key_groups > 0, 30)
+            await first.stop()
+            await w.settle(await w.send(seen(4, user="ann", to="b"), partition=1))
+            await w.settle(await w.send(seen(5, user="bob"), partition=1))
+            merged, whole = sorted(await told(servers, 2), key=lambda group: group.count)
+            assert (merged.close_reason, merged.merged_into) == ("merged", whole.id)
+            assert (whole.count, whole.close_reason) == (6, "max")
+            assert isinstance(whole.links, list)
+            assert isinstance(whole.entities, list)
+            assert [(link.type, link.value, link.target.offset) for link in whole.links] == [
+                ("host", "a", 1), ("user", "bob", 3), ("user", "ann", 0), ("host", "b", 0),
+                ("user", "bob", 1),
+            ]  # fmt: skip
+            shared = {(entity.type, entity.value): entity.count for entity in whole.entities}
+            assert shared == {("user", "ann"): 2, ("host", "a"): 2, ("user", "bob"): 3,
+                              ("host", "b"): 2}  # fmt: skip
+
+    asyncio.run(run())

@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import httpx
-import pytest
 
 from summit.stream_ingestion import CollectorConfig, HttpCollector
 from summit.stream_processing import MessageBroker, ProducerConfig, StreamProducer, TopicConfig
@@ -75,7 +74,6 @@ def test_the_guides_port_is_the_default() -> None:
     assert config.listen_port == short.listen_port == 8080
 
 
-@pytest.mark.xfail(strict=True, reason="the WebSocket collector comes with the other collectors")
 def test_websocket(broker_config: dict[str, Any]) -> None:
     async def go() -> None:
         from summit.stream_ingestion import WebSocketCollector

@@ -14,7 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EVERYWHERE = {"msgspec"}
 # distribution -> module, where the names differ
-MODULES = {"google-re2": "re2", "protobuf": "google", "pysigma": "sigma", "pyyaml": "yaml"}
+MODULES = {
+    "google-re2": "re2",
+    "paho-mqtt": "paho",
+    "protobuf": "google",
+    "pysigma": "sigma",
+    "pyyaml": "yaml",
+}
 # uvicorn finds it by itself
 IMPORTED_BY_OTHERS = {"httptools"}
 # what a plugin of it imports: nobody loads the plugin but the library itself

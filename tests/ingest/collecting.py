@@ -1,4 +1,4 @@
-"""Runs one file collector as a process of its own, for tests that kill it.
+"""Runs one collector as a process of its own, for tests that kill it.
 
 python collecting.py ADDRESSES CONFIG-JSON
 """
@@ -10,16 +10,19 @@ import json
 import sys
 
 from summit.client.producer import StreamProducer
-from summit.ingest import CollectorConfig, FileCollector
+from summit.ingest import FileCollector, make_collector
 
 
 async def main(addresses: str, config: str) -> None:
     producer = StreamProducer({"bootstrapServers": addresses, "lingerMs": 1})
     await producer.connect()
-    collector = FileCollector(CollectorConfig.from_dict(json.loads(config)))
+    collector = make_collector(json.loads(config))
     collector.on("data:ingested", lambda payload: print("data", payload.count, flush=True))
     await collector.start(producer)
-    print("started", flush=True)
+    print("started", collector.address or "", flush=True)
+    if not isinstance(collector, FileCollector):
+        await asyncio.Event().wait()  # until it is killed
+        return
     await collector.done()
     print("done", flush=True)
     await collector.stop()

@@ -12,7 +12,7 @@ import pytest
 from tests.ingest.memory_log import MemoryLog
 
 from summit.base.errors import Conflict, Invalid, Unavailable
-from summit.ingest import CollectorConfig, HttpCollector, http
+from summit.ingest import CollectorConfig, HttpCollector, delivery
 
 LINES = {"Content-Type": "application/x-ndjson"}
 JSON = {"Content-Type": "application/json"}
@@ -180,7 +180,7 @@ def test_answer_only_after_the_acknowledgement() -> None:
 def test_broker_away_is_503_with_retry_after_and_recovery(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http, "RETRY_AFTER_MS", 200)
+    monkeypatch.setattr(delivery, "RETRY_AFTER_MS", 200)
     log = MemoryLog(1)
     log.away = True
     collector = make(http={"ackTimeoutMs": 100})

@@ -7,7 +7,6 @@ from typing import Any
 
 from summit.base.clock import ManualClock
 from summit.ingest import rates
-from summit.ingest.gates import Gate
 from summit.ingest.producing import forget, wait_all
 from summit.ingest.rates import RateLimit
 
@@ -41,27 +40,6 @@ def test_quiet_clients_are_forgotten(monkeypatch: Any) -> None:
         assert limit.take(client, 1) == 0
     assert limit.take("a", 1) == 0
     assert limit.take("e", 1) > 0
-
-
-def test_a_gate_opens_at_its_size_or_after_its_interval() -> None:
-    async def go() -> list[str]:
-        order: list[str] = []
-        gate = Gate(3, 50)
-
-        async def pass_through(name: str, count: int) -> None:
-            await gate.wait(count)
-            order.append(name)
-
-        first = asyncio.create_task(pass_through("a", 1))
-        await asyncio.sleep(0.005)
-        assert order == []
-        await pass_through("b", 2)
-        await first
-        assert sorted(order) == ["a", "b"]
-        await pass_through("alone", 1)
-        return order
-
-    assert asyncio.run(go())[-1] == "alone"
 
 
 def test_waiting_for_all_neither_cancels_nor_forgets() -> None:

@@ -51,8 +51,7 @@ def test_file_options() -> None:
     ("changes", "code", "pointer"),
     [
         ({"type": "grpc"}, "collector.type_unavailable", "/type"),
-        ({"type": "websocket"}, "collector.type_unavailable", "/type"),
-        ({"type": "mqtt"}, "collector.type_unavailable", "/type"),
+        ({"type": "mqtt", "port": 70_000}, "config.invalid", "/port"),
         ({"type": "database"}, "collector.type_unavailable", "/type"),
         ({"type": "other"}, "config.invalid", "/type"),
         ({"nme": 1}, "config.unknown_key", "/nme"),
@@ -70,6 +69,24 @@ def test_file_options() -> None:
         ({"http": {"maxBodyBytes": "x"}}, "config.invalid", "/http/maxBodyBytes"),
         ({"http": {"rateLimit": 0}}, "config.invalid", "/http/rateLimit"),
         ({"http": {"rateBurst": 5}}, "config.invalid", "/http/rateBurst"),
+        ({"type": "websocket", "http": {}}, "config.invalid", "/http"),
+        ({"host": "0.0.0.0"}, "config.invalid", "/http/auth/type"),
+        ({"http": {"auth": {"type": "apiKey"}}}, "config.invalid", "/http/auth/secrets"),
+        (
+            {"http": {"auth": {"type": "apiKey", "secrets": ["open"]}}},
+            "config.invalid",
+            "/http/auth/secrets/0",
+        ),
+        ({"http": {"onError": "x"}}, "config.invalid", "/http/onError"),
+        ({"keyField": "a", "keyTemplate": "${a}"}, "config.invalid", "/keyTemplate"),
+        ({"keyTemplate": "${a"}, "config.invalid", "/keyTemplate"),
+        ({"topicTemplate": "x.${a}"}, "config.invalid", "/allowedTopics"),
+        ({"sampleRate": 0}, "config.invalid", "/sampleRate"),
+        ({"rateLimit": -1}, "config.invalid", "/rateLimit"),
+        ({"onInvalid": "tag"}, "config.invalid", "/onInvalid"),
+        ({"eventSchema": {"type": "nothing"}}, "schema.invalid", "/eventSchema"),
+        ({"type": "file", "path": "/a", "sampleRate": 0.5}, "config.invalid", "/sampleRate"),
+        ({"options": {}}, "config.invalid", "/options"),
         ({"http": {"ackTimeoutMs": 0}}, "config.invalid", "/http/ackTimeoutMs"),
         ({"type": "file"}, "config.invalid", "/path"),
         ({"type": "file", "path": "/a", "port": 1}, "config.invalid", "/port"),
@@ -99,5 +116,5 @@ def test_what_is_refused(changes: dict[str, Any], code: str, pointer: str | None
 
 
 def test_a_type_that_is_not_built_names_those_that_are() -> None:
-    with pytest.raises(Invalid, match=r"type 'mqtt' are not available yet; available: http, file"):
-        CollectorConfig(name="m", type="mqtt", topic="t")
+    with pytest.raises(Invalid, match=r"'grpc' are not available yet; available: http, web"):
+        CollectorConfig(name="m", type="grpc", topic="t")

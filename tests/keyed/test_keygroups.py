@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from summit.cep.match import Match
 from summit.cep.rules import compile_rules
 from summit.documents import validate_pattern
 from summit.keyed.chunks import Chunk
-from summit.keyed.keygroups import KEY_GROUPS, key_group
+from summit.keyed.keygroups import KEY_GROUPS, key_group, keys_of_group
 from summit.keyed.outputs import Applied, Outputs
 from summit.keyed.processor import Processor
 from summit.keyed.ruleset import RuleSet
@@ -295,3 +296,14 @@ def test_while_keys_catch_up_nothing_is_over() -> None:
         outputs = matcher.apply_remote(group, remote, [T0 + 10]).outputs
         assert first.outputs.found == []
         assert len([m for m in outputs.found if m.pattern_id == "by-both"]) == found
+
+
+@pytest.mark.parametrize(
+    "parts", [("t", (0, "number"), (12, "number")), ('é"', (True, "truth")), ()]
+)
+def test_keys_that_begin_alike_and_are_of_a_group(parts: tuple[Any, ...]) -> None:
+    for group in (0, 5, 63):
+        found = list(islice(keys_of_group(group, parts), 5))
+        assert {key_group(key) for key in found} == {group}
+        assert len(set(found)) == 5
+        assert all(key[: len(parts)] == parts for key in found)

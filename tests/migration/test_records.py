@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
+from tests.cep.correlations import chunks, correlator_of
+from tests.cep.correlations import rule as correlation_rule
 from tests.cep.plans import by_time
 from tests.flow.world import failure, five_failures
 
 from summit.alerts import Alert, Evidence, decode_alert, encode_alert, log_coordinate
+from summit.cep.late_state import LATE_STATE_VERSION, load_late
 from summit.cep.rules import compile_rules
 from summit.cep.state import STATE_VERSION
 from summit.client import ConsumerRecord, Headers, TopicPartition
 from summit.documents import validate_pattern
 from summit.flow.engine import Engine
+from summit.journal.correlation_log import (
+    CorrelatedEvent,
+    CorrelatedGroup,
+    correlation_record,
+    decode_group,
+)
 from summit.journal.exchange_log import Told, decode_frame, encode_frames
 from summit.journal.state_log import state_record, time_record, wait_record
+from summit.keyed.captured import Origins
 from summit.keyed.chunks import Chunk, source_of
 from summit.keyed.keygroups import KEY_GROUPS
 from summit.keyed.outputs import Remote
@@ -28,6 +39,7 @@ from summit.migration.records import (
     as_it_is,
     chained,
     with_evidence,
+    with_groups,
     with_places,
     with_source,
 )
@@ -67,6 +79,25 @@ def test_evidence_names_the_new_places_and_the_old_ones() -> None:
     ]  # fmt: skip
     assert found.id == "a"
     assert change(record(value=b"no alert")) == as_it_is(record(value=b"no alert"))
+
+
+def test_groups_name_the_new_places() -> None:
+    plan = correlation_rule(correlationKey=None, linkedBy={"user": "user"}, timeWindow=50)
+    sent = [(1, 100 + n, "a", {"user": "ann"}) for n in range(2)]
+    found = correlator_of([plan]).apply(chunks(sent, first=12), 10_000).outputs.found
+    key, value = correlation_record(plan, found[-1], str)
+    change = with_groups({TopicPartition("t", 1): shifted(10)}, {"t": "id"}, "topic-id")
+    moved = change(record(key=key, value=value))
+    before, after = decode_group(value), decode_group(moved.value or b"")
+    assert ([e.offset for e in before.events], [e.offset for e in after.events]) == (
+        [12, 13], [2, 3]
+    )  # fmt: skip
+    assert isinstance(after.links, list)
+    assert [(link.source.offset, link.target.offset) for link in after.links] == [(2, 3)]
+    assert (after.id, moved.key) == (before.id, key)
+    assert dict(moved.headers)["summit.src"] == b"log:topic-id:1:7"
+    for other in (None, b"no group"):
+        assert change(record(value=other)).value == other
 
 
 def test_frames_and_states_name_the_places_of_the_target() -> None:
@@ -134,3 +165,45 @@ def test_the_checksum_sees_every_part(other: Moved) -> None:
     assert chained(NO_DIGEST, one) != chained(NO_DIGEST, other)
     both = chained(chained(NO_DIGEST, one), other)
     assert both != chained(chained(NO_DIGEST, other), one)
+
+
+def test_correlated_groups_name_the_new_places() -> None:
+    group = CorrelatedGroup(
+        "id", "correlation", 9, "c", "c", ["k"], 2, 1, 9, "window", True,
+        [CorrelatedEvent("t", 1, 12, 1), CorrelatedEvent("gone", 0, 3, 9, {"a": 1})],
+    )  # fmt: skip
+    maps = {TopicPartition("t", 1): shifted(10)}
+    change = with_places(maps, {"t": "Qm9"}, "correlations")
+    moved = decode_group(change(record(value=msgspec.json.encode(group))).value or b"")
+    assert [(each.topic, each.offset) for each in moved.events] == [("t", 2), ("gone", 3)]
+    assert moved.events[1].event == {"a": 1}
+    assert change(record(value=b"{}")).value == b"{}"  # not ours
+    assert change(record(value=None)).value is None
+
+
+def test_what_is_kept_for_late_events_moves_too() -> None:
+    document = {
+        "id": "p", "groupBy": ["user"], "allowedLateness": "1m", "where": "eventType == 'a'",
+        "window": {"type": "tumbling", "size": 1000}, "having": "count() > 0",
+        "action": {"type": "alert"},
+    }  # fmt: skip
+    rules = compile_rules([validate_pattern(document).plan], [by_time(0)])
+    processor = Processor(rules)
+    values = [
+        json.dumps({"eventType": "a", "timestamp": at, "user": "u"}).encode()
+        for at in (1, 2, 5_000)
+    ]
+    processor.apply([Chunk("t", 1, [12, 13, 14], [9_000] * 3, values)])
+    (key,) = processor.state_keys()
+    data = processor.dump(key)
+    name, value = state_record(key, processor.state_version(key), data)
+    change = with_places({TopicPartition("t", 1): shifted(10)}, {"t": "Qm9"}, "_summit.state")
+    moved = change(record(key=name, value=value)).value
+    assert moved is not None
+    assert moved[0] == LATE_STATE_VERSION
+    _, _, kept = load_late(moved[1:], Origins())
+    assert kept is not None
+    assert [row.event.offset for row in kept.rows] == [2, 3]
+    assert kept.rows[0].event.src == "log:Qm9:1:12"
+    (said,) = kept.told.values()
+    assert [ref.offset for _, ref in said.match.captures] == [2, 3]

@@ -121,6 +121,8 @@ def test_an_anomaly_of_a_metric_is_told_with_what_was_expected() -> None:
     analytics.register_query(query(metrics=[metric]))
     found: list[Any] = []
     analytics.on("anomaly:detected", found.append)
+    alerts: list[Any] = []
+    analytics.on("alert:generated", alerts.append)
     values = [100 + n % 3 for n in range(30)]
     values[25] = 900
     events = [event(n * 60_000, value) for n, value in enumerate(values)]
@@ -130,6 +132,9 @@ def test_an_anomaly_of_a_metric_is_told_with_what_was_expected() -> None:
     assert anomaly.severity == "critical"
     assert anomaly.expected == pytest.approx(101, abs=1)
     assert anomaly.group.device_type == "phone"
+    (alert,) = alerts
+    assert (alert.key, alert.severity) == ({"deviceType": "phone"}, "critical")
+    assert alert.description == anomaly.explanation
     last = analytics.get_results("q")[-1].groups[0].watched["sum"]
     assert last["trend"]["direction"] == "stable"
     assert last["anomaly"]["state"] == "ready"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +82,92 @@ def test_a_worker_runs_it_and_its_results_are_read(system: Running) -> None:
     assert [row["id"] for row in listed] == ["login-metrics"]
     assert rest("DELETE", f"{PATH}/login-metrics")[1]["status"] == "removed"
     problem(rest("GET", f"{PATH}/login-metrics/results"), 404, "definition.unknown")
+
+
+def test_an_anomaly_is_an_alert_and_results_are_seen_as_they_come(
+    system: Running, tmp_path: Path
+) -> None:
+    rest, url = Rest(system.ready["correlation"]), system.ready["correlation"]
+    begin = NOON + 10 * 300_000
+    watched = {"method": "zscore", "threshold": 6, "windowSize": 12}
+    query = {
+        "id": "visits", "topics": ["events"], "eventTypes": ["visit"], "groupBy": ["page"],
+        "window": {"type": "tumbling", "size": "1m"},
+        "metrics": [{"name": "n", "function": "count", "anomaly": watched}],
+    }  # fmt: skip
+    assert rest("POST", PATH, query)[0] == 200
+    with _live(url, "visits") as events:
+        for minute in range(25):
+            for n in range(60 if minute == 22 else 5 + minute % 2):
+                visit = {
+                    "eventType": "visit",
+                    "timestamp": begin + minute * 60_000 + n,
+                    "page": "/",
+                }
+                rest("POST", "/api/events?wait=false", visit)
+        for n in range(40):  # one at least for each partition
+            tick = {"eventType": "tick", "timestamp": begin + 30 * 60_000 + n}
+            rest("POST", "/api/events?wait=false", tick)
+        told = [next(events) for _ in range(2)]
+        while sum(name == "result" for name, _, _ in told) < 25:
+            told.append(next(events))
+    assert any(name == "early" and not data["final"] for name, _, data in told)
+    results = [(place, data) for name, place, data in told if name == "result"]
+    assert [data["groups"][0]["metrics"]["n"] for _, data in results][20:24] == [5, 6, 60, 6]
+    with _live(url, "visits", after=results[19][0]) as events:
+        assert [next(events) for _ in range(5)] == [("result", *each) for each in results[20:]]
+    (alert,) = _alerts(rest, "query:visits")
+    anomaly = alert["metadata"]["anomaly"]
+    assert (alert["key"], alert["severity"], anomaly["value"]) == ({"page": "/"}, "critical", 60)
+    assert 5 <= anomaly["expected"] <= 6
+    assert alert["description"] == anomaly["explanation"]
+    servers = ("-b", system.ready["broker"])
+    path = tmp_path / "visits.svg"
+    run("query", "chart", "visits", "-o", str(path), *servers)
+    with urllib.request.urlopen(f"{url}{PATH}/visits/chart.svg?metric=n", timeout=30) as answer:
+        drawn = answer.read().decode()
+    assert path.read_text().count('class="anomaly"') == drawn.count('class="anomaly"') == 1
+    problem(rest("GET", f"{PATH}/visits/chart.svg?metric=m"), 400, "web.parameter")
+    lines = run("query", "watch", "visits", "--history", "3", "-n", "3", "--url", url).stdout
+    said = lines.decode().splitlines()
+    assert [line.rpartition("count=")[2] for line in said if "count=" in line] == ["60", "6", "5"]
+    assert said[1].startswith("  ! critical: n: 60 where ")
+    shown = run("query", "watch", "visits", "--chart", "-n", "25", "--url", url).stdout
+    assert "●" in shown.decode()
+    assert rest("DELETE", f"{PATH}/visits")[0] == 200
+
+
+@contextmanager
+def _live(
+    url: str, query: str, after: int | None = None
+) -> Iterator[Iterator[tuple[str, int | None, Any]]]:
+    """Name, id and data of the events of a query's stream; each waits at most a minute."""
+    headers = {} if after is None else {"Last-Event-ID": str(after)}
+    request = urllib.request.Request(f"{url}{PATH}/{query}/live", headers=headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+
+        def events() -> Iterator[tuple[str, int | None, Any]]:
+            fields: dict[str, str] = {}
+            for line in answer:
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                fields[name] = value
+                if not name and "data" in fields:
+                    place = int(fields["id"]) if "id" in fields else None
+                    yield fields["event"], place, json.loads(fields["data"])
+                if not name:
+                    fields = {}
+
+        yield events()
+
+
+def _alerts(rest: Rest, rule: str) -> list[dict[str, Any]]:
+    """The alerts of a rule, as soon as there are any; at most 30 s."""
+    for _ in range(150):
+        found: list[dict[str, Any]] = rest("GET", f"/api/alerts?pattern={rule}")[1]["alerts"]
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"no alert of {rule}")
 
 
 def _results(rest: Rest, query: str, groups: int) -> list[dict[str, Any]]:

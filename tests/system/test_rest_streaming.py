@@ -245,6 +245,26 @@ def test_collectors_by_rest_and_by_definition(rest: Rest) -> None:
     problem(rest("POST", "/api/collectors", taken), 409, "web.port_in_use")
     assert rest("GET", "/api/collectors")[1]["count"] == 1
     assert rest("GET", "/api/topics/not.made")[0] == 404
+    # Paused and stopped it stays defined; a WebSocket's sibling is as live.
+    assert rest("POST", "/api/collectors/web/pause", {})[1]["state"] == "paused"
+    problem(call("POST", url, {}), 503, "collector.not_taking")
+    problem(rest("POST", "/api/collectors/web/start", {}), 409, "collector.running")
+    assert rest("POST", "/api/collectors/web/resume", {})[1]["state"] == "running"
+    assert call("POST", url, {})[1]["accepted"] == 1
+    assert rest("POST", "/api/collectors/web/stop", {})[1]["state"] == "disabled"
+    problem(rest("POST", "/api/collectors/web/pause", {}), 409, "collector.not_running")
+    assert rest("GET", "/api/collectors/web")[1]["state"] == "disabled"
+    url = f"http://{rest('POST', '/api/collectors/web/start', {})[1]['address']}/ingest"
+    assert call("POST", url, {})[1]["accepted"] == 1
+    url = f"http://{rest('POST', '/api/collectors/web/restart', {})[1]['address']}/ingest"
+    assert call("POST", url, {})[1]["accepted"] == 1
+    problem(rest("POST", "/api/collectors/none/stop", {}), 404, "collector.unknown")
+    # One that is defined as paused stays resumed over a restart.
+    quiet = {**body, "name": "off", "paused": True}
+    assert rest("POST", "/api/collectors", quiet)[1]["state"] == "paused"
+    assert rest("POST", "/api/collectors/off/resume", {})[1]["state"] == "running"
+    assert rest("POST", "/api/collectors/off/restart", {})[1]["state"] == "running"
+    assert rest("DELETE", "/api/collectors/off")[0] == 200
     # A disabled one is kept and does not run.
     status, reply = rest("POST", "/api/collectors", {**body, "name": "off", "enabled": False})
     assert (status, reply["state"]) == (200, "disabled")

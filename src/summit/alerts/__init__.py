@@ -5,7 +5,7 @@ from summit.alerts.attack import Technique, tactics_of, techniques_of
 from summit.alerts.desk import AlertDesk, Decision
 from summit.alerts.found import CapturedEvent, Found, MatchSource
 from summit.alerts.identity import alert_id, log_coordinate
-from summit.alerts.making import action_of, found_id, make_alert
+from summit.alerts.making import action_of, correction_of, found_id, make_alert
 from summit.alerts.severity import severity_rank
 from summit.alerts.templates import render_key
 from summit.alerts.view import AlertPage, AlertQuery, AlertView
@@ -25,6 +25,7 @@ __all__ = [
     "action_of",
     "alert_dict",
     "alert_id",
+    "correction_of",
     "decode_alert",
     "encode_alert",
     "found_id",

@@ -115,6 +115,8 @@ class AlertDesk:
         if entry.id in state.alerts or entry.id in state.duplicates:
             self.count("known")
             return entry.id
+        if entry.corrects is not None and self._correct(entry):
+            return entry.id
         alert = AlertState(
             id=entry.id, severity=entry.severity, title=entry.title, rule=entry.rule,
             key=entry.key, tags=entry.tags, entities=entities_of(entry.key),
@@ -142,6 +144,23 @@ class AlertDesk:
         if self.status(alert, state.now_ms) in ("firing", "acknowledged"):
             desk_cases.join(self, alert, risks)
         return entry.id
+
+    def _correct(self, entry: Fired) -> bool:
+        """Let an alert be what a late event has made of it; False = it is to fire by itself."""
+        known = None if entry.corrects is None else self.find(entry.corrects)
+        if known is None:
+            # Suppressed or evicted: what is not there need not be withdrawn.
+            return entry.withdrawn
+        self.state.duplicates[entry.id] = known.id
+        before = {"lastSeen": known.last_seen}
+        known.last_seen = max(known.last_seen, entry.last_seen)
+        after = {"lastSeen": known.last_seen, "correction": entry.id}
+        self.count("withdrawn" if entry.withdrawn else "corrected")
+        self.note("corrected", known.id, before, after)
+        known.withdrawn += entry.withdrawn
+        if known.withdrawn >= known.count and known.is_open:
+            desk_work.end(self, known, note="withdrawn: a late event has changed what it says")
+        return True
 
     def _take_duplicate(self, known: AlertState, alert: AlertState) -> None:
         state = self.state

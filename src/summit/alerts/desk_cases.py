@@ -38,11 +38,11 @@ def join(desk: AlertDesk, alert: AlertState, risks: Mapping[str, float]) -> None
 def open_case(desk: AlertDesk, entry: OpenCase) -> str:
     """A case opened by hand.
 
-    Raises: Invalid("alert.unknown", "alert.case_empty"); Conflict("alert.case_open") when one of
-        the entities has an open case.
+    Raises: Invalid("alert.unknown", "alert.case_empty", "alert.entity_invalid");
+        Conflict("alert.case_open") when one of the entities has an open case.
     """
     alerts = [find_alert(desk, name) for name in entry.alerts]
-    entities = [] if entry.entity is None else [entry.entity]
+    entities = [] if entry.entity is None else [_entity(entry.entity)]
     entities += [entity for alert in alerts for entity in alert.entities]
     entities = list(dict.fromkeys(entities))
     if not entities:
@@ -58,6 +58,13 @@ def open_case(desk: AlertDesk, entry: OpenCase) -> str:
     for alert in alerts:
         _add(desk, case, alert)
     return case.id
+
+
+def _entity(text: str) -> str:
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise Invalid("alert.entity_invalid", entity=text[:80])
+    return text
 
 
 def close_case(desk: AlertDesk, entry: CloseCase) -> str:

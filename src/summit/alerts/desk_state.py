@@ -59,6 +59,7 @@ class AlertState(msgspec.Struct, kw_only=True, rename="camel"):
     Attributes:
         fired_at: When the log said so, milliseconds; `timestamp` is event time.
         count: Times it fired: itself and its duplicates, `suppressed` ones besides.
+        withdrawn: How many of those times a late event has undone.
         suppressed: Alerts that its rule's `suppress` held back in its favour.
         silences: Ids of silences that mean it, ended ones included.
         inhibited_by: The open alert that mutes it.
@@ -81,6 +82,7 @@ class AlertState(msgspec.Struct, kw_only=True, rename="camel"):
     state: State = "firing"
     count: int = 1
     suppressed: int = 0
+    withdrawn: int = 0
     acknowledged_by: str | None = None
     acknowledged_at: int | None = None
     resolved_by: str | None = None

@@ -67,14 +67,19 @@ def _resolve(desk: AlertDesk, entry: Resolve) -> str:
         if alert.resolved_by == desk.by:
             return alert.id
         raise Conflict("alert.not_firing", id=alert.id, state=alert.state, by=alert.resolved_by)
+    end(desk, alert, note=entry.note)
+    return alert.id
+
+
+def end(desk: AlertDesk, alert: AlertState, *, note: str) -> None:
+    """Resolve an open alert."""
     before, alert.state = alert.state, "resolved"
     alert.resolved_by, alert.resolved_at = desk.by, desk.state.now_ms
     alert.inhibited_by = None
     desk.open.remove(alert)
     desk.state.closed[alert.id] = None
-    _moved(desk, "resolve", alert, before, entry.note)
+    _moved(desk, "resolve", alert, before, note)
     desk_muting.unmute_others(desk, alert)
-    return alert.id
 
 
 def _moved(desk: AlertDesk, what: str, alert: AlertState, before: str, note: str) -> None:

@@ -35,6 +35,8 @@ class Fired(Entry, frozen=True, kw_only=True, tag="fired"):
         timestamp: Event time, milliseconds.
         last_seen: Event time of its last event.
         notify: Notifications that its rule names.
+        corrects: The alert that it takes the place of, because an event came late.
+        withdrawn: Whether that one is not true any more.
     """
 
     id: str
@@ -46,6 +48,8 @@ class Fired(Entry, frozen=True, kw_only=True, tag="fired"):
     tags: tuple[str, ...] = ()
     last_seen: int = 0
     notify: tuple[str, ...] = ()
+    corrects: str | None = None
+    withdrawn: bool = False
 
 
 class Repeated(Entry, frozen=True, kw_only=True, tag="repeated"):
@@ -195,6 +199,7 @@ def entry_type(entry: AnyEntry) -> str:
 
 def fired_entry(alert: Alert, by: str = "summit") -> Fired:
     """That an alert came true, as the log says it."""
+    correction = alert.metadata.get("correction", {})
     return Fired(
         by=by,
         id=alert.id,
@@ -206,4 +211,6 @@ def fired_entry(alert: Alert, by: str = "summit") -> Fired:
         tags=tuple(alert.tags),
         last_seen=alert.last_seen or alert.timestamp,
         notify=tuple(alert.notify),
+        corrects=correction.get("corrects"),
+        withdrawn=correction.get("withdrawn", False),
     )

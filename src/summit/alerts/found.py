@@ -51,6 +51,9 @@ class Found(NamedTuple):
         first_ms: Then, the time of its first event.
         events_seen: Then, how many events it had.
         values: Then, its figures, by the texts of their calls and by their names.
+        late: Whether it is told because of a late event.
+        revision: Then, how often it was told before.
+        withdrawn: Then, whether it is none any more.
     """
 
     key: tuple[Any, ...]
@@ -62,6 +65,9 @@ class Found(NamedTuple):
     first_ms: int = 0
     events_seen: int = 0
     values: Mapping[str, Any] = NO_VALUES
+    late: bool = False
+    revision: int = 0
+    withdrawn: bool = False
 
 
 class MatchSource:

@@ -1,7 +1,7 @@
 """Alert ids: a hash of what makes an alert that alert, and of nothing else.
 
     id = hex(blake2b-128(JSON [kind, rule id, semantic hash, typed key, [[step, coordinate], ...]
-                          (, deadline of an absence)]))
+                          (, deadline of an absence) (, {"revision": n})]))
 
 A coordinate is the text of the header `summit.src` where the record carries one (collector, file
 identity, position), else `[topic id, partition, offset]`. A record that was moved here from another
@@ -53,6 +53,7 @@ def alert_id(
     identity: Iterable[tuple[str, Coordinate]],
     *,
     deadline_ms: int | None = None,
+    revision: int = 0,
 ) -> str:
     """The id of an alert, 32 hexadecimal digits.
 
@@ -62,6 +63,7 @@ def alert_id(
         key: The values of the rule's `groupBy`, with their types.
         identity: Step name and source coordinate of each event, in the order of the match.
         deadline_ms: When an absence became certain; None for a match that an event completed.
+        revision: How often it was told before; a correction has an id of its own.
 
     Example:
         >>> alert_id("pattern", "r", "h", ["a"], [("s", ("t", 0, 7))])
@@ -77,6 +79,8 @@ def alert_id(
     ]
     if deadline_ms is not None:
         content.append(deadline_ms)
+    if revision:
+        content.append({"revision": revision})
     return hashlib.blake2b(_ENCODER.encode(content), digest_size=16).hexdigest()
 
 

@@ -38,6 +38,8 @@ def make_alert(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) 
         metadata["eventsCut"] = cut
     if len(events) > ALERT_EVIDENCE_MAX:
         metadata["evidenceOmitted"] = len(events) - ALERT_EVIDENCE_MAX
+    if found.late:
+        metadata["correction"] = correction_of(plan, found, topic_id)
     count = len(events)
     if found.window is not None:
         count = found.events_seen
@@ -50,7 +52,7 @@ def make_alert(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) 
         id=found_id(plan, found, topic_id),
         timestamp=found.end_ms,
         severity=_severity(action, source),
-        title=_text(action.title, source) or f"Pattern Match: {plan.name}",
+        title=_title(plan, action, found, source),
         description=_text(action.description, source) or plan.description,
         events=bodies,
         pattern=plan.id,
@@ -67,6 +69,24 @@ def make_alert(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) 
         runbook=action.runbook,
         evidence=[_evidence(event) for event in _both_ends(events, ALERT_EVIDENCE_MAX)],
     )
+
+
+def correction_of(
+    plan: PatternPlan, found: Found, topic_id: Callable[[str], str]
+) -> dict[str, Any]:
+    """What is said of a match that a late event brought about, changed or ended."""
+    said: dict[str, Any] = {"late": True, "revision": found.revision}
+    if found.revision:
+        said["corrects"] = found_id(plan, found._replace(revision=found.revision - 1), topic_id)
+        said["withdrawn"] = found.withdrawn
+    return said
+
+
+def _title(plan: PatternPlan, action: ActionPlan, found: Found, source: MatchSource) -> str:
+    title = _text(action.title, source) or f"Pattern Match: {plan.name}"
+    if found.withdrawn:
+        return f"Withdrawn: {title}"
+    return f"Corrected: {title}" if found.revision else title
 
 
 def _of_window(plan: PatternPlan, found: Found) -> dict[str, Any]:
@@ -100,6 +120,7 @@ def found_id(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) ->
         found.key,
         identity,
         deadline_ms=found.end_ms if found.timed else None,
+        revision=found.revision,
     )
 
 

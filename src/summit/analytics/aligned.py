@@ -95,9 +95,10 @@ class AlignedWindows(Keeper[Slices]):
         told: list[Found] = []
         if now_ms > state.told_to and now_ms != -NEVER:
             state.told_to = int(now_ms)
-        first_end = self.next_end(at_ms)
-        if first_end <= now_ms:
-            told = self._correct(key, state, at_ms, now_ms, count)
+        # What was told counts, too: a key that catches up is behind what it has told.
+        told_ms = max(now_ms, state.told_to)
+        if self.next_end(at_ms) <= told_ms:
+            told = self._correct(key, state, at_ms, told_ms, count)
         if state.rolling is not None:
             state.rolling.changed(start)
         due = self._next_due(state)

@@ -20,6 +20,7 @@ class Found(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         replaces: Windows that were told and are no more: sessions that have grown or joined.
         approximate: By metric what is not exact, and by how much; empty = all is exact.
         watched: By metric what its anomaly detector and its trend say.
+        nth: How many results before it, one after the other, were of the same group and times.
     """
 
     key: Key
@@ -33,3 +34,4 @@ class Found(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     replaces: tuple[tuple[int, int], ...] = ()
     approximate: dict[str, Any] = {}
     watched: dict[str, Any] = {}
+    nth: int = 0

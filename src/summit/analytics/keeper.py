@@ -32,6 +32,7 @@ class WindowCounters:
         corrected: Those of them that told a window anew.
         evicted: Groups told before their time, because of the limit on groups.
         expired: Groups that were silent for too long.
+        unwatched: Groups whose detectors and trends had to go, because of the limit on groups.
     """
 
     taken: int = 0
@@ -43,6 +44,7 @@ class WindowCounters:
     corrected: int = 0
     evicted: int = 0
     expired: int = 0
+    unwatched: int = 0
 
 
 class Due(Protocol):
@@ -61,8 +63,8 @@ class Keeper(ABC, Generic[S]):
 
     Attributes:
         dirty: Groups whose state changed; whoever saves state clears it.
-        touched: Groups that got events since someone last looked at unfinished windows; None =
-            nobody does.
+        touched: Groups that got events since someone last looked at unfinished windows, in that
+            order; None = nobody does.
         ends_by_time: Whether time alone ends every window.
     """
 
@@ -73,7 +75,7 @@ class Keeper(ABC, Generic[S]):
         self.plan = program.plan
         self.counters = WindowCounters()
         self.dirty: set[Key] = set()
-        self.touched: set[Key] | None = None
+        self.touched: dict[Key, None] | None = None
         self.states: dict[Key, S] = {}
         self.watches: dict[Key, Watch] = {}
         self._is_watched = is_watched(self.plan)
@@ -95,6 +97,25 @@ class Keeper(ABC, Generic[S]):
     @abstractmethod
     def add(self, key: Key, at_ms: int, rows: list[Any], now_ms: float) -> list[Found]:
         """Take events of a group that were all at one time; gives what is told at once."""
+
+    def early_ones(self, now_ms: float, most: int) -> list[Found]:
+        """The next window, as it stands, of groups with news; those that waited longest first.
+
+        Of more than `most` the others wait for the next call; none the first time.
+        """
+        touched = self.touched
+        if touched is None:
+            self.touched = {}
+            return []
+        if len(touched) > 2 * len(self.states) + most:  # groups that are no more
+            touched = self.touched = {key: None for key in touched if key in self.states}
+        found: list[Found] = []
+        while touched and len(found) < most:
+            touched.pop(key := next(iter(touched)))
+            one = self.early(key, now_ms)
+            if one is not None:
+                found.append(one)
+        return found
 
     @abstractmethod
     def early(self, key: Key, now_ms: float) -> Found | None:
@@ -163,6 +184,7 @@ class Keeper(ABC, Generic[S]):
         while len(self.watches) > self.plan.groups_max:
             self.dirty.add(key := next(iter(self.watches)))
             del self.watches[key]
+            self.counters.unwatched += 1
         return told
 
     # ---- state ----
@@ -241,7 +263,7 @@ class Keeper(ABC, Generic[S]):
         self.counters.taken += count
         self.dirty.add(key)
         if self.touched is not None:
-            self.touched.add(key)
+            self.touched[key] = None
 
     def _tell(
         self, key: Key, start_ms: int, end_ms: int, pane: Pane, *, final: bool = True,
@@ -250,18 +272,21 @@ class Keeper(ABC, Generic[S]):
         """The metrics of a window."""
         values, approximate = self.program.metrics(pane, end_ms - start_ms)
         watched: dict[str, Any] = {}
+        nth = 0
         if final:
             self.counters.told += 1
             self.counters.corrected += revision > 0
             if self._is_watched and not revision and not partial:
-                watched = self._watch(key, end_ms, values)
+                watched, nth = self._watch(key, start_ms, end_ms, values)
         return Found(
             key=key, start_ms=start_ms, end_ms=end_ms, count=pane.count, metrics=values,
             final=final, revision=revision, partial=partial, replaces=replaces,
-            approximate=approximate, watched=watched,
+            approximate=approximate, watched=watched, nth=nth,
         )  # fmt: skip
 
-    def _watch(self, key: Key, end_ms: int, values: dict[str, Any]) -> dict[str, Any]:
+    def _watch(
+        self, key: Key, start_ms: int, end_ms: int, values: dict[str, Any]
+    ) -> tuple[dict[str, Any], int]:
         watch = self.watches.pop(key, None)
         if watch is None:
             watch = Watch(self.plan)
@@ -269,7 +294,7 @@ class Keeper(ABC, Generic[S]):
             self._at(watch.due, key)
         self.watches[key] = watch  # the last one now
         self.dirty.add(key)
-        return watch.see(self.plan, end_ms, values)
+        return watch.see(self.plan, start_ms, end_ms, values), watch.nth
 
     def _look_at_watch(self, key: Key, watch: Watch, now_ms: float) -> None:
         """Forget what was learned of a group that has been silent for too long."""

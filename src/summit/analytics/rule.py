@@ -33,6 +33,7 @@ class QueryRule:
         self.group_by: Sequence[Path] = plan.group_by
         self.where: Node | None = None
         self.bits: Sequence[Node] = (plan.predicate or _TRUE,)
+        self.lateness_ms = plan.lateness_ms
         self.types = None if plan.types is None else frozenset(plan.types)
         self.program = Program(plan)
 
@@ -67,6 +68,8 @@ class QueryLane:
         self.keeper = new_keeper(rule.program)
         self._row = rule.program.row_of(layout)
         self._fired_ms: float = -NEVER
+        if rule.plan.early_ms is not None:
+            self.early(0)  # begins to note which groups have news
 
     @property
     def dirty(self) -> set[Key]:
@@ -108,14 +111,16 @@ class QueryLane:
         # Where frames are caught up, what is due by the frontier may not have been fired yet, and
         # a key may be behind others: time was never further than when its event was taken.
         fired_ms = max(min(frontier_ms, keeper.next_ms - 1), self._fired_ms)
-        now_ms = min(fired_ms, event.time_ms)
+        now_ms = min(fired_ms, max(event.time_ms, frontier_ms))
         state = keeper.states.get(key)
         if state is not None and state.due <= now_ms:
             now_ms = state.due - 1
         late = keeper.counters.late
         told = keeper.add(key, at, [self._row(event.fields, place)], now_ms)
         if keeper.counters.late != late:
-            return [Late(origin.topic, origin.partition, event.offset, at, int(now_ms))]
+            return [Late(
+                origin.topic, origin.partition, event.offset, at, int(now_ms), self.rule.id,
+            )]  # fmt: skip
         if max(len(keeper.states), len(keeper.watches)) > self.rule.plan.groups_max:
             told += keeper.bound()
         return self._told(told) if told else ()
@@ -157,6 +162,14 @@ class QueryLane:
         self.rule = rule
         self._row = rule.program.row_of(layout)
         self.keeper.replace(rule.program)
+        if rule.plan.early_ms is None:
+            self.keeper.touched = None
+        elif self.keeper.touched is None:
+            self.early(0)
+
+    def early(self, most: int) -> list[Told]:
+        """The windows as they stand of at most so many groups with news."""
+        return self._told(self.keeper.early_ones(self._fired_ms, most))
 
     def counts(self) -> dict[str, int]:
         """See `Lane`."""
@@ -169,7 +182,8 @@ class QueryLane:
             Told(
                 plan=plan, key=one.key, start_ms=one.start_ms, end_ms=one.end_ms, count=one.count,
                 metrics=one.metrics, final=one.final, revision=one.revision, partial=one.partial,
-                approximate=one.approximate, watched=one.watched,
+                replaces=one.replaces, approximate=one.approximate, watched=one.watched,
+                nth=one.nth,
             )
             for one in found
         ]  # fmt: skip

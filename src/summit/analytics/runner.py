@@ -99,13 +99,7 @@ class QueryRunner:
 
     def early(self) -> list[Found]:
         """The windows, as they stand, of groups that got events since the last call."""
-        touched = self.keeper.touched
-        if touched is None:
-            self.keeper.touched = set()
-            return []
-        found = [self.keeper.early(key, self._now) for key in touched]
-        touched.clear()
-        return [one for one in found if one is not None]
+        return self.keeper.early_ones(self._now, self.plan.groups_max)
 
     def stats(self) -> dict[str, int]:
         """All counters by name."""

@@ -54,6 +54,19 @@ class SessionWindows(Keeper[Sessions]):
     def add(self, key: Key, at_ms: int, rows: list[Any], now_ms: float) -> list[Found]:
         """See `Keeper`."""
         state = self.states.get(key)
+        if (
+            state is not None
+            and len(state.list) == 1
+            and self._extends(state.list[0], at_ms, now_ms)
+        ):
+            session = state.list[0]  # what nearly every event does
+            if at_ms > session.last_ms:
+                session.last_ms = at_ms
+            elif at_ms < session.first_ms:
+                session.first_ms = at_ms
+            self.program.put(session, rows)
+            self._note(key, len(rows))
+            return []
         sessions = [] if state is None else state.list
         joined = self._joined(sessions, at_ms)
         last = max((session.last_ms for session in joined), default=at_ms)
@@ -85,6 +98,23 @@ class SessionWindows(Keeper[Sessions]):
         self._set_due(key, state)
         return told
 
+    def _extends(self, session: _Session, at_ms: int, now_ms: float) -> bool:
+        """Whether an event goes to a session that is open, stays so, and is not told by it.
+
+        When it is looked at is then no earlier than before.
+        """
+        first_ms, last_ms, gap = session.first_ms, session.last_ms, self.gap
+        return (
+            session.is_open
+            and first_ms - gap <= at_ms <= last_ms + gap
+            and (last_ms if last_ms > at_ms else at_ms) + gap + 1 > now_ms
+            and (
+                self.longest is None
+                or first_ms <= at_ms <= last_ms
+                or max(at_ms, last_ms) - min(at_ms, first_ms) < self.longest
+            )
+        )
+
     def _joined(self, sessions: list[_Session], at_ms: int) -> list[_Session]:
         """The sessions that an event belongs to, in order; together not longer than allowed."""
         found: list[_Session] = []
@@ -104,13 +134,11 @@ class SessionWindows(Keeper[Sessions]):
         return self._over_at(last_ms) + self.lateness
 
     def _next_due(self, state: Sessions) -> float:
-        return min(
-            (
-                self._over_at(one.last_ms) if one.is_open else self._gone_at(one.last_ms)
-                for one in state.list
-            ),
-            default=NEVER,
-        )
+        after = self.gap + 1
+        due = NEVER
+        for one in state.list:
+            due = min(due, one.last_ms + (after if one.is_open else after + self.lateness))
+        return due
 
     def _set_due(self, key: Key, state: Sessions) -> None:
         due = self._next_due(state)

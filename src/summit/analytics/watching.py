@@ -17,13 +17,16 @@ class Watch:
     Attributes:
         last_ms: End of the last window that it saw.
         due: When its keeper looks whether it has been silent for too long.
+        nth: How many windows before the last one, one after the other, had its times.
     """
 
-    __slots__ = ("due", "last_ms", "parts")
+    __slots__ = ("due", "last_ms", "nth", "parts", "window")
 
     def __init__(self, plan: QueryPlan) -> None:
         self.last_ms = 0
         self.due = 0
+        self.nth = 0
+        self.window: tuple[int, int] | None = None
         self.parts: dict[str, dict[str, Any]] = {}
         for metric in plan.metrics:
             part: dict[str, Any] = {}
@@ -34,9 +37,14 @@ class Watch:
             if part:
                 self.parts[metric.name] = part
 
-    def see(self, plan: QueryPlan, end_ms: int, metrics: dict[str, Any]) -> dict[str, Any]:
+    def see(
+        self, plan: QueryPlan, start_ms: int, end_ms: int, metrics: dict[str, Any]
+    ) -> dict[str, Any]:
         """Judge a result by those before it, then learn from it."""
         self.last_ms = max(self.last_ms, end_ms)
+        window = (start_ms, end_ms)
+        self.nth = self.nth + 1 if window == self.window else 0
+        self.window = window
         found: dict[str, Any] = {}
         for metric in plan.metrics:
             part = self.parts.get(metric.name)
@@ -45,7 +53,7 @@ class Watch:
             value = metrics[metric.name]
             said: dict[str, Any] = {}
             if metric.anomaly is not None:
-                said["anomaly"] = _judged(metric.anomaly, part["anomaly"], value)
+                said["anomaly"] = _judged(metric.anomaly, part["anomaly"], value, end_ms)
             if metric.trend is not None:
                 part["trend"].append((end_ms, value))
                 said["trend"] = _trend(metric.trend, part["trend"])
@@ -61,11 +69,14 @@ class Watch:
             ]
             for name, part in self.parts.items()
         }
-        return [self.last_ms, parts]
+        return [self.last_ms, parts, self.window, self.nth]
 
     def load(self, state: list[Any]) -> None:
         """Go on as the dumped one would have."""
-        self.last_ms, parts = state
+        self.last_ms, parts, *more = state
+        if more:  # versions before alerts were made of anomalies had none
+            window, self.nth = more
+            self.window = None if window is None else tuple(window)
         for name, (detector, results) in parts.items():
             part = self.parts[name]
             if detector is not None:
@@ -87,16 +98,17 @@ def new_detector(plan: AnomalyPlan) -> Any:
     return detector_of(plan.method, limit=limit, window=plan.window_size, period=plan.period)
 
 
-def _judged(plan: AnomalyPlan, detector: Any, value: Any) -> dict[str, Any]:
+def _judged(plan: AnomalyPlan, detector: Any, value: Any, at_ms: int) -> dict[str, Any]:
     from summit.kernels import explain, severity_of
 
-    score = detector.update(value)
+    score = detector.update(value, at_ms)
     said = {
         "flagged": bool(score.flagged), "expected": score.expected, "deviation": score.deviation,
         "severity": None, "state": score.state,
     }  # fmt: skip
     if score.flagged:
-        said["severity"] = severity_of(abs(score.deviation) / (score.limit or 1.0))
+        said["severity"] = severity_of(score.ratio)
+        said["limit"] = score.limit
         said["explanation"] = explain(plan.method, value, score)
     return said
 

@@ -2,7 +2,7 @@
 
 A row is an `ErrorSpec`. The rows of formats, registries and outgoing HTTP stand in
 `catalogue_formats.py`, those of operators in `catalogue_streams.py`, those of rules over single
-events in `catalogue_enrich.py`, those of what becomes of alerts in `catalogue_alerts.py`.
+events in `catalogue_enrich.py`, newer ones of collectors in `catalogue_ingest.py`, those of what becomes of alerts in `catalogue_alerts.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from summit.base.catalogue_alerts import ALERT_ROWS
 from summit.base.catalogue_analytics import ANALYTICS_ROWS
 from summit.base.catalogue_enrich import ENRICH_ROWS
 from summit.base.catalogue_formats import FORMAT_ROWS
+from summit.base.catalogue_ingest import INGEST_ROWS
 from summit.base.catalogue_rules import RULE_ROWS
 from summit.base.catalogue_streams import STREAM_ROWS
 from summit.base.error_spec import ErrorSpec
@@ -418,11 +419,22 @@ _ROWS = (
               "'{rule}' has not acted in this range; these have: {known}", "Name one of them."),
     ErrorSpec("replay.output", "Invalid", 400, None, False,
               "rules would read '{topic}' as events", "Write to 'alerts', or to a name that begins with '_'."),
+    ErrorSpec("journal.backfill", "Corrupt", 500, None, False,
+              "a record of _summit.backfills cannot be read: {reason}",
+              "Another program, or a later version, has written there: stop it, or run that version."),
+    ErrorSpec("journal.time", "Corrupt", 500, None, False,
+              "a record of _summit.time cannot be read: {reason}",
+              "Another program, or a later version, has written there: stop it, or run that version."),
     ErrorSpec("journal.activation", "Corrupt", 500, None, False,
               "a record of _summit.activations cannot be read: {reason}",
               "Another program, or a later version, has written there: stop it, or run that version."),
     ErrorSpec("flow.not_paused", "Invalid", 404, None, False,
               "no {kind} '{name}' is paused; paused: {paused}", "Name it as it was named then."),
+    ErrorSpec("flow.rule_of_kind", "Invalid", 404, None, False,
+              "'{rule}' is no pattern but a {kind}", "Name it as {kind}:{rule}."),
+    ErrorSpec("state.no_pattern", "Invalid", 400, None, False,
+              "'{rule}' is no pattern but a {kind}; only the state of patterns can be shown",
+              "summit flow describe tells how many keys it has, summit query results what a query has found."),
     ErrorSpec("flow.not_drained", "Unavailable", 503, None, True,
               "not drained after {timeout_ms} ms: {reason}", "Wait on with summit flow drain; it reads nothing meanwhile."),
     ErrorSpec("progress.invalid", "Invalid", 400, None, False,
@@ -570,7 +582,7 @@ _ROWS = (
     ErrorSpec("file.unreadable", "Invalid", 400, None, False,
               "cannot read {path}: {reason}", "Check the name and its permissions."),
     *ALERT_ROWS, *ANALYTICS_ROWS, *ENRICH_ROWS, *RULE_ROWS,
-    *FORMAT_ROWS,
+    *FORMAT_ROWS, *INGEST_ROWS,
     *STREAM_ROWS,
 )  # fmt: skip
 

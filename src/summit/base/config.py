@@ -81,7 +81,12 @@ def _on_the_wire(cls: type[Config], values: Mapping[str, Any]) -> dict[str, Any]
     for field in msgspec.structs.fields(cls):
         inner, given = _inner(field.type), wire.get(field.encode_name)
         if inner is not None and isinstance(given, Mapping):
-            wire[field.encode_name] = _on_the_wire(inner, given)
+            try:
+                wire[field.encode_name] = inner.from_dict(given)
+            except Invalid as error:
+                place = error.details.get("pointer", "")
+                error.details["pointer"] = f"/{field.encode_name}{place}"
+                raise
     return wire
 
 

@@ -115,7 +115,7 @@ class CorrelationLane:
         elif not group.is_told and group.is_enough(plan):
             group.is_told = True
             counters.completed += 1
-            told.append(group.told(plan, key_values(key), None))
+            told.append(self._told(key, group, None))
         self._evict(told)
         return told
 
@@ -152,9 +152,8 @@ class CorrelationLane:
 
     def open_groups(self, key: Key) -> list[Correlation]:
         """The open groups of a key that have enough events."""
-        values = key_values(key)
         groups = self._keys.get(key, ())
-        return [group.told(self.plan, values, None) for group in groups if group.is_told]
+        return [self._told(key, group, None) for group in groups if group.is_told]
 
     def all_keys(self) -> list[Key]:
         """All keys with open groups."""
@@ -216,7 +215,11 @@ class CorrelationLane:
             return
         if not group.is_told:
             self.counters.completed += 1
-        told.append(group.told(self.plan, key_values(key), reason))
+        told.append(self._told(key, group, reason))
+
+    def _told(self, key: Key, group: Group, reason: CloseReason | None) -> Correlation:
+        """A group as it is told."""
+        return group.told(self.plan, key_values(key), reason)
 
     def _next_over(self, groups: list[Group]) -> Group:
         """The group of a key that is over first."""

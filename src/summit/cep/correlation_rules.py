@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from summit.cep.correlation_lane import CorrelationLane
+from summit.cep.linked_entities import EntitiesOf, entities_of, names_any
+from summit.cep.linked_lane import LinkedLane
 from summit.documents.correlation import ANY_TYPE, CorrelationPlan
 from summit.events.expressions.generator import Names
 from summit.events.expressions.ir import Compare, Field, Literal, Node, Or, Path
@@ -27,6 +29,7 @@ class CorrelationRule:
     types: frozenset[Any] | None
     where: Node | None = None
     sees_all: bool = False
+    lateness_ms: int = 0
 
     @property
     def id(self) -> str:
@@ -45,16 +48,29 @@ class CorrelationRule:
 
     @property
     def group_by(self) -> Sequence[Path]:
-        """The fields of its key, whatever the event's type."""
-        return tuple(dict.fromkeys(_paths(self.plan)))
+        """The fields of its key, whatever the event's type; where it has none, of its links."""
+        return tuple(dict.fromkeys(_paths(self.plan))) or tuple(_link_paths(self.plan))
 
     def fields(self) -> Iterator[Path]:
         """Every field of an event that the rule reads, or keeps of a long event."""
         yield from (EVENT_TYPE, _EVENT_ID)
         yield from _paths(self.plan)
+        yield from _link_paths(self.plan)
 
     def key_of(self, layout: TypedLayout) -> KeyOf:
         """A function that gives the key of a decoded event, None when it lacks one."""
+        found = self._key_of(layout)
+        if self.plan.linking is None:
+            return found
+        names = names_any(self.plan.linking, layout)
+        return lambda event: found(event) if names(event) else None
+
+    def entities_of(self, layout: TypedLayout) -> EntitiesOf:
+        """A function that gives the entities by which a decoded event is linked."""
+        assert self.plan.linking is not None
+        return entities_of(self.plan.linking, layout)
+
+    def _key_of(self, layout: TypedLayout) -> KeyOf:
         if all(part.path is not None for part in self.plan.keys):
             return _key_for(self.plan, "", layout)
         named = {name for part in self.plan.keys for name, _ in part.by_type} - {ANY_TYPE}
@@ -73,7 +89,7 @@ class CorrelationRule:
 
     def new_lane(self, layout: TypedLayout, origins: Origins) -> CorrelationLane:
         """What runs it."""
-        return CorrelationLane(self, layout)
+        return (CorrelationLane if self.plan.linking is None else LinkedLane)(self, layout)
 
 
 def prepare_correlation(plan: CorrelationPlan) -> CorrelationRule:
@@ -90,6 +106,11 @@ def _paths(plan: CorrelationPlan) -> Iterator[Path]:
         if part.path is not None:
             yield part.path
         yield from (path for _, path in part.by_type)
+
+
+def _link_paths(plan: CorrelationPlan) -> Iterator[Path]:
+    for kind in () if plan.linking is None else plan.linking.kinds:
+        yield from kind.paths
 
 
 def _key_for(plan: CorrelationPlan, event_type: str, layout: TypedLayout) -> KeyOf:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from summit.cep.late_state import state_of_now
 from summit.cep.program import Program
 from summit.cep.rules import PatternRule, prepare_rule
 from summit.cep.runs import Run
@@ -124,13 +125,19 @@ class StateReader:
 
     def runs(self, data: bytes, version: int) -> list[RunState]:
         """The unfinished matches of a key, oldest first. Raises Corrupt("pattern.state")."""
-        key = load_key(data, version, self._origins)
+        state, version = state_of_now(data, version)
+        if state is None:
+            return []
+        key = load_key(state, version, self._origins)
         found = [self._reader.living(state, run) for state, run in self._program.living(key)]
         return found + [self._reader.held(run) for run in key.held]
 
     def count(self, data: bytes, version: int) -> KeyCounts:
         """How much that is, without looking at each run. Raises Corrupt("pattern.state")."""
-        key = load_key(data, version, self._origins)
+        state, version = state_of_now(data, version)
+        if state is None:
+            return KeyCounts(0, 0, None)
+        key = load_key(state, version, self._origins)
         living = self._program.living(key)
         events = {
             event.sequence

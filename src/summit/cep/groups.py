@@ -8,7 +8,7 @@ with the first event, if it is near enough for both to be in one group; then it 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -16,7 +16,34 @@ from summit.documents.correlation import CorrelationPlan
 from summit.events.windows import joins_session, within
 from summit.keyed.captured import EventRef
 
-CloseReason = Literal["window", "gap", "max", "evicted"]
+CloseReason = Literal["window", "gap", "max", "evicted", "merged"]
+Place = tuple[str, int, int]  # topic, partition, offset
+
+
+class EntityTold(NamedTuple):
+    """Something that events of a group share.
+
+    Attributes:
+        kind: As the rule calls it, such as `user`.
+        borne: How many events of the group bear it.
+        is_hub: Whether it brings nothing more into the group.
+    """
+
+    kind: str
+    value: Any
+    borne: int
+    first_ms: int
+    last_ms: int
+    is_hub: bool
+
+
+class LinkTold(NamedTuple):
+    """Why an event is in its group: it shares something with one that was there."""
+
+    kind: str
+    value: Any
+    source: Place
+    target: Place
 
 
 class Correlation(msgspec.Struct, frozen=True, gc=False):
@@ -29,7 +56,12 @@ class Correlation(msgspec.Struct, frozen=True, gc=False):
         start_ms: When its first event was taken.
         end_ms: The latest time at which one was taken.
         close_reason: `window` (its time is over), `gap` (its session is), `max` (it has maxEvents),
-            `evicted` (the rule had more open groups than its limits); None = it is still open.
+            `evicted` (the rule had more open groups than its limits), `merged` (an event has linked
+            it to an older group); None = it is still open.
+        again: Whether it was told before, when it had enough events.
+        entities: What the events of a linked group share, in the order in which it came up.
+        links: Why each event is in a linked group; together they connect all of them.
+        into: The first event of the group that this one went into.
     """
 
     rule_id: str
@@ -39,6 +71,10 @@ class Correlation(msgspec.Struct, frozen=True, gc=False):
     start_ms: int
     end_ms: int
     close_reason: CloseReason | None = None
+    again: bool = False
+    entities: tuple[EntityTold, ...] = ()
+    links: tuple[LinkTold, ...] = ()
+    into: EventRef | None = None
 
 
 class Group:
@@ -96,15 +132,16 @@ class Group:
              ) -> Correlation:  # fmt: skip
         """As it is told."""
         return Correlation(
-            plan.id, key, tuple(self.events), self.count, self.start_ms, self.end_ms, reason
-        )
+            plan.id, key, tuple(self.events), self.count, self.start_ms, self.end_ms, reason,
+            again=reason is not None and self.is_told,
+        )  # fmt: skip
 
 
 def find_group(groups: list[Group], time_ms: int, plan: CorrelationPlan) -> tuple[Group, int]:
     """The group that takes an event of a time, a new one where none does, and when it takes it."""
     for group in groups:
         if time_ms < group.start_ms:
-            if _is_near(time_ms, group.start_ms, plan):
+            if is_near(time_ms, group.start_ms, plan):
                 return group, group.start_ms
         elif time_ms < group.over_ms(plan):
             return group, time_ms
@@ -114,7 +151,8 @@ def find_group(groups: list[Group], time_ms: int, plan: CorrelationPlan) -> tupl
     return opened, time_ms
 
 
-def _is_near(time_ms: int, start_ms: int, plan: CorrelationPlan) -> bool:
+def is_near(time_ms: int, start_ms: int, plan: CorrelationPlan) -> bool:
+    """Whether an event that is older than a group may be in it."""
     if plan.gap_ms is not None and not joins_session(time_ms, start_ms, plan.gap_ms):
         return False
     return plan.window_ms is None or within(time_ms, start_ms, plan.window_ms)

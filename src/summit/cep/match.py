@@ -25,6 +25,9 @@ class Match(msgspec.Struct, frozen=True, gc=False):
         window: Of a window rule: from when to when, half-open.
         count: Then, how many events the window had; `captures` are the last ones.
         values: Then, its figures, by the texts of their calls and by their names.
+        late: Whether it is told because of a late event.
+        revision: Then, how often it was told before.
+        withdrawn: Then, whether it is none any more; the rest is as it was told last.
     """
 
     pattern_id: str
@@ -37,6 +40,9 @@ class Match(msgspec.Struct, frozen=True, gc=False):
     window: tuple[int, int] | None = None
     count: int = 0
     values: dict[str, Any] = {}
+    late: bool = False
+    revision: int = 0
+    withdrawn: bool = False
 
 
 def make_match(

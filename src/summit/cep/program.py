@@ -53,10 +53,12 @@ class Program:
         guards: tuple[tuple[int, Guard], ...] = (),
         runs_max: int = 1_000,
         exact: bool = False,
+        aligned: bool = False,
         previous: tuple[int, Previous] | None = None,
     ) -> None:
         self.automaton = automaton
         self.within_ms = within_ms
+        self.aligned = aligned and within_ms is not None
         self.guards = guards
         self.runs_max = runs_max
         self.release = release
@@ -165,9 +167,19 @@ class Program:
         """The time at which the run is over; infinite when nothing bounds it."""
         found = _FOREVER
         if self.within_ms is not None:
-            found = run.start_ms + self.within_ms
+            found = self._span(run.start_ms)[1]
         gap = self.automaton.gaps[state]
         return found if gap is None else min(found, run.last_ms + gap)
+
+    def _span(self, start_ms: int) -> tuple[int, float]:
+        """The times that the events of a run may have: from, and before."""
+        within = self.within_ms
+        if within is None:
+            return -(1 << 62), _FOREVER
+        if self.aligned:
+            first = start_ms - start_ms % within
+            return first, first + within
+        return start_ms - within + 1, start_ms + within
 
     def next_deadline(self, key: KeyRuns) -> float:
         """The earliest deadline of the key's runs."""
@@ -218,10 +230,12 @@ class Program:
         if target == state and taker != SKIPPED:
             return True  # what lies outside a run's time is left out when its captures are read
         runs = bucket.runs
-        within = self.within_ms
         return self.automaton.gaps[state] is None and (
-            within is None
-            or (time_ms - runs[0].start_ms < within and runs[-1].start_ms - time_ms < within)
+            self.within_ms is None
+            or (
+                time_ms < self._span(runs[0].start_ms)[1]
+                and time_ms >= self._span(runs[-1].start_ms)[0]
+            )
         )
 
     def _move(self, bucket: Bucket, move: Move, event: Captured, growth: _Growth) -> None:
@@ -311,24 +325,23 @@ class Program:
         if run.mark == len(bucket.taken):
             return run
         taken = bucket.taken[run.mark :]
-        within, start = self.within_ms, run.start_ms
-        if within is not None:
+        start = run.start_ms
+        if self.within_ms is not None:
             times = [event.time_ms for event in taken[1::2]]
-            if max(times) - start >= within or start - min(times) >= within:
+            first, over = self._span(start)
+            if max(times) >= over or min(times) < first:
                 pairs = zip(taken[::2], taken[1::2], strict=True)
-                taken = [
-                    part for pair in pairs if -within < pair[1].time_ms - start < within
-                    for part in pair
-                ]  # fmt: skip
+                taken = [part for pair in pairs if first <= pair[1].time_ms < over for part in pair]
         if not taken:
             return _again(run)
         captures: Captures = (*run.captures, *taken)
         return Run(start, run.start, captures[-1].time_ms, captures)
 
     def _in_time(self, state: int, run: Run, time_ms: int) -> bool:
-        within = self.within_ms
-        if within is not None and not -within < time_ms - run.start_ms < within:
-            return False
+        if self.within_ms is not None:
+            first, over = self._span(run.start_ms)
+            if not first <= time_ms < over:
+                return False
         gap = self.automaton.gaps[state]
         return gap is None or time_ms - run.last_ms < gap
 
@@ -340,7 +353,7 @@ class Program:
             return
         runs = bucket.runs
         count = 0
-        while count < len(runs) and runs[count].start_ms + within <= over_ms:
+        while count < len(runs) and self._span(runs[count].start_ms)[1] <= over_ms:
             count += 1
         if count:
             del runs[:count]

@@ -13,6 +13,7 @@ from typing import Any, Final
 from summit.base.errors import Invalid
 from summit.cep import steps as automaton_steps
 from summit.cep.lane import PatternLane
+from summit.cep.lateness import LateRule
 from summit.cep.moves import Automaton
 from summit.cep.previous import Previous
 from summit.cep.program import Program
@@ -63,6 +64,7 @@ class PatternRule:
     types: frozenset[Any] | None
     sees_all: bool
     previous: tuple[Path, ...] = ()
+    lateness_ms: int = 0  # see `lateness.py`
 
     @property
     def id(self) -> str:
@@ -124,6 +126,7 @@ class PatternRule:
         return Program(
             self.automaton,
             plan.within_ms,
+            aligned=plan.aligned,
             release=Release(
                 Skip(after.kind, step),
                 plan.emit,
@@ -157,12 +160,13 @@ def compile_rules(
     return make_rule_set([prepare_any(plan) for plan in plans if plan.enabled], streams, paused)
 
 
-def prepare_any(plan: PatternPlan) -> PatternRule | WindowRule:
-    """Prepare one plan, with steps or with a window.
+def prepare_any(plan: PatternPlan) -> PatternRule | WindowRule | LateRule:
+    """Prepare one plan, with steps or with a window, as workers run it.
 
     Raises: as `prepare_rule`.
     """
-    return prepare_rule(plan) if plan.window is None else WindowRule(plan)
+    rule = prepare_rule(plan) if plan.window is None else WindowRule(plan)
+    return LateRule(rule) if plan.lateness_ms else rule
 
 
 def prepare_rule(plan: PatternPlan) -> PatternRule:

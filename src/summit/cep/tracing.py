@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
-from summit.base.errors import Invalid, SummitError
+from summit.base.errors import SummitError
 from summit.cep.explaining import RunReader, RunState
 from summit.cep.near_misses import NearMiss
 from summit.cep.rules import prepare_rule
@@ -68,9 +68,7 @@ class Tracer:
 
     def __init__(self, plan: PatternPlan, keys: Collection[Key] = ()) -> None:
         self._only = frozenset(keys)
-        if plan.window is not None:
-            reason = "a window has no steps that wait; 'summit state get' shows what a key holds"
-            raise Invalid("pattern.steps", step=plan.steps[0].name, reason=reason)
+        assert plan.window is None, "see `window_tracing.py`"
         rule = prepare_rule(plan)
         self._rules = make_rule_set([rule])
         layout = self._rules.layout

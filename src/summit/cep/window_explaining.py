@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from summit.cep.explaining import KeyCounts
+from summit.cep.late_state import state_of_now
 from summit.cep.window_keys import NEVER
 from summit.cep.window_lane import WindowCounters, new_windows
 from summit.cep.window_rule import WindowRule
@@ -25,9 +26,15 @@ class WindowReader:
         self._windows = new_windows(self.rule, WindowCounters())
         self._origins = Origins()
 
+    def _state(self, data: bytes, version: int) -> Any:
+        state, version = state_of_now(data, version)
+        if state is None:  # only what is kept for late events
+            return self._windows.new()
+        return load_windows(self._windows, state, version, self._origins)
+
     def count(self, data: bytes, version: int) -> KeyCounts:
         """How much a key holds. Raises Corrupt("pattern.state")."""
-        state = load_windows(self._windows, data, version, self._origins)
+        state = self._state(data, version)
         due_ms = self._windows.due_ms(state)
         _, evidence = self._windows.plain(state)
         expires_ms = None if due_ms == NEVER else int(due_ms)
@@ -39,7 +46,7 @@ class WindowReader:
         Returns: `size`: events, or groups where these are compared; `toldAt`; `armed`; `dueAt`:
             when time alone makes a difference; `evidence`.
         """
-        state = load_windows(self._windows, data, version, self._origins)
+        state = self._state(data, version)
         due_ms = self._windows.due_ms(state)
         _, evidence = self._windows.plain(state)
         return {

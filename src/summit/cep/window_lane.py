@@ -97,6 +97,11 @@ class WindowLane:
         """See `Lane`; keys that are expected begin as soon as time does."""
         return BEFORE_ALL_MS if self._awaited else self._timers.next_ms
 
+    def due_ms(self, key: Key) -> float:
+        """When something is due for a key without an event; infinite = never."""
+        state = self._state(key)
+        return NEVER if state is None else self._windows.due_ms(state)
+
     def counts(self) -> dict[str, int]:
         """The counters by name."""
         self._take_drops()

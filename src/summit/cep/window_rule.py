@@ -25,6 +25,7 @@ class WindowRule:
     """
 
     sees_all = False
+    lateness_ms = 0  # see `lateness.py`
 
     def __init__(self, plan: PatternPlan) -> None:
         assert plan.window is not None

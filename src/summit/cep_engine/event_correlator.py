@@ -39,6 +39,10 @@ class EventCorrelator(Emitter):
     and again, complete, when it is closed: `window` (its time is over), `gap` (its session is),
     `max` (it has `max_events`), `evicted` (the rule's limits). A group that is closed by the event
     that gives it enough is told once.
+    A rule with `linked_by` also tells `entities` {type, value, count, first_ms, last_ms, is_hub},
+    what the events share, and `links` {type, value, source, target}, by what the event `target` is
+    linked to the event `source`: numbers in `events`, None for one that is not kept. A group that
+    an event links to an older one is told as `merged`, the older one again.
     `event:rejected` {code, message, event} for what is no event; `error`.
     """
 
@@ -75,7 +79,8 @@ class EventCorrelator(Emitter):
             events: Mappings with the names of the wire, `Event`s, JSON texts or bytes, or records
                 whose value is JSON.
         Returns: The groups that got an event or were closed, and have `min_events`: their events
-            by `ruleId:key`. A key of one text stands as it is, any other as a JSON list. Where a
+            by `ruleId:key`. The key of a linked group is what its first event names first, such
+            as `user=alice`. A key of one text stands as it is, any other as a JSON list. Where a
             key has several such groups, the further ones are `ruleId:key#2`, `ruleId:key#3`, …
         """
         given = list(events)
@@ -95,7 +100,9 @@ class EventCorrelator(Emitter):
         grown = {_identity(found): found for found in still_open}
         for found in done.outputs.found:
             self._tell(grown.get(_identity(found), found))
-        closed = [found for found in done.outputs.found if found.close_reason is not None]
+        closed = [
+            found for found in done.outputs.found if found.close_reason not in (None, "merged")
+        ]
         groups: dict[str, list[dict[str, Any]]] = {}
         for found in (*closed, *still_open):
             groups[_free_name(found, groups)] = _events(found)
@@ -127,8 +134,8 @@ class EventCorrelator(Emitter):
         self.emit(
             "events:correlated",
             Payload(
-                rule=rule, events=_events(found), key=_key_text(found.key), count=found.count,
-                close_reason=found.close_reason,
+                rule=rule, events=_events(found), key=_key_text(found), count=found.count,
+                close_reason=found.close_reason, **_linking(found),
             ),
         )  # fmt: skip
 
@@ -147,14 +154,38 @@ def _events(found: Correlation) -> list[dict[str, Any]]:
     return [_decode(event.value) for event in found.events if event.value is not None]
 
 
-def _key_text(key: tuple[object, ...]) -> str:
+def _linking(found: Correlation) -> dict[str, Any]:
+    """What is told of a linked group besides."""
+    if not found.entities:
+        return {}
+    number = {(one.topic, one.partition, one.offset): n for n, one in enumerate(found.events)}
+    return {
+        "entities": [
+            Payload(type=kind, value=value, count=count, first_ms=first, last_ms=last, is_hub=hub)
+            for kind, value, count, first, last, hub in found.entities
+        ],
+        "links": [
+            Payload(
+                type=kind, value=value, source=number.get(source), target=number.get(target)
+            )
+            for kind, value, source, target in found.links
+        ],
+    }  # fmt: skip
+
+
+def _key_text(found: Correlation) -> str:
+    key = found.key
+    if found.entities:
+        first = found.entities[0]
+        value = first.value if isinstance(first.value, str) else _encode(first.value).decode()
+        return "/".join([*map(str, key), f"{first.kind}={value}"])
     if len(key) == 1 and isinstance(key[0], str):
         return key[0]
     return _encode(key).decode()
 
 
 def _free_name(found: Correlation, taken: Mapping[str, Any]) -> str:
-    name = f"{found.rule_id}:{_key_text(found.key)}"
+    name = f"{found.rule_id}:{_key_text(found)}"
     free, number = name, 1
     while free in taken:
         number += 1

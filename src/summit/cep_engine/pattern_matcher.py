@@ -74,10 +74,11 @@ class PatternMatcher(Emitter):
             self.emit("event:rejected", payload)
         matched: dict[str, set[int]] = {}
         for made in (*applied.made, *engine.apply([], TIME_MS_MAX).made):
-            if made.match.timed_out:
+            match = made.match
+            if match is None or match.timed_out:
                 continue
-            places = matched.setdefault(made.match.pattern_id, set())
-            places.update(event.offset for _, event in made.match.captures)
+            places = matched.setdefault(match.pattern_id, set())
+            places.update(event.offset for _, event in match.captures)
         return {
             name: [_decode(values[place]) for place in sorted(places)]
             for name, places in matched.items()

@@ -4,7 +4,19 @@ Lines with marks in, text out; no clock, no disk, no terminal: who calls knows t
 """
 
 from summit.charts.lines import Ahead, Line, Mark, lines_of
+from summit.charts.results import Picture, group_name, lines_of_results
 from summit.charts.svg import svg
 from summit.charts.terminal import sparkline, terminal
 
-__all__ = ["Ahead", "Line", "Mark", "lines_of", "sparkline", "svg", "terminal"]
+__all__ = [
+    "Ahead",
+    "Line",
+    "Mark",
+    "Picture",
+    "group_name",
+    "lines_of",
+    "lines_of_results",
+    "sparkline",
+    "svg",
+    "terminal",
+]

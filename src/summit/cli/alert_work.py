@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from summit.base.errors import Invalid
 from summit.cli.output import (
     bootstrap_option,
     output_option,
@@ -40,7 +41,14 @@ def write_entries(
         follower = desk_follower(bootstrap_servers)
         try:
             await follower.start()
-            decisions = await follower.write_all(make())
+            entries = make()
+            try:
+                decisions = await follower.write_all(entries)
+            except Invalid as error:
+                if error.code != "alert.unknown":
+                    raise
+                ids = [getattr(each, "id", None) or ", ".join(each.alerts) for each in entries]
+                raise Invalid("alert.not_here", ids=", ".join(ids)) from error
             return [shown(follower, decision.id) for decision in decisions]
         finally:
             await follower.stop()

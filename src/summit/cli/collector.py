@@ -1,4 +1,4 @@
-"""`summit collector`: add, list and remove collectors of a running streaming service."""
+"""`summit collector`: collectors of a running streaming service, from adding to removing."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def _url_option(function: F) -> F:
 
 @click.group()
 def collector() -> None:
-    """Add, list and remove collectors."""
+    """Add, watch, stop and remove collectors."""
 
 
 @collector.command("add")
 @click.argument("places", nargs=-1, metavar="[FILE|DIR...]")
 @click.option("--name", default=None, help="Instead of a document: the collector's name,")
-@click.option("--type", "kind", type=click.Choice(["http", "file"]), help="its type,")
+@click.option("--type", "kind", help="its type: http, websocket, file …,")
 @click.option("--topic", default=None, help="its topic,")
-@click.option("--path", default=None, help="its file or glob, or its HTTP path,")
-@click.option("--port", type=click.IntRange(0, 65_535), default=None, help="its HTTP port,")
+@click.option("--path", default=None, help="its file or glob, or the path of its URL,")
+@click.option("--port", type=click.IntRange(0, 65_535), default=None, help="its port,")
 @click.option(
     "--format",
     "form",
@@ -110,3 +110,40 @@ def remove(name: str, url: str) -> None:
     """Stop the collector NAME and forget it; what it wrote stays."""
     Rest(url).delete(f"/api/collectors/{name}")
     talk(f"removed {name}")
+
+
+@collector.command("status")
+@click.argument("name")
+@_url_option
+@output_option
+def status(name: str, url: str, output: str | None) -> None:
+    """Show what the collector NAME does: counts, rates, its last error."""
+    found = Rest(url).get(f"/api/collectors/{name}")
+    if output == "json":
+        print_json(found)
+        return
+    for field, value in found.items():
+        for inner, each in value.items() if isinstance(value, dict) else [("", value)]:
+            click.echo(f"{field}{'.' + inner if inner else ''}: {'-' if each is None else each}")
+
+
+def _acting(word: str, text: str) -> None:
+    """A command that has the service do something with one collector."""
+
+    @collector.command(word, help=text)
+    @click.argument("name")
+    @_url_option
+    def act(name: str, url: str) -> None:
+        answer = Rest(url).post(f"/api/collectors/{name}/{word}", {})
+        where = f" on {answer['address']}" if answer.get("address") else ""
+        click.echo(f"{name} {answer['state']}{where}")
+
+
+for _word, _text in (
+    ("start", "Start the collector NAME, which was stopped or has failed."),
+    ("stop", "Stop the collector NAME; it stays defined, and stopped after a restart too."),
+    ("pause", "Have the collector NAME take nothing until it is resumed."),
+    ("resume", "Have the collector NAME go on."),
+    ("restart", "Stop the collector NAME and start it again."),
+):
+    _acting(_word, _text)

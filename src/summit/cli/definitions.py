@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from summit.base.errors import Invalid
 from summit.cli.output import talk
 
 ACTING_TIMEOUT_MS = 30_000
@@ -57,6 +58,12 @@ async def workers_run(admin: Any) -> bool:
 
 
 async def pattern(servers: list[str], rule: str) -> Any:
-    """The definition of a rule. Raises Invalid("definition.unknown")."""
+    """The definition of a pattern. Raises Invalid("definition.unknown", "state.no_pattern")."""
     async with following(servers) as definitions:
+        others = [
+            kind for kind in ("query", "correlation", "filter", "transformation", "enrichment")
+            if definitions.log.get(kind, rule) is not None
+        ]  # fmt: skip
+        if others and definitions.log.get("pattern", rule) is None:
+            raise Invalid("state.no_pattern", rule=rule, kind=others[0])
         return definitions.get("pattern", rule)

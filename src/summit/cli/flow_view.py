@@ -29,6 +29,9 @@ def print_flow(flow: Mapping[str, Any]) -> None:
         f"  exchange  lag {exchange['lag']}, {counted(exchange['events'], 'event')} sent"
         f" ({_bytes(exchange['bytes'])})"
     )
+    if flow["stage"]:
+        _head("stage", parts["rules"], "before the rules")
+        _table(map(_stage, flow["stage"][:_ROWS_MAX]), len(flow["stage"]))
     runs, keys = counted(totals["runs"], "unfinished match"), counted(totals["keys"], "key")
     _head("rules", parts["rules"], f"{_plural(runs)} of {keys}")
     _table(map(_rule, flow["rules"][:_ROWS_MAX]), len(flow["rules"]))
@@ -91,12 +94,19 @@ def _worker(row: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
+def _stage(row: Mapping[str, Any]) -> list[str]:
+    return [row["kind"], row["id"], row["state"], f"reads {', '.join(row['topics']) or '*'}"]
+
+
 def _rule(row: Mapping[str, Any]) -> list[str]:
     if "steps" not in row:
         return [row["id"], row["state"], *[""] * 6]
     evicted = row["keysEvicted"] + row["runsEvicted"] + row["keysExpired"]
+    state = row["state"]
+    if "backfill" in row:
+        state += f" {row['backfill']['share']:.0%}"
     return [
-        row["id"], row["state"], f"reads {', '.join(row['reads']) or '-'}",
+        row["id"], state, f"reads {', '.join(row['reads']) or '-'}",
         f"by {', '.join(row['groupBy']) or 'nothing'}", " → ".join(row["steps"]),
         counted(row["keys"], "key"), _plural(f"{row['runs']} unfinished match"),
         _plural(counted(row["matches"], "match"))

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "query": ("query", "List analytics queries, show their results or follow them live."),
     "alerts": ("alerts", "List, follow, acknowledge, resolve and silence alerts; cases."),
     "notify": ("notify", "List notifications, test one, tell alerts again."),
+    "correlations": ("correlations", "List groups of events that belong together, and why."),
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
     "migrate": ("migrate", "Move topics, groups and alerts from one cluster to another."),
     "collector": ("collector", "Add, list and remove collectors."),

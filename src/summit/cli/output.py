@@ -78,7 +78,7 @@ def print_list(
         return
     if not sys.stdout.isatty() and output != "table":
         for row in listed:
-            click.echo("\t".join(_text(row.get(column)) for column in columns))
+            click.echo("\t".join(cell_text(row.get(column)) for column in columns))
         return
     from rich.console import Console
     from rich.table import Table
@@ -87,13 +87,17 @@ def print_list(
     for column in columns:
         table.add_column(column.upper(), overflow="fold")
     for row in listed:
-        table.add_row(*(_text(row.get(column)) for column in columns))
+        table.add_row(*(cell_text(row.get(column)) for column in columns))
     Console().print(table)
 
 
-def _text(value: Any) -> str:
+def cell_text(value: Any) -> str:
+    """A value as people read it in a table or a line."""
     if value is None:
         return "-"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value))
+        return ", ".join(map(cell_text, value))
+    if isinstance(value, dict):  # what is not said is not shown
+        shown = ((name, part) for name, part in value.items() if part not in (None, [], {}, ""))
+        return " ".join(f"{name}={cell_text(part)}" for name, part in shown) or "-"
     return str(value)

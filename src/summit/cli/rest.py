@@ -64,11 +64,12 @@ class Rest:
                 "service.unreachable", url=self._url, reason="the answer is not JSON"
             ) from error
         if response.status >= 400:
-            raise _refused(response.status, answer)
+            raise refused(response.status, answer)
         return answer
 
 
-def _refused(status: int, answer: Any) -> Invalid | Unavailable:
+def refused(status: int, answer: Any) -> Invalid | Unavailable:
+    """The error that a service's refusal is."""
     problem = answer if isinstance(answer, dict) else {}
     text = problem.get("detail") or f"status {status}"
     advice = (problem.get("advice") or "Look into the service's log").rstrip(".")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from summit.cli.alerts import alert_row, show_alert
+from summit.cli.findings import finding_row, found_text, show_finding
 from summit.cli.output import bootstrap_option, counted, output_option, print_json, talk, time_text
 from summit.cli.replay import Progress, When
-from summit.cli.rule_source import find_rule
+from summit.cli.rule_source import ALL_KINDS, find_rule
 
 if TYPE_CHECKING:
     from summit.flow.backtest import Backtested, Raised
@@ -35,7 +35,7 @@ _SIGNS = {"both": " ", "onlyA": "<", "onlyB": ">"}
     help="Compare with another version: a file, an id, ID@REVISION, or a revision of RULE.",
 )  # fmt: skip
 @click.option("--show", type=click.Choice(["differences", "all", "none"]), default="differences",
-              show_default=True, help="Which alerts to print; without --against all.")  # fmt: skip
+              show_default=True, help="What to print; without --against all.")  # fmt: skip
 @bootstrap_option
 @output_option
 def backtest(
@@ -50,9 +50,10 @@ def backtest(
 ) -> None:
     """Run RULE over the past and count what it finds; nothing is changed or written.
 
-    RULE is a file (FILE#ID for one of several), the id of a rule in force, or ID@REVISION. With
-    --against, alerts of two versions that share an event are the same one: '<' marks those that
-    only RULE raises, '>' those that only the other does.
+    RULE is a file (FILE#ID for one of several), the id of a rule in force, or ID@REVISION; a
+    pattern, a correlation or a query (correlation:ID and query:ID where several kinds have the id).
+    With --against, alerts and groups of two versions that share an event are the same, and results
+    that share a group of a window: '<' marks what only RULE finds, '>' what only the other does.
     """
     from summit.flow.backtest import Backtest, BacktestSettings
     from summit.flow.spans import Range
@@ -65,10 +66,10 @@ def backtest(
         _show(found, output, compared=against is not None)
 
     async def run() -> tuple[list[str], Backtested]:
-        one = await find_rule(servers, rule)
+        one = await find_rule(servers, rule, kinds=ALL_KINDS)
         other = None
         if against is not None:
-            other = await find_rule(servers, against, of=one.document.id)
+            other = await find_rule(servers, against, of=one, kinds=ALL_KINDS)
         settings = BacktestSettings(
             servers=servers, plan=one.document.plan,
             against=None if other is None else other.document.plan,
@@ -76,9 +77,7 @@ def backtest(
         )  # fmt: skip
         labels = [one.label] if other is None else [one.label, other.label]
         progress = Progress()
-        done = await Backtest(
-            settings, told, lambda so_far: progress.tell(so_far, so_far.a.alerts)
-        ).run()
+        done = await Backtest(settings, told, lambda so_far: progress.tell(so_far, so_far.a)).run()
         return labels, done
 
     labels, done = asyncio.run(run())
@@ -89,16 +88,16 @@ def backtest(
 
 
 def _show(found: Difference, output: str | None, *, compared: bool) -> None:
-    alert = found.a if found.a is not None else found.b
-    assert alert is not None
+    one = found.a if found.a is not None else found.b
+    assert one is not None
     if output == "json":
         sides = {"a": found.a, "b": found.b}
-        rows = {name: alert_row(one) for name, one in sides.items() if one is not None}
+        rows = {name: finding_row(each) for name, each in sides.items() if each is not None}
         print_json({"difference": found.kind, **rows} if compared else rows["a"])
         return
     if compared:
         click.echo(f"{_SIGNS[found.kind]} ", nl=False)
-    show_alert(alert_row(alert), output)
+    show_finding(one, output)
 
 
 def _summary(labels: Sequence[str], done: Backtested) -> None:
@@ -116,9 +115,7 @@ def _summary(labels: Sequence[str], done: Backtested) -> None:
 
 def _over_time(label: str, raised: Raised) -> None:
     severities = ", ".join(f"{count} {name}" for name, count in sorted(raised.severities.items()))
-    click.echo(
-        f"{label}: {counted(raised.alerts, 'alert')}" + f" ({severities})" * bool(severities)
-    )
+    click.echo(f"{label}: {found_text(raised)}" + f" ({severities})" * bool(severities))
     most = max((count for _, count in raised.over_time), default=1)
     for begin, count in raised.over_time:
         bar = "#" * max(1, round(_BAR * count / most))

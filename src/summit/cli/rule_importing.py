@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".yml", ".yaml")
 _SHOWN = 20
+_TEXT_SHOWN = 200
 
 
 @click.command("import-sigma")
@@ -79,11 +80,13 @@ def _report(result: Result, files: int, output: str | None) -> None:
         )  # fmt: skip
         return
     for refused in result.refused[:_SHOWN]:
-        talk(f"{refused.source}: {refused.reason}: {refused.text}")
+        talk(f"{refused.source}: {refused.reason}: {refused.text[:_TEXT_SHOWN]}")
     if len(result.refused) > _SHOWN:
         talk(f"and {len(result.refused) - _SHOWN} more; -o json has all")
     for reason, count in result.reasons():
-        talk(f"{count:>6}  {reason}")
+        first = next(refused for refused in result.refused if refused.reason == reason)
+        name = first.title or Path(first.source).name
+        talk(f"{count:>6}  {reason}, such as '{name}': {first.text[:_TEXT_SHOWN]}")
     talk(
         f"{counted(files, 'file')}: {len(result.imported)} imported, {len(result.refused)} not,"
         f" {result.members} only within correlations"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from summit.base.errors import Invalid
 from summit.cli.rule_files import SUFFIXES, load_documents
+
+ALL_KINDS: Final = ("pattern", "correlation", "query")
 
 
 class Named(NamedTuple):
@@ -14,45 +17,68 @@ class Named(NamedTuple):
 
     label: str
     document: Any
+    kind: str
 
 
-async def find_rule(servers: list[str], text: str, *, of: str | None = None) -> Named:
+async def find_rule(
+    servers: list[str],
+    text: str,
+    *,
+    of: Named | None = None,
+    kinds: Sequence[str] = ("pattern",),
+) -> Named:
     """The rule that a text names.
 
-    `FILE` with one pattern, `FILE#ID` for one of several, `ID` for the rule in force, `ID@3` for
-    its revision 3; where another rule is known (`of`), `3` alone is that one's.
+    `FILE` with one rule, `FILE#ID` for one of several, `ID` for the rule in force, `ID@3` for
+    its revision 3; where another rule is known (`of`), `3` alone is that one's. `KIND:ID` where
+    several kinds have the id; without it the first of `kinds`.
 
     Raises: Invalid: `rules.choose`, `definition.unknown`, `rules.no_revision`, or what is wrong
         with the document; Unavailable.
     """
+    if of is not None:
+        kinds = (of.kind,)
     path, _, chosen = text.partition("#")
     if Path(path).is_file() or Path(path).suffix in SUFFIXES:
-        return _of_file(path, chosen)
+        return _of_file(path, chosen, kinds)
     from summit.cli.definitions import following
-    from summit.documents import validate_pattern
 
     rule, _, revision = text.rpartition("@") if "@" in text else (text, "", "")
     if of is not None and text.isdigit():
-        rule, revision = of, text
+        rule, revision = of.document.id, text
+    named, _, rest = rule.partition(":")
+    if rest and named in kinds:
+        kinds, rule = (named,), rest
     async with following(servers) as definitions:
         if not revision:
-            found = definitions.get("pattern", rule)
-            return Named(f"{rule}@{found.version}", validate_pattern(found.document))
-        changes = definitions.log.history("pattern", rule)
-        known = [change.definition for change in changes if change.definition is not None]
-        if not known:
-            raise Invalid("definition.unknown", kind="pattern", id=rule)
-        for one in known:
-            if str(one.version) == revision:
-                return Named(f"{rule}@{revision}", validate_pattern(one.document))
-        listed = ", ".join(str(one.version) for one in known)
-        raise Invalid("rules.no_revision", rule=rule, revision=revision, known=listed)
+            there = [kind for kind in kinds if definitions.log.get(kind, rule) is not None]
+            kind = (there or kinds)[0]
+            found = definitions.get(kind, rule)
+            return Named(f"{rule}@{found.version}", _checked(kind, found.document), kind)
+        for kind in kinds:
+            changes = definitions.log.history(kind, rule)
+            known = [change.definition for change in changes if change.definition is not None]
+            for one in known:
+                if str(one.version) == revision:
+                    return Named(f"{rule}@{revision}", _checked(kind, one.document), kind)
+            if known:
+                listed = ", ".join(str(one.version) for one in known)
+                raise Invalid("rules.no_revision", rule=rule, revision=revision, known=listed)
+        raise Invalid("definition.unknown", kind=kinds[0], id=rule)
 
 
-def _of_file(path: str, chosen: str) -> Named:
-    from summit.documents import validate_pattern
+def _checked(kind: str, document: Mapping[str, Any]) -> Any:
+    """The document of a rule. Raises: Invalid for what is wrong with it."""
+    from summit.flow.kinds import RULE_KINDS
 
-    parsed = [one for one in load_documents([path]) if one.kind == "pattern"]
+    return RULE_KINDS[kind].validate(document)
+
+
+def _of_file(path: str, chosen: str, kinds: Sequence[str]) -> Named:
+    named, _, rest = chosen.partition(":")
+    if rest and named in kinds:
+        kinds, chosen = (named,), rest
+    parsed = [one for one in load_documents([path]) if one.kind in kinds]
     ids = [one.id for one in parsed]
     if chosen:
         parsed = [one for one in parsed if one.id == chosen]
@@ -60,5 +86,5 @@ def _of_file(path: str, chosen: str) -> Named:
         raise Invalid("rules.choose", path=path, known=", ".join(ids) or "none", example=
                       f"{path}#{ids[0] if ids else 'ID'}")  # fmt: skip
     (one,) = parsed
-    document = validate_pattern({"kind": one.kind, "id": one.id, **one.values})
-    return Named(f"{path}#{one.id}", document)
+    document = _checked(one.kind, {"kind": one.kind, "id": one.id, **one.values})
+    return Named(f"{path}#{one.id}", document, one.kind)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from summit.cli.junit import Case, write_junit
-from summit.cli.output import output_option, print_json, talk
+from summit.cli.output import cell_text, output_option, print_json, talk
 
 _ALERTS_SHOWN = 5
 _NEAR_SHOWN = 3
@@ -39,7 +39,7 @@ def test(places: Sequence[str], junit: str | None, output: str | None) -> None:
         check_definition(parsed)
     stage = stage_of({"kind": each.kind, "id": each.id, **each.values} for each in documents)
     for parsed in documents:
-        if parsed.kind != "pattern":
+        if parsed.kind not in ("pattern", "query", "correlation"):
             continue
         begin = time.perf_counter()
         document = {"kind": parsed.kind, "id": parsed.id, **parsed.values}
@@ -50,13 +50,13 @@ def test(places: Sequence[str], junit: str | None, output: str | None) -> None:
         for result in results:
             total += 1
             failed += not result.passed
-            lines = list(_differences(result))
+            lines = list(_differences(parsed.kind, result))
             place = f"{parsed.place}{result.pointer}"
             cases.append(
                 Case(parsed.id, result.name, place, seconds, result.failures, "\n".join(lines))
             )
             if output == "json":
-                print_json(_row(parsed.id, result))
+                print_json(_row(parsed.kind, parsed.id, result))
                 continue
             click.echo(f"{'ok  ' if result.passed else 'FAIL'} {parsed.id}: {result.name}")
             for line in lines:
@@ -69,17 +69,22 @@ def test(places: Sequence[str], junit: str | None, output: str | None) -> None:
     sys.exit(1 if failed else 0)
 
 
-def _row(rule: str, result: Any) -> dict[str, Any]:
+def _row(kind: str, rule: str, result: Any) -> dict[str, Any]:
     return {
         "rule": rule, "test": result.name, "passed": result.passed, "failures": result.failures,
-        "expected": result.expected, "alerts": len(result.alerts),
+        "expected": result.expected,
+        "alerts" if kind == "pattern" else "rows": len(result.alerts),
         "nearMisses": [near.text for near in result.near_misses],
     }  # fmt: skip
 
 
-def _differences(result: Any) -> Iterator[str]:
+def _differences(kind: str, result: Any) -> Iterator[str]:
     """What was expected (-) and what came (+), and why no more did."""
     if result.passed:
+        return
+    if kind != "pattern":
+        yield from (f"- {failure}" for failure in result.failures)
+        yield from (f"+ {cell_text(row)}" for row in result.alerts[:_ALERTS_SHOWN])
         return
     for name, wanted in result.expected.items():
         if name == "alerts":

@@ -17,6 +17,7 @@ from summit.cli.output import (
     print_list,
     talk,
 )
+from summit.cli.replay import When
 from summit.cli.rule_backtesting import backtest
 from summit.cli.rule_explaining import explain
 from summit.cli.rule_importing import import_sigma
@@ -26,6 +27,13 @@ _KINDS = (
     "pattern", "correlation", "filter", "transformation", "enrichment", "route", "query",
     "notification",
 )  # fmt: skip
+
+
+class Since(When):
+    """A moment, or `earliest`."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return value if value == "earliest" else super().convert(value, param, ctx)
 
 
 @click.group()
@@ -41,12 +49,25 @@ for _command in (test, explain, backtest, import_sigma):
 @click.argument("places", nargs=-1, required=True, metavar="FILE|DIR...")
 @bootstrap_option
 @click.option("--dry-run", is_flag=True, help="Check the documents and change nothing.")
+@click.option(
+    "--since", type=Since(), metavar="TIME",
+    help="Let the rules begin with the past: at a time, so long ago (7d), or 'earliest'.",
+)  # fmt: skip
 @output_option
-def apply(places: Sequence[str], bootstrap_servers: str, dry_run: bool, output: str | None) -> None:
+def apply(
+    places: Sequence[str],
+    bootstrap_servers: str,
+    dry_run: bool,
+    since: int | str | None,
+    output: str | None,
+) -> None:
     """Put the documents of FILE or DIR in force.
 
     All are checked before the first is applied. Where a worker runs, returns when it goes by
-    them: every event written after that is seen by them.
+    them: every event written after that is seen by them. With --since a worker first reads the
+    past for patterns, correlations and queries, at full speed, while the other rules go on; then
+    they go on live, without a gap. One that has acted before begins anew, and what it has found
+    then is not told again.
     """
     from summit.cli.rule_files import load_documents
     from summit.services.definition_kinds import check_definition
@@ -57,7 +78,7 @@ def apply(places: Sequence[str], bootstrap_servers: str, dry_run: bool, output: 
     if dry_run:
         talk(f"{counted(len(documents), 'document')} checked, nothing changed")
         return
-    rows = asyncio.run(_publish(bootstrap_servers.split(","), documents))
+    rows = asyncio.run(_publish(bootstrap_servers.split(","), documents, since))
     print_list(rows, ["kind", "id", "revision"], output)
     for row in rows:
         for warning in row["warnings"]:
@@ -71,12 +92,23 @@ def list_rules(bootstrap_servers: str, output: str | None) -> None:
     """List the rules in force: patterns, queries, and what is done to events before."""
 
     async def run() -> list[dict[str, Any]]:
-        async with following(bootstrap_servers.split(",")) as definitions:
-            log = definitions.log
-            return [_row(each) for kind in _KINDS for each in log.registered(kind)]
+        from summit.flow.watching import FlowWatch
 
-    columns = ["kind", "id", "revision", "enabled", "severity", "name"]
-    print_list(asyncio.run(run()), columns, output)
+        servers = bootstrap_servers.split(",")
+        async with following(servers) as definitions, FlowWatch(servers) as looking:
+            flow = await looking.describe()
+            told = {(row["kind"], row["id"]): row for row in (*flow["stage"], *flow["rules"])}
+            log = definitions.log
+            return [
+                _row(each, told.get((kind, each.id), {}))
+                for kind in _KINDS for each in log.registered(kind)
+            ]  # fmt: skip
+
+    rows = asyncio.run(run())
+    print_list(rows, ["kind", "id", "revision", "state", "severity", "name"], output)
+    for row in rows:
+        if row["reason"] is not None:
+            talk(f"warning: {row['kind']} {row['id']} cannot work: {row['reason']}")
 
 
 @rules.command("remove")
@@ -99,23 +131,38 @@ def remove(rule: str, kind: str | None, bootstrap_servers: str) -> None:
     talk(f"removed {rule}")
 
 
-async def _publish(servers: list[str], documents: list[Any]) -> list[dict[str, Any]]:
+async def _publish(
+    servers: list[str], documents: list[Any], since: int | str | None
+) -> list[dict[str, Any]]:
+    from summit.base.clock import SystemClock
+    from summit.flow.kinds import RULE_KINDS, rule_id
+    from summit.flow.registering import doubts_of
     from summit.flow.stage_plans import check_circles
 
     rows: list[dict[str, Any]] = []
     last = -1
+    begin: list[str] = []
     async with following(servers) as definitions:
         for parsed in documents:
             check_circles(_document(parsed), definitions.log)
+            if since is not None and parsed.kind in RULE_KINDS:
+                name = rule_id(parsed.kind, parsed.id)
+                await definitions.publish({"kind": "backfill", "id": name, "since": since})
+                begin.append(name)
             published = await definitions.publish(_document(parsed))
             rows.append({
                 "kind": published.definition.kind, "id": published.definition.id,
                 "revision": published.definition.version,
             })  # fmt: skip
             last = published.definition.offset
-        for parsed, row in zip(documents, rows, strict=True):  # they may refer to each other
-            row["warnings"] = definitions.warnings(_document(parsed))
+        # All are there now: one may name another that comes behind it.
+        for row, parsed in zip(rows, documents, strict=True):
+            document = _document(parsed)
+            doubts = await doubts_of(document, definitions.log, servers, SystemClock())
+            row["warnings"] = [*definitions.warnings(document), *doubts]
     await wait_acting(servers, last)
+    if begin:
+        talk(f"{', '.join(begin)}: the past is read first; 'summit flow describe' shows how far")
     return rows
 
 
@@ -123,12 +170,13 @@ def _document(parsed: Any) -> dict[str, Any]:
     return {"kind": parsed.kind, "id": parsed.id, **parsed.values}
 
 
-def _row(definition: Any) -> dict[str, Any]:
+def _row(definition: Any, told: dict[str, Any]) -> dict[str, Any]:
     document = definition.document
     action = document.get("action")  # a filter's is a word
     config = (action.get("config") or {}) if isinstance(action, dict) else {}
     return {
         "kind": definition.kind, "id": definition.id, "revision": definition.version,
-        "enabled": document.get("enabled", True), "severity": config.get("severity"),
+        "enabled": document.get("enabled", True), "state": told.get("state"),
+        "reason": told.get("reason"), "severity": config.get("severity"),
         "name": document.get("name"), "tags": document.get("tags", []),
     }  # fmt: skip

@@ -1,20 +1,23 @@
-"""librdkafka's messages as records, many at once: without a step of Python for each."""
+"""librdkafka's messages as records or columns, many at once: without a step of Python for each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import repeat
+from collections.abc import Callable, Iterable
+from itertools import groupby, repeat
 from typing import Any, NamedTuple
 
 from summit.client.positions import Offsets
-from summit.client.types import NO_HEADERS, ConsumerRecord, Headers, TopicPartition
+from summit.client.types import NO_HEADERS, Columns, ConsumerRecord, Headers, TopicPartition
 
 
 class Piece(NamedTuple):
-    """Records in the order they came, and per partition the offset behind its last one."""
+    """Records or columns in the order they came, and per partition the offset behind the last."""
 
-    records: list[ConsumerRecord]
+    records: list[Any]
     next_offsets: Offsets
+
+
+Convert = Callable[[list[Any]], Piece]
 
 
 def piece_of(messages: list[Any]) -> Piece:
@@ -43,3 +46,56 @@ def piece_of(messages: list[Any]) -> Piece:
     keys, values = map(kind.key, messages), map(kind.value, messages)
     records = map(ConsumerRecord, names, partitions, offsets, timestamps, keys, values, headers)
     return Piece(list(records), next_offsets)
+
+
+def columns_of(messages: list[Any]) -> Piece:
+    """The same messages as `Columns`, one for each stretch of one partition."""
+    kind = type(messages[0])
+    topics = list(map(kind.topic, messages))
+    partitions = list(map(kind.partition, messages))
+    topic, partition = topics[0], partitions[0]
+    count = len(messages)
+    if partitions.count(partition) == count and topics.count(topic) == count:
+        columns = _columns(kind, topic, partition, messages)
+        return Piece([columns], {TopicPartition(topic, partition): columns.offsets[-1] + 1})
+    stretches: list[Columns] = []
+    begin = 0
+    for place, members in groupby(zip(topics, partitions, strict=True)):
+        end = begin + sum(1 for _ in members)
+        stretches.append(_columns(kind, *place, messages[begin:end]))
+        begin = end
+    ends = {TopicPartition(c.topic, c.partition): c.offsets[-1] + 1 for c in stretches}
+    return Piece(stretches, ends)
+
+
+def joined(pieces: Iterable[Columns]) -> list[Columns]:
+    """Neighbours of one partition put together; takes over the columns of the pieces."""
+    found: list[Columns] = []
+    for piece in pieces:
+        last = found[-1] if found else None
+        if last is None or (last.topic, last.partition) != (piece.topic, piece.partition):
+            found.append(piece)
+            continue
+        headers = last.headers
+        if headers is None and piece.headers is not None:
+            headers = [None] * len(last.offsets)
+        if headers is not None:
+            headers += piece.headers or [None] * len(piece.offsets)
+        last.offsets.extend(piece.offsets)
+        last.timestamps.extend(piece.timestamps)
+        last.keys.extend(piece.keys)
+        last.values.extend(piece.values)
+        found[-1] = last._replace(headers=headers)
+    return found
+
+
+def _columns(kind: Any, topic: str, partition: int, messages: list[Any]) -> Columns:
+    headers = list(map(kind.headers, messages))
+    return Columns(
+        topic, partition,
+        list(map(kind.offset, messages)),
+        [timestamp for _, timestamp in map(kind.timestamp, messages)],
+        list(map(kind.key, messages)),
+        list(map(kind.value, messages)),
+        headers if any(headers) else None,
+    )  # fmt: skip

@@ -69,6 +69,10 @@ _KNOWN: Final[_ByName] = {
     "_BAD_COMPRESSION": (Corrupt, "client.corrupt"),
 }
 
+_OF_ANOTHER: Final = "_INVALID_DIFFERENT_RECORD"
+_NAMED: Final = "INVALID_RECORD"  # of this alone brokers tell which records of a batch it is about
+_NOT_ALLOWED: Final = ("TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED")
+
 _UNTOLD: Final = {
     "topic": "?",
     "partition": "?",
@@ -103,3 +107,18 @@ def translate(error: Any, **details: Any) -> SummitError:
             else (Invalid, "client.refused")
         )
     return kind(code, **values)
+
+
+def is_of_another(error: Any) -> bool:
+    """Whether a record was refused only because its batch holds another that the broker names."""
+    return bool(error.name() == _OF_ANOTHER)
+
+
+def names_records(fault: SummitError) -> bool:
+    """Whether a broker that refuses a batch for this tells which of its records are at fault."""
+    return fault.details.get("kafka_error") == _NAMED
+
+
+def is_of_topic(fault: SummitError) -> bool:
+    """Whether every record of the topic is refused alike: this client may not write there."""
+    return fault.details.get("kafka_error") in _NOT_ALLOWED

@@ -7,18 +7,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
-from typing import Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, SummitError
 from summit.base.logs import get_logger
 from summit.client.deserializing import Deserializing
 from summit.client.positions import Offsets, Positions
-from summit.client.reading import Fetched, Reader
+from summit.client.reading import RAISED, Fetched, Reader
 from summit.client.threads import CallThread
 from summit.client.types import ConsumerRecord, TopicPartition
-
-_RAISED: Final = frozenset({"consumer.no_offset", "client.fenced", "client.closed"})
 
 
 class Intake:
@@ -217,6 +214,6 @@ class Intake:
     def _raise_fault(self) -> None:
         while self._faults:
             fault = self._faults.popleft()
-            if fault.code in _RAISED:
+            if fault.code in RAISED:
                 raise fault
             self._on_fault(fault)

@@ -37,27 +37,55 @@ async def read_merged(
         time_of: What they are ordered by, milliseconds; equal ones in the order of `spans`.
     Raises: as `LogReader.read`.
     """
-    block = max(1, min(_BLOCK_RECORDS_MAX, _HELD_RECORDS // max(1, len(spans))))
-    lanes = [_Lane(reader, place, *spans[place], block, time_of) for place in spans]
-    waiting: list[tuple[int, int]] = []
-    for number, lane in enumerate(lanes):
-        if await lane.fill():
-            heapq.heappush(waiting, (lane.time_ms, number))
-    burst: list[ConsumerRecord] = []
-    while waiting:
-        _, number = heapq.heappop(waiting)
-        lane = lanes[number]
-        until = waiting[0] if waiting else None
-        while await lane.fill():
-            if until is not None and (lane.time_ms, number) > until:
-                heapq.heappush(waiting, (lane.time_ms, number))
-                break
-            burst.append(lane.take())
-            if len(burst) >= _BURST_RECORDS:
-                yield burst
-                burst = []
-    if burst:
+    async for burst in MergedReading(reader, spans, time_of).read():
         yield burst
+
+
+class MergedReading:
+    """The same, with halts: up to some offsets, then on from there.
+
+    Args:
+        time_of: See `read_merged`.
+    """
+
+    def __init__(
+        self,
+        reader: LogReader,
+        spans: Mapping[TopicPartition, tuple[int, int]],
+        time_of: TimeOf = record_time,
+    ) -> None:
+        block = max(1, min(_BLOCK_RECORDS_MAX, _HELD_RECORDS // max(1, len(spans))))
+        self._lanes = [_Lane(reader, place, *spans[place], block, time_of) for place in spans]
+
+    async def read(
+        self, until: Mapping[TopicPartition, int] | None = None
+    ) -> AsyncIterator[list[ConsumerRecord]]:
+        """The next records.
+
+        Args:
+            until: Halt in front of these offsets; other ranges are read to their ends.
+        """
+        lanes, halts = self._lanes, until or {}
+        waiting: list[tuple[int, int]] = []
+        for number, lane in enumerate(lanes):
+            if await lane.fill(halts.get(lane.place)):
+                heapq.heappush(waiting, (lane.time_ms, number))
+        burst: list[ConsumerRecord] = []
+        while waiting:
+            _, number = heapq.heappop(waiting)
+            lane = lanes[number]
+            halt = halts.get(lane.place)
+            behind = waiting[0] if waiting else None
+            while await lane.fill(halt):
+                if behind is not None and (lane.time_ms, number) > behind:
+                    heapq.heappush(waiting, (lane.time_ms, number))
+                    break
+                burst.append(lane.take())
+                if len(burst) >= _BURST_RECORDS:
+                    yield burst
+                    burst = []
+        if burst:
+            yield burst
 
 
 class _Lane:
@@ -77,7 +105,7 @@ class _Lane:
         time_of: TimeOf,
     ) -> None:
         self._reader = reader
-        self._place = place
+        self.place = place
         self._next = first
         self._stop = stop
         self._block = block
@@ -86,16 +114,18 @@ class _Lane:
         self._timed = False
         self.time_ms = -(1 << 62)
 
-    async def fill(self) -> bool:
-        """Have a next record; False at the end."""
+    async def fill(self, halt: int | None = None) -> bool:
+        """Have a next record; False at the end, or where it would not stand before the halt."""
         if not self._held:
-            if self._next >= self._stop:
+            if self._next >= self._stop or (halt is not None and self._next >= halt):
                 return False
-            found = await self._reader.consume(*self._place, self._next, self._block)
+            found = await self._reader.consume(*self.place, self._next, self._block)
             self._held.extend(record for record in found if record.offset < self._stop)
             self._next = found[-1].offset + 1 if found else self._stop
             if not self._held:
                 return False
+        if halt is not None and self._held[0].offset >= halt:
+            return False
         if not self._timed:
             self.time_ms = max(self.time_ms, self._time_of(self._held[0]))
             self._timed = True

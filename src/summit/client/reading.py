@@ -12,15 +12,16 @@ from typing import Any, Final, NamedTuple
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError
 from summit.client import librdkafka
-from summit.client.converting import piece_of
+from summit.client.converting import Convert, piece_of
 from summit.client.faults import translate
 from summit.client.positions import Offsets
 from summit.client.settings import ConsumerConfig
 from summit.client.threads import RightOfWay
-from summit.client.types import ConsumerRecord, TopicPartition
+from summit.client.types import TopicPartition
 
 _SEEK_TRIES: Final = 200  # of 10 ms: right after an assignment librdkafka refuses to seek
 _PIECE_RECORDS: Final = 250  # asked of librdkafka at once: more are slower, by Python's collector
+RAISED: Final = frozenset({"consumer.no_offset", "client.fenced", "client.closed"})  # ends reading
 BEGINNING: Final = -2  # librdkafka's own numbers, as in Kafka's ListOffsets
 END: Final = -1
 
@@ -29,11 +30,12 @@ class Fetched(NamedTuple):
     """What one wait brought.
 
     Args:
+        records: Of the kind that the reader makes.
         ends: Partitions read to their end, and that end.
         next_offsets: Per partition the offset behind its last record.
     """
 
-    records: list[ConsumerRecord]
+    records: list[Any]
     faults: list[SummitError]
     ends: Offsets
     next_offsets: Offsets
@@ -62,6 +64,7 @@ class Reader:
         due: What to commit before partitions are given away; called on the reader's thread.
         tell: Takes what happened; called on the reader's thread.
         tell_ends: Whether `Fetched.ends` is wanted.
+        convert: Makes records of messages; by default each a `ConsumerRecord`.
     """
 
     def __init__(
@@ -72,8 +75,10 @@ class Reader:
         due: Callable[[], Offsets],
         tell: Callable[[Told], None],
         tell_ends: bool = False,
+        convert: Convert = piece_of,
     ) -> None:
         self._config = config
+        self._convert = convert
         self._tell_ends = tell_ends
         self._clock = clock
         self._due = due
@@ -133,7 +138,7 @@ class Reader:
         if any(map(type(messages[0]).error, messages)):
             messages = [message for message in messages if not self._takes_error(message, into)]
         if messages:
-            piece = piece_of(messages)
+            piece = self._convert(messages)
             into.records.extend(piece.records)
             into.next_offsets.update(piece.next_offsets)
 

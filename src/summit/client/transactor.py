@@ -9,14 +9,16 @@ finishes what was decided and aborts what was not), and then the committed offse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Invalid, SummitError, Unavailable
 from summit.client import librdkafka
-from summit.client.faults import translate
+from summit.client.blame import Refusal, blamed, denied
+from summit.client.faults import is_of_another, is_of_topic, translate
 from summit.client.settings import ProducerConfig
 from summit.client.threads import CallThread
 from summit.client.types import TopicPartition
@@ -64,7 +66,8 @@ class Transactor:
         self._calls = CallThread("summit-transactor")
         self._handle: Any = None
         self._library: Any = None
-        self._refused: list[tuple[int, SummitError]] = []
+        self._refused: list[Refusal] = []
+        self._innocent: set[tuple[str, int]] = set()
 
     async def start(self) -> None:
         """Connect, fence older ones of this name, settle what they left open.
@@ -80,11 +83,14 @@ class Transactor:
         offsets: Mapping[TopicPartition, int],
         membership: Any,
         closing: Closing,
+        apart: Collection[int] = (),
     ) -> list[Written]:
         """One transaction; returns when it is committed.
 
         Args:
             watched: Records whose places are wanted, or that may be refused.
+            apart: Before these of them everything is flushed, so that no batch holds records of
+                both sides; for finding out which one is refused.
             others: Records that cost less: of them it is only known that all are written.
             offsets: The group's next offsets.
             membership: `GroupMember.metadata`.
@@ -92,12 +98,18 @@ class Transactor:
         Returns: Where `watched` stand, in their order.
         Raises: Conflict and Invalid: cleanly aborted, the transactor can be used again. After a
             Conflict the same may be accepted with a newer proof of membership; Invalid's details
-            hold `index`, the record that was refused. Closed and Unavailable: this transactor
-            must be stopped and a new one started.
+            hold `indexes`, records that are refused for certain, or `suspects`, of which some
+            are (see `blame.py`). Closed and Unavailable: this transactor must be stopped and a
+            new one started.
         """
         return await self._calls.run(
-            partial(self._write, watched, others, offsets, membership, closing)
+            partial(self._write, watched, others, offsets, membership, closing, apart)
         )
+
+    async def renew(self) -> None:
+        """Connect anew: after a refusal a producer counts on what was refused. As `start`."""
+        await self._calls.run(self._stop)
+        await self.start()
 
     async def stop(self) -> None:
         """Disconnect. A transaction under way ends by its time-out or by the next of the name."""
@@ -119,8 +131,9 @@ class Transactor:
 
     def _stop(self) -> None:
         if self._handle is not None:
-            self._handle.purge(in_queue=True, in_flight=True, blocking=False)
-            self._handle.poll(0)
+            with suppress(self._library.KafkaException):  # one that has failed for good says so
+                self._handle.purge(in_queue=True, in_flight=True, blocking=False)
+                self._handle.poll(0)
             self._handle = None
 
     def _write(
@@ -130,33 +143,55 @@ class Transactor:
         offsets: Mapping[TopicPartition, int],
         membership: Any,
         closing: Closing,
+        apart: Collection[int],
     ) -> list[Written]:
         if self._handle is None:
             raise Closed("client.closed", what="producer")
         deadline_ms = self._clock.monotonic_ms() + self._timeout_ms
         try:
             if self._transactional:
-                self._handle.begin_transaction()
-            if self._transactional:
-                self._give(others, deadline_ms)
+                written = self._transact(
+                    watched, others, offsets, membership, closing, apart, deadline_ms
+                )
             else:  # no commit would tell that one was refused
                 self._produce_all(others, deadline_ms)
-            written = self._produce(watched, deadline_ms)
-            self._produce_all(closing(written), deadline_ms)
-            parts = [
-                self._library.TopicPartition(key.topic, key.partition, offset)
-                for key, offset in offsets.items()
-            ]
-            if parts and self._transactional:
-                self._handle.send_offsets_to_transaction(parts, membership, self._left(deadline_ms))
-            if self._transactional:
-                self._handle.commit_transaction(self._left(deadline_ms))
+                written = self._produce(watched, deadline_ms, apart)
+                self._produce_all(closing(written), deadline_ms)
         except self._library.KafkaException as error:
-            raise self._give_up(translate(error), error.args[0]) from error
+            fault = translate(error)
+            if self._transactional and is_of_topic(fault) and watched and not apart:
+                fault = denied(fault, range(len(watched)), watched, is_apart=False)
+            raise self._give_up(fault, error.args[0]) from error
         except SummitError as error:
             raise self._give_up(error, None) from error
         except SystemError as error:  # what confluent-kafka makes of a flush once it is fenced
             raise Closed("client.fenced", reason=str(error)) from error
+        return written
+
+    def _transact(
+        self,
+        watched: Sequence[Outgoing],
+        others: Sequence[Outgoing],
+        offsets: Mapping[TopicPartition, int],
+        membership: Any,
+        closing: Closing,
+        apart: Collection[int],
+        deadline_ms: float,
+    ) -> list[Written]:
+        """One transaction. Offsets travel while the last records do: the commit waits for both."""
+        self._handle.begin_transaction()
+        self._give(others, deadline_ms)
+        if apart:  # so that what is found out next is about `watched`
+            self._flush(deadline_ms)
+        written = self._produce(watched, deadline_ms, apart)
+        self._give(closing(written), deadline_ms)
+        parts = [
+            self._library.TopicPartition(key.topic, key.partition, offset)
+            for key, offset in offsets.items()
+        ]
+        if parts:
+            self._handle.send_offsets_to_transaction(parts, membership, self._left(deadline_ms))
+        self._handle.commit_transaction(self._left(deadline_ms))
         return written
 
     def _give(self, records: Sequence[Outgoing], deadline_ms: float) -> None:
@@ -173,39 +208,72 @@ class Transactor:
             if index % _POLL_EVERY == 0:
                 self._handle.poll(0)
 
-    def _produce(self, records: Sequence[Outgoing], deadline_ms: float) -> list[Written]:
-        """Returns when every record is acknowledged. Raises what the first refusal says."""
+    def _produce(
+        self, records: Sequence[Outgoing], deadline_ms: float, apart: Collection[int] = ()
+    ) -> list[Written]:
+        """Returns when every record is acknowledged. Raises what the refusals say."""
         written: list[Written] = [Written(-1, -1)] * len(records)
-        self._forget_refused()
+        self._refused = []
+        self._innocent = set()
+        begins = 0  # of what is handed over together
         for index, record in enumerate(records):
+            if index in apart:
+                self._flush(deadline_ms)
+                if self._refused:
+                    break  # nothing more is taken
+                begins = index
             try:
                 self._produce_one(record, partial(self._reported, written, index), deadline_ms)
             except self._library.KafkaException as error:  # larger than any request may be
                 fault = translate(error, topic=record.topic)
+                if self._transactional and is_of_topic(fault):
+                    raise self._denied(fault, records, begins, apart) from error
                 if not isinstance(fault, Invalid):
                     raise
-                self._refused.append((index, fault))
+                self._refused.append(Refusal(index, fault, None))
             if index % _POLL_EVERY == 0:
                 self._handle.poll(0)
-        left = self._handle.flush(self._left(deadline_ms))
+        left = self._flush(deadline_ms)
         if self._refused:
-            index, fault = _at_fault(self._refused, records)
-            fault.details["index"] = index
-            raise fault
+            raise self._why(records, begins, apart)
         if left:
             raise Unavailable("client.timeout", what="producer", reason=f"{left} not acknowledged")
         return written
+
+    def _why(self, records: Sequence[Outgoing], begins: int, apart: Collection[int]) -> SummitError:
+        """The fault to raise, with the records that it is about."""
+        if self._transactional and all(
+            isinstance(each.fault, Closed) for each in self._refused
+        ):  # dropped with the whole transaction
+            try:
+                self._handle.begin_transaction()  # is refused in any case, by what has failed
+            except self._library.KafkaException as error:
+                fault = translate(error)
+                if is_of_topic(fault):
+                    return self._denied(fault, records, begins, apart)
+        return blamed(self._refused, records, self._innocent)
+
+    def _denied(
+        self,
+        fault: SummitError,
+        records: Sequence[Outgoing],
+        begins: int,
+        apart: Collection[int],
+    ) -> SummitError:
+        ends = min((index for index in apart if index > begins), default=len(records))
+        return denied(fault, range(begins, ends), records, is_apart=bool(apart))
+
+    def _flush(self, deadline_ms: float) -> int:
+        return int(self._handle.flush(self._left(deadline_ms)))
 
     def _produce_all(self, records: Sequence[Outgoing], deadline_ms: float) -> None:
         """The same for records that nobody watches: the fault names none of them."""
         try:
             self._produce(records, deadline_ms)
         except Invalid as fault:
-            fault.details.pop("index", None)
+            fault.details.pop("indexes", None)
+            fault.details.pop("suspects", None)
             raise
-
-    def _forget_refused(self) -> None:
-        self._refused = []
 
     def _produce_one(
         self, record: Outgoing, told: Callable[..., None] | None, deadline_ms: float
@@ -225,8 +293,11 @@ class Transactor:
     def _reported(self, written: list[Written], index: int, error: Any, message: Any) -> None:
         if error is None:
             written[index] = Written(message.partition(), message.offset())
+        elif is_of_another(error):
+            self._innocent.add((message.topic(), message.partition()))
         else:
-            self._refused.append((index, translate(error, topic=message.topic())))
+            fault = translate(error, topic=message.topic())
+            self._refused.append(Refusal(index, fault, message.partition()))
 
     def _left(self, deadline_ms: float) -> float:
         return max(1.0, deadline_ms - self._clock.monotonic_ms()) / 1000
@@ -242,25 +313,12 @@ class Transactor:
         try:
             self._handle.abort_transaction(self._timeout_ms / 1000)
         except self._library.KafkaException as unclear:
-            return _unusable(translate(unclear))
+            if not is_of_topic(fault):
+                return _unusable(translate(unclear))
+            # For the broker nothing had begun; a newer epoch is right whatever it thinks.
+            self._stop()
+            self._start()
         return fault
-
-
-def _at_fault(
-    refused: Sequence[tuple[int, SummitError]], records: Sequence[Outgoing]
-) -> tuple[int, SummitError]:
-    """Which of the refused records the others share their fate with.
-
-    A broker refuses a batch as a whole; a compacted topic does so for one record without a key.
-    """
-    return next(
-        (
-            (index, fault)
-            for index, fault in refused
-            if fault.code == "record.refused" and records[index].key is None
-        ),
-        refused[0],
-    )
 
 
 def _unusable(fault: SummitError) -> SummitError:

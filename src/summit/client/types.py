@@ -101,6 +101,22 @@ class ConsumerRecord(StreamMessage, frozen=True, gc=False):
     checksum: int | None = None
 
 
+class Columns(NamedTuple):
+    """Records of one partition that were read, in log order; all columns have the same length.
+
+    Attributes:
+        headers: By record, pairs of name and value, or None; None = no record has any.
+    """
+
+    topic: str
+    partition: int
+    offsets: list[int]
+    timestamps: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    headers: list[list[tuple[str, bytes | None]] | None] | None = None
+
+
 class ProducerRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A record to be written. Texts are written as UTF-8; no `value` is a tombstone.
 
@@ -225,6 +241,14 @@ def header_pairs(headers: object) -> list[tuple[str, Text | None]] | None:
     """
     if not headers:
         return None
+    if type(headers) is list:  # as collectors give them, record after record
+        for pair in headers:
+            if type(pair) is not tuple or len(pair) != 2:
+                break
+            if type(pair[0]) is not str or type(pair[1]) is not bytes:
+                break
+        else:
+            return headers[:]
     if isinstance(headers, Headers):
         return list(headers.pairs)
     pairs = headers.items() if isinstance(headers, Mapping) else headers

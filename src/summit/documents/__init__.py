@@ -1,5 +1,6 @@
 """Documents: what users write in JSON or YAML, checked with pointers and lowered to plans."""
 
+from summit.documents.backfill import BackfillDocument, validate_backfill
 from summit.documents.collector import CollectorDocument, validate_collector
 from summit.documents.correlation import CorrelationDocument, validate_correlation
 from summit.documents.document import Document, validate_document
@@ -18,12 +19,18 @@ from summit.documents.pattern import PatternDocument, lower_pattern, validate_pa
 from summit.documents.problems import Problem, described
 from summit.documents.query import QueryDocument, validate_query
 from summit.documents.route import RouteDocument, validate_route
-from summit.documents.rule_tests import RuleTest, expand_test_events, failed_expectations
+from summit.documents.rule_tests import (
+    RuleTest,
+    expand_test_events,
+    failed_counts,
+    failed_expectations,
+)
 from summit.documents.stream import StreamDocument, validate_stream
 from summit.documents.transformation import TransformationDocument, validate_transformation
 
 __all__ = [
     "FLOW_ID",
+    "BackfillDocument",
     "CollectorDocument",
     "CorrelationDocument",
     "Document",
@@ -45,9 +52,11 @@ __all__ = [
     "WindowConfig",
     "described",
     "expand_test_events",
+    "failed_counts",
     "failed_expectations",
     "lower_pattern",
     "parse_documents",
+    "validate_backfill",
     "validate_collector",
     "validate_correlation",
     "validate_document",

@@ -26,6 +26,7 @@ class AnalyticsQuery(Config, frozen=True, kw_only=True, omit_defaults=True):
         allowed_lateness: How long after its end a window is corrected: ms or a text such as `1m`.
         topic: A topic for final results, besides the system's own.
         limits: {groups, events, idle}.
+        early: How often at most open windows are told as they stand; False = never.
     """
 
     id: str
@@ -39,8 +40,10 @@ class AnalyticsQuery(Config, frozen=True, kw_only=True, omit_defaults=True):
     window: dict[str, Any] | None = None
     metrics: list[dict[str, Any]] | None = None
     allowed_lateness: int | str | None = None
+    tests: list[dict[str, Any]] | None = None
     topic: str | None = None
     limits: dict[str, Any] | None = None
+    early: int | str | bool | None = None
     tags: list[str] | None = None
     enabled: bool | None = None
     version: int | str | None = None

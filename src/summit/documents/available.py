@@ -12,7 +12,7 @@ from summit.documents.plan import ActionType, AfterMatchKind, Contiguity, Emit, 
 
 KINDS: Final = (
     "pattern", "correlation", "stream", "collector", "flow",
-    "filter", "transformation", "enrichment", "route", "query", "notification",
+    "filter", "transformation", "enrichment", "route", "query", "notification", "backfill",
 )  # fmt: skip
 # How rules of other kinds are called among all rules; patterns go by their ids alone.
 OTHER_KINDS: Final = ("correlation:", "query:")

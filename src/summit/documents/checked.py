@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
+from summit.documents.rule_tests import RuleTest
+
 Plan = TypeVar("Plan")
 
 
@@ -16,6 +18,7 @@ class CheckedDocument(Generic[Plan]):
     Attributes:
         values: The document as it was given.
         plan: What it means.
+        tests: Events that it is tried on, and what must come of them.
     """
 
     kind: ClassVar[str]
@@ -24,6 +27,7 @@ class CheckedDocument(Generic[Plan]):
     id: str
     enabled: bool
     plan: Plan
+    tests: tuple[RuleTest, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The document again, with its kind."""

@@ -11,17 +11,21 @@ from summit.base.limits import CORRELATION_EVENTS_DEFAULT, CORRELATION_EVENTS_MA
 from summit.documents.checked import CheckedDocument
 from summit.documents.hashing import document_hash
 from summit.documents.head import HEAD_FIELDS, read_head, subject_of
+from summit.documents.linking import Linking, read_linking
 from summit.documents.problems import Problems, join_pointer
+from summit.documents.rule_tests import EXPECTED_OF_CORRELATION, read_tests
 from summit.documents.section import Section, kind_name
 from summit.events.expressions.ir import Path
 from summit.events.fields import parse_path
 
 ANY_TYPE: Final = "*"
+LINKED_STATE_ID_END: Final = "/linked"
 _GROUPS_DEFAULT: Final = 100_000  # open at a time; about 100 MB with ten small events each
 _EVENTS_DEFAULT: Final = 1_000_000
 _FIELDS: Final = (
-    *HEAD_FIELDS, "topics", "eventTypes", "correlationKey", "correlationKeys", "timeWindow",
-    "window", "gap", "minEvents", "maxEvents", "onMax", "requireTypes", "limits",
+    *HEAD_FIELDS, "topics", "eventTypes", "correlationKey", "correlationKeys", "linkedBy",
+    "hubs", "timeWindow", "window", "gap", "minEvents", "maxEvents", "onMax", "requireTypes",
+    "limits", "tests",
 )  # fmt: skip
 
 
@@ -50,6 +54,8 @@ class CorrelationPlan:
     """A correlation rule, checked.
 
     Attributes:
+        keys: Parts of the key; a rule that links events may have none.
+        linking: By what events of one key are linked into groups; None = all of them are in one.
         topics: Names or globs; empty = every user topic.
         types: Values of `eventType`; None = every type.
         window_ms: A group closes so long after its first event (half-open); None = by its gap only.
@@ -77,6 +83,7 @@ class CorrelationPlan:
     groups_max: int = _GROUPS_DEFAULT
     events_max: int = _EVENTS_DEFAULT
     enabled: bool = True
+    linking: Linking | None = None
     state_id: str = ""
 
 
@@ -96,6 +103,7 @@ def validate_correlation(values: Mapping[str, Any], *, source: str = "") -> Corr
     section = Section(values, "", problems, names=_FIELDS, noun="correlation")
     head = read_head(section, "correlation")
     types = _types(section)
+    linking = read_linking(section)
     keys = _keys(section, types)
     window_ms, gap_ms = _times(section)
     max_events = section.whole("maxEvents", least=1, most=CORRELATION_EVENTS_MAX)
@@ -113,14 +121,16 @@ def validate_correlation(values: Mapping[str, Any], *, source: str = "") -> Corr
     if len(required) > most and not caps:
         section.note("requireTypes", f"a group closes at {most} events, before it can have all")
     limits = _limits(section)
+    tests = read_tests(section, EXPECTED_OF_CORRELATION)
     problems.raise_if_any(subject_of("correlation", values, source))
     assert head.id is not None
     plan = CorrelationPlan(
         head.id, head.name or head.id, keys, types, section.texts("topics"), window_ms, gap_ms,
         min_events, most, caps, tuple(sorted(required)), *limits, head.enabled,
+        linking,
     )  # fmt: skip
     plan = replace(plan, state_id=_state_id(plan))
-    return CorrelationDocument(values, head.id, head.enabled, plan)
+    return CorrelationDocument(values, head.id, head.enabled, plan, tests)
 
 
 def _types(section: Section) -> tuple[str, ...] | None:
@@ -136,8 +146,11 @@ def _types(section: Section) -> tuple[str, ...] | None:
 
 
 def _keys(section: Section, types: tuple[str, ...] | None) -> tuple[KeyPart, ...]:
-    if section.has("correlationKey") == section.has("correlationKeys"):
-        text = "a correlation needs one of 'correlationKey' and 'correlationKeys'"
+    one, several = section.has("correlationKey"), section.has("correlationKeys")
+    if section.has("linkedBy") and not one and not several:
+        return ()
+    if one == several:
+        text = "a correlation needs one of 'correlationKey', 'correlationKeys' and 'linkedBy'"
         section.note("correlationKey", text)
         return ()
     if section.has("correlationKey"):
@@ -209,6 +222,9 @@ def _state_id(plan: CorrelationPlan) -> str:
     meaning = asdict(plan)
     for word in ("name", "groups_max", "events_max", "enabled", "state_id"):
         del meaning[word]
+    if plan.linking is None:
+        del meaning["linking"]
     meaning["types"] = None if plan.types is None else sorted(plan.types)
     meaning["topics"] = sorted(plan.topics)
-    return document_hash(meaning)
+    end = "" if plan.linking is None else LINKED_STATE_ID_END
+    return document_hash(meaning) + end

@@ -20,6 +20,10 @@ class CorrelationRule(Config, frozen=True, kw_only=True, omit_defaults=True):
         event_types: Values of `eventType`; `*`, or none given, stands for every type.
         correlation_key: A field path, or a path by event type.
         correlation_keys: Several of them, which together are the key.
+        linked_by: Fields by kind of entity (`{"user": ["user", "actor"]}`): events that share a
+            value are linked, and what is linked is one group. The key, if any, keeps apart.
+        hubs: `links`: with how many events that bring something new a value links; `ignore`:
+            values that link nothing.
         time_window: How long a group is open since its first event (half-open): milliseconds or
             a text such as `1h`. With `window="session"` the longest a session may be.
         window: `fixed` or `session`.
@@ -38,6 +42,8 @@ class CorrelationRule(Config, frozen=True, kw_only=True, omit_defaults=True):
     event_types: list[str] | None = None
     correlation_key: str | dict[str, str] | None = None
     correlation_keys: list[str | dict[str, str]] | None = None
+    linked_by: dict[str, str | list[str]] | None = None
+    hubs: dict[str, Any] | None = None
     time_window: int | str | None = None
     window: str | None = None
     gap: int | str | None = None
@@ -47,6 +53,7 @@ class CorrelationRule(Config, frozen=True, kw_only=True, omit_defaults=True):
     require_types: list[str] | None = None
     topics: list[str] | None = None
     limits: dict[str, int] | None = None
+    tests: list[dict[str, Any]] | None = None
     tags: list[str] | None = None
     enabled: bool | None = None
     version: int | str | None = None

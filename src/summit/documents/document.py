@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from summit.base.config import nearest
 from summit.documents.available import KINDS
+from summit.documents.backfill import BackfillDocument, validate_backfill
 from summit.documents.collector import CollectorDocument, validate_collector
 from summit.documents.correlation import CorrelationDocument, validate_correlation
 from summit.documents.enrichment import EnrichmentDocument, validate_enrichment
@@ -24,7 +25,7 @@ from summit.documents.transformation import TransformationDocument, validate_tra
 Document = (
     PatternDocument | CorrelationDocument | StreamDocument | CollectorDocument | FlowDocument
     | FilterDocument | TransformationDocument | EnrichmentDocument | RouteDocument
-    | QueryDocument | NotificationDocument
+    | QueryDocument | NotificationDocument | BackfillDocument
 )  # fmt: skip
 
 _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
@@ -39,6 +40,7 @@ _VALIDATORS: Final[dict[str, Callable[..., Document]]] = {
     "route": validate_route,
     "query": validate_query,
     "notification": validate_notification,
+    "backfill": validate_backfill,
 }
 
 

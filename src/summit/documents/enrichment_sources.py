@@ -18,14 +18,17 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from summit.base.errors import Invalid
 from summit.base.limits import (
     ENRICHMENT_CACHE_MAX,
     ENRICHMENT_CONCURRENCY_MAX,
     ENRICHMENT_RETRIES_MAX,
     ENRICHMENT_TIMEOUT_MS_MAX,
 )
+from summit.documents.problems import join_pointer
 from summit.documents.section import Section
 from summit.events.expressions.ir import Path
+from summit.events.networks import parse_network
 
 Match = Literal["exact", "cidr", "domain"]
 Method = Literal["GET", "POST"]
@@ -162,6 +165,13 @@ def _read_lookup(section: Section) -> tuple[SourcePlan, Path | None, Path | None
     if sql_table is not None and sqlite is None:
         config.note("sqlTable", "belongs to 'sqlite'")
     match = config.choice("match", _MATCHES) or "exact"
+    if match == "cidr":
+        for network in config.mapping("table") or ():
+            try:
+                parse_network(str(network))
+            except Invalid as error:
+                pointer = join_pointer(config.at("table"), str(network))
+                config.problems.add_error(pointer, error)
     plan = TablePlan(
         match, config.mapping("table"), file, sqlite, sql_table, topic, key_column
     )  # fmt: skip

@@ -84,6 +84,27 @@ class EventAction(_Part, frozen=True, kw_only=True):
         return {"type": self.type, "config": self.config}
 
 
+class AggregationConfig(_Part, frozen=True, kw_only=True):
+    """What the action `aggregate` computes: `EventAction(type="aggregate", config=this.to_dict())`.
+
+    Attributes:
+        aggregations: `{field, function, percentile, name}`, at least one.
+        group_by: Fields of the matched events; without them one group.
+        topic: Where the figures go; `aggregates` when not given.
+        window: Not given: the events are those of a match, whose window is the pattern's.
+    """
+
+    aggregations: list[dict[str, Any]]
+    group_by: list[str] | None = None
+    topic: str | None = None
+    window: WindowConfig | None = None
+
+    def check(self) -> None:
+        if self.window is not None:
+            reason = "the window is the pattern's: give it as window_config there"
+            raise Invalid("config.invalid", reason=reason, pointer="/window")
+
+
 class TemporalRelation(_Part, frozen=True, kw_only=True):
     """How two events lie to each other in time.
 

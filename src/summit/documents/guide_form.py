@@ -19,7 +19,7 @@ from summit.documents.section import Section, kind_name
 from summit.documents.steps import Sequence, check_repetitions, read_times, step_names
 
 _Part = tuple[Mapping[str, Any], str]
-_WINDOWS_LATER = ("tumbling", "session")
+_WINDOWS_LATER = ("session",)
 
 
 def read_conditions(
@@ -42,23 +42,21 @@ def read_conditions(
     return Sequence(tuple(found) if len(problems) == before else (), names)
 
 
-def read_window_config(section: Section) -> int | None:
-    """The `within` of a `windowConfig`, milliseconds; None without one."""
+def read_window_config(section: Section) -> tuple[int | None, bool]:
+    """The `within` of a `windowConfig`, milliseconds, None without one; whether it is aligned."""
     value = section.mapping("windowConfig")
     if value is None:
-        return None
+        return None, False
     config = Section(
         value, section.at("windowConfig"), section.problems,
         names=("type", "size", "allowedLatenessMs"), later=("slide", "gap"), noun="windowConfig",
     )  # fmt: skip
-    lateness_ms = config.duration_ms("allowedLatenessMs", least=0)
-    if lateness_ms:
-        config.not_available("allowedLatenessMs", "an allowedLatenessMs other than 0")
     if not config.has("type"):
         config.note("type", "a windowConfig needs 'type'")
-    elif config.choice("type", ("sliding",), _WINDOWS_LATER) is None:
-        return None
-    return config.duration_ms("size", required=True)
+    kind = config.choice("type", ("sliding", "tumbling"), _WINDOWS_LATER)
+    if config.has("type") and kind is None:
+        return None, False
+    return config.duration_ms("size", required=True), kind == "tumbling"
 
 
 def _groups(value: Any, pointer: str, problems: Problems) -> list[list[_Part]]:

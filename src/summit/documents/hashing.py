@@ -32,6 +32,7 @@ def semantic_hash(
     *,
     matching: Matching = "ordered",
     relations: Sequence[TemporalPlan] = (),
+    aligned: bool = False,
 ) -> str:
     """Over what decides which events make a match: steps, stream, key and time."""
     meaning: dict[str, Any] = {"steps": [_step(step) for step in steps]}
@@ -41,6 +42,8 @@ def semantic_hash(
         meaning["groupBy"] = [list(path) for path in group_by]
     if within_ms is not None:
         meaning["within"] = within_ms
+    if aligned:
+        meaning["aligned"] = True
     if matching != "ordered":
         meaning["matching"] = matching
     if relations:
@@ -59,6 +62,7 @@ def rehashed(plan: PatternPlan) -> PatternPlan:
         within_ms=plan.within_ms,
         matching=plan.matching,
         relations=plan.relations,
+        aligned=plan.aligned,
     )
     return replace(plan, semantic_hash=found)
 

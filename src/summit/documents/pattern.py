@@ -110,9 +110,10 @@ def validate_pattern(
     if is_window_rule(values):
         return _validate_window(section, head, topics, group_by, source=source, custom=custom)
     matching = section.choice("matching", MATCHINGS) or "ordered"
-    (steps, names), within_ms = _read_sequence(section, ordered=matching == "ordered")
+    (steps, names), (within_ms, aligned) = _read_sequence(section, ordered=matching == "ordered")
     relations = read_relations(section, names)
     after_match = _read_after_match(section, names)
+    lateness_ms = _read_lateness(section)
     emit, strict_order = _read_release(section, within_ms)
     limits = _read_limits(section, within_ms)
     action, on_timeout = _read_actions(
@@ -123,33 +124,20 @@ def validate_pattern(
     problems.raise_if_any(subject_of("pattern", values, source))
     assert head.id is not None
     plan = PatternPlan(
-        id=head.id,
-        name=head.name or head.id,
-        steps=steps,
-        description=head.description,
-        version=head.version,
-        enabled=head.enabled,
-        topics=topics,
-        where=where,
-        group_by=group_by,
-        within_ms=within_ms,
-        matching=matching,
-        relations=relations,
-        strict_order=strict_order,
-        after_match=after_match,
-        emit=emit,
-        limits=limits,
-        action=action,
-        on_timeout=on_timeout,
-        suppress=suppress,
-        tags=head.tags,
+        id=head.id, name=head.name or head.id, steps=steps, description=head.description,
+        version=head.version, enabled=head.enabled, topics=topics, where=where, group_by=group_by,
+        within_ms=within_ms, aligned=aligned, matching=matching, relations=relations,
+        strict_order=strict_order, after_match=after_match, emit=emit, limits=limits,
+        action=action, on_timeout=on_timeout, suppress=suppress, tags=head.tags,
+        lateness_ms=lateness_ms,
         projected=projected_fields(steps, group_by, (action, on_timeout), relations, suppress),
         semantic_hash=semantic_hash(
-            steps, where, group_by, within_ms, matching=matching, relations=relations
+            steps, where, group_by, within_ms, matching=matching, relations=relations,
+            aligned=aligned,
         ),
         document_hash=document_hash({"kind": "pattern", **values}),
         warnings=_warnings(head, steps, within_ms or limits.ttl_ms, bool(group_by), action),
-    )
+    )  # fmt: skip
     return PatternDocument(values, plan, tests, head.owner)
 
 
@@ -166,6 +154,7 @@ def _validate_window(
     values = section.values
     scope = WindowScope()
     reading = read_window_rule(section, scope)
+    lateness_ms = _read_lateness(section)
     action, _ = _read_actions(section, scope, topics, bounded=False, custom=custom)
     window = None if reading is None else finish_window(section, reading, scope)
     suppress = read_suppress(section, group_by, action)
@@ -190,6 +179,7 @@ def _validate_window(
         suppress=suppress,
         window=replace(window, state_hash=window_hash(window, predicate, group_by, state=True)),
         tags=head.tags,
+        lateness_ms=lateness_ms,
         projected=projected_fields((reading.step,), group_by, (action,), suppress=suppress),
         semantic_hash=window_hash(window, predicate, group_by),
         document_hash=document_hash({"kind": "pattern", **values}),
@@ -225,12 +215,26 @@ def _read_topics(section: Section) -> tuple[str, ...]:
 
 
 def _read_stream(section: Section) -> Node | None:
-    """Which events the rule sees; it does not wait for late ones."""
-    if section.duration_ms("allowedLateness", least=0):
-        section.not_available("allowedLateness", "an allowedLateness other than 0")
+    """Which events the rule sees."""
     if not section.has("where") or is_window_rule(section.values):
         return None  # a window reads it as what goes in
     return read_where(section.values["where"], section.at("where"), section.problems)
+
+
+def _read_lateness(section: Section) -> int:
+    """`allowedLateness`, or what the guide's `windowConfig` says of it."""
+    lateness_ms = section.duration_ms("allowedLateness", least=0) or 0
+    config = section.values.get("windowConfig")
+    if isinstance(config, Mapping):
+        inner = Section(config, section.at("windowConfig"), section.problems, names=config)
+        of_window = inner.duration_ms("allowedLatenessMs", least=0)
+        if of_window and section.has("allowedLateness"):
+            inner.note("allowedLatenessMs", "a pattern says allowedLateness once")
+        lateness_ms = lateness_ms or of_window or 0
+    if lateness_ms and section.has("expectedKeys"):
+        text = "'allowedLateness' of a rule that expects keys"
+        section.not_available("allowedLateness", text)
+    return lateness_ms
 
 
 def _read_actions(
@@ -252,11 +256,11 @@ def _read_actions(
     return action, on_timeout
 
 
-def _read_sequence(section: Section, *, ordered: bool) -> tuple[Sequence, int | None]:
-    """Steps and `within`, from either form."""
+def _read_sequence(section: Section, *, ordered: bool) -> tuple[Sequence, tuple[int | None, bool]]:
+    """Steps and `within`, from either form, and whether that is an aligned window."""
     values, problems = section.values, section.problems
     within_ms = section.duration_ms("within")
-    window_ms = read_window_config(section)
+    window_ms, aligned = read_window_config(section)
     if section.has("within") and section.has("windowConfig"):
         section.note("windowConfig", "a pattern has either 'within' or 'windowConfig'")
     steps = Sequence((), [])
@@ -273,7 +277,7 @@ def _read_sequence(section: Section, *, ordered: bool) -> tuple[Sequence, int | 
     within_ms = within_ms if window_ms is None else window_ms
     if steps.steps and steps.steps[-1].relation == "notFollowedBy" and within_ms is None:
         section.note("within", "an absence needs 'within': for so long nothing may come")
-    return steps, within_ms
+    return steps, (within_ms, aligned)
 
 
 def _read_release(section: Section, within_ms: int | None) -> tuple[Emit, bool]:

@@ -178,10 +178,14 @@ class PatternPlan:
         group_by: Field paths of the key; empty = one global group. An event that lacks one of
             them (missing or null) is skipped and counted.
         within_ms: Half-open limit from the first to the last event of a match, or None.
+        aligned: Whether all events of a match lie in one window of that length which begins at a
+            multiple of it since 1970, instead.
         matching: Whether the steps come in their order, or in any.
         strict_order: Release matches in the order of their starts, as Flink does.
         on_timeout: What to do with partial matches that ran out of time; None = nothing.
         window: Of a pattern without order: then its one step says which events go in.
+        lateness_ms: How long after its time an event still counts, where events are taken in the
+            order of their times; what it changes is told as a correction.
         projected: Every event field that predicates on runs, key, templates or alert fields
             read from captured events.
         semantic_hash: Over steps, windows, keys and time only: part of the alert id.
@@ -199,6 +203,7 @@ class PatternPlan:
     where: Node | None = None
     group_by: tuple[Path, ...] = ()
     within_ms: int | None = None
+    aligned: bool = False
     matching: Matching = "ordered"
     relations: tuple[TemporalPlan, ...] = ()
     strict_order: bool = False
@@ -210,6 +215,7 @@ class PatternPlan:
     on_timeout: ActionPlan | None = None
     window: WindowPlan | None = None
     tags: tuple[str, ...] = ()
+    lateness_ms: int = 0
     projected: tuple[Path, ...] = ()
     semantic_hash: str = ""
     document_hash: str = ""

@@ -24,12 +24,14 @@ from summit.documents.predicates import joined, read_where
 from summit.documents.problems import Problems, join_pointer
 from summit.documents.query_metrics import read_metrics
 from summit.documents.query_plan import (
+    EARLY_DEFAULT_MS,
     EVENTS_DEFAULT,
     GROUPS_DEFAULT,
     IDLE_DEFAULT_MS,
     QueryPlan,
 )
 from summit.documents.query_window import read_window
+from summit.documents.rule_tests import EXPECTED_OF_QUERY, read_tests
 from summit.documents.section import Section
 from summit.documents.sending import is_closed_topic
 from summit.events.expressions.ir import Compare, Node, walk
@@ -39,12 +41,16 @@ ANY_TYPE: Final = "*"
 _TOPIC_CHARS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 QUERY_FIELDS: Final = (
     *HEAD_FIELDS, "topics", "eventTypes", "filters", "where", "groupBy", "window",
-    "allowedLateness", "metrics", "topic", "limits",
+    "allowedLateness", "metrics", "topic", "limits", "early", "tests",
 )  # fmt: skip
 # What changes how a query is told, not what its windows hold.
 _NOT_MEANT: Final = frozenset(
-    ("id", "name", "topic", "groups_max", "events_max", "idle_ms", "state_id", "enabled")
-)
+    (
+        "id", "name", "topic", "groups_max", "events_max", "idle_ms", "state_id", "enabled", "tags",
+        "version", "early_ms",
+    )
+)  # fmt: skip
+_NOT_JUDGED: Final = frozenset(("alert",))  # of a metric's anomaly: what becomes of it
 
 
 class QueryDocument(CheckedDocument[QueryPlan]):
@@ -70,15 +76,21 @@ def validate_query(values: Mapping[str, Any], *, source: str = "") -> QueryDocum
     metrics = read_metrics(section)
     topic = _topic(section)
     limits = _limits(section)
+    tests = read_tests(section, EXPECTED_OF_QUERY)
+    early = section.values.get("early")
+    early_ms = EARLY_DEFAULT_MS if early in (None, True) else None
+    if early is not None and not isinstance(early, bool):
+        early_ms = section.duration_ms("early", least=100)
     problems.raise_if_any(subject_of("query", values, source))
     assert head.id is not None
     assert window is not None
     plan = QueryPlan(
         head.id, head.name or head.id, window, metrics, group_by, types, predicate, topics,
-        lateness, topic, *limits, enabled=head.enabled,
+        lateness, topic, *limits, enabled=head.enabled, tags=head.tags, version=head.version,
+        early_ms=early_ms,
     )  # fmt: skip
     plan = replace(plan, state_id=f"query:{plan.id}/{_meaning_hash(plan)}")
-    return QueryDocument(values, head.id, head.enabled, plan)
+    return QueryDocument(values, head.id, head.enabled, plan, tests)
 
 
 def _meaning_hash(plan: QueryPlan) -> str:
@@ -97,7 +109,7 @@ def _given(plan: Any, besides: frozenset[str] = frozenset()) -> dict[str, Any]:
     for member in fields(plan):
         value = getattr(plan, member.name)
         if member.name not in besides and value != member.default:
-            found[member.name] = _given(value) if is_dataclass(value) else value
+            found[member.name] = _given(value, _NOT_JUDGED) if is_dataclass(value) else value
     return found
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, Final
+from typing import Final
 
+from summit.documents.anomaly import read_anomaly, read_number
 from summit.documents.query_plan import (
     FUNCTIONS,
-    AnomalyPlan,
     Function,
     MetricPlan,
     TrendPlan,
@@ -33,11 +32,6 @@ _BELONGS: Final = {
     "of": ("ratio",),
 }
 _NO_NUMBERS: Final = ("first", "last", "topK", "mode", "collect")
-METHODS: Final = (
-    "auto", "zscore", "iqr", "moving-average", "mad", "seasonal", "holt-winters", "ewma", "cusum",
-    "page-hinkley", "adwin", "spot", "dspot", "half-space-trees", "random-cut-forest",
-)  # fmt: skip
-_SEASONED: Final = ("auto", "seasonal", "holt-winters")
 
 
 def read_metrics(section: Section) -> tuple[MetricPlan, ...]:
@@ -76,7 +70,7 @@ def _metric(inner: Section) -> MetricPlan | None:
     path = inner.path("field", required=function not in _WITHOUT_FIELD)
     if function == "ratio" and inner.has("field"):
         inner.note("field", "a ratio is of two metrics; name them in 'of'")
-    percent = _number(inner, "percentile", 0, 100)
+    percent = read_number(inner, "percentile", 0, 100)
     per = inner.duration_ms("per")
     limit = inner.whole("limit", least=1, most=10_000)
     made = MetricPlan(
@@ -90,7 +84,7 @@ def _metric(inner: Section) -> MetricPlan | None:
         sample=inner.whole("ddof", least=0, most=1) == 1,
         per_ms=per or 1_000,
         of=_of(inner) if function == "ratio" else None,
-        anomaly=_anomaly(inner),
+        anomaly=read_anomaly(inner),
         trend=_trend(inner),
     )
     if function in _NO_NUMBERS and (made.anomaly or made.trend):
@@ -128,26 +122,6 @@ def _check_ratios(section: Section, metrics: list[MetricPlan]) -> None:
                 section.problems.add(pointer, f"'{name}' is a {function}, which is no number here")
 
 
-def _anomaly(inner: Section) -> AnomalyPlan | None:
-    value = inner.mapping("anomaly")
-    if value is None:
-        return None
-    names = ("method", "sensitivity", "threshold", "windowSize", "period")
-    mine = Section(value, inner.at("anomaly"), inner.problems, names=names, noun="anomaly")
-    method = mine.choice("method", METHODS)
-    if not mine.has("method"):
-        mine.note("method", f"an anomaly needs 'method': {', '.join(METHODS)}")
-    if method is not None and mine.has("period") and method not in _SEASONED:
-        mine.note("period", f"belongs to {', '.join(_SEASONED)}, not to {method}")
-    return AnomalyPlan(
-        method or METHODS[0],
-        _number(mine, "sensitivity", 0, 1e6, above=True),
-        _number(mine, "threshold", 0, 1e6, above=True),
-        mine.whole("windowSize", least=3, most=10_000),
-        mine.whole("period", least=2, most=10_000),
-    )
-
-
 def _trend(inner: Section) -> TrendPlan | None:
     value = inner.values.get("trend")
     if value is None or value is False:
@@ -159,20 +133,5 @@ def _trend(inner: Section) -> TrendPlan | None:
         return None
     names = ("results", "alpha")
     mine = Section(value, inner.at("trend"), inner.problems, names=names, noun="trend")
-    alpha = _number(mine, "alpha", 0, 1, above=True)
+    alpha = read_number(mine, "alpha", 0, 1, above=True)
     return TrendPlan(mine.whole("results", least=3, most=10_000) or 30, alpha or 0.05)
-
-
-def _number(
-    inner: Section, name: str, least: float, most: float, *, above: bool = False
-) -> float | None:
-    value: Any = inner.values.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        inner.note(name, f"must be a number, not {kind_name(value)}")
-    elif value < least or value > most or (above and value == least):
-        inner.note(name, f"must be {'above' if above else 'from'} {least} to {most}, not {value}")
-    else:
-        return value
-    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from summit.documents.plan import TemplatePlan
 from summit.events.expressions.ir import Node, Path
 
 WindowKind = Literal["tumbling", "hopping", "sliding", "session", "count", "global"]
@@ -19,6 +20,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
 GROUPS_DEFAULT: Final = 100_000
 EVENTS_DEFAULT: Final = 10_000
 IDLE_DEFAULT_MS: Final = 86_400_000
+EARLY_DEFAULT_MS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,38 @@ class WindowPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class AnomalyAlertPlan:
+    """The alert that an anomaly makes; without texts they say what was found.
+
+    Attributes:
+        severity: None = by how many times the deviation is its limit.
+        severity_min: Deviations of less make none.
+        suppress_ms: For so long an alert stands for those of the same group and metric.
+    """
+
+    severity: str | None = None
+    severity_min: str = "low"
+    title: TemplatePlan | None = None
+    description: TemplatePlan | None = None
+    notify: tuple[str, ...] = ()
+    runbook: str | None = None
+    suppress_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AnomalyPlan:
-    """How the values of a metric are judged, by group, one result after the other."""
+    """How the values of a metric are judged, by group, one result after the other.
+
+    Attributes:
+        alert: What becomes of an anomaly besides its place in the results; None = nothing.
+    """
 
     method: str
     sensitivity: float | None = None
     threshold: float | None = None
     window_size: int | None = None
     period: int | None = None
+    alert: AnomalyAlertPlan | None = AnomalyAlertPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +131,7 @@ class QueryPlan:
         groups_max: Groups with state; beyond, those that were quiet for longest are told and go.
         events_max: Events that a group of a per-event or a count window keeps at a time.
         idle_ms: A group without events for so long is forgotten.
+        early_ms: How often at most open windows are told as they stand, live; None = never.
         state_id: The same for as long as the query means the same.
     """
 
@@ -123,3 +150,6 @@ class QueryPlan:
     idle_ms: int = IDLE_DEFAULT_MS
     state_id: str = ""
     enabled: bool = True
+    tags: tuple[str, ...] = ()
+    version: int | str | None = None
+    early_ms: int | None = EARLY_DEFAULT_MS

@@ -7,6 +7,9 @@
           - {at: 6s, eventType: auth.login.success, sourceIP: 10.0.0.1}
         expect: {alerts: 1, severity: high}
 
+A query expects `results` (how many, one a group and window) and `metrics` (which some result has),
+a correlation `groups` (how many are closed), `events` and `closeReason` (which some group has).
+
 `at` counts from a fixed base time, `times` and `every` repeat an entry; all other members are the
 event's own.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isclose
 from typing import Any, Final
 
 from summit.base import limits
@@ -27,18 +31,22 @@ from summit.events.times import epoch_ms
 
 TEST_BASE_MS: Final = 1_700_000_000_000  # 2023-11-14T22:13:20Z, so that results repeat
 EXPECTED: Final = ("alerts", "severity", "title")
+EXPECTED_OF_QUERY: Final = ("results", "metrics")
+EXPECTED_OF_CORRELATION: Final = ("groups", "events", "closeReason")
 _OWN: Final = ("at", "times", "every")
 
 
 @dataclass(frozen=True, slots=True)
 class RuleTest:
-    """One test of a pattern.
+    """One test of a pattern, a query or a correlation.
 
     Attributes:
         events: The entries as written.
         alerts: How many alerts must come; None = not looked at.
         severity: What every alert must have; None = not looked at.
         title: What every alert must have; None = not looked at.
+        count: How many results of a query, or groups of a correlation, must come.
+        having: What some result or group must have, by name.
         pointer: Its place in the document.
     """
 
@@ -47,17 +55,23 @@ class RuleTest:
     alerts: int | None = None
     severity: str | None = None
     title: str | None = None
+    count: int | None = None
+    having: Mapping[str, Any] = field(default_factory=dict)
     pointer: str = field(default="", compare=False)
 
 
-def read_tests(pattern: Section) -> tuple[RuleTest, ...]:
-    """The tests of a pattern; those with problems, which are noted, are left out."""
+def read_tests(pattern: Section, expected: tuple[str, ...] = EXPECTED) -> tuple[RuleTest, ...]:
+    """The tests of a rule; those with problems, which are noted, are left out.
+
+    Args:
+        expected: What rules of its kind may be expected to do.
+    """
     found: list[RuleTest] = []
     for number, (value, pointer) in enumerate(pattern.items("tests")):
         if not isinstance(value, Mapping):
             pattern.problems.add(pointer, f"must be a map, not {kind_name(value)}")
             continue
-        test = _read_test(value, pointer, pattern.problems, f"test {number + 1}")
+        test = _read_test(value, pointer, pattern.problems, f"test {number + 1}", expected)
         if test is not None:
             found.append(test)
     return tuple(found)
@@ -102,8 +116,35 @@ def failed_expectations(test: RuleTest, alerts: Sequence[Mapping[str, Any]]) -> 
     return failures
 
 
+def failed_counts(test: RuleTest, rows: Sequence[Mapping[str, Any]], noun: str) -> list[str]:
+    """As `failed_expectations`, of what queries and correlations tell.
+
+    Args:
+        rows: What came: what `having` of a test names, by name.
+        noun: What a row is called, in the plural.
+    """
+    failures: list[str] = []
+    if test.count is not None and len(rows) != test.count:
+        failures.append(f"{len(rows)} {noun} instead of {test.count}")
+    if test.having and not any(_has(row, test.having) for row in rows):
+        wanted = ", ".join(f"{name} = {value}" for name, value in test.having.items())
+        failures.append(f"none of the {noun} has {wanted}")
+    return failures
+
+
+def _has(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    for name, value in wanted.items():
+        got = row.get(name)
+        if isinstance(got, float) and isinstance(value, int | float):
+            if not isclose(got, value, rel_tol=1e-9):
+                return False
+        elif got != value:
+            return False
+    return True
+
+
 def _read_test(
-    value: Mapping[str, Any], pointer: str, problems: Problems, name: str
+    value: Mapping[str, Any], pointer: str, problems: Problems, name: str, names: tuple[str, ...]
 ) -> RuleTest | None:
     before = len(problems)
     section = Section(value, pointer, problems, names=("name", "events", "expect"), noun="test")
@@ -122,17 +163,27 @@ def _read_test(
     expected = section.mapping("expect")
     if expected is None:
         if not section.has("expect"):
-            section.note("expect", "a test needs 'expect', such as {alerts: 1}")
+            text = f"a test needs 'expect', such as {{{names[0]}: 1}}"
+            section.note("expect", text)
         return None
-    inner = Section(expected, section.at("expect"), problems, names=EXPECTED, noun="expectation")
+    inner = Section(expected, section.at("expect"), problems, names=names, noun="expectation")
     if not expected:
-        section.note("expect", "an expectation needs 'alerts', 'severity' or 'title'")
+        known = " or ".join((", ".join(f"'{name}'" for name in names[:-1]), f"'{names[-1]}'"))
+        section.note("expect", f"an expectation needs {known}")
+    counted = names[0] if names != EXPECTED else ""
+    having: dict[str, Any] = dict(inner.mapping("metrics") or {}) if "metrics" in names else {}
+    if "events" in names and inner.has("events"):
+        having["events"] = inner.whole("events", least=1)
+    if "closeReason" in names and inner.has("closeReason"):
+        having["closeReason"] = inner.text("closeReason")
     test = RuleTest(
         section.text("name") or name,
         tuple(events),
-        alerts=inner.whole("alerts", least=0),
-        severity=inner.choice("severity", SEVERITIES),
-        title=inner.text("title"),
+        alerts=None if counted else inner.whole("alerts", least=0),
+        severity=None if counted else inner.choice("severity", SEVERITIES),
+        title=None if counted else inner.text("title"),
+        count=inner.whole(counted, least=0) if counted else None,
+        having=having,
         pointer=pointer,
     )
     return test if len(problems) == before else None

@@ -54,8 +54,6 @@ def read_window(section: Section) -> tuple[WindowKind, int | None, int | None, i
         value, section.at(name), section.problems,
         names=names if name == "windowConfig" else names[:-1], noun=name,
     )  # fmt: skip
-    if config.duration_ms("allowedLatenessMs", least=0):
-        config.not_available("allowedLatenessMs", "an allowedLatenessMs other than 0")
     if not config.has("type"):
         config.note("type", f"needs one of {', '.join(_KINDS)}")
     kind = config.choice("type", _KINDS)

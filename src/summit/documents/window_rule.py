@@ -19,7 +19,7 @@ from summit.base.config import nearest
 from summit.documents.guide_form import read_conditions
 from summit.documents.plan import Limits, StepPlan
 from summit.documents.predicates import joined, read_where
-from summit.documents.section import Section
+from summit.documents.section import Section, kind_name
 from summit.documents.window_parts import (
     holds_of_nothing,
     read_aggregates,
@@ -32,7 +32,15 @@ from summit.documents.window_parts import (
 from summit.documents.window_plan import WindowPlan
 from summit.events.expressions.analysis import required_fields
 from summit.events.expressions.building import any_of, map_fields
-from summit.events.expressions.ir import AnyIn, Field, ListOf, Literal, Node
+from summit.events.expressions.ir import (
+    AnyIn,
+    Compare,
+    Field,
+    ListOf,
+    Literal,
+    Node,
+    walk,
+)
 from summit.events.expressions.window_calls import WindowCall, WindowScope
 
 WINDOW_FIELDS: Final = ("window", "aggregates", "having", "score", "rearm", "expectedKeys")
@@ -168,6 +176,7 @@ def _read_having(
         if (plain,) in required_fields(node) and plain not in dict(names):
             scope.add(WindowCall(plain))
             node = _replaced(node, plain)
+    _check_compared(section, node, scope, dict(names))
     known = {*scope.calls, *(name for name, _ in names)}
     for path in sorted(required_fields(node)):
         name = ".".join(path)
@@ -178,6 +187,26 @@ def _read_having(
             )
             section.problems.add(pointer, text, suggestion=nearest(name, sorted(known)))
     return node
+
+
+def _check_compared(
+    section: Section, node: Node, scope: WindowScope, names: Mapping[str, str]
+) -> None:
+    """Note comparisons of a figure with what it never is: all but `values` are numbers."""
+    for each in walk(node):
+        if not isinstance(each, Compare):
+            continue
+        for figure, other in ((each.left, each.right), (each.right, each.left)):
+            if not isinstance(figure, Field) or not isinstance(other, Literal):
+                continue
+            name = ".".join(figure.path)
+            call = scope.calls.get(names.get(name, name))
+            value = other.value
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if call is None or call.function == "values" or is_number or value is None:
+                continue
+            text = f"'{name}' is a number and cannot be compared with {kind_name(value)}"
+            section.note("having", text)
 
 
 def _replaced(node: Node, name: str) -> Node:

@@ -15,6 +15,7 @@ channels by which people are told.
 from summit.alerts import Alert
 from summit.alerts.desk_state import AlertState
 from summit.documents.event_pattern import (
+    AggregationConfig,
     EventAction,
     EventCondition,
     EventPattern,
@@ -53,6 +54,7 @@ from summit.flow.trying import RuleTestResult, Tried, run_document_tests
 from summit.notify import NotificationChannel
 
 __all__ = [
+    "AggregationConfig",
     "Alert",
     "AlertCondition",
     "AlertManager",

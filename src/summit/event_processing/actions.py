@@ -69,6 +69,7 @@ class Actions:
         Returns: The alerts it led to, and events for other patterns of this engine.
         """
         effects = made.effects
+        assert made.match is not None  # there are no queries here
         sequence = make_sequence(made.match, effects.id)
         event = "pattern:timeout" if made.match.timed_out else "pattern:matched"
         whole = {"pattern": pattern, "sequence": sequence}

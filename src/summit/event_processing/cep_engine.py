@@ -5,19 +5,23 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter, Payload
-from summit.base.errors import Invalid
+from summit.base.errors import Invalid, SummitError
 from summit.documents import PatternDocument, validate_pattern
 from summit.documents.event_pattern import EventPattern, TemporalRelation
 from summit.documents.plan import PatternPlan, TemporalPlan
 from summit.documents.relating import with_relations
 from summit.documents.temporal import validate_relation
 from summit.event_processing.actions import Actions, Producer
-from summit.event_processing.sequence import make_sequence
-from summit.events.event import event_bytes
+from summit.event_processing.active import active_sequences
+from summit.event_processing.given import result_event
+from summit.event_processing.sequence import EventSequence, make_sequence
+from summit.event_processing.snapshot import Buffered, Remembered, dump_engine, load_engine
+from summit.events.event import Event, Transport, decode_value, event_bytes
 from summit.flow.engine import Applied, Engine
 from summit.flow.reading import with_starts
 from summit.flow.suppressing import Suppressed
@@ -62,6 +66,7 @@ class CEPEngine(Emitter):
             environment's.
         allow_internal_addresses: Whether webhooks may be called on this machine and in private
             networks.
+        event_buffer: How many events `get_event_buffer` gives at most.
     """
 
     def __init__(
@@ -71,8 +76,10 @@ class CEPEngine(Emitter):
         producer: Producer | None = None,
         secrets: Mapping[str, str] | None = None,
         allow_internal_addresses: bool = False,
+        event_buffer: int = 10_000,
     ) -> None:
         super().__init__()
+        self._buffer: deque[Buffered] = deque(maxlen=event_buffer)
         self._clock = clock or SystemClock()
         self._actions = Actions(
             self.emit, self._clock, producer=producer, secrets=secrets,
@@ -171,6 +178,7 @@ class CEPEngine(Emitter):
                     "event:rejected",
                     Payload(code=reject.code, message=reject.message, event=event),
                 )
+            self._buffer.append((offset, now_ms, value))
             alerts += await self._act(applied)
             matched = len(applied.made) + len(applied.suppressed)
             self.emit("event:processed", Payload(event=event, matched=matched))
@@ -183,6 +191,51 @@ class CEPEngine(Emitter):
         older count as of this time.
         """
         return await self._act(self._engine.apply([], time_ms))
+
+    # ---- what it remembers ----
+
+    def get_active_sequences(self) -> list[EventSequence]:
+        """The partial matches that are alive, with `waits_for` and `expires_at`.
+
+        Window rules have none.
+        """
+        return active_sequences(self._engine)
+
+    def get_event_buffer(self) -> list[Event]:
+        """The events processed last, the oldest first; at most `event_buffer`."""
+        found: list[Event] = []
+        for offset, at_ms, value in self._buffer:
+            transport = Transport(topic=_OWN_TOPIC, partition=0, offset=offset, timestamp=at_ms)
+            with suppress(SummitError):  # what is no JSON was told as `event:rejected`
+                found.append(result_event(decode_value(value), transport))
+        return found
+
+    def clear_buffer(self) -> None:
+        """Forget the events of the buffer. What patterns have begun goes on."""
+        self._buffer.clear()
+
+    def snapshot(self) -> bytes:
+        """Everything that the engine remembers but its patterns, for `restore`."""
+        beside = Remembered(self._next_offset, self._offsets, list(self._buffer))
+        return dump_engine(self._engine, beside)
+
+    def restore(self, data: bytes) -> int:
+        """Go on from a snapshot, instead of from what was seen here.
+
+        The patterns are those registered here, whether before or after those of the snapshot were;
+        what the snapshot has begun for others, or for other meanings of them, is dropped.
+
+        Returns: How many keys were dropped.
+        Raises: Corrupt("pattern.state") for what is no snapshot; then the engine is as before.
+        """
+        engine = Engine()
+        engine.set_rules(_plans(self._patterns, self._relations))
+        beside, dropped = load_engine(engine, data)
+        self._engine, self._evicted = engine, {}
+        self._next_offset, self._offsets = beside.next_offset, beside.offsets
+        self._buffer.clear()
+        self._buffer.extend(beside.buffer)
+        return dropped
 
     async def flush(self) -> None:
         """Wait until the webhooks' calls under way are answered or given up."""
@@ -210,6 +263,7 @@ class CEPEngine(Emitter):
         suppressed = list(applied.suppressed)
         while waiting:
             made = waiting.popleft()
+            assert made.match is not None  # there are no queries here
             pattern, _ = self._patterns[made.match.pattern_id]
             raised, started = await self._actions.act(pattern, made)
             alerts += raised
@@ -228,6 +282,7 @@ class CEPEngine(Emitter):
 
     def _tell_suppressed(self, suppressed: Sequence[Suppressed]) -> None:
         for match, alert_id, _ in suppressed:
+            assert match is not None
             pattern, _ = self._patterns[match.pattern_id]
             sequence = make_sequence(match, alert_id)
             self.emit("pattern:matched", Payload(pattern=pattern, sequence=sequence))

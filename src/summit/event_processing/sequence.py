@@ -21,7 +21,9 @@ class EventSequence(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         start_time, end_time: Event times of the first and the last, milliseconds since 1970 UTC;
             of an absence and of a time-out, the end is when time was over.
         key: Values of the pattern's `groupBy`.
-        matched: False for a partial match that ran out of time.
+        matched: False for a partial match.
+        waits_for: Of a partial match that is alive: the steps whose events take it on.
+        expires_at: Then, the event time at which it is over; None = nothing bounds it.
     """
 
     id: str
@@ -32,6 +34,8 @@ class EventSequence(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     end_time: int
     key: list[object]
     matched: bool = True
+    waits_for: list[str] = []
+    expires_at: int | None = None
 
 
 def make_sequence(match: Match, alert_id: str) -> EventSequence:

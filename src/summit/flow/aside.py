@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from summit.base.clock import Clock
 from summit.client.dead_letters import DeadLetterError
 from summit.client.transactor import Outgoing
-from summit.client.types import ConsumerRecord
+from summit.client.types import NO_HEADERS, ConsumerRecord, Headers
 from summit.documents.stream import StreamPlan
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import letter_record
 from summit.flow.stage import Refused
 from summit.journal.topics import LATE_TOPIC
+from summit.keyed.chunks import Chunk
 from summit.keyed.outputs import Late, Rejected
 
 # What is no fault of the event: a deletion, or an event that no rule can use. Counted only.
@@ -38,37 +40,44 @@ class Aside:
         """Whether there are no letters."""
         return not self._letters
 
-    def put(self, rejected: Iterable[Rejected], records: Sequence[ConsumerRecord]) -> None:
+    def put(self, rejected: Iterable[Rejected], chunks: Sequence[Chunk]) -> None:
         """Put records aside that cannot be processed, those that are to be counted only not."""
-        by_place = _by_place(records)
+        record_at = _finder(chunks)
         for each in rejected:
             if self._count(each.code):
                 error = DeadLetterError(
                     code=each.code, message=each.message, stage="parse", rule=each.rule
                 )
-                self._add(by_place[each.topic, each.partition, each.offset], error)
+                self._add(record_at(each.topic, each.partition, each.offset), error)
 
-    def put_refused(self, refused: Iterable[Refused], records: Sequence[ConsumerRecord]) -> None:
+    def put_refused(self, refused: Iterable[Refused], chunks: Sequence[Chunk]) -> None:
         """Put records aside that the stage before the rules has refused."""
-        by_place = _by_place(records)
+        record_at = _finder(chunks)
         for each in refused:
             if self._count(each.error.code):
-                self._add(by_place[each.topic, each.partition, each.offset], each.error)
+                self._add(record_at(each.topic, each.partition, each.offset), each.error)
 
     def put_late(
         self,
         late: Iterable[Late],
-        records: Sequence[ConsumerRecord],
+        chunks: Sequence[Chunk],
         stream: Callable[[str], StreamPlan],
     ) -> None:
-        """Put events aside whose time was closed, unless their stream drops them."""
-        by_place = _by_place(records)
+        """Put events aside whose time was closed, unless their stream drops them.
+
+        Args:
+            chunks: Theirs, among others; of an event that is not there, there is no letter.
+        """
+        record_at = _finder(chunks)
         for each in late:
             self._metrics.late += 1
-            if not stream(each.topic).drops_late:
+            record = record_at(each.topic, each.partition, each.offset)
+            if record is not None and not stream(each.topic).drops_late:
                 text = f"its time {each.timestamp_ms} is before {each.watermark_ms}, reached before"
-                error = DeadLetterError(code="event.late", message=text, stage="order")
-                self._add(by_place[each.topic, each.partition, each.offset], error, LATE_TOPIC)
+                error = DeadLetterError(
+                    code="event.late", message=text, stage="order", rule=each.rule
+                )
+                self._add(record, error, LATE_TOPIC)
 
     def _count(self, code: str) -> bool:
         """Whether there is to be a letter."""
@@ -78,10 +87,27 @@ class Aside:
         return not is_counted_only
 
     def _add(
-        self, record: ConsumerRecord, error: DeadLetterError, topic: str | None = None
+        self, record: ConsumerRecord | None, error: DeadLetterError, topic: str | None = None
     ) -> None:
+        assert record is not None
         self._letters.append(letter_record(record, error, self._clock.now_ms(), topic))
 
 
-def _by_place(records: Sequence[ConsumerRecord]) -> dict[tuple[str, int, int], ConsumerRecord]:
-    return {(r.topic, r.partition, r.offset): r for r in records}
+def _finder(chunks: Sequence[Chunk]) -> Callable[[str, int, int], ConsumerRecord | None]:
+    """Gives the record at a place, None where it is not; it is made only where it is asked for."""
+
+    def record_at(topic: str, partition: int, offset: int) -> ConsumerRecord | None:
+        for chunk in chunks:
+            if (chunk.topic, chunk.partition) != (topic, partition):
+                continue
+            n = bisect_left(chunk.offsets, offset)
+            if n < len(chunk.offsets) and chunk.offsets[n] == offset:
+                headers = None if chunk.headers is None else chunk.headers[n]
+                return ConsumerRecord(
+                    topic, partition, offset, chunk.timestamps_ms[n],
+                    None if chunk.keys is None else chunk.keys[n], chunk.values[n],
+                    Headers(headers) if headers else NO_HEADERS,
+                )  # fmt: skip
+        return None
+
+    return record_at

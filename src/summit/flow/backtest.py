@@ -1,4 +1,4 @@
-"""Backtest: what a rule, or two versions of it, would have raised over a part of the log.
+"""Backtest: what a rule of any kind, or two versions of it, would have found in a part of the log.
 
 The same code runs as in workers and in a replay; nothing is written, and what is held in memory is
 bounded by the rule's own limits and by `comparing`.
@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
-from summit.alerts import Alert
 from summit.base.clock import Clock, SystemClock
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.merged_reading import read_merged
-from summit.documents.plan import PatternPlan
 from summit.flow.comparing import Comparison, Difference, Side
+from summit.flow.kinds import Plan, rule_name
 from summit.flow.over_time import CountsOverTime
+from summit.flow.past_findings import Finding
 from summit.flow.past_stage import stage_of_the_past
 from summit.flow.rerun import Rerun
-from summit.flow.rules import acting_ones, rules_of
+from summit.flow.rules import acting_ones, as_applied, rules_of
 from summit.flow.spans import Range, find_spans
 from summit.journal.definitions import Definitions
 from summit.journal.inputs import TopicFilter, rule_topics
@@ -38,20 +37,24 @@ class BacktestSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     servers: Sequence[str]
-    plan: PatternPlan
-    against: PatternPlan | None = None
+    plan: Plan
+    against: Plan | None = None
     range: Range = Range()
 
 
 class Raised(msgspec.Struct, kw_only=True, rename="camel"):
-    """What one version has raised.
+    """What one version has found.
 
     Attributes:
+        correlations: Groups told: when they have enough events, and when they are closed.
+        results: Groups of windows.
         step_ms: Width of a step of `over_time`, which holds [begin, count] of those with any.
     """
 
     rule: str
     alerts: int = 0
+    correlations: int = 0
+    results: int = 0
     severities: dict[str, int] = {}
     step_ms: int = 0
     over_time: list[tuple[int, int]] = []
@@ -74,20 +77,25 @@ class Backtested(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=Tru
 class _Version:
     """One of the versions, over the records."""
 
-    def __init__(self, side: Side, plan: PatternPlan) -> None:
+    def __init__(self, side: Side, plan: Plan) -> None:
         self.side = side
         self.plan = plan
         self.rerun = Rerun()
-        self.raised = Raised(rule=plan.id)
+        self.raised = Raised(rule=rule_name(plan))
         self.over_time = CountsOverTime()
 
-    def count(self, alert: Alert) -> None:
+    def count(self, found: Finding) -> None:
         raised = self.raised
-        raised.alerts += 1
-        raised.severities = {
-            **raised.severities, alert.severity: raised.severities.get(alert.severity, 0) + 1
-        }  # fmt: skip
-        self.over_time.add(alert.timestamp)
+        if found.alert is not None:
+            severity = found.alert.severity
+            raised.alerts += 1
+            count = raised.severities.get(severity, 0) + 1
+            raised.severities = {**raised.severities, severity: count}
+        elif found.kind == "correlation":
+            raised.correlations += 1
+        else:
+            raised.results += found.count
+        self.over_time.add(found.timestamp_ms, found.count)
         raised.step_ms, raised.over_time = self.over_time.width_ms, self.over_time.rows()
 
 
@@ -95,7 +103,7 @@ class Backtest:
     """One backtest; one loop's, used once.
 
     Args:
-        found: Takes the alerts of a single version, in order, as `onlyA`; of two versions the
+        found: Takes what a single version finds, in order, as `onlyA`; of two versions the
             differences and the pairs, when they are certain.
         progress: Told now and then.
     """
@@ -134,6 +142,8 @@ class Backtest:
         async with Admin(config) as admin, LogReader(config, committed=True) as reader:
             spans, topic_ids = await find_spans(admin, settings.range)
             if not settings.range.topics:
+                for version in self._versions:
+                    version.plan = as_applied(version.plan, rules)
                 topics = [t for v in self._versions for t in rule_topics(v.plan.topics)]
                 wanted = TopicFilter(topics)
                 spans = {place: span for place, span in spans.items() if wanted.reads(place.topic)}
@@ -158,16 +168,16 @@ class Backtest:
         self._progress(self.result)
         return self.result
 
-    def _take(self, made: list[list[Any]]) -> None:
-        for version, found in zip(self._versions, made, strict=True):
+    def _take(self, findings: list[list[Finding]]) -> None:
+        for version, found in zip(self._versions, findings, strict=True):
             for each in found:
-                if each.alert is None:
-                    continue  # its action is another one
-                version.count(each.alert)
+                if each.kind == "published":
+                    continue  # a result once more
+                version.count(each)
                 if self._comparison is None:
-                    self._found(Difference(kind="onlyA", a=each.alert))
+                    self._found(Difference(kind="onlyA", a=each))
                 else:
-                    self._comparison.add(version.side, each.alert)
+                    self._comparison.add(version.side, each)
         first = self._versions[0].rerun
         self.result.rejected, self.result.late = first.rejected, first.late
         self._compared()

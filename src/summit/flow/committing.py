@@ -24,7 +24,7 @@ from summit.client.transactor import Outgoing, Transactor, Written
 from summit.client.types import TopicPartition
 from summit.flow.inputs import Inputs
 from summit.flow.metrics import WorkerMetrics
-from summit.flow.outputs import Outputs
+from summit.flow.outputs import OWN_TOPICS, Outputs
 from summit.flow.placement import carrier
 from summit.flow.runtime import Cut
 from summit.flow.settings import WorkerSettings
@@ -185,12 +185,13 @@ class Commits:
         self._positions.update(cut.positions)
         self._metrics.commits += self._transactional
         self._metrics.alerts += outputs.alerts
+        self._metrics.count_matches(cut.counts)
         self._metrics.suppressed += sum(count for count, _ in cut.suppressed.values())
         self._metrics.state_records += outputs.state_records
         self._metrics.state_bytes += outputs.state_bytes
         self._metrics.exchange_events += outputs.exchange_events
         self._metrics.exchange_bytes += outputs.exchange_bytes
-        self._metrics.undeliverable += outputs.undeliverable
+        self._metrics.count_undeliverable(outputs.undeliverable)
         self._metrics.published += outputs.published
 
     async def _transact(
@@ -214,8 +215,9 @@ class Commits:
                 raise Unavailable("client.no_brokers", brokers="")
             try:
                 await self._transactor.write(
-                    outputs.watched, outputs.others, offsets, self._member.metadata, closing
-                )
+                    outputs.watched, outputs.others, offsets, self._member.metadata, closing,
+                    outputs.apart,
+                )  # fmt: skip
                 break
             except Conflict:
                 self._metrics.aborts += 1
@@ -226,13 +228,12 @@ class Commits:
                 await asyncio.sleep(_REFUSED_PAUSE_S)
             except Invalid as error:
                 self._metrics.aborts += 1
-                index = error.details.get("index")
-                known = isinstance(index, int) and index < len(outputs.watched)
-                if not known or error.code == "topic.unknown":
+                given_up = (
+                    error.code == "topic.unknown" or error.details.get("denied") in OWN_TOPICS
+                )
+                if given_up or not outputs.blame(error):
                     self._made_topics.clear()
                     raise Unavailable("client.broker_fault", reason=str(error)) from error
-                assert isinstance(index, int)
-                outputs.refused(index, str(error))
                 await self.start()  # the producer counts on what was refused
         self._raise_ends(alert_ends)
 

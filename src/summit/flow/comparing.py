@@ -1,19 +1,19 @@
-"""Two versions of a rule over the same records: which alerts both raise, which only one. Pure.
+"""Two versions of a rule over the same records: what both find, what only one. Pure.
 
-Two alerts are of the same thing when they share an event, or name the same key at the same time
-(alerts of absences may hold no event). Held are the last ones only: what has found no counterpart
-among so many alerts has none.
+Two findings are of the same thing when they share an event, or name the same key at the same time
+(alerts of absences may hold no event); results of queries when they share a group of a window. Held
+are the last ones only: what has found no counterpart among so many has none.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from typing import Final, Literal
 
 import msgspec
 
-from summit.alerts import Alert
+from summit.flow.past_findings import Finding
 
 ALERTS_HELD: Final = 10_000
 PLACES_HELD: Final = 500_000
@@ -21,16 +21,16 @@ Side = Literal[0, 1]
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert of one version without a counterpart, or a pair of counterparts."""
+    """A finding of one version without a counterpart, or a pair of counterparts."""
 
     kind: Literal["both", "onlyA", "onlyB"]
-    a: Alert | None = None
-    b: Alert | None = None
+    a: Finding | None = None
+    b: Finding | None = None
 
 
 class _Held(msgspec.Struct, eq=False):
     side: Side
-    alert: Alert
+    finding: Finding
     places: list[Hashable]
     paired: bool = False
 
@@ -39,14 +39,14 @@ _ByPlace = dict[Hashable, list[_Held]]
 
 
 class Comparison:
-    """Takes the alerts of both sides as they come.
+    """Takes the findings of both sides as they come.
 
     Args:
-        found: Told of every pair and every alert without a counterpart, once.
+        found: Told of every pair and every finding without a counterpart, once.
 
     Attributes:
-        both: Alerts of the first version that the second raises too.
-        only_a, only_b: Alerts without a counterpart; complete after `finish`.
+        both: What the first version finds and the second too.
+        only_a, only_b: What has no counterpart; complete after `finish`.
     """
 
     def __init__(self, found: Callable[[Difference], None]) -> None:
@@ -58,9 +58,9 @@ class Comparison:
         self._by_place: tuple[_ByPlace, _ByPlace] = ({}, {})
         self._places = 0
 
-    def add(self, side: Side, alert: Alert) -> None:
-        """Take an alert of the first (0) or second (1) version."""
-        held = _Held(side, alert, list(_places(alert)))
+    def add(self, side: Side, finding: Finding) -> None:
+        """Take what the first (0) or second (1) version found."""
+        held = _Held(side, finding, list(finding.places()))
         self._held.append(held)
         self._places += len(held.places)
         others = self._by_place[1 - side]
@@ -70,14 +70,14 @@ class Comparison:
                 a, b = (other, held) if side else (held, other)
                 if not a.paired:
                     self.both += 1
-                    self._found(Difference(kind="both", a=a.alert, b=b.alert))
+                    self._found(Difference(kind="both", a=a.finding, b=b.finding))
                 a.paired = b.paired = True
             own.setdefault(place, []).append(held)
         while len(self._held) > ALERTS_HELD or self._places > PLACES_HELD:
             self._let_go()
 
     def finish(self) -> None:
-        """No more alerts come."""
+        """Nothing more comes."""
         while self._held:
             self._let_go()
 
@@ -93,13 +93,7 @@ class Comparison:
             return
         if held.side == 0:
             self.only_a += 1
-            self._found(Difference(kind="onlyA", a=held.alert))
+            self._found(Difference(kind="onlyA", a=held.finding))
         else:
             self.only_b += 1
-            self._found(Difference(kind="onlyB", b=held.alert))
-
-
-def _places(alert: Alert) -> Iterator[Hashable]:
-    for event in alert.evidence:
-        yield event.topic, event.partition, event.offset
-    yield msgspec.json.encode(alert.key), alert.timestamp
+            self._found(Difference(kind="onlyB", b=held.finding))

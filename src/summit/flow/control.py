@@ -10,6 +10,7 @@ from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, Unavailable
 from summit.client import ClusterAdmin, TopicPartition
 from summit.documents import FLOW_ID
+from summit.flow.kinds import RULE_KINDS
 from summit.flow.pausing import Pauses, pauses_in_force
 from summit.flow.settings import WORKERS_GROUP
 from summit.journal.definition_log import ABSENT_OFFSET
@@ -28,9 +29,16 @@ async def check_names(
 ) -> None:
     """See that what is to be paused is there; globs may match nothing yet.
 
-    Raises: Invalid("definition.unknown", "topic.unknown").
+    Raises: Invalid("definition.unknown", "flow.rule_of_kind", "topic.unknown").
     """
     for rule in rules:
+        kind, colon, name = rule.partition(":")
+        if colon and kind in RULE_KINDS:
+            definitions.get(kind, name)
+            continue
+        others = [kind for kind in RULE_KINDS if definitions.log.get(kind, rule) is not None]
+        if others and "pattern" not in others:
+            raise Invalid("flow.rule_of_kind", rule=rule, kind=others[0])
         definitions.get("pattern", rule)
     known = set(await admin.list_topics())
     for topic in topics:

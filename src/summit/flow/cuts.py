@@ -24,6 +24,7 @@ from summit.journal.progress_record import Positions, ProgressRecord
 from summit.keyed.keygroups import KEY_GROUPS
 
 _EVENTS_UNCOMMITTED_MAX: Final = 100_000  # so that a transaction ends in time
+_BEHIND_INTERVAL_MS: Final = 100  # between commits of alerts while more waits than a batch takes
 _BATCHES_AHEAD: Final = 5  # batches that may wait for the transaction before them
 
 
@@ -98,8 +99,14 @@ class Cuts:
         """Whether there are other workers to be told."""
         return len(self._runtime.held) < KEY_GROUPS
 
-    async def keep_up(self) -> None:
-        """Begin to write what is due. Raises: as `Commits.settle`."""
+    async def keep_up(self, *, behind: bool = False) -> None:
+        """Begin to write what is due.
+
+        Args:
+            behind: More records are there than one batch takes. Then alerts are late anyway, and a
+                transaction for each batch would only put off those that are to come.
+        Raises: as `Commits.settle`.
+        """
         if self._publishes is not None and self.urgent and not self._publishes.under_way:
             await self._publish(telling=True)
         if self.commits.under_way:
@@ -107,12 +114,13 @@ class Cuts:
                 await self.commits.settle()
             return  # one transaction at a time; the next batch is processed meanwhile
         interval_ms = self._settings.interval_ms(shared=self.is_shared)
-        urgent = self.at_once or (self.urgent and self._publishes is None)
-        if (
-            urgent
-            or self._clock.monotonic_ms() - self._committed_ms >= interval_ms
-            or self._runtime.events >= _EVENTS_UNCOMMITTED_MAX
-        ):
+        waited_ms = self._clock.monotonic_ms() - self._committed_ms
+        urgent = self.at_once or (
+            self.urgent
+            and self._publishes is None
+            and (not behind or waited_ms >= _BEHIND_INTERVAL_MS)
+        )
+        if urgent or waited_ms >= interval_ms or self._runtime.events >= _EVENTS_UNCOMMITTED_MAX:
             await self._begin(telling=urgent)
 
     async def commit(self, *, last: bool) -> None:
@@ -156,6 +164,7 @@ class Cuts:
         tell_all = self.is_shared and now_ms - self._told_all_ms >= TELL_ALL_MS
         if tell_all:
             self._told_all_ms = now_ms
+        self._runtime.tell_early(now_ms)
         cut = self._runtime.cut(tell_all=tell_all)
         letters, sent = self._aside.take(), self._stage.take()
         due = now_ms - self._told_ms >= self._settings.progress_interval_ms

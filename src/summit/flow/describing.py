@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from summit.client import TopicPartition
 from summit.client.dead_letters import SUFFIX
-from summit.flow.describing_rules import rule_rows
+from summit.flow.describing_rules import rule_rows, stage_rows
 from summit.flow.placement import carrier
 from summit.flow.rules import Rules
 from summit.flow.seeing import Bounds, Member, Seen
@@ -36,6 +36,8 @@ _COMPONENTS: Final = (
     ("inputs", EXACTLY_ONCE, "positions are one transaction with the state: no event counts twice"),
     ("exchange", EXACTLY_ONCE, "events for key groups of other workers, read committed"),
     ("rules", EXACTLY_ONCE, "unfinished matches are part of the same transaction"),
+    ("actions", EXACTLY_ONCE,
+     "forwarded events, aggregates, starts of patterns and orders to call, in it, too"),
 )  # fmt: skip
 _OUTPUTS: Final = {
     EXACTLY_ONCE: (
@@ -52,6 +54,7 @@ _EFFECTS: Final = (
     "effects", AT_LEAST_ONCE,
     "who acts on alerts elsewhere may see one again; its id is the idempotency key",
 )  # fmt: skip
+_RESTARTED_MS: Final = 600_000  # for so long after it is warned of that a worker began anew
 _NO_FIGURES: Final = WorkerFigures(id="")
 
 
@@ -84,7 +87,7 @@ def describe(
     inputs = _inputs(seen, rules, workers, owners)
     guarantee = _weakest(workers)
     figures = [worker.figures for worker in workers]
-    rows = rule_rows(definitions, rules, figures, inputs, guarantee)
+    rows = rule_rows(definitions, rules, figures, inputs, guarantee, seen.marks)
     exchange = _exchange(seen, workers)
     description = {
         "at": now_ms,
@@ -94,6 +97,7 @@ def describe(
         "workers": [_worker_row(worker, inputs) for worker in workers],
         "keyGroups": _key_groups(owners),
         "exchange": exchange,
+        "stage": stage_rows(definitions, rules, figures),
         "rules": rows,
         "state": _state(seen, workers),
         "outputs": _outputs(seen, guarantee),
@@ -287,6 +291,11 @@ def _warnings(
     left_out = sum(worker.figures.rules_left_out for worker in workers)
     if left_out:
         found.append(f"figures of {left_out} rules are not told: the others are busier")
+    for worker in workers:
+        found += _worker_warnings(worker, description["at"])
+    for row in description["stage"]:
+        if row["state"] == "faulty":
+            found.append(f"{row['kind']} '{row['id']}' cannot work: {row['reason']}")
     for row in description["rules"]:
         if row["state"] == "faulty":
             found.append(f"rule '{row['id']}' cannot run: {row['reason']}")
@@ -295,6 +304,24 @@ def _warnings(
                 f"rule '{row['id']}' dropped {row['keysEvicted']} keys and {row['runsEvicted']}"
                 " unfinished matches because of its limits"
             )
+    return found
+
+
+def _worker_warnings(worker: _Worker, now_ms: int) -> list[str]:
+    figures = worker.figures
+    found = []
+    if figures.undeliverable:
+        topics = figures.undeliverable_topics.items()
+        where = ", ".join(f"{count} for '{topic}'" for topic, count in topics)
+        found.append(
+            f"worker '{worker.id}' could not write {figures.undeliverable} records, which are lost:"
+            f" {where}; its log says why (output.undeliverable)"
+        )
+    if figures.restarted is not None and now_ms - figures.restarted[0] < _RESTARTED_MS:
+        found.append(
+            f"worker '{worker.id}' began anew {figures.restarts} times, last because of:"
+            f" {figures.restarted[1]}"
+        )
     return found
 
 

@@ -10,6 +10,8 @@ import msgspec
 from summit.documents.plan import PatternPlan
 from summit.flow.kinds import RULE_KINDS, Plan, prepare, rule_id
 from summit.flow.rules import Rules
+from summit.flow.stage_plans import STAGE_KINDS
+from summit.journal.backfill_log import BackfillMark
 from summit.journal.definition_log import Definition
 from summit.journal.inputs import TopicFilter, rule_topics
 from summit.journal.worker_figures import RuleFigures, WorkerFigures
@@ -28,6 +30,7 @@ def rule_rows(
     told: Sequence[WorkerFigures],
     inputs: list[dict[str, Any]],
     guarantee: str,
+    marks: Mapping[str, BackfillMark],
 ) -> list[dict[str, Any]]:
     """A row for each rule of the definitions, with what the workers tell of it.
 
@@ -36,8 +39,10 @@ def rule_rows(
         told: The figures of live workers.
         inputs: The rows of the inputs.
         guarantee: That of the alerts.
+        marks: How far backfills are, by their names.
     """
     topics = sorted({row["topic"] for row in inputs})
+    begin = {each.rule: _how_far(marks.get(each.name)) for each in rules.backfills}
     lowered = {prepare(plan).id: plan.topics for plan in rules.plans}
     rows = []
     for definition in sorted(definitions, key=lambda each: each.id):
@@ -51,7 +56,43 @@ def rule_rows(
         figures = [
             worker.rules[name] for worker in told if name in worker.rules
         ]  # fmt: skip
+        if (done := begin.get(name)) is not None and shown.row["state"] == "active":
+            shown.row.update(state="backfill", backfill=done)
         rows.append({**shown.row, "reads": reads, **_sums(figures)})
+    return rows
+
+
+def _how_far(mark: BackfillMark | None) -> dict[str, Any]:
+    """Of the past that is read for a rule: records read, and the share of all."""
+    if mark is None:
+        return {"records": 0, "share": 0.0}
+    left = sum(max(0, end - mark.positions.get(name, 0)) for name, end in mark.ends.items())
+    share = mark.records / (mark.records + left) if left else 1.0
+    return {"records": mark.records, "share": round(share, 3)}
+
+
+def stage_rows(
+    definitions: list[Definition], rules: Rules, told: Sequence[WorkerFigures]
+) -> list[dict[str, Any]]:
+    """A row for each definition of what is done to events before the rules, in their order.
+
+    Args:
+        told: The figures of live workers; these know whether the rows of enrichments can be had.
+    """
+    rows: list[dict[str, Any]] = []
+    for kind in STAGE_KINDS:
+        for definition in definitions:
+            if definition.kind != kind:
+                continue
+            name, document = f"{kind}/{definition.id}", definition.document
+            by_workers = (worker.faulty.get(name) for worker in told)
+            fault = rules.faulty.get(name) or next(filter(None, by_workers), None)
+            state = "active" if document.get("enabled", True) else "disabled"
+            rows.append({
+                "id": definition.id, "kind": kind, "revision": definition.version,
+                "state": state if fault is None else "faulty", "reason": fault,
+                "topics": list(document.get("topics") or ()),
+            })  # fmt: skip
     return rows
 
 

@@ -22,6 +22,7 @@ from summit.alerts import (
     Found,
     MatchSource,
     action_of,
+    correction_of,
     found_id,
     log_coordinate,
     make_alert,
@@ -92,19 +93,25 @@ def effects_of(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) 
         alert = make_alert(plan, found, topic_id)
         return Effects(alert.id, action, alert)
     match_id = found_id(plan, found, topic_id)
+    # What was forwarded or started stays so: only what says that it corrects leaves again.
+    is_again = found.revision > 0
     if action.type == "forward":
-        publishes = _forwarded(plan, action, found, topic_id, match_id)
+        publishes = () if is_again else _forwarded(plan, action, found, topic_id, match_id)
         return Effects(match_id, action, publishes=publishes)
     if action.type == "aggregate":
-        figures = _figures(plan, action, found, match_id)
+        figures = _figures(plan, action, found, match_id) | _correction(plan, found, topic_id)
         publish = _publish(action.topic or "", match_id, figures, found.end_ms)
         return Effects(match_id, action, publishes=(publish,), figures=figures)
     if action.url is not None:
-        body = _encode(match_body(plan, found, match_id))
+        body = _encode(match_body(plan, found, match_id) | _correction(plan, found, topic_id))
         return Effects(match_id, action, call=Call(match_id, action.url, action.secret, body))
-    if action.pattern is not None:
+    if action.pattern is not None and not is_again:
         return _start(plan, action.pattern, action, found, match_id)
     return Effects(match_id, action)
+
+
+def _correction(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) -> dict[str, Any]:
+    return {"correction": correction_of(plan, found, topic_id)} if found.late else {}
 
 
 def starts_topic(pattern_id: str) -> str:

@@ -6,13 +6,14 @@ and for `CEPEngine`, so that live, replayed and tried-out rules run through the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from summit.analytics.rule import QueryLane, Told
+from summit.base.limits import EARLY_GROUPS_MAX
 from summit.client.transactor import Outgoing
-from summit.documents.plan import PatternPlan
 from summit.documents.stream import StreamPlan
-from summit.flow.findings import Made, findings_of
+from summit.flow.findings import Made, early_records, findings_of
 from summit.flow.kinds import Plan, prepare
 from summit.flow.suppressing import Suppressed, Suppressor
 from summit.keyed.chunks import Chunk
@@ -31,6 +32,7 @@ class Applied(NamedTuple):
         made: Alerts.
         records: For other topics: what correlations and queries tell.
         suppressed: Matches that make no alert because one stands for them.
+        counts: How many matches, groups and results there are, by rule id.
     """
 
     made: list[Made]
@@ -41,6 +43,7 @@ class Applied(NamedTuple):
     remote: list[Remote]
     dirty: set[StateKey]
     waits: set[WaitKey]
+    counts: Mapping[str, int]
 
 
 class Engine:
@@ -56,6 +59,7 @@ class Engine:
         self.processor = Processor(make_rule_set([]))
         self.suppressor = Suppressor()
         self._catching_up = False
+        self._early_ms: dict[str, float] = {}
 
     @property
     def plans(self) -> list[Plan]:
@@ -81,9 +85,8 @@ class Engine:
         dropped = self.processor.replace_rules(rules)
         by_id = {rule.id: plan for rule, plan in active}
         self._plans = {name: by_id[name] for name in sorted(by_id)}
-        self.suppressor.keep_rules(
-            [plan for plan in self._plans.values() if isinstance(plan, PatternPlan)]
-        )
+        self._early_ms = {name: at for name, at in self._early_ms.items() if name in by_id}
+        self.suppressor.keep_rules(self._plans.values())
         return dropped
 
     def hold(self, groups: Collection[int]) -> None:
@@ -104,6 +107,21 @@ class Engine:
         """Take events that another worker sent; see `Processor.apply_remote`."""
         return self._applied(self.processor.apply_remote(group, chunk, taken_ms))
 
+    def early(self, now_ms: float) -> list[Outgoing]:
+        """The open windows of queries as they stand, where it is time to tell them.
+
+        Args:
+            now_ms: Of a clock that never goes back.
+        """
+        told: list[Told] = []
+        for lane in self.processor.lanes:
+            if isinstance(lane, QueryLane) and lane.rule.plan.early_ms is not None:
+                due_ms = self._early_ms.get(lane.rule.id, now_ms)
+                if now_ms >= due_ms and (some := lane.early(EARLY_GROUPS_MAX)):
+                    self._early_ms[lane.rule.id] = now_ms + lane.rule.plan.early_ms
+                    told += some
+        return early_records(told)
+
     def _applied(self, taken: Taken) -> Applied:
         outputs = taken.outputs
         found = findings_of(outputs.found, self._plans, self._topic_id, self.suppressor)
@@ -118,6 +136,7 @@ class Engine:
             outputs.remote,
             taken.dirty,
             taken.waits,
+            found.counts,
         )
 
     def forget(self, rule_id: str, key: Sequence[Any]) -> None:

@@ -10,7 +10,8 @@ import msgspec
 from summit.alerts import alert_dict
 from summit.cep.match import Match
 from summit.cep.near_misses import NearMiss
-from summit.cep.tracing import OpenMatch, Tracer
+from summit.cep.tracing import OpenMatch
+from summit.cep.window_tracing import tracer_of
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.merged_reading import read_merged
@@ -76,7 +77,7 @@ async def explain_range(
     Returns: As `explained_dict`, and `records`.
     Raises: Invalid("topic.unknown", "pattern.steps"); Unavailable.
     """
-    tracer = Tracer(plan, keys)
+    tracer = tracer_of(plan, keys)
     definitions = Definitions(servers)
     await definitions.start()
     await definitions.stop()

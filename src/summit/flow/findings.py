@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +14,8 @@ from summit.cep.groups import Correlation
 from summit.cep.match import Match
 from summit.client.transactor import Outgoing
 from summit.documents.correlation import CorrelationPlan
-from summit.documents.plan import PatternPlan
+from summit.documents.plan import ActionPlan, PatternPlan
+from summit.flow.anomalies import anomaly_alerts
 from summit.flow.effects import Effects, effects_of
 from summit.flow.kinds import Plan
 from summit.flow.suppressing import Alike, Suppressed, Suppressor
@@ -27,10 +29,10 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Made(NamedTuple):
-    """A match and what its action leads to."""
+    """A match, or an anomaly of a query (then `match` is None), and what its action leads to."""
 
     effects: Effects
-    match: Match
+    match: Match | None
 
     @property
     def id(self) -> str:
@@ -44,12 +46,17 @@ class Made(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What comes of some findings, each list in their order."""
+    """What comes of some findings, each list in their order.
+
+    Attributes:
+        counts: How many matches, groups and results there are, by rule id.
+    """
 
     made: list[Made]
     records: list[Outgoing]
     suppressed: list[Suppressed]
     late: list[Late]
+    counts: Counter[str]
 
 
 def findings_of(
@@ -70,15 +77,17 @@ def findings_of(
     suppressed: list[Suppressed] = []
     told: list[Told] = []
     late: list[Late] = []
+    counts: Counter[str] = Counter()
     for each in found:
         if isinstance(each, Match):
             plan = plans[each.pattern_id]
+            counts[each.pattern_id] += not each.timed_out
             assert isinstance(plan, PatternPlan)
             events = [_captured(step, event) for step, event in each.captures]
             item = _found(each, events)
             seen: Alike | Suppressed | None = None
             makes_alert = plan.action.type == "alert" and not each.timed_out
-            if plan.suppress is not None and makes_alert:
+            if plan.suppress is not None and makes_alert and not each.withdrawn:
                 seen = suppressor.look(plan, each, events)
                 if isinstance(seen, Suppressed):  # so no alert needs to be made
                     suppressed.append(seen)
@@ -88,19 +97,32 @@ def findings_of(
             if isinstance(seen, Alike):
                 suppressor.stand(seen, effects.id, each.end_ms)
         elif isinstance(each, Correlation):
-            rule = plans[f"correlation:{each.rule_id}"]
+            name = f"correlation:{each.rule_id}"
+            rule = plans[name]
+            counts[name] += not each.again
             assert isinstance(rule, CorrelationPlan)
             key, value = correlation_record(rule, each, topic_id)
             records.append(Outgoing(CORRELATIONS_TOPIC, key, value))
         elif isinstance(each, Told):
             told.append(each)
+            counts[f"query:{each.plan.id}"] += 1
+            for anomaly in anomaly_alerts(each.plan, each, suppressor):
+                if isinstance(anomaly, Suppressed):
+                    suppressed.append(anomaly)
+                else:
+                    made.append(Made(Effects(anomaly.id, ActionPlan(), anomaly), None))
         elif isinstance(each, Late):
             late.append(each)
         else:
             raise TypeError(f"nobody knows what becomes of {type(each).__name__}")
     if told:
         records += result_records(list(map(_result, told)))
-    return Findings(made, records, suppressed, late)
+    return Findings(made, records, suppressed, late, counts)
+
+
+def early_records(told: Iterable[Told]) -> list[Outgoing]:
+    """Windows as they stand, for who watches."""
+    return result_records(list(map(_result, told)))
 
 
 def _result(told: Told) -> Result:
@@ -119,12 +141,16 @@ def _result(told: Told) -> Result:
         query_id=plan.id, paths=[".".join(path) for path in plan.group_by], topic=plan.topic,
         key=told.key, start_ms=told.start_ms, end_ms=told.end_ms, count=told.count,
         metrics=told.metrics, more=more, late=told.revision > 0, partial=told.partial,
+        final=told.final,
     )  # fmt: skip
 
 
 def _found(match: Match, events: list[CapturedEvent]) -> Found:
     """A match as actions and alerts are made of it."""
-    found = Found(match.key, events, match.end_ms, match.timed, match.timed_out)
+    found = Found(
+        match.key, events, match.end_ms, match.timed, match.timed_out, late=match.late,
+        revision=match.revision, withdrawn=match.withdrawn,
+    )  # fmt: skip
     if match.window is None:
         return found
     return found._replace(

@@ -9,11 +9,12 @@ from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, Unavailable
 from summit.base.limits import INPUTS_REQUEST_MS
 from summit.client.admin import Admin
-from summit.client.consumer import StreamConsumer
+from summit.client.column_reader import ColumnReader
 from summit.client.settings import AdminConfig, ConsumerConfig
-from summit.client.types import ConsumerRecord, TopicPartition
+from summit.client.types import TopicPartition
 from summit.flow.settings import WorkerSettings
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
+from summit.keyed.chunks import Chunk
 from summit.keyed.rule import is_user_topic
 
 
@@ -34,7 +35,7 @@ class Inputs:
                 request_timeout_ms=INPUTS_REQUEST_MS,
             )
         )
-        self._consumer = StreamConsumer(
+        self._reader = ColumnReader(
             ConsumerConfig(
                 client_id=settings.name,
                 group_id=f"_{settings.group_id}.inputs",  # only a name: it never joins or commits
@@ -43,8 +44,7 @@ class Inputs:
                 enable_auto_commit=False,
                 isolation_level="read_committed",
             ),
-            clock=clock,
-            tell_ends=True,
+            clock,
         )
         self.partitions: dict[str, int] = {}
         self.topic_ids: dict[str, str] = {}
@@ -52,11 +52,11 @@ class Inputs:
     async def start(self) -> None:
         """Connect. Raises Unavailable where no broker answers."""
         await self._admin.connect()
-        await self._consumer.connect()
+        await self._reader.connect()
 
     async def stop(self) -> None:
         """Disconnect. Idempotent."""
-        await self._consumer.close()
+        await self._reader.close()
         await self._admin.close()
 
     @property
@@ -163,26 +163,29 @@ class Inputs:
 
     async def assign(self, positions: Mapping[str, int]) -> None:
         """Read exactly these partitions from these offsets on."""
-        await self._consumer.assign(
+        await self._reader.assign(
             {TopicPartition(*split_partition_name(name)): at for name, at in positions.items()}
         )
 
-    async def poll(self, count: int, timeout_ms: int) -> list[ConsumerRecord]:
+    async def poll(self, count: int, timeout_ms: int) -> list[Chunk]:
         """The next records, at most `count`, after at most `timeout_ms`."""
-        return await self._consumer.poll_batch(count, timeout_ms)
+        return [
+            Chunk(c.topic, c.partition, c.offsets, c.timestamps, c.values, c.headers, c.keys)
+            for c in await self._reader.poll(count, timeout_ms)
+        ]
 
     async def pause(self, names: Collection[str]) -> None:
         """Bring no records of these partitions until `resume`."""
-        await self._consumer.pause([TopicPartition(*split_partition_name(n)) for n in names])
+        await self._reader.pause([TopicPartition(*split_partition_name(n)) for n in names])
 
     async def resume(self, names: Collection[str]) -> None:
         """Bring records of these partitions again."""
-        await self._consumer.resume([TopicPartition(*split_partition_name(n)) for n in names])
+        await self._reader.resume([TopicPartition(*split_partition_name(n)) for n in names])
 
     def wake(self) -> None:
         """Let the running `poll` return soon."""
-        self._consumer.wake()
+        self._reader.wake()
 
     def read_to(self) -> Positions:
         """Partitions read to an end, and that offset: every record before it was polled."""
-        return {partition_name(*place): end for place, end in self._consumer.read_to().items()}
+        return {partition_name(*place): end for place, end in self._reader.read_to().items()}

@@ -39,6 +39,7 @@ RULE_KINDS: Final[dict[str, RuleKind]] = {
     "query": RuleKind(validate_query, QueryRule, QueryPlan),
 }
 _PREPARE: Final = {kind.plan: kind.prepare for kind in RULE_KINDS.values()}
+_NAMES: Final = {kind.plan: name for name, kind in RULE_KINDS.items()}
 
 
 def prepare(plan: Plan) -> KeyedRule:
@@ -49,3 +50,8 @@ def prepare(plan: Plan) -> KeyedRule:
 def rule_id(kind: str, definition_id: str) -> str:
     """How a rule of a kind is called among all: see `keyed.rule.KeyedRule`."""
     return definition_id if kind == "pattern" else f"{kind}:{definition_id}"
+
+
+def rule_name(plan: Plan) -> str:
+    """The id among all of the rule that a plan is: see `rule_id`."""
+    return rule_id(_NAMES[type(plan)], plan.id)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from summit.base.clock import Clock
@@ -35,7 +35,8 @@ class WorkerMetrics:
         commit_wait_ms: Time in which nothing was processed because a commit was waited for.
         state_records, state_bytes: Written to the state's changelog.
         exchange_events, exchange_bytes: Sent to other workers.
-        matches, alerts: Found; acknowledged by the broker.
+        matches, alerts: Of rules of all kinds, committed; acknowledged by the broker.
+        matches_by_rule: The same by rule id.
         suppressed: Matches for which, by their rule's `suppress`, an earlier alert stands.
         rejected: Records put into dead letters, by error code.
         skipped: Records counted only (no type, no key, deletions), by error code.
@@ -44,6 +45,8 @@ class WorkerMetrics:
         late: Events whose time was closed.
         stage: What filters, transformations, enrichments and routes have done.
         published: Records that actions have written.
+        undeliverable: By topic, records that it refused for good.
+        restarted: When everything was begun anew last (milliseconds since 1970 UTC), and why.
         calls, calls_failed: Webhooks called; calls that were refused or not answered, each attempt.
     """
 
@@ -54,6 +57,7 @@ class WorkerMetrics:
         self._slots: deque[_Slot] = deque([_Slot(clock.monotonic_ms(), {}, 0.0)])
         self.events = 0
         self.matches = 0
+        self.matches_by_rule: Counter[str] = Counter()
         self.alerts = 0
         self.suppressed = 0
         self.commits = 0
@@ -70,10 +74,12 @@ class WorkerMetrics:
         self.exchange_events = 0
         self.exchange_bytes = 0
         self._restoring: tuple[int, int] | None = None
-        self.undeliverable = 0
+        self.undeliverable: dict[str, int] = {}
+        self.restarted: tuple[int, str] | None = None
         self.lags: dict[str, int] = {}
         self.exchange_lag = 0
         self.late = 0
+        self.faulty: dict[str, str] = {}
         self.published = 0
         self.calls = 0
         self.calls_failed = 0
@@ -92,6 +98,26 @@ class WorkerMetrics:
         for name, count in by_input:
             self.events += count
             inputs[name] = inputs.get(name, 0) + count
+
+    def count_matches(self, counts: Mapping[str, int]) -> None:
+        """So many matches, groups and results are committed, by rule."""
+        self.matches += sum(counts.values())
+        self.matches_by_rule.update(counts)
+
+    @property
+    def undeliverable_count(self) -> int:
+        """Records that their topics refused for good."""
+        return sum(self.undeliverable.values())
+
+    def count_undeliverable(self, by_topic: Mapping[str, int]) -> None:
+        """So many records more are not written, because their topics refused them."""
+        for topic, count in by_topic.items():
+            self.undeliverable[topic] = self.undeliverable.get(topic, 0) + count
+
+    def count_restart(self, reason: str) -> None:
+        """Everything is begun anew."""
+        self.restarts += 1
+        self.restarted = (self._clock.now_ms(), reason)
 
     def count_commit_wait(self, waited_ms: float) -> None:
         """A commit was waited for so long."""
@@ -186,7 +212,7 @@ class WorkerMetrics:
             "exchangeLag": self.exchange_lag,
             "late": self.late,
             "suppressed": self.suppressed,
-            "undeliverable": self.undeliverable,
+            "undeliverable": self.undeliverable_count,
             "published": self.published,
             "calls": self.calls,
             "callsFailed": self.calls_failed,

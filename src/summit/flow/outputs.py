@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from summit.alerts import Alert, encode_alert
 from summit.alerts.entries import Repeated, encode_entry, fired_entry
+from summit.base.errors import Invalid
 from summit.base.logs import get_logger
 from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.transactor import Outgoing, Written
 from summit.client.types import ConsumerRecord
 from summit.flow.calling import encode_call
-from summit.flow.effects import Call, Effects, Publish
+from summit.flow.effects import Call, Effects, Publish, starts_topic
 from summit.flow.runtime import Cut
 from summit.journal.activation_log import Activation, encode_activation
 from summit.journal.exchange_log import encode_frames
 from summit.journal.progress_record import Positions
 from summit.journal.state_log import state_partition
+from summit.journal.time_log import encode_time
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     ALERT_STATE_TOPIC,
@@ -27,16 +29,20 @@ from summit.journal.topics import (
     CALLS_TOPIC,
     EXCHANGE_TOPIC,
     STATE_TOPIC,
+    TIME_TOPIC,
 )
 from summit.keyed.keygroups import KEY_GROUPS
 
 _EVIDENCE_SHORT: Final = 50
-_KNOWN: Final = frozenset({ALERTS_TOPIC, CALLS_TOPIC})
+_PARTS_MAX: Final = 64  # into which suspects are taken apart at a time
+OWN_TOPICS: Final = frozenset({ALERTS_TOPIC, CALLS_TOPIC})
+"""Those of what is written by them that are always there."""
 
 
 class _Item(NamedTuple):
     record: Outgoing
     alert: Alert | None = None
+    is_apart: bool = False  # what stands before it goes in other batches
 
 
 class Sent(NamedTuple):
@@ -67,6 +73,7 @@ class Outputs:
 
     Attributes:
         made_topics: Those written to that are not always there.
+        undeliverable: By topic, how many records are not written.
     """
 
     def __init__(
@@ -78,12 +85,12 @@ class Outputs:
         sent: Sent = _NOTHING,
     ) -> None:
         self._items: list[_Item] = []
-        self.undeliverable = 0
+        self.undeliverable: dict[str, int] = {}
         self.published = 0
         for made in cut.made:
             self._add(made.effects)
         self._items += map(_Item, (*cut.records, *letters, *sent.routed))
-        self.made_topics = {item.record.topic for item in self._items} - _KNOWN
+        self.made_topics = {item.record.topic for item in self._items} - OWN_TOPICS
         others: list[Outgoing] = list(sent.recorded)
         for group in range(KEY_GROUPS):
             if group not in held and (cut.told or cut.ready or group in cut.remote):
@@ -103,8 +110,9 @@ class Outputs:
                 others.append(Outgoing(STATE_TOPIC, key, value, state_partition(group)))
                 self.state_bytes += len(key) + len(value or b"")
         if acts:
-            value = encode_activation(Activation(cut.acting, acts))
+            value = encode_activation(Activation(cut.acting, acts, timed=True))
             others.append(Outgoing(ACTIVATIONS_TOPIC, None, value, 0))
+        others += [Outgoing(TIME_TOPIC, None, encode_time(mark), 0) for mark in cut.clock]
         # The entries of the alerts that stand come before those of what they stand for.
         self._repeated = [
             Outgoing(
@@ -123,7 +131,8 @@ class Outputs:
         if effects.call is not None:
             self._items.append(_Item(call_record(effects.call)))
         if effects.cut:
-            self.undeliverable += 1
+            topic = starts_topic(effects.action.pattern or "")
+            self.undeliverable[topic] = self.undeliverable.get(topic, 0) + 1
             get_logger(__name__).error("pattern.not_started", pattern=effects.action.pattern)
 
     @property
@@ -142,6 +151,11 @@ class Outputs:
         fired = [fired_record(item.alert) for item in self._items if item.alert is not None]
         return [*self._others, *fired, *self._repeated]
 
+    @property
+    def apart(self) -> set[int]:
+        """Indexes of what is watched that begin a batch of their own."""
+        return {index for index, item in enumerate(self._items) if item.is_apart}
+
     def alert_ends(self, written: list[Written]) -> dict[str, int]:
         """By partition of the alerts topic, the offset behind the last alert of these."""
         ends: dict[str, int] = {}
@@ -150,16 +164,38 @@ class Outputs:
                 ends[str(place.partition)] = place.offset + 1
         return ends
 
-    def refused(self, index: int, reason: str) -> None:
-        """A record is refused for good: an alert is tried in a shorter form, then dropped."""
-        item = self._items[index]
-        shorter = None if item.alert is None else _shorter(item.alert)
-        if shorter is not None:
-            self._items[index] = _Item(alert_record(shorter), shorter)
-            return
-        self.undeliverable += 1
-        get_logger(__name__).error("output.undeliverable", topic=item.record.topic, error=reason)
-        del self._items[index]
+    def blame(self, error: Invalid) -> bool:
+        """Drop what a transactor says is refused, or take apart what may be.
+
+        Returns: Whether the error names records at all.
+        """
+        certain: list[int] = error.details.get("indexes", [])
+        suspects: list[int] = error.details.get("suspects", [])
+        if certain:
+            self.refused(certain, str(error))
+        elif suspects:
+            self.separate(suspects)
+        return bool(certain or suspects)
+
+    def separate(self, suspects: Sequence[int]) -> None:
+        """Some of these are refused, nobody knows which: they are sent apart from each other."""
+        size = -(-len(suspects) // _PARTS_MAX)
+        for index in (*suspects[::size], suspects[-1] + 1):
+            if index < len(self._items):
+                self._items[index] = self._items[index]._replace(is_apart=True)
+
+    def refused(self, indexes: Collection[int], reason: str) -> None:
+        """Records are refused for good: an alert is tried in a shorter form, then dropped."""
+        for index in sorted(indexes, reverse=True):
+            item = self._items[index]
+            shorter = None if item.alert is None else _shorter(item.alert)
+            if shorter is not None:
+                self._items[index] = item._replace(record=alert_record(shorter), alert=shorter)
+                continue
+            topic = item.record.topic
+            self.undeliverable[topic] = self.undeliverable.get(topic, 0) + 1
+            get_logger(__name__).error("output.undeliverable", topic=topic, error=reason)
+            del self._items[index]
 
 
 def alert_record(alert: Alert) -> Outgoing:

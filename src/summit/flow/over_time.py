@@ -33,19 +33,19 @@ class CountsOverTime:
         """The width of a step; steps begin at its multiples since 1970 UTC."""
         return _WIDTHS_MS[self._level]
 
-    def add(self, at_ms: int) -> None:
-        """Count one."""
+    def add(self, at_ms: int, count: int = 1) -> None:
+        """Count one, or several."""
         step = at_ms // self.width_ms
-        self._counts[step] = self._counts.get(step, 0) + 1
+        self._counts[step] = self._counts.get(step, 0) + count
         while self._level + 1 < len(_WIDTHS_MS) and (
             max(self._counts) - min(self._counts) >= STEPS_MAX
         ):
             before = self.width_ms
             self._level += 1
             wider: dict[int, int] = {}
-            for number, count in self._counts.items():
+            for number, known in self._counts.items():
                 place = number * before // self.width_ms
-                wider[place] = wider.get(place, 0) + count
+                wider[place] = wider.get(place, 0) + known
             self._counts = wider
 
     def rows(self) -> list[tuple[int, int]]:

@@ -1,35 +1,39 @@
-"""Where a replay writes alerts: the topic that workers write to, or one beside it; each once."""
+"""Where a replay writes what it finds: the topics of the workers, or one beside them; each once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
+from hashlib import blake2b
 from typing import Self
 
-from summit.alerts import Alert
 from summit.base.errors import Invalid
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.producer import StreamProducer
 from summit.client.topics import TopicConfig
 from summit.client.transactor import Outgoing
-from summit.flow.outputs import alert_record, fired_record
-from summit.journal.topics import ALERT_STATE, ALERTS_TOPIC
+from summit.flow.effects import MATCH_HEADER
+from summit.flow.outputs import fired_record
+from summit.flow.past_findings import Finding
+from summit.journal.topics import ALERT_STATE, ALERTS, ALERTS_TOPIC, CORRELATIONS, RESULTS
 from summit.keyed.rule import is_user_topic
 
 _CLIENT = "summit-replay"
 
 
-class AlertTopic:
-    """A topic of alerts; `async with`. What is there already is not written again.
+class ReplayOutput:
+    """Writes what is found; `async with`. What is there already is not written again.
 
-    A replay that was killed is run again, and adds what is missing.
+    A replay that was killed is run again, and adds what is missing. An alert is there when its id
+    is; a group or a result when its record is, byte for byte.
 
     Args:
-        topic: `alerts`, or a name that no rule reads: one that begins with `_`.
+        topic: `alerts`: everything goes to the topic that workers write it to. Else a name that no
+            rule reads, one that begins with `_`: everything goes there.
 
     Attributes:
-        written, known: Alerts written, and found to be there.
+        written, known: Records written, and found to be there.
     """
 
     def __init__(self, servers: Sequence[str], topic: str) -> None:
@@ -38,50 +42,91 @@ class AlertTopic:
         self.topic = topic
         self.written = 0
         self.known = 0
+        self._beside = None if topic == ALERTS_TOPIC else topic
         self._config = {"clientId": _CLIENT, "bootstrapServers": list(servers)}
         self._producer = StreamProducer({**self._config, "idempotence": True})
-        self._ids: set[bytes] = set()
+        self._there: dict[str, set[bytes]] = {}
 
     async def __aenter__(self) -> Self:
         async with Admin(self._config) as admin:
-            await admin.create_if_missing(
-                TopicConfig(name=self.topic, partitions=1, retention_ms=-1)
-            )
-            if self.topic == ALERTS_TOPIC:
-                await admin.create_if_missing(ALERT_STATE)
-        async with LogReader(self._config, committed=True) as reader:
-            async with Admin(self._config) as admin:
-                bounds = await admin.offsets(self.topic, committed=True)
-            for partition, (first, end) in bounds.items():
-                async with aclosing(reader.read(self.topic, partition, first, end)) as bursts:
-                    async for records in bursts:
-                        self._ids.update(record.key for record in records if record.key)
+            topics = [ALERTS, ALERT_STATE, CORRELATIONS, RESULTS]
+            if self._beside is not None:
+                topics = [TopicConfig(name=self._beside, partitions=1, retention_ms=-1)]
+            for topic in topics:
+                await admin.create_if_missing(topic)
         await self._producer.connect()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._producer.close()
 
-    async def write(self, alerts: Sequence[Alert]) -> None:
-        """Write alerts that are not there; returns when they are durable.
+    async def write(self, found: Sequence[Finding]) -> None:
+        """Write what is not there; returns when it is durable.
 
-        Those of the workers' topic are told to the alert log first: an alert that is there has
+        Alerts of the workers' topic are told to the alert log first: an alert that is there has
         been told, whenever this is broken off.
         """
-        new = [alert for alert in alerts if alert.id.encode() not in self._ids]
-        self.known += len(alerts) - len(new)
-        if not new:
-            return
-        if self.topic == ALERTS_TOPIC:
-            await self._send([fired_record(alert) for alert in new])
-        await self._send([alert_record(alert)._replace(topic=self.topic) for alert in new])
-        self._ids.update(alert.id.encode() for alert in new)
+        new: list[Outgoing] = []
+        fired: list[Outgoing] = []
+        for one in found:
+            record = one.record
+            if self._beside is not None:
+                record = record._replace(topic=self._beside)
+            there = self._there.get(record.topic)
+            if there is None:
+                there = self._there[record.topic] = await self._read(record.topic)
+            name = record_name(record.key, record.value)
+            if one.alert is not None:
+                name = match_name(one.alert.id.encode())
+            if name in there:
+                self.known += 1
+                continue
+            there.add(name)
+            new.append(record)
+            if one.alert is not None and self._beside is None:
+                fired.append(fired_record(one.alert))
+        await self._send(fired)
+        await self._send(new)
         self.written += len(new)
 
+    async def _read(self, topic: str) -> set[bytes]:
+        """What stands in a topic; it is made where it is missing."""
+        async with (
+            Admin(self._config) as admin, LogReader(self._config, committed=True) as reader,
+        ):  # fmt: skip
+            await admin.create_if_missing(TopicConfig(name=topic))
+            return await names_of(admin, reader, topic)
+
     async def _send(self, records: Sequence[Outgoing]) -> None:
-        await self._producer.send_batch(
-            [
-                {"topic": record.topic, "key": record.key, "value": record.value}
-                for record in records
-            ]
-        )
+        if records:
+            await self._producer.send_batch(
+                [
+                    {"topic": record.topic, "key": record.key, "value": record.value}
+                    for record in records
+                ]
+            )
+
+
+async def names_of(admin: Admin, reader: LogReader, topic: str) -> set[bytes]:
+    """The names of what stands in a topic, for readers of committed records."""
+    names: set[bytes] = set()
+    for partition, (first, end) in (await admin.offsets(topic, committed=True)).items():
+        async with aclosing(reader.read(topic, partition, first, end)) as bursts:
+            async for records in bursts:
+                for record in records:
+                    match = dict(record.headers.pairs).get(MATCH_HEADER) or record.key
+                    names.add(match_name(match or b""))
+                    names.add(record_name(record.key, record.value))
+    return names
+
+
+def match_name(match_id: bytes) -> bytes:
+    """What tells an alert, or what an action has written, from others: its match."""
+    return b"a" + match_id
+
+
+def record_name(key: bytes | None, value: bytes | None) -> bytes:
+    """What tells a record from others: all of it."""
+    name = blake2b(key or b"", digest_size=16)
+    name.update(b"\0" + (value or b""))
+    return b"r" + name.digest()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
 
 from summit.base.clock import Clock
-from summit.base.limits import RESTORE_STALL_MS
+from summit.base.errors import Closed, Conflict, Unavailable
+from summit.base.limits import FIGURES_TOLD_MS, RESTORE_STALL_MS
+from summit.base.logs import get_logger
 from summit.client.admin import Admin
 from summit.client.types import ConsumerRecord
 from summit.journal.follower import read_whole
@@ -37,3 +41,20 @@ async def restore(
     places = {(STATE_TOPIC, state_partition(group)) for group in groups}
     await read_whole(admin, servers, "summit-restore", places, take, clock, RESTORE_STALL_MS)
     return restored
+
+
+async def while_telling(
+    restoring: Coroutine[Any, Any, Restored], tell: Callable[[], Awaitable[None]]
+) -> Restored:
+    """Wait for what may take long, and tell now and then how far it is."""
+    task = asyncio.ensure_future(restoring)
+    try:
+        while not (await asyncio.wait([task], timeout=FIGURES_TOLD_MS / 1000))[0]:
+            try:
+                await tell()
+            except (Closed, Unavailable, Conflict) as error:  # the next commit says so too
+                get_logger(__name__).warning("session.not_told", error=str(error))
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

@@ -7,11 +7,14 @@ held here and, as a `Remote`, to those that are not.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from summit.base.collecting import collection_paused
 from summit.base.limits import WATERMARK_UNKNOWN
 from summit.client.transactor import Outgoing
+from summit.client.types import TopicPartition
 from summit.documents.stream import StreamPlan
 from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Applied, Engine
@@ -30,9 +33,11 @@ from summit.journal.state_log import (
     time_record,
     wait_record,
 )
+from summit.journal.time_log import TimeMark
+from summit.journal.topics import EXCHANGE_TOPIC
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS, key_group
-from summit.keyed.outputs import Remote, StateKey
+from summit.keyed.outputs import Late, Remote, StateKey
 from summit.keyed.waiting import WaitKey
 
 Place = tuple[str, int]
@@ -56,6 +61,8 @@ class Cut(NamedTuple):
         acting: The definitions by which it was made.
         mark: No more events of the inputs told will come by older definitions.
         ready: Key groups that are ready for these.
+        counts: How many matches, groups and results there are, by rule id.
+        clock: What the clock has decided of this.
     """
 
     made: list[Made]
@@ -71,6 +78,8 @@ class Cut(NamedTuple):
     acting: int = 0
     mark: int = 0
     ready: tuple[int, ...] = ()
+    counts: Mapping[str, int] = {}
+    clock: Sequence[TimeMark] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -108,6 +117,10 @@ class Runtime:
         self._mark = 0
         self._is_ready = True
         self._saved_acts: dict[int, Acts] = {}
+        self._clocks: dict[str, tuple[int, bool]] = {}
+        self._clock_mark: TimeMark | None = None
+        self._clock_signs: tuple[object, ...] = ()
+        self._clock_told: tuple[object, ...] | None = None  # what the last mark said
         self._begin_cut()
 
     def _begin_cut(self) -> None:
@@ -119,6 +132,8 @@ class Runtime:
         self._dirty_waits: set[WaitKey] = set()
         self._moved: set[str] = set()
         self._exchange_moved: set[int] = set()
+        self._counts: Counter[str] = Counter()
+        self._clock_marks: list[TimeMark] = []
         self.events = 0
 
     def set_rules(
@@ -131,6 +146,7 @@ class Runtime:
 
         Raises: as `Engine.set_rules`.
         """
+        self._clock_told = None
         self._dirty |= self.engine.set_rules(plans, streams, paused)
         self._dirty_waits |= self.engine.processor.take_changed_waits()
         for name in self.positions:  # who reads a topic may have changed
@@ -191,8 +207,11 @@ class Runtime:
         self._elsewhere.clear()
         self._marks.clear()
         self._saved_acts.clear()
+        self._clocks.clear()
+        self._clock_mark = self._clock_told = None
         self._begin_cut()
 
+    @collection_paused()
     def hold(self, groups: Mapping[int, int], content: Content, *, tidy: bool = False) -> int:
         """Hold these key groups too.
 
@@ -225,6 +244,36 @@ class Runtime:
                 self._dirty.add(key)
         return count
 
+    def exchange_places(self, groups: Iterable[int]) -> dict[TopicPartition, int]:
+        """Next offsets of these key groups' partitions, of those held."""
+        return {
+            TopicPartition(EXCHANGE_TOPIC, group): self.exchange[group]
+            for group in groups
+            if group in self.exchange
+        }
+
+    def made_by(self, group: int) -> int:
+        """By which definitions the committed state of a held key group was made; -1 = by none."""
+        saved = self._saved_acts.get(group)
+        return -1 if saved is None else saved.acting
+
+    def take_up(self, content: Content, groups: Collection[int]) -> None:
+        """Go on with what a rule has begun elsewhere, in these of the held key groups.
+
+        The state is written with the next cut, as everything that has changed.
+        Raises: as `hold`.
+        """
+        matcher, suppressor = self.engine.processor, self.engine.suppressor
+        for key, state in content.states.items():
+            if key_group(key.key) in groups and matcher.load(key, state.data, state.version):
+                self._dirty.add(key)
+        for name, data in content.waits.items():
+            if name.group in groups and matcher.load_wait(name, data):
+                self._dirty_waits.add(name)
+        for (rule, named), data in content.standing.items():
+            if key_group(named) in groups:
+                suppressor.load(rule, named, data, changed=True)
+
     def catch_up(self, *, begins: bool) -> None:
         """Key groups that were just taken up get what was sent to them before.
 
@@ -252,6 +301,7 @@ class Runtime:
                 del self.positions[name]
                 self._moved.discard(name)
                 self._silent.pop(name, None)
+                self._speaks(name)
 
     def begin(self, name: str, offset: int, time_ms: int = WATERMARK_UNKNOWN) -> None:
         """Read an input from an offset on.
@@ -281,6 +331,7 @@ class Runtime:
         self.positions.pop(name, None)
         self._moved.discard(name)
         self._silent.pop(name, None)
+        self._speaks(name)
         self.engine.processor.forget_input(*split_partition_name(name))
 
     def watch(self, elsewhere: Iterable[str]) -> None:
@@ -312,17 +363,20 @@ class Runtime:
             self._moved.add(name)
             self.events += len(chunk.offsets)
         for chunk in seen:
-            self._silent.pop(partition_name(chunk.topic, chunk.partition), None)
+            name = partition_name(chunk.topic, chunk.partition)
+            self._silent.pop(name, None)
+            self._speaks(name)
         return applied
 
     def rest(self, name: str, clock_ms: int, *, idle: bool) -> None:
         """An input is read to its end and silent; see `Processor.rest`. `advance` lets it count."""
-        self._silent[name] = (clock_ms, idle)
+        self._silent[name] = self._clocks[name] = (clock_ms, idle)
         self.engine.processor.rest(*split_partition_name(name), clock_ms, idle=idle)
 
     def wake(self, name: str) -> None:
         """An input holds time back again, as if it had just spoken."""
         self._silent.pop(name, None)
+        self._speaks(name)
         self.engine.processor.wake(*split_partition_name(name))
 
     def reach(self, ends: Mapping[str, int]) -> None:
@@ -332,20 +386,28 @@ class Runtime:
                 self.positions[name] = end
                 self._moved.add(name)
 
-    def take_frame(self, group: int, offset: int, frame: Frame) -> None:
-        """Process a record of a held group's partition of the exchange."""
+    def take_frame(self, group: int, offset: int, frame: Frame) -> list[Late]:
+        """Process a record of a held group's partition of the exchange.
+
+        Returns: Events of the frame that came too late for rules; who read them could not know.
+        """
+        late: list[Late] = []
         self.exchange[group] = offset + 1
         self._exchange_moved.add(group)
         for place, row in frame.told.items():
             if row.clock_ms is None and partition_name(*place) not in self.positions:
+                self._speaks(partition_name(*place))
                 self.engine.processor.wake(*place)
         for chunk, taken_ms in frame.chunks:
-            self._note(self.engine.apply_remote(group, chunk, taken_ms))
+            applied = self.engine.apply_remote(group, chunk, taken_ms)
+            self._note(applied)
+            late += applied.late
         if frame.told:
             told = self._told[group]
             told.update(frame.told)
             self._marks[group].update(dict.fromkeys(frame.told, frame.definitions))
             self._raise_times(frame.told)
+        return late
 
     def reach_exchange(self, group: int, end: int) -> None:
         """A held group's partition was read to here; the last offsets may hold no record."""
@@ -369,7 +431,28 @@ class Runtime:
             clocks = [row.clock_ms for row in rows if row.clock_ms is not None]
             if len(clocks) == len(rows):
                 idle = all(row.is_idle for row in rows)
+                self._clocks[partition_name(*place)] = (min(clocks), idle)
                 self.engine.processor.rest(*place, min(clocks), idle=idle)
+
+    def mark_clock(self, *, ends: bool = False) -> None:
+        """What comes next may be due by the clock: if something does, it is told from where.
+
+        Args:
+            ends: Time runs out.
+        """
+        if ends or (self._clocks and self.engine.processor.waits_for_time):
+            clocks, seen = dict(self._clocks), self._seen()
+            # How long idle inputs are silent makes no difference while others are not idle.
+            idle = {name for name, (_, is_idle) in clocks.items() if is_idle}
+            counts = clocks if idle == seen.keys() else clocks.keys() - idle
+            self._clock_signs = (idle, {name: clocks[name] for name in counts})
+            told = not ends and self._clock_signs == self._clock_told
+            self._clock_mark = None if told else TimeMark(self._acts.acting, seen, clocks, ends)
+
+    def _speaks(self, name: str) -> None:
+        """The clock does not speak for the input any more."""
+        if self._clocks.pop(name, None) is not None:
+            self._clock_told = None
 
     def advance(self) -> int:
         """Fire what is due by now; how many alerts that made."""
@@ -379,13 +462,18 @@ class Runtime:
 
     def end_time(self) -> int:
         """Let event time run out; how many alerts that made."""
+        self.mark_clock(ends=True)
         applied = self.engine.apply([], TIME_MS_MAX)
         self._note(applied)
         return len(applied.made)
 
     def _note(self, applied: Applied) -> None:
+        if self._clock_mark is not None and (applied.dirty or applied.waits or applied.made):
+            self._clock_marks.append(self._clock_mark)
+            self._clock_mark, self._clock_told = None, self._clock_signs
         self._made += applied.made
         self._records += applied.records
+        self._counts.update(applied.counts)
         for each in applied.suppressed:
             count, last_ms = self._suppressed.get(each.alert_id, (0, 0))
             last_ms = max(last_ms, each.last_seen_ms)
@@ -433,20 +521,30 @@ class Runtime:
             self._made, self._records, self._remote, told, state, positions,
             {group: self.exchange[group] for group in self._exchange_moved},
             self._seen(), self.events, self._suppressed, self._acts.acting, self._mark,
-            tuple(self.held) if tell_all and self._is_ready else (),
+            tuple(self.held) if tell_all and self._is_ready else (), self._counts,
+            self._clock_marks,
         )  # fmt: skip
         self._begin_cut()
         return cut
 
+    def tell_early(self, now_ms: float) -> None:
+        """Let the next cut hold open windows as they stand, where it is time; see `Engine`."""
+        if not self._catching_up:
+            self._records += self.engine.early(now_ms)
+
     def cut_alerts(self) -> Cut:
-        """The alerts since the last cut of either kind, to be written before the others' one."""
-        made, self._made = self._made, []
+        """The alerts since the last cut of either kind, to be written before the others' one.
+
+        What other actions write stays: it may be counted by rules, and must not come twice.
+        """
+        made = [each for each in self._made if each.alert is not None]
+        self._made = [each for each in self._made if each.alert is None]
         return Cut(made, [], {}, {}, {}, {}, {}, self._seen(), 0, {})
 
     @property
     def has_alerts(self) -> bool:
         """Whether the next cut holds alerts."""
-        return bool(self._made)
+        return any(each.alert is not None for each in self._made)
 
     def _cut_wait(self, name: WaitKey, state: dict[int, list[Record]]) -> None:
         data = self.engine.processor.dump_wait(name)

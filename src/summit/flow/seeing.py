@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from summit.base.errors import Invalid, SummitError
 from summit.base.logs import get_logger
 from summit.client import ClusterAdmin, TopicPartition, ask_each
 from summit.client.dead_letters import SUFFIX
+from summit.flow.past_state import PastState
 from summit.flow.settings import WORKERS_GROUP
+from summit.journal.backfill_log import BackfillMark
 from summit.journal.topics import ALERTS_TOPIC, EXCHANGE_TOPIC, LATE_TOPIC, STATE_TOPIC
 
 Bounds = dict[int, tuple[int, int]]
@@ -33,6 +35,7 @@ class Seen(NamedTuple):
             dead letters, and the system's own topics.
         positions: What the workers have committed.
         members: None where the brokers do not say.
+        marks: How far backfills are, by their names.
         state_bytes: Of the state's topic on the disk of its leaders; None where unknown.
     """
 
@@ -40,14 +43,18 @@ class Seen(NamedTuple):
     positions: dict[TopicPartition, int]
     members: list[Member] | None
     state_bytes: int | None
+    marks: Mapping[str, BackfillMark] = {}
 
 
-async def look(admin: ClusterAdmin, reads: Callable[[str], bool]) -> Seen:
+async def look(
+    admin: ClusterAdmin, reads: Callable[[str], bool], backfills: Iterable[str] = ()
+) -> Seen:
     """Look once.
 
     Args:
         admin: Connected.
         reads: Whether some rule reads a topic.
+        backfills: Names of those under way.
     Raises: Unavailable.
     """
     names = [
@@ -60,7 +67,17 @@ async def look(admin: ClusterAdmin, reads: Callable[[str], bool]) -> Seen:
         positions=await admin.group_offsets(WORKERS_GROUP),
         members=await _members(admin),
         state_bytes=await _state_bytes(admin),
+        marks=await _marks(admin, backfills),
     )
+
+
+async def _marks(admin: ClusterAdmin, backfills: Iterable[str]) -> dict[str, BackfillMark]:
+    past = PastState(admin.config.servers)
+    try:
+        found = {name: await past.mark(name) for name in backfills}
+    finally:
+        await past.close()
+    return {name: mark for name, mark in found.items() if mark is not None}
 
 
 async def _members(admin: ClusterAdmin) -> list[Member] | None:

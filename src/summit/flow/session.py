@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -22,7 +22,6 @@ from summit.base.clock import Clock
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
 from summit.base.limits import (
     CLOCK_LOOK_MS,
-    FIGURES_TOLD_MS,
     LAG_LOOK_MS,
     RULES_SWITCH_MS,
     WATERMARK_UNKNOWN,
@@ -35,6 +34,7 @@ from summit.client.settings import ConsumerConfig
 from summit.client.types import ConsumerRecord, TopicPartition
 from summit.flow.alignment import Alignment
 from summit.flow.aside import Aside
+from summit.flow.backfill_keeping import Backfills
 from summit.flow.committing import Commits
 from summit.flow.cuts import Cuts, Sources
 from summit.flow.idle import IdleInputs
@@ -44,7 +44,7 @@ from summit.flow.live_stage import LiveStage
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.placement import carrier
 from summit.flow.reading import outputs_of
-from summit.flow.restoring import restore
+from summit.flow.restoring import restore, while_telling
 from summit.flow.rules import Rules, acting_ones, rules_of
 from summit.flow.runtime import Runtime
 from summit.flow.settings import WorkerSettings
@@ -55,7 +55,6 @@ from summit.journal.definitions import Definitions
 from summit.journal.exchange_log import decode_frame
 from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
-from summit.journal.state_log import Restored
 from summit.journal.topics import (
     ALERTS_TOPIC,
     DEFINITIONS_TOPIC,
@@ -64,7 +63,7 @@ from summit.journal.topics import (
     ensure_topics,
     is_waited_for,
 )
-from summit.keyed.chunks import chunk_records
+from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS
 
 _POLL_MS: Final = 100  # longest wait for records: rules and topics are looked at in between
@@ -129,6 +128,7 @@ class Session:
         )  # fmt: skip
         self.rules = Rules([], {}, TopicFilter([]), [])
         self._switch = Switch(self.runtime)
+        self._backfills = Backfills(settings, clock, definitions, self.runtime, metrics)
         self._switch_ms = 0.0  # since when rules are being changed
         self._fresh = True  # nothing was read yet by the rules of now
         self._frames: deque[ConsumerRecord] = deque()  # not taken yet
@@ -167,7 +167,7 @@ class Session:
                 break
         if self.runtime.held:
             if self._ends is not None and self.settings.time_ends:
-                self.metrics.matches += self.runtime.end_time()
+                self.runtime.end_time()
             try:
                 await self._cuts.commit(last=True)
             except (Closed, Unavailable, Conflict) as error:
@@ -189,27 +189,31 @@ class Session:
         await self._stage.close()
         if self._standby is not None:
             await self._standby.stop()
+        await self._backfills.stop()
         await self._inputs.stop()
 
     async def _work(self) -> None:
         """One round: frames and records in, a commit when it is due."""
         await self._keep_up()
         took = await self._take_frames()
+        behind = False
         if self._is_behind_barrier() or self._switch.is_open:
             if not took:
                 await asyncio.sleep(0.005)
         else:
             self._fresh = False
             wait_ms = 0 if took or self._handover.waiting else _POLL_MS
-            records = await self._inputs.poll(self.settings.batch_records, wait_ms)
-            if records:
-                await self._process(records)
+            chunks = await self._inputs.poll(self.settings.batch_records, wait_ms)
+            if chunks:
+                await self._process(chunks)
+                count = sum(len(chunk.offsets) for chunk in chunks)
+                behind = count >= self.settings.batch_records
             ends = self._inputs.read_to()
             self.runtime.reach(ends)
             self._idle.ended(ends)
             await self._alignment.keep(self._reading)
             self._let_time_pass()
-        await self._cuts.keep_up()
+        await self._cuts.keep_up(behind=behind)
 
     def _let_time_pass(self) -> None:
         """Where inputs are silent the clock goes on; what that makes of it is committed at once."""
@@ -218,8 +222,8 @@ class Session:
             return
         self._rested_ms = now_ms
         if self._idle.rest() and self.runtime.engine.processor.waits_for_time:
+            self.runtime.mark_clock()
             made = self.runtime.advance()
-            self.metrics.matches += made
             # An event that is late by the clock must not undo what was told already.
             self._cuts.urgent |= made > 0
             self._cuts.at_once |= made > 0
@@ -242,7 +246,7 @@ class Session:
             if asked.what == "assigned":
                 await self._finish()
                 await self._insist(partial(self._acquire, asked.partitions))
-                starts = _exchange_places(self.runtime, asked.partitions)
+                starts = self.runtime.exchange_places(asked.partitions)
             elif asked.what == "revoked":
                 await self._give_back(asked.partitions)
             else:
@@ -288,8 +292,9 @@ class Session:
         self.metrics.copies_taken += content is not None
         count = 0 if content is None else len(content.states)
         if content is None:
-            restored = await self._while_telling(
-                restore(admin, settings.servers, groups, self._clock, self.metrics.restoring)
+            restored = await while_telling(
+                restore(admin, settings.servers, groups, self._clock, self.metrics.restoring),
+                lambda: self._commits.tell(self.teller.restoring(self.rules, self._switch.acting)),
             )
             content, count = restored.content(groups), restored.records
         starts = {
@@ -304,37 +309,26 @@ class Session:
         # With all key groups and no frames there is nothing that older ones are needed for.
         if len(groups) < KEY_GROUPS or any(bounds[g][1] > starts[g] for g in groups):
             at = acting_of(groups, content.acts, newest, was)
+        at = await self._backfills.not_before_full(at, was)
         if at != was and await self._go_by(at) and self.runtime.held:
             await self._watch(at_end=True)
         self._switch.takes_up()
         # A rule that cannot run here may run elsewhere, or tomorrow.
         keys = self.runtime.hold(starts, content, tidy=not self.rules.faulty)
+        await self._backfills.look(self.rules)
         self._commits.holds(self.runtime.exchange, await admin.offsets(ALERTS_TOPIC))
         # Frames that others have sent before: first those, then the inputs that come along.
         ends = await admin.offsets(EXCHANGE_TOPIC)
         self._barrier = {group: ends[group][1] for group in self.runtime.held}
         self.runtime.catch_up(begins=True)
         await self._watch(content.times)
+        self._backfills.take_up()
         self._cuts.untold = True
         self.metrics.count_restore(count, self._clock.monotonic_ms() - since_ms)
         get_logger(__name__).info(
             "worker.holds", groups=len(self.runtime.held), inputs=len(self.runtime.positions),
             keys=keys, records=count, rules=len(self.rules.plans),
         )  # fmt: skip
-
-    async def _while_telling(self, restoring: Coroutine[Any, Any, Restored]) -> Restored:
-        """Wait for what may take long, and tell now and then how far it is."""
-        task = asyncio.ensure_future(restoring)
-        try:
-            while not (await asyncio.wait([task], timeout=FIGURES_TOLD_MS / 1000))[0]:
-                try:
-                    await self._commits.tell(self.teller.restoring(self.rules, self._switch.acting))
-                except (Closed, Unavailable, Conflict) as error:  # the next commit says so too
-                    get_logger(__name__).warning("session.not_told", error=str(error))
-            return task.result()
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
 
     async def _begin_anew(
         self, error: SummitError | None, without: set[int] | frozenset[int] = frozenset()
@@ -349,7 +343,9 @@ class Session:
             get_logger(__name__).warning("worker.begins_anew", code=error.code, error=str(error))
         await self._cuts.settle()
         held = set(self.runtime.held) - set(without) - self._handover.lost_now()
-        self.metrics.restarts += 1
+        self.metrics.count_restart(
+            "its key groups were given to others" if error is None else str(error)
+        )
         self._aside.take()
         self._stage.forget()
 
@@ -360,30 +356,29 @@ class Session:
             await self._cuts.connect()
             if held:
                 await self._acquire(held)
-            self._member.reread(_exchange_places(self.runtime, held))
+            self._member.reread(self.runtime.exchange_places(held))
 
         await self._insist(act)
         self.state = "active" if held else "standby"
 
     # ---- records and frames ----
 
-    async def _process(self, records: list[ConsumerRecord]) -> None:
-        chunks = seen = chunk_records(records)
+    async def _process(self, chunks: list[Chunk]) -> None:
+        seen = chunks
         if self._stage.concerns(chunks):
             seen, refused = await self._stage.apply(chunks)
-            self._aside.put_refused(refused, records)
+            self._aside.put_refused(refused, chunks)
         applied = self.runtime.take(chunks, seen)
         self._idle.spoke(seen)
         if applied.made:
             self._cuts.urgent = True
         if applied.rejected or applied.late:
-            self._aside.put(applied.rejected, records)
-            self._aside.put_late(applied.late, records, self.runtime.engine.processor.rules.stream)
-        self.metrics.matches += len(applied.made)
+            self._aside.put(applied.rejected, chunks)
+            self._aside.put_late(applied.late, chunks, self.runtime.engine.processor.rules.stream)
         self.metrics.count_events(
             (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks
         )
-        if any(map(is_waited_for, records)):
+        if any(c.headers is not None and any(map(is_waited_for, c.headers)) for c in chunks):
             self._cuts.urgent = True
             self._cuts.at_once |= self._cuts.is_shared  # others must hear of it
 
@@ -401,7 +396,10 @@ class Session:
                     await self._insist(partial(self._read_definitions, frame.acting))
                     await self._act(frame.acting)
                 self._switch.hear(frame)
-                self.runtime.take_frame(record.partition, record.offset, frame)
+                late = self.runtime.take_frame(record.partition, record.offset, frame)
+                if late:
+                    stream = self.runtime.engine.processor.rules.stream
+                    self._aside.put_late(late, [chunk for chunk, _ in frame.chunks], stream)
                 # Whoever waits for an event waits for every worker that it concerns.
                 self._cuts.urgent = True
             self._frames.popleft()
@@ -410,6 +408,7 @@ class Session:
                 self.runtime.reach_exchange(place.partition, end)
         self._frame_ends.clear()
         if took:
+            self.runtime.mark_clock()
             self.runtime.advance()
         return took
 
@@ -440,6 +439,7 @@ class Session:
         self._cuts.acts = dict(self.runtime.positions)
         rules = rules_of(wanted)
         rules.faulty.update(await self._stage.use(rules.stage))
+        self.metrics.faulty = dict(rules.faulty)
         for rule_id, reason in rules.faulty.items():
             if self.rules.faulty.get(rule_id) != reason:
                 get_logger(__name__).error("rule.faulty", rule=rule_id, reason=reason)
@@ -468,10 +468,14 @@ class Session:
         if not self._switch.is_open or self._is_behind_barrier():
             return
         if self._switch.makes_ready():
-            self.metrics.matches += self.runtime.advance()
+            self.runtime.advance()
             if self._cuts.is_shared:
                 await self._cuts.tell_others()
         late_ms = self._clock.monotonic_ms() - self._switch_ms - RULES_SWITCH_MS
+        if going_live := self._backfills.going_live(self.rules, self._switch.target):
+            late_ms = 0  # what they have begun is complete only where all stand still
+            if self._switch.may_act and not await self._backfills.are_full(going_live):
+                return
         if late_ms > 0 and not self._switch.may_act:
             self.metrics.loose_switches += 1
             get_logger(__name__).warning("rules.not_all_ready", definitions=self._switch.target)
@@ -489,9 +493,11 @@ class Session:
         Raises: as `Commits.settle`.
         """
         if await self._go_by(offset):
+            await self._backfills.look(self.rules)
+            await self._insist(lambda: self._watch(at_end=not self._fresh))
+            self._backfills.take_up()
             if await self._commits.prepare(outputs_of(self.rules.plans)):
                 await self._look()
-            await self._insist(lambda: self._watch(at_end=not self._fresh))
         await self._cuts.tell_others()
 
     def _read_here(self) -> Positions:
@@ -503,6 +509,9 @@ class Session:
 
     async def _keep_up(self) -> None:
         now_ms = self._clock.monotonic_ms()
+        await self._backfills.keep(self.rules)
+        if self.rules.live and not self._commits.under_way:
+            self._backfills.clear_away(self.rules, self._switch)
         if self._switch.is_open or self._definitions.next_offset > self._switch.target:
             await self._follow()
         elif now_ms - self._looked_ms >= self.settings.topics_refresh_ms:
@@ -556,10 +565,13 @@ class Session:
         starts = await self._inputs.starts(new, at_end=at_end, anew=anew) if new else {}
         for name in read - mine:
             self.runtime.end(name)
+        begun = self._backfills.begun
+        starts = {name: begun.starts.get(name, offset) for name, offset in starts.items()}
+        times = {**begun.times, **(times or {})}
         for name, offset in starts.items():
             self._cuts.acts = {**(self._cuts.acts or {}), name: offset}
             self._idle.forget(name)
-            known = (times or {}).get(split_partition_name(name), WATERMARK_UNKNOWN)
+            known = times.get(split_partition_name(name), WATERMARK_UNKNOWN)
             self.runtime.begin(name, offset, known)
         self.runtime.watch(wanted - mine)
         reading = self._read_here()
@@ -575,6 +587,8 @@ class Session:
     def _is_through(self) -> bool:
         if self._ends is None or self._handover.waiting or self._switch.is_open:
             return False
+        if self._backfills.under_way:
+            return False
         positions = self.runtime.positions
         return all(positions.get(name, end) >= end for name, end in self._ends.items())
 
@@ -582,11 +596,3 @@ class Session:
         """See `client.insisting`; ends when this is to stop."""
         pause_max_ms = self.settings.retry_backoff_max_ms
         await insist(act, self._stopping, pause_max_ms, what="worker", event="session.retries")
-
-
-def _exchange_places(runtime: Runtime, groups: set[int]) -> dict[TopicPartition, int]:
-    return {
-        TopicPartition(EXCHANGE_TOPIC, group): runtime.exchange[group]
-        for group in groups
-        if group in runtime.exchange
-    }

@@ -25,11 +25,13 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
             later are always read from their first record.
         guarantee: `exactly-once`: alerts are part of the transaction of state and positions, which
             every alert begins. `at-least-once`: alerts and dead letters leave at once, before it,
-            and transactions are fewer; after a crash what was made since the last one is made
-            and written again, with the same ids. State counts every event once in both.
+            and transactions are fewer; after a crash the alerts made since the last one are made
+            and written again, with the same ids. State counts every event once in both, and what
+            other actions write is part of the transaction.
         batch_records: Most records that are matched in one go.
         commit_interval_ms: Longest time between two commits while records come in; with
-            `exactly-once` a batch that raised an alert is committed at once. None = 100, and with
+            `exactly-once` a batch that raised an alert is committed at once, while more records
+            wait than a batch takes after at most 100 ms. None = 100, and with
             `at-least-once` 1,000 for a worker that has no others beside it.
         progress_interval_ms: Longest time until progress is told while records come in.
         topics_refresh_ms: How soon new topics and partitions are noticed.

@@ -10,6 +10,7 @@ import msgspec
 
 from summit.base.errors import Invalid
 from summit.cep.explaining import RunState, StateReader, Taken
+from summit.cep.rules import prepare_any
 from summit.cep.window_explaining import WindowReader
 from summit.documents import validate_pattern
 from summit.documents.plan import PatternPlan
@@ -34,7 +35,7 @@ async def show_key(
     plan = validate_pattern(definition.document).plan
     reader = _reader(plan)
     keys = parse_keys(plan, texts)
-    found = await read_keys(servers, reader.rule.state_id, keys)
+    found = await read_keys(servers, _state_id(plan), keys)
     if not found:
         shown = " or ".join(_shown(key) for key in keys)
         raise Invalid("state.unknown", rule=plan.id, key=shown)
@@ -55,7 +56,7 @@ async def list_states(
     plan = validate_pattern(definition.document).plan
     reader = _reader(plan)
     behind = parse_keys(plan, after)[0] if after else None
-    page = await list_keys(servers, reader.rule.state_id, count_max=count_max, after=behind)
+    page = await list_keys(servers, _state_id(plan), count_max=count_max, after=behind)
     rows = []
     for each in page.found:
         counts = reader.count(each.data, each.version)
@@ -126,6 +127,10 @@ def _paths(plan: PatternPlan) -> list[str]:
 
 def _reader(plan: PatternPlan) -> StateReader | WindowReader:
     return StateReader(plan) if plan.window is None else WindowReader(plan)
+
+
+def _state_id(plan: PatternPlan) -> str:
+    return prepare_any(plan).state_id
 
 
 def _shown(key: Key) -> str:

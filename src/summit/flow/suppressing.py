@@ -11,7 +11,9 @@ from summit.alerts import CapturedEvent
 from summit.alerts.suppression import Standing, Suppression
 from summit.cep.match import Match
 from summit.documents.plan import PatternPlan
+from summit.documents.query_plan import QueryPlan
 from summit.events.fields import compile_path
+from summit.flow.kinds import Plan
 from summit.keyed.keygroups import key_group
 from summit.keyed.keys import Key, make_key
 
@@ -22,11 +24,12 @@ class Suppressed(NamedTuple):
     """A match that makes no alert.
 
     Attributes:
+        match: None = an anomaly of a query.
         alert_id: The alert that stands for it.
         last_seen_ms: Own time of its latest event.
     """
 
-    match: Match
+    match: Match | None
     alert_id: str
     last_seen_ms: int
 
@@ -61,11 +64,17 @@ class Suppressor:
         values = _values(plan, match, events)
         if key is None or values is None:
             return None
-        standing = self._held.standing(plan.id, key, values, match.end_ms)
+        alike = Alike(plan.id, key, values, plan.suppress.for_ms)
+        standing = self.standing(alike, match.end_ms)
         if standing is None:
-            return Alike(plan.id, key, values, plan.suppress.for_ms)
+            return alike
         last_seen_ms = max((event.timestamp_ms for event in events), default=match.end_ms)
-        return Suppressed(match, standing.alert_id, last_seen_ms)
+        return Suppressed(match, standing, last_seen_ms)
+
+    def standing(self, alike: Alike, at_ms: int) -> str | None:
+        """Id of the alert that stands for one that comes true at a time; None = it is to fire."""
+        found = self._held.standing(alike.rule, alike.key, alike.values, at_ms)
+        return None if found is None else found.alert_id
 
     def stand(self, alike: Alike, alert_id: str, at_ms: int) -> None:
         """An alert was made: it stands for those like it."""
@@ -81,9 +90,9 @@ class Suppressor:
         """Forget what is over."""
         self._held.tidy(frontier_ms)
 
-    def keep_rules(self, plans: Iterable[PatternPlan]) -> None:
+    def keep_rules(self, plans: Iterable[Plan]) -> None:
         """Go by these rules; what stands for others is forgotten."""
-        self._held.keep_rules({plan.id for plan in plans if plan.suppress is not None})
+        self._held.keep_rules({name for plan in plans if (name := _suppressing(plan)) is not None})
 
     def hold(self, groups: Collection[int]) -> None:
         """Keep the keys of these key groups only."""
@@ -95,17 +104,38 @@ class Suppressor:
         dirty, self._held.dirty = self._held.dirty, set()
         return [(key_group(key), rule, key) for rule, key in dirty]
 
+    def names(self) -> list[tuple[str, Key]]:
+        """Rule and key of everything that is kept."""
+        return list(self._held.names())
+
     def dump(self, rule: str, key: Key) -> bytes | None:
         """What is kept of a key of a rule; None = nothing."""
         return self._held.dump(rule, key)
 
-    def load(self, rule: str, key: Key, data: bytes) -> None:
-        """Set what is kept of a key of a rule. Raises Corrupt("alert.suppressed")."""
+    def load(self, rule: str, key: Key, data: bytes, *, changed: bool = False) -> None:
+        """Set what is kept of a key of a rule. Raises Corrupt("alert.suppressed").
+
+        Args:
+            changed: It is to be saved anew.
+        """
         self._held.load(rule, key, data)
+        if changed:
+            self._held.dirty.add((rule, key))
 
     def forget(self, rule: str, key: Key) -> None:
         """Let nothing stand for a key of a rule."""
         self._held.forget(rule, key)
+
+
+def _suppressing(plan: Plan) -> str | None:
+    """The id of the rule where it suppresses."""
+    if isinstance(plan, PatternPlan):
+        return None if plan.suppress is None else plan.id
+    if isinstance(plan, QueryPlan):
+        alerts = (metric.anomaly.alert for metric in plan.metrics if metric.anomaly is not None)
+        if any(alert is not None and alert.suppress_ms for alert in alerts):
+            return f"query:{plan.id}"
+    return None
 
 
 def _values(plan: PatternPlan, match: Match, events: Sequence[CapturedEvent]) -> str | None:

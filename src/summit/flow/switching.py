@@ -101,6 +101,11 @@ class Switch:
         told = [self._ready.get(group, (-1, -1)) for group in others]
         return all(ready >= self.target and by >= self.acting for ready, by in told)
 
+    def acted(self, offset: int) -> bool:
+        """Whether the key groups of others are known to go by what stands at this offset."""
+        others = set(range(KEY_GROUPS)) - self._runtime.held
+        return not self.is_open and all(self._ready.get(g, (-1, -1))[1] > offset for g in others)
+
     def _tell(self) -> None:
         self._runtime.set_acts(self._saved, self.target, is_ready=self._is_ready)
 

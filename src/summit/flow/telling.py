@@ -18,15 +18,18 @@ from summit.flow.settings import WorkerSettings
 from summit.journal.progress_record import ProgressRecord, split_partition_name
 from summit.journal.worker_figures import RuleFigures, WorkerFigures
 
+_TOPICS_TOLD_MAX = 10
 # The matcher's names, and what they are called where they are shown.
 # What is told, and how the lanes of patterns and of correlations call it.
 _RULE_FIGURES = {
-    "matches": ("matches", "completed"), "keys": ("keys",), "runs": ("live_runs",),
+    "keys": ("keys",), "runs": ("live_runs",),
     "keys_evicted": ("keys_dropped",), "runs_evicted": ("runs_dropped", "evicted"),
     "captures_evicted": ("captures_dropped", "beyond_max"),
     "released_early": ("released_early",),
     "keys_expired": ("keys_expired",),
     "timeouts": ("timeouts", "incomplete"), "without_key": ("without_key",),
+    "late": ("late",), "corrected": ("corrected",), "withdrawn": ("withdrawn",),
+    "merged": ("merged",), "held_back": ("held_back",), "ignored": ("ignored",),
 }  # fmt: skip
 
 
@@ -66,9 +69,10 @@ class Teller:
         """What changes when something moves, and not because figures are told."""
         metrics = self._metrics
         return (
-            metrics.events, metrics.alerts, metrics.suppressed, metrics.restores, metrics.restarts,
-            metrics.state_records, metrics.exchange_events, metrics.undeliverable,
-            metrics.calls, metrics.calls_failed,
+            metrics.events, metrics.matches, metrics.alerts, metrics.suppressed, metrics.restores,
+            metrics.restarts, metrics.state_records, metrics.exchange_events,
+            metrics.undeliverable_count, metrics.calls, metrics.calls_failed,
+            tuple(metrics.faulty.items()),
             self._runtime.engine.processor.live_runs, metrics.events_per_s() > 0,
         )  # fmt: skip
 
@@ -117,10 +121,11 @@ class Teller:
         frontier_ms = matcher.frontier_ms
         rules = {
             rule: RuleFigures(
+                matches=metrics.matches_by_rule[rule],  # what was aborted does not count
                 **{
                     told: sum(counts.get(name, 0) for name in names)
                     for told, names in _RULE_FIGURES.items()
-                }
+                },
             )
             for rule, counts in matcher.rule_stats().items()
         }
@@ -141,7 +146,10 @@ class Teller:
             suppress_evicted=self._runtime.engine.suppressor.evicted,
             rejected=sum(metrics.rejected.values()),
             skipped=sum(metrics.skipped.values()),
-            undeliverable=metrics.undeliverable,
+            undeliverable=metrics.undeliverable_count,
+            undeliverable_topics=dict(
+                sorted(metrics.undeliverable.items(), key=lambda told: -told[1])[:_TOPICS_TOLD_MAX]
+            ),
             published=metrics.published,
             calls=metrics.calls,
             calls_failed=metrics.calls_failed,
@@ -150,6 +158,7 @@ class Teller:
             commits=metrics.commits,
             aborts=metrics.aborts,
             restarts=metrics.restarts,
+            restarted=metrics.restarted,
             commit_wait_ms=int(metrics.commit_wait_ms),
             commit_wait_share=metrics.commit_wait_share(),
             state_records=metrics.state_records,
@@ -163,6 +172,7 @@ class Teller:
             frontier_ms=int(frontier_ms) if abs(frontier_ms) != float("inf") else None,
             rules={rule: busy[rule] for rule in shown[:RULES_TOLD_MAX]},
             rules_left_out=max(0, len(shown) - RULES_TOLD_MAX),
+            faulty=metrics.faulty,
         )
 
 

@@ -9,12 +9,16 @@ from typing import Any
 import msgspec
 
 from summit.alerts import Alert, alert_dict
+from summit.analytics.rule import Told
+from summit.cep.groups import Correlation
 from summit.cep.match import Match
 from summit.cep.near_misses import NearMiss
-from summit.cep.tracing import OpenMatch, Tracer
+from summit.cep.tracing import OpenMatch
+from summit.cep.window_tracing import tracer_of
 from summit.documents import (
     PatternDocument,
     expand_test_events,
+    failed_counts,
     failed_expectations,
     validate_pattern,
 )
@@ -22,11 +26,14 @@ from summit.documents.plan import PatternPlan
 from summit.documents.rule_tests import EXPECTED
 from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Engine
+from summit.flow.kinds import RULE_KINDS, Plan, prepare
 from summit.flow.past_stage import PastStage
 from summit.flow.stage_plans import StagePlans
 from summit.keyed.chunks import Chunk
 from summit.keyed.keys import Key
 from summit.keyed.outputs import Rejected
+from summit.keyed.processor import Processor
+from summit.keyed.ruleset import make_rule_set
 
 TRIED_TOPIC = "test"
 _encode = msgspec.json.Encoder().encode
@@ -54,7 +61,8 @@ class RuleTestResult(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         failures: What differs from the expectation, one text each; empty when it passed.
-        alerts: What came, with the names of the wire.
+        alerts: What came, with the names of the wire; of a query its results, of a correlation
+            its closed groups.
         expected: What had to come: `alerts`, `severity`, `title`, as far as the test says.
         near_misses: Where it failed, what kept others from being matches.
         pointer: The test's place in the document.
@@ -91,20 +99,12 @@ def try_pattern(
     values = [event if isinstance(event, bytes) else _encode(event) for event in events]
     topic = next((name for name in plan.topics if not set(name) & set("*?[!")), TRIED_TOPIC)
     chunks = [Chunk(topic, 0, range(len(values)), [-1] * len(values), values)]
-    refused: list[Rejected] = []
-    if stage is not None and values:
-        before = PastStage()
-        before.go_by(stage)
-        chunks, put_aside = before.apply(chunks)
-        refused = [
-            Rejected(each.topic, each.partition, each.offset, each.error.code, each.error.message)
-            for each in put_aside
-        ]  # fmt: skip
+    chunks, refused = _staged(chunks, stage)
     applied = engine.apply(chunks)
     made = applied.made + engine.apply([], TIME_MS_MAX).made
     near_misses, unfinished = _explained(plan, chunks, keys)
     return Tried(
-        matches=[each.match for each in made],
+        matches=[match for each in made if (match := each.match) is not None],
         alerts=[each.alert for each in made if each.alert is not None],
         rejected=refused + applied.rejected,
         unfinished=unfinished,
@@ -115,9 +115,7 @@ def try_pattern(
 def _explained(
     plan: PatternPlan, chunks: Sequence[Chunk], keys: Collection[Key]
 ) -> tuple[list[NearMiss], list[OpenMatch]]:
-    if plan.window is not None:
-        return [], []  # no step waits in a window
-    tracer = Tracer(plan, keys)
+    tracer = tracer_of(plan, keys)
     for chunk in chunks:
         tracer.feed(chunk)
     return tracer.finish()
@@ -127,13 +125,15 @@ def run_document_tests(
     document: PatternDocument | Mapping[str, Any],
     stage: StagePlans | None = None,
 ) -> Sequence[RuleTestResult]:
-    """Run the tests that a pattern brings along, each from an empty state.
+    """Run the tests that a rule brings along, each from an empty state.
 
     Args:
         stage: See `try_pattern`.
 
     Raises: Invalid as `validate_pattern`.
     """
+    if isinstance(document, Mapping) and document.get("kind") in ("query", "correlation"):
+        return _run_counted(RULE_KINDS[document["kind"]].validate(document), stage)
     pattern = document if isinstance(document, PatternDocument) else validate_pattern(document)
     results: list[RuleTestResult] = []
     for test in pattern.tests:
@@ -149,3 +149,54 @@ def run_document_tests(
             )
         )  # fmt: skip
     return results
+
+
+def _run_counted(document: Any, stage: StagePlans | None) -> list[RuleTestResult]:
+    """The tests of a query or a correlation."""
+    noun = "results" if document.kind == "query" else "groups"
+    results: list[RuleTestResult] = []
+    for test in document.tests:
+        rows = _told(document.plan, expand_test_events(test), stage)
+        failures = failed_counts(test, rows, noun)
+        expected = {**({} if test.count is None else {noun: test.count}), **test.having}
+        results.append(
+            RuleTestResult(
+                name=test.name, passed=not failures, failures=failures, alerts=rows,
+                expected=expected, near_misses=[], pointer=test.pointer,
+            )
+        )  # fmt: skip
+    return results
+
+
+def _told(
+    plan: Plan, events: Iterable[Mapping[str, Any]], stage: StagePlans | None
+) -> list[dict[str, Any]]:
+    """The results of a query, or the closed groups of a correlation, until the end of time."""
+    topic = next((name for name in plan.topics if not set(name) & set("*?[!")), TRIED_TOPIC)
+    values = [_encode(event) for event in events]
+    chunks, _ = _staged([Chunk(topic, 0, range(len(values)), [-1] * len(values), values)], stage)
+    processor = Processor(make_rule_set([prepare(dataclasses.replace(plan, topics=()))]))
+    found = processor.apply(chunks).outputs.found
+    found += processor.apply([], TIME_MS_MAX).outputs.found
+    rows: list[dict[str, Any]] = []
+    for one in found:
+        if isinstance(one, Told):
+            rows.append({**one.metrics, "window": [one.start_ms, one.end_ms], "count": one.count})
+        elif isinstance(one, Correlation) and one.close_reason is not None:
+            rows.append(
+                {"key": list(one.key), "events": one.count, "closeReason": one.close_reason}
+            )
+    return rows
+
+
+def _staged(chunks: list[Chunk], stage: StagePlans | None) -> tuple[list[Chunk], list[Rejected]]:
+    """The chunks behind a stage, and what it put aside."""
+    if stage is None or not chunks[0].values:
+        return chunks, []
+    before = PastStage()
+    before.go_by(stage)
+    staged, put_aside = before.apply(chunks)
+    return staged, [
+        Rejected(each.topic, each.partition, each.offset, each.error.code, each.error.message)
+        for each in put_aside
+    ]

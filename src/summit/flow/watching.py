@@ -28,7 +28,7 @@ async def describe_flow(
     """
     current = definitions.current()
     rules = rules_of(current)
-    seen = await look(admin, rules.filter.reads)
+    seen = await look(admin, rules.filter.reads, [each.name for each in rules.backfills])
     return describe(current, rules, progress, seen, clock.now_ms())
 
 

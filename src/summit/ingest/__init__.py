@@ -1,21 +1,30 @@
 """The ingest room: collectors bring events in; they answer for each one.
 
-`HttpCollector` is loaded at its first use: it brings the web framework with it, which whoever
-only reads files does not need.
+What needs a web framework or a library of its own is loaded at its first use: whoever only reads
+files does not need it.
 """
 
 from typing import TYPE_CHECKING, Any
 
+from summit.ingest.auth import AuthOptions
 from summit.ingest.collector import Collector, CollectorStatus
 from summit.ingest.files.collector import FileCollector, FileProgress
+from summit.ingest.http.settings import HttpOptions
+from summit.ingest.mqtt.settings import MqttOptions, MqttRoute, MqttTls
 from summit.ingest.producing import Producer
-from summit.ingest.registry import CollectorManager, make_collector
-from summit.ingest.settings import CollectorConfig, FileOptions, HttpOptions
+from summit.ingest.registry import CollectorManager
+from summit.ingest.settings import CollectorConfig, FileOptions
+from summit.ingest.tls import TlsOptions
+from summit.ingest.types import collector_class, make_collector
+from summit.ingest.websocket.settings import WebSocketOptions
 
 if TYPE_CHECKING:
-    from summit.ingest.http import HttpCollector
+    from summit.ingest.http.collector import HttpCollector
+    from summit.ingest.mqtt.collector import MqttCollector
+    from summit.ingest.websocket.collector import WebSocketCollector
 
 __all__ = [
+    "AuthOptions",
     "Collector",
     "CollectorConfig",
     "CollectorManager",
@@ -25,14 +34,22 @@ __all__ = [
     "FileProgress",
     "HttpCollector",
     "HttpOptions",
+    "MqttCollector",
+    "MqttOptions",
+    "MqttRoute",
+    "MqttTls",
     "Producer",
+    "TlsOptions",
+    "WebSocketCollector",
+    "WebSocketOptions",
+    "collector_class",
     "make_collector",
 ]
 
+_LATE = {"HttpCollector": "http", "MqttCollector": "mqtt", "WebSocketCollector": "websocket"}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "HttpCollector":
-        from summit.ingest.http import HttpCollector
-
-        return HttpCollector
+    if name in _LATE:
+        return collector_class(_LATE[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

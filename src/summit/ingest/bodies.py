@@ -7,7 +7,8 @@ is written to the topic is the client's own bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -41,10 +42,59 @@ class Limits(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The events of one request: their bytes, and their parsed values in the same order."""
+    """The events of one request: their bytes, and their parsed values in the same order.
+
+    Attributes:
+        indexes: Where each stood in the request; None when nothing was left out.
+        faults: Why others were left out, by where they stood.
+    """
 
     slices: list[bytes]
     values: list[dict[str, Any]]
+    indexes: list[int] | None = None
+    faults: Mapping[int, Invalid] = MappingProxyType({})
+
+
+def parse_leniently(media: str, body: bytes, limits: Limits) -> Batch:
+    """As `parse_body`, but an event that is bad is left out and told in `faults`.
+
+    An array whose text is not JSON is refused as a whole: where its events begin is not known.
+    """
+    faults: dict[int, Invalid] = {}
+    slices: list[bytes] = []
+    values: list[dict[str, Any]] = []
+    indexes: list[int] = []
+    for index, (part, fault) in enumerate(_parts(media, body, limits)):
+        try:
+            if fault is not None:
+                raise fault
+            one = _parse_json(part, limits, index)
+        except Invalid as error:
+            faults[index] = error
+        else:
+            slices += one.slices
+            values += one.values
+            indexes.append(index)
+    return Batch(slices, values, indexes, faults)
+
+
+def _parts(media: str, body: bytes, limits: Limits) -> Iterator[tuple[bytes, Invalid | None]]:
+    """The bytes of each event, whatever they are."""
+    if media in LINES_TYPES:
+        parts = [text for line in body.split(b"\n") if (text := line.strip(_SPACE))]
+    else:
+        if media not in JSON_TYPES:
+            raise _media_type(media)
+        try:
+            is_array = body.lstrip(_SPACE)[:1] == b"["
+            parts = [bytes(part) for part in _decode_slices(body)] if is_array else [body]
+        except DECODE_ERRORS as error:
+            raise _malformed(body, error) from error
+    if len(parts) > limits.max_events:
+        raise _too_many(len(parts), limits)
+    for index, part in enumerate(parts):
+        is_array = part[:1] == b"["
+        yield part, _not_object(index, [], f"event {index}") if is_array else None
 
 
 def parse_body(media: str, body: bytes, limits: Limits) -> Batch:
@@ -60,11 +110,7 @@ def parse_body(media: str, body: bytes, limits: Limits) -> Batch:
         return _parse_json(body, limits)
     if media in LINES_TYPES:
         return _parse_lines(body, limits)
-    raise Invalid(
-        "web.media_type",
-        media=media,
-        accepted="application/json, application/x-ndjson, application/jsonl",
-    )
+    raise _media_type(media)
 
 
 def key_reader(find: Callable[[Any], Any]) -> Callable[[dict[str, Any]], bytes | None]:
@@ -79,7 +125,16 @@ def key_reader(find: Callable[[Any], Any]) -> Callable[[dict[str, Any]], bytes |
     return key_of
 
 
-def _parse_json(body: bytes, limits: Limits) -> Batch:
+def _media_type(media: str) -> Invalid:
+    return Invalid(
+        "web.media_type",
+        media=media,
+        accepted="application/json, application/x-ndjson, application/jsonl,"
+        " application/cloudevents+json, application/cloudevents-batch+json",
+    )
+
+
+def _parse_json(body: bytes, limits: Limits, first: int = 0) -> Batch:
     try:
         value = _decode_any(body)
     except DECODE_ERRORS as error:
@@ -92,12 +147,12 @@ def _parse_json(body: bytes, limits: Limits) -> Batch:
             raise _too_many(len(value), limits)
         slices = [bytes(part) for part in _decode_slices(body)]
     else:
-        raise _not_object(0, value, "body")
-    for index, event in enumerate(value):
+        raise _not_object(first, value, "body")
+    for index, event in enumerate(value, first):
         if type(event) is not dict:
             raise _not_object(index, event, f"event {index}")
-        if len(slices[index]) > limits.max_event_bytes:
-            raise _too_large(index, len(slices[index]), limits)
+        if len(slices[index - first]) > limits.max_event_bytes:
+            raise _too_large(index, len(slices[index - first]), limits)
     return Batch(slices, value)
 
 

@@ -16,6 +16,7 @@ from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter, Listener, Payload
 from summit.base.errors import Conflict, Invalid, SummitError
 from summit.base.logs import get_logger
+from summit.ingest.meters import Meter
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
 
@@ -32,8 +33,14 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
         address: `host:port` where it listens; None when it does not.
         accepted: Events that the broker acknowledged.
         rejected: Events that were refused or went to the dead letters.
+        dead_letters: Those of them that went to the dead letters.
+        sampled: Events that sampling left out.
         bytes: Bytes of accepted events.
-        guarantee: `exactly_once`, or `at_least_once`: a sender that got no answer sends again.
+        rates: Accepted and rejected events and accepted bytes a second, over ten seconds.
+        started_at: When it was started last, milliseconds since 1970 UTC.
+        guarantee: `exactly_once`; `effectively_once`: what carries a key or number of its sender is
+            written once, under that coordinate in `summit.src`; or `at_least_once`: a sender that
+            got no answer sends again, and both are written.
         last_error: The last thing that went wrong, and when (milliseconds since 1970 UTC).
         details: What only this type has.
     """
@@ -45,8 +52,12 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     address: str | None
     accepted: int
     rejected: int
+    dead_letters: int
+    sampled: int
     bytes: int
+    rates: dict[str, float]
     guarantee: str
+    started_at: int | None
     last_error: str | None
     last_error_at: int | None
     details: dict[str, Any]
@@ -83,9 +94,12 @@ class Collector(ABC):
         self._producer: Producer | None = None
         self._emitter = Emitter()
         self._state: State = "created"
-        self._accepted = 0
-        self._rejected = 0
-        self._bytes = 0
+        self._accepted = Meter(self._clock)
+        self._rejected = Meter(self._clock)
+        self._bytes = Meter(self._clock)
+        self._dead_letters = 0
+        self._sampled = 0
+        self._started_at: int | None = None
         self._last_error: str | None = None
         self._last_error_at: int | None = None
         self._log = get_logger(__name__).bind(collector=config.name)
@@ -135,6 +149,9 @@ class Collector(ABC):
             await self._close()
             raise
         self._state = "running"
+        self._started_at = self._clock.now_ms()
+        if self.config.paused:
+            await self.pause()
         self._log.info("collector.started", topic=self.config.topic, address=self.address)
 
     async def stop(self) -> None:
@@ -145,6 +162,17 @@ class Collector(ABC):
         await self._close()
         self._state = "stopped"
         await self._emitter.drain()
+
+    async def restart(self) -> None:
+        """Stop, and start with the same producer; also after a failure.
+
+        Raises: Conflict("collector.not_running") when it was never started; as `start`.
+        """
+        producer = self._producer
+        if producer is None:
+            raise Conflict("collector.not_running", name=self.name, state=self._state)
+        await self.stop()
+        await self.start(producer)
 
     async def pause(self) -> None:
         """Take nothing new until `resume`.
@@ -176,10 +204,18 @@ class Collector(ABC):
             topic=self.config.topic,
             state=self._state,
             address=self.address,
-            accepted=self._accepted,
-            rejected=self._rejected,
-            bytes=self._bytes,
+            accepted=self._accepted.total,
+            rejected=self._rejected.total,
+            dead_letters=self._dead_letters,
+            sampled=self._sampled,
+            bytes=self._bytes.total,
+            rates={
+                "acceptedPerSec": self._accepted.per_s(),
+                "rejectedPerSec": self._rejected.per_s(),
+                "bytesPerSec": self._bytes.per_s(),
+            },
             guarantee=self.guarantee,
+            started_at=self._started_at,
             last_error=self._last_error,
             last_error_at=self._last_error_at,
             details=self._details(),
@@ -205,13 +241,22 @@ class Collector(ABC):
     def _details(self) -> dict[str, Any]:
         return {}
 
+    def trouble(self, error: SummitError | None) -> None:
+        """The broker, or the source, cannot be reached for now; None: it can again."""
+        if error is not None:
+            self._note_error(error)
+            if self._state == "running":
+                self._state = "degraded"
+        elif self._state == "degraded":
+            self._state = "running"
+
     def _note_error(self, error: BaseException) -> None:
         self._last_error = str(error) or type(error).__name__
         self._last_error_at = self._clock.now_ms()
 
     def _note_accepted(self, count: int, size_bytes: int) -> None:
-        self._accepted += count
-        self._bytes += size_bytes
+        self._accepted.add(count)
+        self._bytes.add(size_bytes)
         if self._emitter.has_listeners("data:ingested"):
             self._emitter.emit(
                 "data:ingested",

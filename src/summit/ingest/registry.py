@@ -8,22 +8,9 @@ from typing import Any
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, SummitError
 from summit.ingest.collector import Collector
-from summit.ingest.files.collector import FileCollector
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
-
-
-def make_collector(
-    config: CollectorConfig | Mapping[str, Any], *, clock: Clock | None = None
-) -> Collector:
-    """The collector of a configuration. Raises Invalid."""
-    if not isinstance(config, CollectorConfig):
-        config = CollectorConfig.from_dict(config)
-    if config.type == FileCollector.type:
-        return FileCollector(config, clock=clock)
-    from summit.ingest.http import HttpCollector
-
-    return HttpCollector(config, clock=clock)
+from summit.ingest.types import make_collector
 
 
 class CollectorManager:
@@ -78,6 +65,36 @@ class CollectorManager:
                     await other.stop()
                 raise
             started.append(collector)
+
+    async def start(self, name: str, producer: Producer) -> Collector:
+        """Start one that does not run. Raises Invalid("collector.unknown"); as its `start`."""
+        collector = self.get(name)
+        await collector.start(producer)
+        return collector
+
+    async def stop(self, name: str) -> Collector:
+        """Stop one; it stays registered. Raises Invalid("collector.unknown")."""
+        collector = self.get(name)
+        await collector.stop()
+        return collector
+
+    async def pause(self, name: str) -> Collector:
+        """Have one take nothing until `resume`. Raises Invalid("collector.unknown"); Conflict."""
+        collector = self.get(name)
+        await collector.pause()
+        return collector
+
+    async def resume(self, name: str) -> Collector:
+        """Have one go on after `pause`. Raises Invalid("collector.unknown"); Conflict."""
+        collector = self.get(name)
+        await collector.resume()
+        return collector
+
+    async def restart(self, name: str) -> Collector:
+        """Stop one and start it again. Raises Invalid("collector.unknown"); Conflict."""
+        collector = self.get(name)
+        await collector.restart()
+        return collector
 
     async def stop_all(self) -> None:
         """Stop every collector; they stay registered."""

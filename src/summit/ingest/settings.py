@@ -11,7 +11,7 @@ A type or an option that is not built yet is refused here, never stored and igno
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -19,50 +19,15 @@ from summit.base import limits
 from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.events.fields import parse_path
+from summit.ingest.checks import at_least, bad_setting, rate_fits
+from summit.ingest.http.settings import HttpOptions
+from summit.ingest.mqtt.settings import MqttOptions
+from summit.ingest.templates import compile_template, compile_topics
+from summit.ingest.websocket.settings import WebSocketOptions
+from summit.serde.json_schema import schema_check
 
-CollectorType = Literal["http", "websocket", "mqtt", "grpc", "file", "database"]
-
-AVAILABLE: Final = ("http", "file")
-HTTP_PORT: Final = 8080
-HTTP_PATH: Final = "/ingest"
-
-
-class HttpOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Options of an HTTP collector.
-
-    Attributes:
-        headers: Record headers that every event gets.
-        request_headers: Names of request headers that are copied to record headers.
-        max_body_bytes: Largest body of a request.
-        max_events_per_request: Most events of a request.
-        max_event_bytes: Largest single event.
-        rate_limit: Events a second that one client address may send; None for no limit.
-        rate_burst: Events that a quiet client may send at once; default one second's worth.
-        max_in_flight_bytes: Bytes handed to the broker and not yet acknowledged; above it
-            requests are refused with 429.
-        ack_timeout_ms: How long a request waits for the broker's acknowledgement.
-        max_results: Above this count the answer leaves out `results`, unless `?results=true`.
-    """
-
-    headers: dict[str, str] = msgspec.field(default_factory=dict)
-    request_headers: list[str] = msgspec.field(default_factory=list)
-    max_body_bytes: int = limits.HTTP_BODY_BYTES_MAX
-    max_events_per_request: int = limits.INGEST_EVENTS_PER_REQUEST_MAX
-    max_event_bytes: int = limits.INGEST_EVENT_BYTES_MAX
-    rate_limit: float | None = None
-    rate_burst: int | None = None
-    max_in_flight_bytes: int = limits.INGEST_IN_FLIGHT_BYTES_MAX
-    ack_timeout_ms: int = limits.INGEST_ACK_TIMEOUT_MS
-    max_results: int = limits.INGEST_RESULTS_MAX
-
-    def check(self) -> None:
-        _at_least(self, 1, "max_body_bytes", "max_events_per_request", "max_event_bytes")
-        _at_least(self, 1, "max_in_flight_bytes", "ack_timeout_ms")
-        _at_least(self, 0, "max_results")
-        if self.rate_limit is not None and not 0 < self.rate_limit < float("inf"):
-            raise _invalid("/rateLimit", "rateLimit must be above 0")
-        if self.rate_burst is not None and (self.rate_limit is None or self.rate_burst < 1):
-            raise _invalid("/rateBurst", "rateBurst goes with rateLimit and is at least 1")
+PLUGIN: Final = "plugin:"  # before the name of a plugin's type
+OnInvalid = Literal["reject", "deadLetter", "tag"]
 
 
 class FileOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,13 +60,37 @@ class FileOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
     max_line_bytes: int = limits.FILE_LINE_BYTES_MAX
 
     def check(self) -> None:
-        _at_least(self, 10, "poll_interval_ms")
-        _at_least(self, 0, "rotate_wait_ms")
-        _at_least(self, 16, "max_line_bytes")
+        at_least(self, 10, "poll_interval_ms")
+        at_least(self, 0, "rotate_wait_ms")
+        at_least(self, 16, "max_line_bytes")
         if self.year is not None and not 1970 <= self.year <= 9998:
-            raise _invalid("/year", "year goes from 1970 to 9998")
+            raise bad_setting("/year", "year goes from 1970 to 9998")
         if abs(self.utc_offset_minutes) >= 24 * 60:
-            raise _invalid("/utcOffsetMinutes", "utcOffsetMinutes is less than a day")
+            raise bad_setting("/utcOffsetMinutes", "utcOffsetMinutes is less than a day")
+
+
+class TypeRow(NamedTuple):
+    """What the configuration knows of a type of collectors.
+
+    Attributes:
+        block: Its own options; they stand under the type's name.
+        port: Its default port; None when it has none.
+        path: Its default path; None when it has none by default.
+        shapes: Whether it honours templates, sampling, rates and the schema.
+    """
+
+    block: type[Config]
+    port: int | None = None
+    path: str | None = None
+    shapes: bool = True
+
+
+TYPES: Final[Mapping[str, TypeRow]] = {
+    "http": TypeRow(HttpOptions, port=8080, path="/ingest"),
+    "websocket": TypeRow(WebSocketOptions, port=8081, path="/"),
+    "mqtt": TypeRow(MqttOptions, port=1883),
+    "file": TypeRow(FileOptions, shapes=False),
+}
 
 
 class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,74 +98,104 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         name: The collector's name, unique in its manager.
-        type: What it is; `http` and `file` are available.
+        type: What it is: a row of `TYPES`, or `plugin:` and the name of an installed plugin.
         topic: The topic that its events are written to.
-        host: http: the address to listen on.
-        port: http: the port, default 8080; 0 takes any free one.
-        path: http: the path of its route, default `/ingest`. file: a file or glob pattern.
+        host: The address to listen on; mqtt: where the MQTT broker is.
+        port: The port to listen on, 0 takes any free one; mqtt: that of the MQTT broker.
+        path: http, websocket: the path of its route. file: a file or glob pattern.
         key_field: Dot path of the event field that becomes the record key.
+        key_template: Instead: a text with holes, `${tenant}/${user.id}`.
+        topic_template: The topic by the event, `logs.${service}`, among `allowed_topics`.
+        allowed_topics: Names and globs.
         batch_size: Hand events to the broker in groups of this many.
         flush_interval: Hand over a smaller group after this long, milliseconds.
+        sample_rate: The share of events that is kept, above 0 and up to 1; the same event always
+            falls the same way.
+        rate_limit: Events a second that the whole collector takes; senders are made to wait.
+        rate_burst: Events that it takes at once after a quiet time; default one second's worth.
+        event_schema: A JSON Schema that every event must fit.
+        on_invalid: What becomes of an event that does not: it goes back to its sender, into
+            the dead letters, or on with the header `summit.invalid`.
+        paused: It starts, and takes nothing until it is resumed.
+        options: The settings of a plugin.
     Raises: Invalid("collector.type_unavailable"), Invalid("config.invalid") with a pointer.
     """
 
     name: str
-    type: CollectorType
+    type: str
     topic: str
     host: str = "127.0.0.1"
     port: int | None = None
     path: str | None = None
     key_field: str | None = None
+    key_template: str | None = None
+    topic_template: str | None = None
+    allowed_topics: list[str] = msgspec.field(default_factory=list)
     batch_size: int | None = None
     flush_interval: int | None = None
+    sample_rate: float | None = None
+    rate_limit: float | None = None
+    rate_burst: int | None = None
+    event_schema: dict[str, Any] | None = None
+    on_invalid: OnInvalid = "reject"
+    paused: bool = False
     http: HttpOptions | None = None
+    websocket: WebSocketOptions | None = None
+    mqtt: MqttOptions | None = None
     file: FileOptions | None = None
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Make one from a mapping with camelCase or snake_case keys, in the blocks as well.
-
-        Raises: Invalid with a pointer.
-        """
-        whole = dict(values)
-        blocks: tuple[tuple[str, type[Config]], ...] = (
-            ("http", HttpOptions),
-            ("file", FileOptions),
-        )
-        for name, block in blocks:
-            if isinstance(whole.get(name), Mapping):
-                try:
-                    whole[name] = block.from_dict(whole[name])
-                except Invalid as error:
-                    error.details["pointer"] = f"/{name}{error.details.get('pointer', '')}"
-                    raise
-        return super().from_dict(whole)
+    options: dict[str, Any] | None = None
 
     def check(self) -> None:
-        if self.type not in AVAILABLE:
+        if self.type not in TYPES and not self.is_plugin:
+            code = "collector.type_unavailable" if self.type in _LATER else "config.invalid"
+            known = ", ".join(TYPES)
             raise Invalid(
-                "collector.type_unavailable",
-                type=self.type,
-                available=", ".join(AVAILABLE),
-                pointer="/type",
-            )
+                code, type=self.type, available=known, pointer="/type",
+                reason=f"there are no collectors of type '{self.type}'; there are: {known}",
+            )  # fmt: skip
         for field in ("name", "topic"):
             if not getattr(self, field):
-                raise _invalid(f"/{field}", f"{field} must not be empty")
-        _at_least(self, 1, "batch_size", "flush_interval")
+                raise bad_setting(f"/{field}", f"{field} must not be empty")
+        at_least(self, 1, "batch_size", "flush_interval")
         if self.flush_interval is not None and self.batch_size is None:
-            raise _invalid("/flushInterval", "flushInterval goes with batchSize")
-        if self.key_field is not None:
-            parse_path(self.key_field)
-        if self.type == "http":
-            self._check_http()
-        else:
+            raise bad_setting("/flushInterval", "flushInterval goes with batchSize")
+        self._check_shaping()
+        for name in TYPES:
+            if name != self.type and getattr(self, name) is not None:
+                raise bad_setting(
+                    f"/{name}", f"the block '{name}' belongs to collectors of type {name}"
+                )
+        if self.options is not None and not self.is_plugin:
+            raise bad_setting("/options", "options belong to plugins")
+        if self.type == "file":
             self._check_file()
+        else:
+            self._check_place()
+
+    @property
+    def is_plugin(self) -> bool:
+        """Whether the type is a plugin's."""
+        return self.type.startswith(PLUGIN)
+
+    @property
+    def row(self) -> TypeRow:
+        """What is known of its type."""
+        return TYPES.get(self.type, _PLUGIN_ROW)
 
     @property
     def listen_port(self) -> int:
         """The port to listen on, before the system chose one."""
-        return HTTP_PORT if self.port is None else self.port
+        return self.row.port or 0 if self.port is None else self.port
+
+    @property
+    def route(self) -> str:
+        """The path of its route."""
+        return self.path or self.row.path or "/"
+
+    @property
+    def block(self) -> Any:
+        """The options of its type, or their defaults."""
+        return getattr(self, self.type) or self.row.block()
 
     @property
     def http_options(self) -> HttpOptions:
@@ -193,34 +212,59 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
         """`path` and `file.paths` together."""
         return ([self.path] if self.path else []) + self.file_options.paths
 
-    def _check_http(self) -> None:
-        if self.file is not None:
-            raise _invalid("/file", "the block 'file' belongs to collectors of type file")
+    def _check_shaping(self) -> None:
+        if self.key_field is not None:
+            parse_path(self.key_field)
+            if self.key_template is not None:
+                raise bad_setting("/keyTemplate", "name keyField or keyTemplate, not both")
+        if self.key_template is not None:
+            compile_template(self.key_template, "/keyTemplate")
+        if self.topic_template is not None:
+            compile_topics(self.topic_template, self.allowed_topics, self.topic)
+        if (self.topic_template is None) != (not self.allowed_topics):
+            raise bad_setting("/allowedTopics", "topicTemplate and allowedTopics go together")
+        if self.sample_rate is not None and not 0 < self.sample_rate <= 1:
+            raise bad_setting("/sampleRate", "sampleRate is above 0 and at most 1")
+        rate_fits(self.rate_limit, self.rate_burst)
+        if self.event_schema is not None:
+            try:
+                schema_check(self.event_schema)
+            except Invalid as error:
+                error.details.setdefault("pointer", "/eventSchema")
+                raise
+        if self.event_schema is None and self.on_invalid != "reject" and not self.topic_template:
+            raise bad_setting("/onInvalid", "onInvalid goes with eventSchema or topicTemplate")
+        if not self.row.shapes:
+            for field in _SHAPING:
+                if getattr(self, field) not in (None, []):
+                    wire = next(
+                        one.encode_name
+                        for one in msgspec.structs.fields(type(self)) if one.name == field
+                    )  # fmt: skip
+                    raise bad_setting(f"/{wire}", f"collectors of type {self.type} have no {wire}")
+
+    def _check_place(self) -> None:
         if self.port is not None and not 0 <= self.port <= 65_535:
-            raise _invalid("/port", "port goes from 0 to 65535")
+            raise bad_setting("/port", "port goes from 0 to 65535")
         if self.path is not None and (not self.path.startswith("/") or "{" in self.path):
-            raise _invalid("/path", "path must begin with / and have no parameters")
+            raise bad_setting("/path", "path must begin with / and have no parameters")
+        auth = getattr(self.block, "auth", None) if not self.is_plugin else None
+        if auth is not None:
+            auth.check_host(self.host, f"/{self.type}/auth")
 
     def _check_file(self) -> None:
-        if self.http is not None:
-            raise _invalid("/http", "the block 'http' belongs to collectors of type http")
         if self.port is not None:
-            raise _invalid("/port", "a file collector has no port")
+            raise bad_setting("/port", "a file collector has no port")
         if not self.file_patterns:
-            raise _invalid("/path", "a file collector needs path or file.paths")
+            raise bad_setting("/path", "a file collector needs path or file.paths")
         if "-" in self.file_patterns and self.file_options.mode == "tail":
-            raise _invalid("/file/mode", "standard input (-) goes with mode batch")
+            raise bad_setting("/file/mode", "standard input (-) goes with mode batch")
         if not all(self.file_patterns):
-            raise _invalid("/file/paths", "a path must not be empty")
+            raise bad_setting("/file/paths", "a path must not be empty")
 
 
-def _at_least(config: Config, least: int, *names: str) -> None:
-    for name in names:
-        value: Any = getattr(config, name)
-        if value is not None and value < least:
-            wire = next(f.encode_name for f in msgspec.structs.fields(config) if f.name == name)
-            raise _invalid(f"/{wire}", f"{wire} must be at least {least}")
-
-
-def _invalid(pointer: str, reason: str) -> Invalid:
-    return Invalid("config.invalid", reason=reason, pointer=pointer)
+_SHAPING: Final = (
+    "key_template", "topic_template", "allowed_topics", "sample_rate", "rate_limit", "event_schema",
+)  # fmt: skip
+_LATER: Final = ("grpc", "database")
+_PLUGIN_ROW: Final = TypeRow(Config)

@@ -20,11 +20,16 @@ from summit.journal.progress_record import Positions, split_partition_name
 from summit.keyed.captured import Move
 
 
-class Activation(msgspec.Struct, frozen=True):
-    """One record; see the module."""
+class Activation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One record; see the module.
+
+    Attributes:
+        timed: From there on `_summit.time` says what the clock decided.
+    """
 
     definitions: int
     inputs: Positions
+    timed: bool = False
 
 
 class Phase(NamedTuple):
@@ -70,7 +75,7 @@ def moved_activation(value: bytes, move: Move, definitions: tuple[str, int]) -> 
         for name, offset in activation.inputs.items()
     }
     at, _ = move(*definitions, activation.definitions, None)
-    return encode_activation(Activation(at, inputs))
+    return encode_activation(Activation(at, inputs, activation.timed))
 
 
 def phases_of(activations: Iterable[Activation], starts: Mapping[str, int]) -> list[Phase]:

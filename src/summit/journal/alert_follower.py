@@ -8,10 +8,11 @@ from summit.alerts import Alert, AlertView
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter
 from summit.base.limits import FOLLOWER_READY_MS, PROGRESS_TAIL_RECORDS
+from summit.client.admin import Admin
 from summit.client.types import ConsumerRecord
 from summit.journal.follower import LogFollower, tail_starts
-from summit.journal.progress import Progress
-from summit.journal.topics import ALERTS, ALERTS_TOPIC, PROGRESS
+from summit.journal.progress import PROGRESS_PLACE, Progress
+from summit.journal.topics import ALERTS, ALERTS_TOPIC, PROGRESS, PROGRESS_TOPIC
 
 
 class AlertFollower(Emitter):
@@ -60,12 +61,20 @@ class AlertFollower(Emitter):
     async def wait_readable(self, topic: str, partition: int, offset: int, timeout_ms: int) -> None:
         """Wait until the record is processed and the alerts that it completed are in the view.
 
+        Of a topic that no rule reads, as far as was read here, that is at once: who must not pass
+        over a rule that others know to act catches up first.
+
         Raises: Unavailable("follower.not_ready") when that takes longer; Closed.
         """
         await self._follower.wait_for(
             lambda: self._progress.covers(topic, partition, offset) and self._has_read_alerts(),
             timeout_ms,
         )
+
+    async def catch_up(self, admin: Admin, timeout_ms: int) -> None:
+        """Read everything that workers have told by now. Raises: Unavailable; Closed."""
+        bounds = await admin.offsets(PROGRESS_TOPIC, committed=True)
+        await self._follower.wait_read({PROGRESS_PLACE: bounds[0][1]}, timeout_ms)
 
     async def wait_active(self, definitions_offset: int, timeout_ms: int) -> None:
         """Wait until the workers go by the definition at this offset of its topic.

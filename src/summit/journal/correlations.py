@@ -12,13 +12,15 @@ from summit.base.limits import (
     FOLLOWER_READY_MS,
 )
 from summit.client.types import ConsumerRecord
-from summit.journal.correlation_log import CorrelatedGroup, decode_group
+from summit.journal.correlation_log import MERGED, CorrelatedGroup, decode_group
 from summit.journal.follower import LogFollower, tail_starts
 from summit.journal.topics import CORRELATIONS
 
 
 class CorrelationView:
     """The latest groups, each as it was told last; beyond the limits the oldest leave.
+
+    A group that went into another is there no more: the other one is.
 
     Attributes:
         evicted: Groups that left.
@@ -44,11 +46,14 @@ class CorrelationView:
     def add(self, value: bytes) -> None:
         """Take one record of the topic."""
         try:
-            name = decode_group(value).id
+            group = decode_group(value)
         except Corrupt:
             self.invalid += 1
             return
+        name = group.id
         self._size_bytes += len(value) - len(self._by_id.pop(name, b""))
+        if group.close_reason == MERGED:
+            return
         self._by_id[name] = value
         while len(self._by_id) > self._count_max or self._size_bytes > self._bytes_max:
             first = next(iter(self._by_id))
@@ -76,9 +81,15 @@ class CorrelationView:
 class CorrelationFollower:
     """Keeps a `CorrelationView` up to date; one loop's, from `start` to `stop`."""
 
-    def __init__(self, servers: Iterable[str], *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        servers: Iterable[str],
+        *,
+        name: str = "summit-correlations",
+        clock: Clock | None = None,
+    ) -> None:
         self._servers = list(servers)
-        self._name = "summit-correlations"
+        self._name = name
         self._follower = LogFollower(
             self._servers, self._name, self._take, clock=clock or SystemClock()
         )

@@ -163,9 +163,14 @@ class Definitions(Emitter):
     ) -> int:
         """Put a definition out of force; returns the offset of the deletion.
 
+        With a rule goes what says that it begins with the past.
+
         Raises: Invalid("definition.unknown"); Conflict("definition.conflict"); Unavailable.
         """
         self.get(kind, definition_id)
+        name = definition_id if kind == "pattern" else f"{kind}:{definition_id}"
+        if kind != "backfill" and self.log.get("backfill", name) is not None:
+            await self._write(definition_key("backfill", name), None, None)
         change = await self._write(definition_key(kind, definition_id), None, expected_offset)
         return change.offset
 

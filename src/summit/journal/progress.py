@@ -84,7 +84,7 @@ class Progress:
         name = partition_name(topic, partition)
         if all(record.seen.get(name, 0) > offset for record in self.workers):
             return True
-        return not self._reads(topic)
+        return not self.reads(topic)
 
     def acts(self, definitions_offset: int) -> bool:
         """Whether all workers go by the definition at this offset of its topic."""
@@ -105,10 +105,11 @@ class Progress:
         """Unfinished matches."""
         return sum(record.runs for record in self.workers)
 
-    def _reads(self, topic: str) -> bool:
-        assert self.last is not None
-        if self._filter.wanted != self.last.reads:
-            self._filter = TopicFilter(self.last.reads)
+    def reads(self, topic: str) -> bool:
+        """Whether some rule reads the topic, as far as some worker has told."""
+        wanted = sorted({name for record in self.workers for name in record.reads})
+        if self._filter.wanted != wanted:
+            self._filter = TopicFilter(wanted)
         return self._filter.reads(topic)
 
 

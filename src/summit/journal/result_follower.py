@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from summit.base.clock import Clock, SystemClock
-from summit.base.emitter import Emitter
+from summit.base.emitter import Emitter, Payload
 from summit.base.limits import FOLLOWER_READY_MS
 from summit.client.types import ConsumerRecord
 from summit.journal.follower import LogFollower, tail_starts
@@ -20,7 +20,8 @@ TAIL_RECORDS: Final = 200_000
 class ResultFollower(Emitter):
     """Keeps a `ResultView` up to date; one loop's, from `start` to `stop`.
 
-    Event `result` with each record's result that comes after the start, as a plain mapping.
+    Event `result` {offset, result} with each record that comes after the start: its place in
+    `_summit.results` and what it tells, as a plain mapping.
     """
 
     def __init__(
@@ -47,6 +48,11 @@ class ResultFollower(Emitter):
         await self._follower.wait_caught_up(timeout_ms)
         self._live = True
 
+    @property
+    def next_offset(self) -> int:
+        """Everything below it was told."""
+        return self._follower.positions.get((RESULTS.name, 0), 0)
+
     async def stop(self) -> None:
         """End reading. Idempotent."""
         await self._follower.stop()
@@ -55,4 +61,4 @@ class ResultFollower(Emitter):
         for record in records:
             result = None if record.value is None else self.view.add(record.value)
             if result is not None and self._live:
-                self.emit("result", result)
+                self.emit("result", Payload(offset=record.offset, result=result))

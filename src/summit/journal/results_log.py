@@ -6,6 +6,8 @@ however many workers there are. Its value is the guide's result (JSON):
     {queryId, timestamp, window: {start, end}, groups: [{keys, metrics, count, ...}], final: true,
      late, partial, keyGroup}
 
+`_summit.live` has the same of windows that are not over, as they stood: `final: false`.
+
 A query's own topic has a record for each group, keyed by the group's values (JSON):
 
     {queryId, timestamp, window: {start, end}, keys, metrics, count, final: true, late, partial,
@@ -20,7 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from summit.client.transactor import Outgoing
-from summit.journal.topics import RESULTS_TOPIC
+from summit.journal.topics import LIVE_TOPIC, RESULTS_TOPIC
 from summit.keyed.keygroups import key_group
 from summit.keyed.keys import Key, key_text, key_values
 
@@ -44,17 +46,18 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     more: dict[str, Any]
     late: bool
     partial: bool
+    final: bool = True
 
 
 def result_records(results: Sequence[Result]) -> list[Outgoing]:
-    """The records of `_summit.results`, and those of the queries' own topics."""
+    """The records of `_summit.results` or `_summit.live`, and those of the queries' own topics."""
     told: dict[tuple[Any, ...], list[Result]] = {}
     own: list[Outgoing] = []
     for one in results:
         group = key_group(one.key)
-        name = (one.query_id, one.start_ms, one.end_ms, one.late, one.partial, group)
+        name = (one.query_id, one.start_ms, one.end_ms, one.late, one.partial, one.final, group)
         told.setdefault(name, []).append(one)
-        if one.topic is not None:
+        if one.topic is not None and one.final:
             value = _encode({**_window(one), **_group(one)})
             own.append(Outgoing(one.topic, key_text(one.key).encode(), value))
     records = []
@@ -64,7 +67,8 @@ def result_records(results: Sequence[Result]) -> list[Outgoing]:
             value = _encode(
                 {**_window(some[0]), "groups": list(map(_group, some)), "keyGroup": name[-1]}
             )
-            records.append(Outgoing(RESULTS_TOPIC, name[0].encode(), value))
+            topic = RESULTS_TOPIC if some[0].final else LIVE_TOPIC
+            records.append(Outgoing(topic, name[0].encode(), value))
     return [*records, *own]
 
 
@@ -72,7 +76,7 @@ def _window(one: Result) -> dict[str, Any]:
     return {
         "queryId": one.query_id, "timestamp": one.end_ms,
         "window": {"start": one.start_ms, "end": one.end_ms},
-        "final": True, "late": one.late, "partial": one.partial,
+        "final": one.final, "late": one.late, "partial": one.partial,
     }  # fmt: skip
 
 

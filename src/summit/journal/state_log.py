@@ -21,22 +21,27 @@ up by it. What a key's state is, only its engine knows.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from summit.base.collecting import collection_paused
 from summit.base.errors import Corrupt
 from summit.cep.group_state import move_groups
+from summit.cep.late_state import LATE_STATE_ID_END, LATE_STATE_VERSION, move_late
+from summit.cep.linked_state import move_linked
 from summit.cep.state import move_key
 from summit.cep.window_state import WINDOW_STATE_ID_END, move_windows
 from summit.client.types import ConsumerRecord
+from summit.documents.correlation import LINKED_STATE_ID_END
 from summit.keyed.captured import Move
 from summit.keyed.keygroups import KEY_GROUPS, key_group
 from summit.keyed.keys import Key, key_values, whole_key
 from summit.keyed.outputs import StateKey
 from summit.keyed.waiting import WaitKey, moved_wait
 
+_MoveState = Callable[[bytes, int, Move], bytes]
 _RUN: Final = b'["run"'
 _WAIT: Final = b'["wait"'
 _ACTS: Final = b'["acts"'
@@ -47,7 +52,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-class KeyState(NamedTuple):
+class KeyState(msgspec.Struct, frozen=True, gc=False):
     """The state of one key."""
 
     version: int
@@ -85,6 +90,11 @@ def time_record(topic: str, partition: int, time_ms: int) -> Record:
 def acts_record(group: int, acts: Acts) -> Record:
     """What says by which definitions the state of a key group was made."""
     return _encode(("acts", group)), f"{acts.acting} {acts.ready}".encode()
+
+
+def is_acts(name: bytes) -> bool:
+    """Whether a record with this key says by which definitions state was made."""
+    return name.startswith(_ACTS)
 
 
 def run_key(name: bytes) -> StateKey | None:
@@ -142,11 +152,13 @@ def moved_state(
     rule = _decode(name)[1]
     if rule.startswith("query:"):  # numbers of windows, no events
         return name, value
-    moved = move_key
+    moved: _MoveState = move_key
     if rule.startswith("correlation:"):
-        moved = move_groups
-    elif rule.endswith(WINDOW_STATE_ID_END):
+        moved = move_linked if rule.endswith(LINKED_STATE_ID_END) else move_groups
+    elif rule.removesuffix(LATE_STATE_ID_END).endswith(WINDOW_STATE_ID_END):
         moved = move_windows
+    if value[0] == LATE_STATE_VERSION:
+        return name, value[:1] + move_late(value[1:], move, moved)
     return name, value[:1] + moved(value[1:], value[0], move)
 
 
@@ -192,6 +204,7 @@ class Restored:
             else:
                 self._last[record.key or b""] = record.value
 
+    @collection_paused()
     def content(self, groups: Container[int]) -> Content:
         """What is kept of these key groups.
 
@@ -271,6 +284,7 @@ class Copy:
             if state_partition(group) == partition:
                 self._groups[group] = _Kept({}, {}, {}, {})
 
+    @collection_paused()
     def content(self, groups: Container[int]) -> Content:
         """What is kept of these key groups."""
         found = Content({}, dict(self._times), {}, {}, {})

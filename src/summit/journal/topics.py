@@ -7,7 +7,6 @@ from typing import Final
 
 from summit.client.admin import Admin
 from summit.client.topics import TopicConfig
-from summit.client.types import ConsumerRecord
 from summit.journal.state_log import STATE_PARTITIONS
 from summit.keyed.keygroups import KEY_GROUPS
 
@@ -24,6 +23,9 @@ ENRICHMENTS_TOPIC: Final = "_summit.enrichments"
 LATE_TOPIC: Final = "_summit.late"
 CALLS_TOPIC: Final = "_summit.calls"
 RESULTS_TOPIC: Final = "_summit.results"
+BACKFILLS_TOPIC: Final = "_summit.backfills"
+TIME_TOPIC: Final = "_summit.time"
+LIVE_TOPIC: Final = "_summit.live"
 # A record with this header is waited for: the worker tells its progress right behind it.
 WAIT_HEADER: Final = "summit.wait"
 
@@ -52,23 +54,35 @@ CALLS: Final = TopicConfig(name=CALLS_TOPIC, partitions=8, retention_ms=7 * 86_4
 ENRICHMENTS: Final = TopicConfig(
     name=ENRICHMENTS_TOPIC, partitions=1, retention_ms=90 * 86_400_000, segment_bytes=64 << 20
 )
+# What the clock decided; as long as what was looked up.
+TIME: Final = TopicConfig(
+    name=TIME_TOPIC, partitions=1, retention_ms=90 * 86_400_000, segment_bytes=64 << 20
+)
 # What queries told of windows that are over; whoever wants it for longer gives a topic of its own.
 RESULTS: Final = TopicConfig(
     name=RESULTS_TOPIC, partitions=1, retention_ms=7 * 86_400_000, segment_bytes=16 << 20
 )
+# Windows as they stand, for who watches: what is older than a moment is of no use.
+LIVE: Final = TopicConfig(
+    name=LIVE_TOPIC, partitions=1, retention_ms=10 * 60_000, segment_bytes=4 << 20
+)
 STATE: Final = TopicConfig(
     name=STATE_TOPIC, partitions=STATE_PARTITIONS, cleanup_policy="compact", segment_bytes=8 << 20
 )
+# Marks, and what rules have begun; made when a rule is to begin with the past.
+BACKFILLS: Final = TopicConfig(
+    name=BACKFILLS_TOPIC, partitions=2, cleanup_policy="compact", segment_bytes=8 << 20
+)
 
 WORKER_TOPICS: Final = (
-    PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, RESULTS, STATE, EXCHANGE, ACTIVATIONS,
-    ENRICHMENTS, CALLS,
+    PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, RESULTS, LIVE, STATE, EXCHANGE, ACTIVATIONS,
+    ENRICHMENTS, CALLS, TIME,
 )  # fmt: skip
 
 
-def is_waited_for(record: ConsumerRecord) -> bool:
-    """Whether somebody waits until workers have seen the record."""
-    return any(name == WAIT_HEADER for name, _ in record.headers.pairs)
+def is_waited_for(headers: Iterable[tuple[str, bytes | None]] | None) -> bool:
+    """Whether somebody waits until workers have seen a record of these headers."""
+    return headers is not None and any(name == WAIT_HEADER for name, _ in headers)
 
 
 async def ensure_topics(admin: Admin, topics: Iterable[TopicConfig]) -> None:

@@ -31,6 +31,11 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
         released_early: Matches that came out before their turn, because too many waited.
         timeouts: Unfinished matches whose time was over.
         without_key: Events that satisfied the rule and lacked its `groupBy`.
+        late: Events that came too late for the rule.
+        corrected, withdrawn: Matches that late events have changed, or ended.
+        merged: Groups that went into another, because an event has linked them.
+        held_back: Events that were not linked by a value that too many things came with.
+        ignored: Events that name nothing by which they could be linked but ignored values.
     """
 
     matches: int = 0
@@ -43,6 +48,12 @@ class RuleFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     released_early: int = 0
     timeouts: int = 0
     without_key: int = 0
+    late: int = 0
+    corrected: int = 0
+    withdrawn: int = 0
+    merged: int = 0
+    held_back: int = 0
+    ignored: int = 0
 
 
 class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -58,7 +69,10 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
             by routes.
         stage_faults: Events on which a transformation or an enrichment has failed.
         commits, aborts: Transactions that were committed; that the brokers refused cleanly.
+        undeliverable, undeliverable_topics: Records that their topics refused for good; by topic,
+            those of the most.
         restarts: How often everything was begun anew from what was committed.
+        restarted: When that was last, milliseconds since 1970 UTC, and why.
         commit_wait_ms: Time in which nothing was processed because a commit was waited for.
         commit_wait_share: The same as a part of the last seconds, 0 to 1.
         state_records, state_bytes: Written to the state's changelog.
@@ -68,6 +82,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
         frontier_ms: How far event time has come; None before the first event.
         rules: By rule id; rules that have done nothing are left out.
         rules_left_out: How many more there are than are told.
+        faulty: Why definitions cannot act, by rule id, of the stage by `kind/id`.
     """
 
     id: str
@@ -85,6 +100,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     rejected: int = 0
     skipped: int = 0
     undeliverable: int = 0
+    undeliverable_topics: dict[str, int] = {}
     published: int = 0
     calls: int = 0
     calls_failed: int = 0
@@ -98,6 +114,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     commits: int = 0
     aborts: int = 0
     restarts: int = 0
+    restarted: tuple[int, str] | None = None
     commit_wait_ms: int = 0
     commit_wait_share: float = 0.0
     state_records: int = 0
@@ -111,6 +128,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     frontier_ms: int | None = None
     rules: dict[str, RuleFigures] = {}
     rules_left_out: int = 0
+    faulty: dict[str, str] = {}
 
     @property
     def state_bytes_per_event(self) -> float:

@@ -6,8 +6,9 @@ address lives in one place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from summit.keyed.keys import Key, key_text
@@ -19,6 +20,19 @@ def key_group(key: Key) -> int:
     """The group of a key, 0 to 63."""
     text = key if type(key) is str else key_text(key)
     return crc32(text.encode("utf-8", "surrogatepass")) % KEY_GROUPS
+
+
+def keys_of_group(group: int, parts: tuple[Any, ...]) -> Iterator[Key]:
+    """Keys of a group that begin with these parts; a number behind them makes them so.
+
+    Args:
+        parts: As those of a key.
+    """
+    begin = key_text((*parts, (0, "number"))).removesuffix("0]")
+    known = crc32(begin.encode("utf-8", "surrogatepass"))
+    for number in count():
+        if crc32(b"%d]" % number, known) % KEY_GROUPS == group:
+            yield (*parts, (number, "number"))
 
 
 class RemoteChunk(NamedTuple):

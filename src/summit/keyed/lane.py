@@ -58,7 +58,8 @@ class Lane(Protocol):
 
         Args:
             held: What `wants` gave.
-            frontier_ms: No event of an earlier time will come.
+            frontier_ms: Events of earlier times have been taken. Past the event's own time, it
+                is late; only lanes of rules with `lateness_ms` are given such.
         Returns: What comes of it, in order.
         """
         ...

@@ -28,13 +28,19 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
 
 
 class Late(msgspec.Struct, frozen=True, gc=False):
-    """An event that came after its time was closed; only in event-time order."""
+    """An event that came after its time was closed.
+
+    Attributes:
+        watermark_ms: How far time had come.
+        rule: The rule that it is too late for; None = all that do not allow for late events.
+    """
 
     topic: str
     partition: int
     offset: int
     timestamp_ms: int
     watermark_ms: int
+    rule: str | None = None
 
 
 class Remote(NamedTuple):

@@ -27,19 +27,21 @@ from summit.keyed.chunks import Chunk
 from summit.keyed.decisions import Found
 from summit.keyed.frontier import BEFORE_ALL_MS, Frontier
 from summit.keyed.keygroups import KEY_GROUPS, RemoteChunk, key_group
-from summit.keyed.keys import Key
 from summit.keyed.lane import Begins, Lane
-from summit.keyed.outputs import (
-    Applied,
-    Outputs,
-    StateKey,
-)
+from summit.keyed.outputs import Applied, Outputs, StateKey
 from summit.keyed.reading import NOTHING, Reading
-from summit.keyed.rule import sees_topic
+from summit.keyed.rule import no_key_text, sees_topic
 from summit.keyed.ruleset import RuleSet
 from summit.keyed.scopes import Scope, make_scopes
 from summit.keyed.type_index import TypeIndex, Untyped
-from summit.keyed.waiting import Interest, WaitingEvent, WaitKey, WaitLog, load_wait
+from summit.keyed.waiting import (
+    Interest,
+    WaitingEvent,
+    WaitKey,
+    WaitLog,
+    interest,
+    load_wait,
+)
 
 _COUNTERS: Final = ("events", "unseen", "rejected", "clamped", "ahead", "late", "dropped")
 _NEVER: Final = float("inf")
@@ -286,27 +288,28 @@ class Processor:
         if remote is not None:
             time = remote.taken_ms[n]
             watermark_ms = own_ms  # the other worker has counted what was out of order
-        taken = False
-        elsewhere: set[int] | None = None
+        taken = is_late = missed = False
+        elsewhere: tuple[int, ...] = ()
         for rule, mask, key_of in found:
             lane = self._lanes[rule]
-            if not taken and not self._in_time(n, own_ms, watermark_ms):
-                return self._timer_ms() if self._exact else _NEVER
-            taken = True
+            if not taken:
+                if self._has_no_time(n, own_ms):
+                    break
+                taken, is_late = True, self._is_late(own_ms, time if remote else watermark_ms)
+            if is_late and not lane.rule.lateness_ms:
+                missed = True
+                continue
             key = key_of(event)
             if key is None:
-                if mask:
-                    lane.no_key()
-                    self._reject(n, "event.no_key", _no_key(lane), lane.rule.id)
+                self._lacks_key(n, lane, mask)
             elif remote is not None and remote.leaves_out(key, lane.rule.state_id):
                 continue
             elif held is not None and remote is None and (group := key_group(key)) not in held:
-                if elsewhere is None:
-                    elsewhere = set()
-                elsewhere.add(group)
+                elsewhere += (group,)
             elif ordered:
                 waiting = waiting or self._reading.waiting(n, event, own_ms)
-                self._wait(waiting, rule, lane, key, mask)
+                item = interest(waiting, lane, key, mask, self._wait_log.group_of(key))
+                self._put_in_order(item, self._scope_of[rule], watermark_ms, is_late=is_late)
             else:
                 runs = lane.wants(key, mask, time)
                 if runs is not None:
@@ -315,11 +318,14 @@ class Processor:
                     self._outputs.found += lane.advance(key, runs, captured, mask, over)
                     if lane.is_exact:
                         self._scope_of[rule].advanced(lane)
-        if elsewhere is not None:
-            self._outputs.remote += [
-                self._reading.remote(n, time, group) for group in sorted(elsewhere)
-            ]
-        if not taken and type(found) is Untyped:
+        if is_late and remote is None:
+            # For other workers, the time at which it is taken says that it is.
+            time = self._reading.in_order_from(watermark_ms)
+            self._counters["late"] += missed
+            self._outputs.late += [self._reading.late(n, own_ms, time)] * missed
+        if elsewhere:
+            self._outputs.remote += self._reading.sent(n, time, elsewhere)
+        if not taken and type(found) is Untyped and own_ms >= TIME_MS_MIN:
             self._reject(n, "event.no_type", "the event has no eventType")
         return self._timer_ms() if self._exact else _NEVER
 
@@ -543,45 +549,44 @@ class Processor:
     def _lane(self, state_id: str) -> Lane | None:
         return self._by_state.get(state_id)
 
-    def _in_time(self, n: int, own_ms: int, watermark_ms: int) -> bool:
-        """Count and report an event that comes out of order; False = no rule may take it."""
-        if own_ms >= watermark_ms and own_ms >= TIME_MS_MIN:
-            return True
-        if own_ms < TIME_MS_MIN:
-            self._reject_time(n, own_ms)
-            return False
-        if not self._reading.stream.is_ordered:
+    def _is_late(self, own_ms: int, watermark_ms: int) -> bool:
+        """Whether an event is behind what its partition has reached; in arrival order counted."""
+        if own_ms >= watermark_ms or self._reading.stream.is_ordered:
+            behind_ms = 0 if self._remote is not None else self._reading.stream.delay_ms
+            return own_ms < watermark_ms - behind_ms
+        if self._remote is None:  # else the other worker has counted it
             self._counters["clamped"] += 1
-            return True
-        allowed_ms = watermark_ms - self._reading.stream.delay_ms
-        if own_ms >= allowed_ms:
-            return True
-        self._counters["late"] += 1
-        self._outputs.late.append(self._reading.late(n, own_ms, allowed_ms))
         return False
 
     def _pass(self, scope: Scope) -> None:
         scope.pass_to(scope.view.now, self._wait_log, self._rules.keep, self._outputs.found)
 
-    def _wait(self, waiting: WaitingEvent, rule: int, lane: Lane, key: Key, mask: int) -> None:
-        place = (waiting.origin.topic, waiting.origin.partition)
-        group = key_group(key) if self._wait_log.is_on else 0
-        item = Interest(
-            waiting.own_ms, place, waiting.offset, lane.rule.id, lane, key, mask, waiting,
-            group,
-        )  # fmt: skip
-        self._scope_of[rule].wait(item)
-        self._wait_log.add(item)
+    def _lacks_key(self, n: int, lane: Lane, mask: int) -> None:
+        if mask:
+            lane.no_key()
+            self._reject(n, "event.no_key", no_key_text(lane.rule), lane.rule.id)
+
+    def _put_in_order(
+        self, item: Interest, scope: Scope, watermark_ms: int, *, is_late: bool
+    ) -> None:
+        """Let an event wait for its time; one that is late is taken now by rules that allow it."""
+        if is_late and self._remote is None:
+            self._frontier.reach(self._reading.place, watermark_ms)
+        if not is_late or self._catching_up:
+            scope.wait(item)
+            self._wait_log.add(item)
+        else:
+            scope.take_late(item, self._wait_log, self._rules.keep, self._outputs.found)
 
     def _reject(self, n: int, code: str, message: str, rule: str | None = None) -> None:
         if self._remote is None:
             self._counters["rejected"] += 1
             self._outputs.rejected.append(self._reading.rejected(n, code, message, rule))
 
+    def _has_no_time(self, n: int, own_ms: int) -> bool:
+        if own_ms < TIME_MS_MIN:
+            self._reject_time(n, own_ms)
+        return own_ms < TIME_MS_MIN
+
     def _reject_time(self, n: int, own: int) -> None:
         self._reject(n, "event.bad_time", f"{own} is no time in milliseconds")
-
-
-def _no_key(lane: Lane) -> str:
-    paths = ", ".join(".".join(path) for path in lane.rule.group_by)
-    return f"the event satisfies '{lane.rule.id}' but lacks its groupBy: {paths}"

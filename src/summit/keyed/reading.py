@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from summit.documents.stream import StreamPlan
@@ -34,6 +35,10 @@ class Reading:
         """Its topic and partition."""
         return self.chunk.topic, self.chunk.partition
 
+    def in_order_from(self, watermark_ms: int) -> int:
+        """The time from which on events are in order, where the largest one is `watermark_ms`."""
+        return watermark_ms - self.stream.delay_ms
+
     def captured(self, n: int, event: Any, time_ms: int, own_ms: int) -> Captured:
         """An event as lanes keep it."""
         place = (self.origin, self.chunk.offsets[n])
@@ -48,8 +53,11 @@ class Reading:
             chunk.values[n] or b"", self._key(n), self._headers(n), event,
         )  # fmt: skip
 
-    def remote(self, n: int, taken_ms: int, group: int) -> Remote:
-        """An event as another worker gets it."""
+    def sent(self, n: int, taken_ms: int, groups: Iterable[int]) -> list[Remote]:
+        """An event as other workers get it, once for each key group."""
+        return [self._remote(n, taken_ms, group) for group in sorted(set(groups))]
+
+    def _remote(self, n: int, taken_ms: int, group: int) -> Remote:
         chunk = self.chunk
         value = chunk.values[n]
         assert value is not None
@@ -64,7 +72,7 @@ class Reading:
         return Rejected(chunk.topic, chunk.partition, chunk.offsets[n], code, message, rule)
 
     def late(self, n: int, own_ms: int, watermark_ms: int) -> Late:
-        """An event that comes too late."""
+        """An event that comes too late for rules that do not allow for that."""
         chunk = self.chunk
         return Late(chunk.topic, chunk.partition, chunk.offsets[n], own_ms, watermark_ms)
 

@@ -31,6 +31,8 @@ class KeyedRule(Protocol):
         bits: What the event alone must satisfy, by bit of the mask.
         types: Values of `eventType` outside of which no bit can be set; None = any.
         sees_all: Whether every event of the stream matters, not only those that set a bit.
+        lateness_ms: How far behind the frontier its events may be; only where events are taken in
+            the order of their times.
     """
 
     @property
@@ -49,6 +51,8 @@ class KeyedRule(Protocol):
     def types(self) -> frozenset[Any] | None: ...
     @property
     def sees_all(self) -> bool: ...
+    @property
+    def lateness_ms(self) -> int: ...
 
     def fields(self) -> Iterator[Path]:
         """Every field of an event that the rule reads."""
@@ -76,6 +80,12 @@ def key_by_paths(paths: Sequence[Path], layout: TypedLayout) -> KeyOf:
         source = f"def key(e):\n return {names.bind(many_key)}(({', '.join(codes)}))\n"
     made: KeyOf = names.define(source, "key")
     return made
+
+
+def no_key_text(rule: KeyedRule) -> str:
+    """What is said of an event that a rule wants and that lacks its key."""
+    paths = ", ".join(".".join(path) for path in rule.group_by)
+    return f"the event satisfies '{rule.id}' but lacks its groupBy: {paths}"
 
 
 def sees_topic(topics: Sequence[str], topic: str) -> bool:

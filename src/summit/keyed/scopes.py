@@ -48,8 +48,8 @@ class Scope:
         return self._soon_ms
 
     def advanced(self, lane: Lane) -> None:
-        """A lane with exact timers was given an event, which may have set one."""
-        if self._soon_ms != _UNKNOWN:
+        """A lane was given an event; where its timers are exact, it may have set one."""
+        if lane.is_exact and self._soon_ms != _UNKNOWN:
             self._soon_ms = min(self._soon_ms, lane.next_timer_ms)
 
     def unsettle(self) -> None:
@@ -90,18 +90,41 @@ class Scope:
             if self.exact:
                 self._fire(time, found)
             log.remove(item)
-            runs = item.lane.wants(item.key, item.mask, time)
-            if runs is not None:
-                event = item.waiting
-                captured = capture(
-                    event.event, event.value, event.headers, (time, time),
-                    (event.origin, event.offset), keep,
-                )  # fmt: skip
-                found += item.lane.advance(item.key, runs, captured, item.mask, time)
-                if item.lane.is_exact:
-                    self.advanced(item.lane)
+            self.take(item, time, keep, found)
         if self.exact:
             self._fire(now, found)
+
+    def take_late(self, item: Interest, log: WaitLog, keep: Keep, found: list[Any]) -> None:
+        """Take an event that is behind its partition; where others are behind it too, it waits.
+
+        What the frontier has passed is taken before, so that the event finds everything told
+        that it comes too late for, whatever came with it in one batch.
+        """
+        now = self.view.now
+        if item.own_ms >= now:
+            self.wait(item)
+            log.add(item)
+            return
+        self.pass_to(now, log, keep, found)
+        self.take(item, now, keep, found)
+
+    def take(self, item: Interest, frontier_ms: float, keep: Keep, found: list[Any]) -> None:
+        """Give an event to a rule.
+
+        Args:
+            frontier_ms: How far its events have been taken; past the event's time, it is late.
+        """
+        time = item.own_ms
+        held = item.lane.wants(item.key, item.mask, time)
+        if held is None:
+            return
+        event = item.waiting
+        captured = capture(
+            event.event, event.value, event.headers, (time, time), (event.origin, event.offset),
+            keep,
+        )  # fmt: skip
+        found += item.lane.advance(item.key, held, captured, item.mask, frontier_ms)
+        self.advanced(item.lane)
 
     def _fire(self, now: float, found: list[Any]) -> None:
         """Fire the exact timers up to `now`, in order of time, then of rules, then of keys."""

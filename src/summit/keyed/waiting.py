@@ -16,6 +16,7 @@ import msgspec
 from summit.base.errors import Corrupt
 from summit.keyed.captured import Move, Origin
 from summit.keyed.chunks import SOURCE_HEADER, source_of
+from summit.keyed.keygroups import key_group
 from summit.keyed.keys import Key
 from summit.keyed.lane import Lane
 
@@ -58,6 +59,14 @@ class Interest(NamedTuple):
     group: int
 
 
+def interest(waiting: WaitingEvent, lane: Lane, key: Key, mask: int, group: int) -> Interest:
+    """What a rule waits for an event with."""
+    place = (waiting.origin.topic, waiting.origin.partition)
+    return Interest(
+        waiting.own_ms, place, waiting.offset, lane.rule.id, lane, key, mask, waiting, group
+    )
+
+
 class SavedWait(NamedTuple):
     """What `dump` made, read again."""
 
@@ -75,6 +84,10 @@ class WaitLog:
         self.is_on = False
         self._events: dict[WaitKey, tuple[WaitingEvent, list[str]]] = {}
         self._changed: set[WaitKey] = set()
+
+    def group_of(self, key: Key) -> int:
+        """The key group of a key; without saving there is one for all."""
+        return key_group(key) if self.is_on else 0
 
     def add(self, item: Interest, *, changed: bool = True) -> None:
         """A rule waits for an event."""

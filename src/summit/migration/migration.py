@@ -21,19 +21,17 @@ from summit.client import (
     TopicPartition,
 )
 from summit.journal.topics import (
-    ACTIVATIONS_TOPIC,
     ALERTS_TOPIC,
-    ENRICHMENTS_TOPIC,
-    EXCHANGE_TOPIC,
-    STATE_TOPIC,
+    CORRELATIONS_TOPIC,
 )
 from summit.migration.copying import PartitionCopy
 from summit.migration.ledger import Checkpoint, Ledger
-from summit.migration.plan import MigrationPlan, TopicMove, make_plan
+from summit.migration.plan import NAMING_PLACES, MigrationPlan, TopicMove, make_plan
 from summit.migration.records import (
     Change,
     as_it_is,
     with_evidence,
+    with_groups,
     with_places,
     with_source,
 )
@@ -243,7 +241,9 @@ class Migration:
         ids = {topic.name: topic.topic_id for topic in plan.topics}
         if move.name == ALERTS_TOPIC:
             return with_evidence(self._ledger.maps, ids)
-        if move.name in (STATE_TOPIC, EXCHANGE_TOPIC, ACTIVATIONS_TOPIC, ENRICHMENTS_TOPIC):
+        if move.name == CORRELATIONS_TOPIC:
+            return with_groups(self._ledger.maps, ids, move.topic_id)
+        if move.name in NAMING_PLACES:
             return with_places(self._ledger.maps, ids, move.name)
         if move.name.startswith("_summit."):
             return as_it_is

@@ -12,10 +12,13 @@ from summit.client import ClusterAdmin, Commit, TopicPartition
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     ALERTS_TOPIC,
+    BACKFILLS_TOPIC,
+    CORRELATIONS_TOPIC,
     ENRICHMENTS_TOPIC,
     EXCHANGE_TOPIC,
     PROGRESS_TOPIC,
     STATE_TOPIC,
+    TIME_TOPIC,
 )
 from summit.migration.ledger import LEDGER_TOPIC
 
@@ -23,7 +26,11 @@ COPIES: Final = 3  # where so many brokers live and the source had only one
 _WISH: Final = "summit.replication.factor"
 _LEAST: Final = "min.insync.replicas"
 # Written anew by whoever has something to say, or translated at the end.
-_LEFT: Final = ("_summit.metrics", PROGRESS_TOPIC, LEDGER_TOPIC)
+NAMING_PLACES: Final = (
+    EXCHANGE_TOPIC, STATE_TOPIC, ACTIVATIONS_TOPIC, ENRICHMENTS_TOPIC, TIME_TOPIC,
+)  # fmt: skip
+"""Topics of workers whose records name places in other topics."""
+_LEFT: Final = ("_summit.metrics", PROGRESS_TOPIC, BACKFILLS_TOPIC, LEDGER_TOPIC)
 
 
 class TopicMove(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -109,9 +116,7 @@ async def make_plan(
             )
         )
     # These name places in the other topics, so they come when those are known.
-    last = (
-        ALERTS_TOPIC, EXCHANGE_TOPIC, STATE_TOPIC, ACTIVATIONS_TOPIC, ENRICHMENTS_TOPIC,
-    )  # fmt: skip
+    last = (ALERTS_TOPIC, CORRELATIONS_TOPIC, *NAMING_PLACES)
     topics.sort(key=lambda topic: (topic.name in last, topic.name))
     groups = await _groups(source, {topic.name for topic in topics})
     warnings += [

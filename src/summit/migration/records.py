@@ -13,19 +13,23 @@ from typing import Final, NamedTuple
 import msgspec
 
 from summit.alerts import decode_alert, encode_alert, log_coordinate
-from summit.base.errors import Invalid
+from summit.base.errors import Corrupt, Invalid
 from summit.client import ConsumerRecord, TopicPartition
 from summit.journal.activation_log import moved_activation
+from summit.journal.correlation_log import moved_group
 from summit.journal.enrichment_log import moved_recorded
 from summit.journal.exchange_log import moved_frame
 from summit.journal.progress_record import partition_name
 from summit.journal.state_log import moved_state
+from summit.journal.time_log import moved_time
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     DEFINITIONS_TOPIC,
     ENRICHMENTS_TOPIC,
     EXCHANGE_TOPIC,
+    TIME_TOPIC,
 )
+from summit.keyed.captured import Move
 from summit.keyed.chunks import SOURCE_HEADER
 from summit.migration.offset_map import OffsetMap
 
@@ -100,26 +104,37 @@ def with_evidence(maps: Maps, topic_ids: Mapping[str, str]) -> Change:
     return change
 
 
+def with_groups(maps: Maps, topic_ids: Mapping[str, str], topic_id: str) -> Change:
+    """Correlated groups whose events stand at the places that they have now."""
+    sourced, move = with_source(topic_id), _move(maps, topic_ids)
+
+    def change(record: ConsumerRecord) -> Moved:
+        moved = sourced(record)
+        try:
+            return moved._replace(value=moved_group(record.value or b"", move))
+        except Corrupt:  # not ours, or a tombstone
+            return moved
+
+    return change
+
+
 def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
     """The workers' own records, whose events stand at the places that they have now.
 
     Args:
-        topic: Whose records: those of the exchange, of the state, of the activations or of the
-            enrichments.
+        topic: Whose records: those of the exchange, of the state, of the activations, of the
+            time or of the enrichments.
     """
 
-    def move(topic: str, partition: int, offset: int, src: str | None) -> tuple[int, str | None]:
-        offsets = maps.get(TopicPartition(topic, partition))
-        if offsets is None:  # its topic was deleted, or stays where it is
-            return offset, src
-        place = log_coordinate(topic_ids.get(topic, topic), partition, offset)
-        return offsets.translate(offset), place if src is None else src
+    move = _move(maps, topic_ids)
 
     def change(record: ConsumerRecord) -> Moved:
         moved = as_it_is(record)
         definitions = (DEFINITIONS_TOPIC, 0)
         if topic == ACTIVATIONS_TOPIC:
             return moved._replace(value=moved_activation(record.value or b"", move, definitions))
+        if topic == TIME_TOPIC:
+            return moved._replace(value=moved_time(record.value or b"", move, definitions))
         if topic == ENRICHMENTS_TOPIC:
             return moved._replace(value=moved_recorded(record.value or b"", move))
         if topic == EXCHANGE_TOPIC:
@@ -128,6 +143,19 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
         return moved._replace(key=key, value=value)
 
     return change
+
+
+def _move(maps: Maps, topic_ids: Mapping[str, str]) -> Move:
+    """Where an event stands now, and where it stood first."""
+
+    def move(topic: str, partition: int, offset: int, src: str | None) -> tuple[int, str | None]:
+        offsets = maps.get(TopicPartition(topic, partition))
+        if offsets is None:  # its topic was deleted, or stays where it is
+            return offset, src
+        place = log_coordinate(topic_ids.get(topic, topic), partition, offset)
+        return offsets.translate(offset), place if src is None else src
+
+    return move
 
 
 def name_of(where: TopicPartition) -> str:

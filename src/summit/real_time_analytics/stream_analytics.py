@@ -14,6 +14,8 @@ from summit.base.errors import Invalid
 from summit.documents.analytics_query import AnalyticsQuery
 from summit.documents.query import validate_query
 from summit.events.event import event_bytes
+from summit.flow.anomalies import anomaly_alerts
+from summit.flow.suppressing import Suppressed, Suppressor
 from summit.kernels import (
     Anomalies,
     AnomalyDetectionConfig,
@@ -28,7 +30,6 @@ from summit.kernels import (
 from summit.real_time_analytics.analytics_result import AnalyticsResult, ResultGroup, results_of
 
 _HISTORY_GROUPS_MAX: Final = 100_000
-_EARLY_MS: Final = 1_000
 _AVERAGES: Final = {"simple": sma, "exponential": ema, "weighted": wma}
 
 Point = TimeSeriesPoint | Mapping[str, Any]
@@ -43,7 +44,8 @@ class _Query:
         self.history: deque[AnalyticsResult] = deque()
         self.early_ms: int | None = None  # when unfinished windows were last told
         self._groups = 0
-        runner.early()  # begins to note which groups have news
+        if runner.plan.early_ms is not None:
+            runner.early()  # begins to note which groups have news
 
     def keep(self, result: AnalyticsResult) -> None:
         self.history.append(result)
@@ -60,15 +62,17 @@ class StreamAnalytics(Emitter):
 
     Events told: `analytics:result` with an `AnalyticsResult` for each window that is over
     (`final`), and for windows as they stand: at the first event at once, then at most once a
-    second for each query. `anomaly:detected` {query_id, metric, group, window, value, expected,
-    deviation, severity} where a metric's `anomaly` flags a final value. `event:rejected` {code,
-    message, event}; `error`.
+    second for each query (`early` of its document). `anomaly:detected` {query_id, metric, group,
+    window, value, expected, deviation, severity, explanation} where a metric's `anomaly` flags a
+    final value, and `alert:generated` with the `Alert` that it makes (the same as a worker's).
+    `event:rejected` {code, message, event}; `error`.
     """
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         super().__init__()
         self._clock = clock or SystemClock()
         self._queries: dict[str, _Query] = {}
+        self._suppressor = Suppressor()
 
     def register_query(self, query: AnalyticsQuery | Mapping[str, Any]) -> None:
         """Let a query act from now on; the same id = a new version.
@@ -205,6 +209,11 @@ class StreamAnalytics(Emitter):
             for group in result["groups"]:
                 if "watched" in group:
                     self._tell_anomalies(result, group)
+        for one in found:
+            for alert in anomaly_alerts(held.runner.plan, one, self._suppressor):
+                if not isinstance(alert, Suppressed):
+                    self.emit("alert:generated", alert)
+        self._suppressor.take_dirty()  # nothing of it is saved here
 
     def _tell_anomalies(self, result: AnalyticsResult, group: ResultGroup) -> None:
         for metric, said in group["watched"].items():
@@ -216,7 +225,7 @@ class StreamAnalytics(Emitter):
                         query_id=result["query_id"], metric=metric, group=group["keys"],
                         window=result["window"], value=group["metrics"][metric],
                         expected=anomaly["expected"], deviation=anomaly["deviation"],
-                        severity=anomaly["severity"],
+                        severity=anomaly["severity"], explanation=anomaly["explanation"],
                     ),
                 )  # fmt: skip
 
@@ -224,7 +233,10 @@ class StreamAnalytics(Emitter):
         """Windows as they stand, where it is time and someone listens."""
         if not self.has_listeners("analytics:result"):
             return
-        if held.early_ms is not None and held.early_ms <= now_ms < held.early_ms + _EARLY_MS:
+        every_ms = held.runner.plan.early_ms
+        if every_ms is None:
+            return
+        if held.early_ms is not None and held.early_ms <= now_ms < held.early_ms + every_ms:
             return
         found = held.runner.early()
         if found:

@@ -6,7 +6,7 @@ What a schema refers to comes from the registry; nothing is fetched from elsewhe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -98,6 +98,15 @@ class JsonSchemaSerde(OneSchemaSerde[_JsonSchema, _JsonSchema]):
         if fault is not None:
             raise undeserializable(topic, f"{fault[0]} (at {fault[1] or '/'})")
         return self._typed.deserialize(topic, body, {})
+
+
+def schema_check(schema: str | Mapping[str, Any]) -> Callable[[Any], tuple[str, str] | None]:
+    """A function that says why a value does not fit, and where (a JSON pointer); None if it fits.
+
+    Raises: Invalid("schema.invalid"), ("extra.missing").
+    """
+    parsed = _parse(schema, {})
+    return lambda value: _fault(parsed, value)
 
 
 def _load() -> Any:

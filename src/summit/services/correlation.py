@@ -60,5 +60,7 @@ class CorrelationService:
             **self._node.alerts.view.stats(),
             **self._node.desk.desk.figures(),
             "correlatedGroups": len(self._node.correlations.view),
+            "liveClients": self._node.live.clients,
+            "liveClientsCut": self._node.live.cut,
             "activeSequences": self._node.alerts.progress.runs,
         }

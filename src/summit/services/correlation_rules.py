@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from summit.documents import validate_correlation
+from summit.journal.correlation_log import CorrelatedGroup
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
 from summit.services.parameters import refuse_unknown
@@ -34,13 +35,21 @@ def add_correlations(routes: Routes, node: Node) -> None:
     routes.get("/api/correlation/events", groups)
 
 
-def _shown(group: Any) -> dict[str, Any]:
+def _shown(group: CorrelatedGroup) -> dict[str, Any]:
     """A group by the names of the wire: its key as one text, and its last events."""
     told: dict[str, Any] = msgspec.to_builtins(group)
-    key = group.key[0] if len(group.key) == 1 else None
     return {
         **told,
-        "key": key if isinstance(key, str) else msgspec.json.encode(group.key).decode(),
+        "key": _key_text(group),
         "keyValues": group.key,
         "events": told["events"][-_EVENTS_SHOWN:],
     }
+
+
+def _key_text(group: CorrelatedGroup) -> str:
+    """Of a linked group what its first event names first, as `user=alice`."""
+    if group.entities:
+        first = group.entities[0]
+        return "/".join([*map(str, group.key), f"{first.type}={first.value}"])
+    key = group.key[0] if len(group.key) == 1 else None
+    return key if isinstance(key, str) else msgspec.json.encode(group.key).decode()

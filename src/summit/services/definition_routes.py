@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from summit.base.errors import Unavailable
+from summit.flow.registering import doubts_of
 from summit.journal.definition_log import Definition
 from summit.services.node import Node
+from summit.services.parameters import refuse_unknown
 from summit.web import Request, Routes
 
 ACTIVE_TIMEOUT_MS = 5_000
@@ -53,12 +55,14 @@ def add_definition_routes(
     async def register(request: Request) -> dict[str, Any]:
         return await _register(node, of, await request.read_json())
 
-    async def listed(_: Request) -> dict[str, Any]:
+    async def listed(request: Request) -> dict[str, Any]:
+        refuse_unknown(request)
         log = definitions.log
         found = log.registered(of.kind) if of.in_order else log.current(of.kind)
         return {of.listed: [_shown(definition) for definition in found], "count": len(found)}
 
     async def one(request: Request) -> dict[str, Any]:
+        refuse_unknown(request)
         return _shown(known(request))
 
     async def remove(request: Request) -> dict[str, Any]:
@@ -86,7 +90,11 @@ async def _register(node: Node, of: DefinitionRoutes, document: Any) -> dict[str
     of.validate(document)
     published = await node.definitions.publish({**document, "kind": of.kind})
     definition = published.definition
-    warnings = [*published.warnings, *await _wait_for_workers(node, definition.offset)]
+    warnings = [
+        *published.warnings,
+        *await doubts_of(definition.document, node.definitions.log, node.servers, node.clock),
+        *await _wait_for_workers(node, definition.offset),
+    ]
     return {
         "status": "registered", of.named: definition.id,
         "version": definition.version, "warnings": warnings,

@@ -136,8 +136,12 @@ class EventIntake:
         return self._places.get(event_id)
 
     async def _wait_matched(self, event_id: str, place: Place) -> None:
+        node = self._node
         try:
-            await self._node.alerts.wait_readable(EVENTS_TOPIC, *place, self._timeout_ms)
+            if not node.alerts.progress.reads(EVENTS_TOPIC):
+                # A rule that acts already may not be known here yet.
+                await node.alerts.catch_up(node.admin, self._timeout_ms)
+            await node.alerts.wait_readable(EVENTS_TOPIC, *place, self._timeout_ms)
         except Unavailable as error:
             raise Unavailable(
                 "event.not_matched_yet", event_id=event_id, timeout_ms=self._timeout_ms,

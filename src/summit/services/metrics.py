@@ -74,6 +74,8 @@ class ServiceMetrics:
                 status.name: {
                     "state": status.state, "accepted": status.accepted,
                     "rejected": status.rejected, "bytes": status.bytes,
+                    "deadLetters": status.dead_letters, "sampled": status.sampled,
+                    **status.rates,
                 }
                 for status in (c.status() for c in self._node.collectors.list())
             },
@@ -226,10 +228,17 @@ class _Families:
             lag.add_metric([topic], records)
         yield lag
         yield from of_workers(self._workers)
-        for member in ("accepted", "rejected", "bytes"):
+        up = GaugeMetricFamily(
+            "summit_collector_up", "Whether the collector takes events", labels=["collector"]
+        )
+        for name, status in self._figures["collectors"].items():
+            up.add_metric([name], float(status["state"] == "running"))
+        yield up
+        for member in ("accepted", "rejected", "bytes", "deadLetters", "sampled"):
             counter = CounterMetricFamily(
-                f"summit_collector_{member}", f"{member} by collectors", labels=["collector"]
-            )
+                f"summit_collector_{_snake(member)}", f"{member} by collectors",
+                labels=["collector"],
+            )  # fmt: skip
             for name, status in self._figures["collectors"].items():
                 counter.add_metric([name], status[member])
             yield counter

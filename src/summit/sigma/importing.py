@@ -18,7 +18,7 @@ from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaRule
 
 from summit.documents import validate_pattern
-from summit.sigma.correlations import correlation_document
+from summit.sigma.correlations import correlation_documents
 from summit.sigma.documents import rule_document, rule_id
 from summit.sigma.logsources import SourceMapping
 
@@ -28,6 +28,7 @@ _REASONS: Final = {
     "not available yet": "not available yet", "is no path": "field name", "path": "field name",
     "network": "network",
 }  # fmt: skip
+_DEPTH_MAX: Final = 10  # of references; rules that refer to each other in a circle end there
 Check = Callable[[dict[str, Any]], Any]
 
 
@@ -102,17 +103,18 @@ def import_rules(
     for rule in collection.rules:
         if not isinstance(rule, SigmaCorrelationRule) or rule.generate:
             continue
-        if _resolved(rule, collection):
-            quiet.update(id(reference.rule) for reference in rule.rules or ())
+        if _resolved(rule, collection) and not _is_circular(rule, collection):
+            quiet.update(id(reference.rule) for reference in rule.referenced_rules)
     members = 0
+    done: set[int] = set()
     for rule in collection.rules:
         if id(rule) in quiet:
             members += 1
             continue
         source = sources.get(id(rule), str(rule.source or ""))
-        made = _made(rule, collection, mapping, piped, check)
-        if isinstance(made, dict):
-            result.imported.append(Imported(source, rule.title, made))
+        made = _made(rule, collection, mapping, piped, check, done)
+        if isinstance(made, list):
+            result.imported.extend(Imported(source, rule.title, each) for each in made)
         else:
             result.refused.append(Refused(source, rule.title, *made))
     return result._replace(members=members)
@@ -151,29 +153,52 @@ def _resolved(rule: Any, collection: SigmaCollection) -> bool:
     return True
 
 
+def _is_circular(rule: Any, collection: SigmaCollection) -> bool:
+    """Whether it refers to itself over others; then it is refused, and so nobody's member."""
+    members = (reference.rule for reference in rule.referenced_rules)
+    try:
+        return any(one is rule for each in members for one in _with_members(each, collection))
+    except SigmaError:
+        return False
+
+
 def _made(
     rule: Any, collection: SigmaCollection, mapping: SourceMapping, pipelines: list[Any],
-    check: Check,
-) -> dict[str, Any] | tuple[str, str]:  # fmt: skip
-    """The document, or the reason and the text."""
+    check: Check, done: set[int],
+) -> list[dict[str, Any]] | tuple[str, str]:  # fmt: skip
+    """The documents, the rule's own first, or the reason and the text.
+
+    Args:
+        done: Rules that the pipelines have changed.
+    """
     try:
-        if isinstance(rule, SigmaCorrelationRule):
-            rule.resolve_rule_references(collection)
-        for pipeline in pipelines:
-            pipeline.apply(rule)
-        if isinstance(rule, SigmaRule):
-            document = rule_document(rule, mapping)
-        else:
-            for reference in rule.rules or ():
+        for each in _with_members(rule, collection):
+            if id(each) not in done:  # a pipeline changes the rule, which several may refer to
+                done.add(id(each))
                 for pipeline in pipelines:
-                    pipeline.apply(reference.rule)
-            document = correlation_document(rule, mapping)
-        check(document)
+                    pipeline.apply(each)
+        if isinstance(rule, SigmaRule):
+            documents = [rule_document(rule, mapping)]
+        else:
+            documents = correlation_documents(rule, mapping)
+        for document in documents:
+            check(document)
     except SigmaError as error:
         return _kind(error), str(error)
     except SummitError as error:
         return _reason(error), str(error)
-    return document
+    return documents
+
+
+def _with_members(rule: Any, collection: SigmaCollection, depth: int = 0) -> list[Any]:
+    """A rule, and those that it refers to, directly or over others; each once."""
+    if not isinstance(rule, SigmaCorrelationRule) or depth > _DEPTH_MAX:
+        return [rule]
+    rule.resolve_rule_references(collection)
+    found = {id(rule): rule}
+    for reference in rule.referenced_rules:
+        found.update((id(one), one) for one in _with_members(reference.rule, collection, depth + 1))
+    return list(found.values())
 
 
 def _kind(error: Exception) -> str:

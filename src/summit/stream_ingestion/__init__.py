@@ -1,12 +1,16 @@
 """Collectors, as the guide names them.
 
-Make a `CollectorConfig`, give it to `HttpCollector` or `FileCollector`, and `start` that with a
-connected producer; `CollectorManager` keeps several by name.
+Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector`, `MqttCollector` or
+`FileCollector`, and `start` that with a connected producer; `CollectorManager` keeps several by
+name. `Collector` is the base of one's own (see `summit.ingest.types`).
 """
 
 from typing import TYPE_CHECKING, Any
 
+import summit.ingest
 from summit.ingest import (
+    AuthOptions,
+    Collector,
     CollectorConfig,
     CollectorManager,
     CollectorStatus,
@@ -14,12 +18,19 @@ from summit.ingest import (
     FileOptions,
     FileProgress,
     HttpOptions,
+    MqttOptions,
+    MqttRoute,
+    MqttTls,
+    TlsOptions,
+    WebSocketOptions,
 )
 
 if TYPE_CHECKING:
-    from summit.ingest import HttpCollector
+    from summit.ingest import HttpCollector, MqttCollector, WebSocketCollector
 
 __all__ = [
+    "AuthOptions",
+    "Collector",
     "CollectorConfig",
     "CollectorManager",
     "CollectorStatus",
@@ -28,12 +39,17 @@ __all__ = [
     "FileProgress",
     "HttpCollector",
     "HttpOptions",
+    "MqttCollector",
+    "MqttOptions",
+    "MqttRoute",
+    "MqttTls",
+    "TlsOptions",
+    "WebSocketCollector",
+    "WebSocketOptions",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "HttpCollector":
-        from summit.ingest import HttpCollector
-
-        return HttpCollector
+    if name in ("HttpCollector", "MqttCollector", "WebSocketCollector"):
+        return getattr(summit.ingest, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

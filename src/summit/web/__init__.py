@@ -5,17 +5,21 @@ below and never see the framework behind them.
 """
 
 from summit.web.apps import Handler, Routes, make_app
+from summit.web.events import HEARTBEAT, EventStream, event_bytes
 from summit.web.problems import problem_of, problem_response
 from summit.web.requests import Request, int_parameter, media_type, text_parameter
 from summit.web.responses import Response, json_response, text_response
 from summit.web.server import WebServer
 
 __all__ = [
+    "HEARTBEAT",
+    "EventStream",
     "Handler",
     "Request",
     "Response",
     "Routes",
     "WebServer",
+    "event_bytes",
     "int_parameter",
     "json_response",
     "make_app",

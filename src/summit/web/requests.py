@@ -67,6 +67,15 @@ class Request(BaseRequest):
         Raises: Invalid("web.body_too_large") as soon as the limit is passed, before more is read.
         """
         if not hasattr(self, "_body"):
+            encoding = self.headers.get("content-encoding", "identity")
+            if encoding != "identity" and not self._declares_too_much():
+                raise Invalid("web.content_encoding", encoding=encoding)
+            self._body = await self._read()
+        return self._body
+
+    async def raw_body(self) -> bytes:
+        """The whole body as it was sent, whatever its content encoding; errors as `body`."""
+        if not hasattr(self, "_body"):
             self._body = await self._read()
         return self._body
 
@@ -94,11 +103,7 @@ class Request(BaseRequest):
             raise Invalid("web.json_invalid", reason=str(error), pointer="") from error
 
     async def _read(self) -> bytes:
-        declared = self.headers.get("content-length", "")
-        refused = declared.isdigit() and int(declared) > self.body_bytes_max
-        encoding = self.headers.get("content-encoding", "identity")
-        if encoding != "identity" and not refused:
-            raise Invalid("web.content_encoding", encoding=encoding)
+        refused = self._declares_too_much()
         chunks: list[bytes] = []
         size_bytes = 0
         loop = asyncio.get_running_loop()
@@ -121,6 +126,10 @@ class Request(BaseRequest):
         if refused:
             raise self._too_large()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _declares_too_much(self) -> bool:
+        declared = self.headers.get("content-length", "")
+        return declared.isdigit() and int(declared) > self.body_bytes_max
 
     def _too_large(self) -> Invalid:
         return Invalid("web.body_too_large", limit="maxBodyBytes", limit_bytes=self.body_bytes_max)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Final, Self
 
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp
 from summit.base.errors import Conflict, Invalid
 from summit.base.limits import HTTP_DRAIN_MS, HTTP_KEEP_ALIVE_S
 from summit.base.logs import get_logger
+from summit.web.guard import guarded
 
 _TICK_S: Final = 1.0  # how often the server refreshes its Date header
 _LOOK_S: Final = 0.01  # how often a stopping server looks whether the last request is answered
@@ -32,6 +34,8 @@ class WebServer:
         host: The address to listen on; `localhost` means its IPv4 address where it has one.
         port: The port; 0 takes any free one.
         drain_ms: How long `stop` lets running requests finish, milliseconds.
+        tls: A context with a certificate; None for plain HTTP.
+        max_connections: Further connections are closed at once; None for no bound.
     """
 
     def __init__(
@@ -41,8 +45,12 @@ class WebServer:
         port: int = 0,
         *,
         drain_ms: int = HTTP_DRAIN_MS,
+        tls: ssl.SSLContext | None = None,
+        max_connections: int | None = None,
     ) -> None:
         self._app = app
+        self._tls = tls
+        self._max_connections = max_connections
         self._host = host
         self._port = port
         self._drain_ms = drain_ms
@@ -81,7 +89,7 @@ class WebServer:
         config = uvicorn.Config(
             self._app,
             loop="none",
-            http="auto",
+            http=guarded(self._max_connections),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -90,6 +98,8 @@ class WebServer:
             proxy_headers=False,
             timeout_keep_alive=HTTP_KEEP_ALIVE_S,
         )
+        config.load()
+        config.ssl = self._tls
         server = _Server(config, self._drain_ms)
         task = asyncio.get_running_loop().create_task(
             server.serve(sockets=[sock]), name=f"web {self.address}"

@@ -83,7 +83,7 @@ class FileCollector(Collector):
         """How far it is now."""
         reading = self._reading
         if reading is None:
-            return FileProgress(accepted=self._accepted, rejected=self._rejected)
+            return FileProgress(accepted=self._accepted.total, rejected=self._rejected.total)
         tracked = reading.tracked.values()
         done = reading.bytes_done + sum(one.durable_position for one in tracked)
         sizes = reading.sizes | {one.path: one.file.size_bytes() for one in tracked}
@@ -92,8 +92,8 @@ class FileCollector(Collector):
             bytes_total=max(sum(sizes.values()), done),
             files_done=reading.files_done,
             files_total=len(sizes),
-            accepted=self._accepted,
-            rejected=self._rejected,
+            accepted=self._accepted.total,
+            rejected=self._rejected.total,
         )
 
     def paths(self) -> dict[str, str]:
@@ -189,16 +189,8 @@ class FileCollector(Collector):
 
     def rejected(self) -> None:
         """A dead letter was acknowledged."""
-        self._rejected += 1
-
-    def trouble(self, error: SummitError | None) -> None:
-        """The broker cannot be reached for now; None: it can again."""
-        if error is not None:
-            self._note_error(error)
-            if self._state == "running":
-                self._state = "degraded"
-        elif self._state == "degraded":
-            self._state = "running"
+        self._rejected.add(1)
+        self._dead_letters += 1
 
     def note_error(self, error: SummitError) -> None:
         """Something went wrong with one line or file."""

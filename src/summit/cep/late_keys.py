@@ -1,0 +1,160 @@
+"""What is kept of one key so that its late events can be put where they belong.
+
+The state of the key as it was `lateness` ago, the events it has been given since, and what it has
+told since: with a late event all of that is gone through again, from the state of before.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+
+from summit.cep.match import Match
+from summit.keyed.captured import Captured
+
+Identity = tuple[Any, ...]
+
+
+class Row(NamedTuple):
+    """An event that the key was given.
+
+    Attributes:
+        event: Never given to a lane itself, which would change it; see `fresh`.
+        transport: The members of its `Transport`, where rules read the record around an event.
+    """
+
+    event: Captured
+    mask: int
+    transport: dict[str, Any] | None = None
+
+    def fresh(self) -> Captured:
+        """The event, for a lane to take."""
+        return copy(self.event)
+
+
+@dataclass(slots=True)
+class Said:
+    """A match that was told.
+
+    Attributes:
+        match: As it was told first, or last corrected.
+        revision: How often it was corrected.
+        withdrawn_ms: How far time had come when it was withdrawn; None = it holds.
+    """
+
+    match: Match
+    revision: int = 0
+    withdrawn_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Kept:
+    """See the module.
+
+    Attributes:
+        base: The state of before; None = there was none.
+        base_ms: It is that of this time: events of before are in it, and timers until then.
+        rows: The events since, in the order of time.
+        told: The matches since.
+    """
+
+    base: bytes | None
+    base_ms: float
+    rows: list[Row] = field(default_factory=list)
+    told: dict[Identity, Said] = field(default_factory=dict)
+
+    def put(self, row: Row) -> None:
+        """Take an event in at its place."""
+        insort(self.rows, row, key=_place)
+
+    def take_before(self, time_ms: float) -> list[Row]:
+        """Take out the events before a time."""
+        count = 0
+        while count < len(self.rows) and self.rows[count].event.time_ms < time_ms:
+            count += 1
+        taken, self.rows = self.rows[:count], self.rows[count:]
+        return taken
+
+    def note(self, matches: Sequence[Match]) -> list[Match]:
+        """Matches are told in their time; one that was withdrawn before is told anew."""
+        found: list[Match] = []
+        for match in matches:
+            said = self.told.get(identity(match))
+            if said is None:
+                self.told[identity(match)] = Said(match)
+                found.append(match)
+            else:
+                said.match, said.withdrawn_ms = match, None
+                said.revision += 1
+                found.append(_corrected(match, said.revision))
+        return found
+
+    def settle(self, matches: list[Match], time_ms: float) -> None:
+        """These can be corrected no more, nor can what was withdrawn until then."""
+        for match in matches:
+            self.told.pop(identity(match), None)
+        over = [
+            name for name, said in self.told.items()
+            if said.withdrawn_ms is not None and said.withdrawn_ms <= time_ms
+        ]  # fmt: skip
+        for name in over:
+            del self.told[name]
+
+    def corrections(self, matches: list[Match], now_ms: int) -> list[Match]:
+        """What is to be told, when these are all the matches since.
+
+        Args:
+            now_ms: How far time has come.
+        Returns: Withdrawn ones, then those that have changed, then new ones, each in order.
+        """
+        withdrawn: list[Match] = []
+        changed: list[Match] = []
+        new: list[Match] = []
+        now = {identity(match): match for match in matches}
+        for name, said in self.told.items():
+            if said.withdrawn_ms is None and name not in now:
+                said.revision += 1
+                said.withdrawn_ms = now_ms
+                withdrawn.append(_corrected(said.match, said.revision, withdrawn=True))
+        for name, match in now.items():
+            known = self.told.get(name)
+            if known is None:
+                self.told[name] = Said(match)
+                new.append(_corrected(match, 0))
+            elif known.withdrawn_ms is not None or known.match != match:
+                known.match, known.withdrawn_ms = match, None
+                known.revision += 1
+                changed.append(_corrected(match, known.revision))
+        return withdrawn + changed + new
+
+    @property
+    def oldest_ms(self) -> float:
+        """The time of the oldest event or match; infinite when there is none."""
+        ends = [said.match.end_ms for said in self.told.values()]
+        if self.rows:
+            ends.append(self.rows[0].event.time_ms)
+        return min(ends, default=float("inf"))
+
+
+def identity(match: Match) -> Identity:
+    """What tells a match from others of its key: the same as for the id of its alert."""
+    captures = match.captures
+    if match.window is not None:
+        captures = [] if match.timed else captures[-1:]
+    events = tuple((step, ref.topic, ref.partition, ref.offset) for step, ref in captures)
+    end_ms = match.end_ms if match.timed else None
+    return match.key, match.timed_out, match.window, end_ms, events
+
+
+def _corrected(match: Match, revision: int, *, withdrawn: bool = False) -> Match:
+    return msgspec.structs.replace(match, revision=revision, late=True, withdrawn=withdrawn)
+
+
+def _place(row: Row) -> tuple[int, str, int, int]:
+    event = row.event
+    return event.time_ms, event.origin.topic, event.origin.partition, event.offset

@@ -1,0 +1,79 @@
+"""What is doubtful about a definition that is right by itself: what it names is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from summit.base.clock import Clock
+from summit.base.errors import SummitError
+from summit.documents import validate_enrichment
+from summit.documents.enrichment_sources import GeoPlan, TablePlan
+from summit.documents.query_plan import QueryPlan
+from summit.flow.kinds import RULE_KINDS
+from summit.flow.rules import rules_of
+from summit.journal.definition_log import DefinitionLog
+from summit.sources.sources import Sources, SourceSettings
+
+_NOTHING_LATE: Final = (
+    "allowedLateness changes nothing for topics that are read in the order of arrival, where"
+    " nothing is late; a stream with 'order: eventTime' is for them"
+)
+
+
+async def doubts_of(
+    document: Mapping[str, Any], log: DefinitionLog, servers: Sequence[str], clock: Clock
+) -> list[str]:
+    """Texts to show to whoever registers a definition; it is in force all the same.
+
+    Args:
+        document: Checked.
+        log: With the definition in it.
+    """
+    kind = document.get("kind")
+    if kind == "enrichment":
+        return await _without_source(document, servers, clock)
+    if kind not in RULE_KINDS:
+        return []
+    plan = RULE_KINDS[kind].validate(document).plan
+    return [*_unknown_target(plan, log), *_never_late(plan, log)]
+
+
+async def _without_source(
+    document: Mapping[str, Any], servers: Sequence[str], clock: Clock
+) -> list[str]:
+    """Why the rows of an enrichment cannot be had from here, which workers may have."""
+    plan = validate_enrichment(document).plan
+    source = plan.source
+    is_here = isinstance(source, TablePlan) and source.topic is None
+    if not is_here and not isinstance(source, GeoPlan):
+        return []  # others are asked, read or run only where they are used
+    sources = Sources(SourceSettings(servers=servers), clock)
+    try:
+        faults = await sources.use((plan,))
+    except SummitError as error:
+        return [f"it finds nothing: {error}"]
+    finally:
+        await sources.close()
+    text = "as seen from here it finds nothing, workers on other machines may: {}"
+    return [text.format(fault) for fault in faults.values()]
+
+
+def _unknown_target(plan: Any, log: DefinitionLog) -> list[str]:
+    actions = (getattr(plan, name, None) for name in ("action", "on_timeout"))
+    names = [action.pattern for action in actions if action is not None and action.pattern]
+    return [
+        f"it starts the pattern '{name}', which is not there" for name in names
+        if log.get("pattern", name) is None
+    ]  # fmt: skip
+
+
+def _never_late(plan: Any, log: DefinitionLog) -> list[str]:
+    is_query = isinstance(plan, QueryPlan)  # whose windows can be late in any order
+    if is_query or not getattr(plan, "lateness_ms", 0):
+        return []
+    ordered = [stream for stream in rules_of(log.current("stream")).streams if stream.is_ordered]
+    named = [topic for topic in plan.topics if not set(topic) & set("*?[!")]
+    if not ordered or any(not any(s.has(topic) for s in ordered) for topic in named):
+        return [_NOTHING_LATE]
+    return []

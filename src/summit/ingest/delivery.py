@@ -1,0 +1,274 @@
+"""From records to acknowledgements: what all collectors share that answer their senders.
+
+Hands records to the producer in the order they came, in groups of `batchSize` (or after
+`flushInterval`), never more bytes at once than `maxInFlightBytes`; knows whether the broker is
+away, so that senders hear it at once instead of waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from summit.base.clock import Clock
+from summit.base.emitter import Emitter
+from summit.base.errors import Invalid, SummitError, Unavailable
+from summit.base.limits import INGEST_FLUSH_INTERVAL_MS
+from summit.ingest.producing import Ack, Producer, forget, wait_all
+from summit.ingest.settings import CollectorConfig
+from summit.ingest.shaping import SOURCE_HEADER, Draft
+
+RETRY_AFTER_MS: Final = 1_000
+
+Outcome = Ack | SummitError
+
+
+class Owner(Protocol):
+    """Who is told: the collector."""
+
+    def trouble(self, error: SummitError | None) -> None:
+        """The broker cannot be reached for now; None: it can again."""
+        ...
+
+
+class Handed:
+    """Records that were taken for delivery; settled in the order they were handed over."""
+
+    __slots__ = ("drafts", "error", "flushed", "futures", "size_bytes")
+
+    def __init__(self, drafts: Sequence[Draft], size_bytes: int) -> None:
+        self.drafts = drafts
+        self.size_bytes = size_bytes
+        self.futures: list[asyncio.Future[Any]] | None = None
+        self.error: SummitError | None = None
+        self.flushed: asyncio.Future[None] | None = None
+
+
+class Delivery:
+    """The way of one collector's records, between `open` and `close`.
+
+    Args:
+        config: For `batchSize` and `flushInterval`.
+        max_in_flight_bytes: Bytes handed over and not yet acknowledged.
+        ack_timeout_ms: How long to wait for the broker's acknowledgement.
+    """
+
+    def __init__(
+        self,
+        config: CollectorConfig,
+        owner: Owner,
+        clock: Clock,
+        *,
+        max_in_flight_bytes: int,
+        ack_timeout_ms: int,
+    ) -> None:
+        self._name = config.name
+        self._owner = owner
+        self._clock = clock
+        self._limit = max_in_flight_bytes
+        self._ack_timeout_ms = ack_timeout_ms
+        self._batch_size = config.batch_size
+        self._interval_s = (config.flush_interval or INGEST_FLUSH_INTERVAL_MS) / 1000
+        self._producer: Producer | None = None
+        self._told_by: Emitter | None = None
+        self._waiting: list[Handed] = []
+        self._waiting_records = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._freed: asyncio.Event | None = None
+        self._away_until_ms: float | None = None
+        self._away_reason = ""
+        self.in_flight_bytes = 0
+        self.found: dict[bytes, Ack] = {}  # records that are there already, by `summit.src`
+
+    def open(self, producer: Producer) -> None:
+        """Write with this producer from now on."""
+        self._producer = producer
+        self._away_until_ms = None
+        self._freed = asyncio.Event()
+        if isinstance(producer, Emitter):
+            self._told_by = producer
+            producer.on("error", self._producer_told)
+
+    def close(self) -> None:
+        """Let go of the producer; what waits for company goes now."""
+        self.flush()
+        if self._told_by is not None:
+            self._told_by.off("error", self._producer_told)
+            self._told_by = None
+
+    # ---- whether more may come ----
+
+    def check_away(self) -> None:
+        """Raise Unavailable("ingest.broker_away") while the broker is known to be away."""
+        if self._away_until_ms is not None and self._clock.monotonic_ms() < self._away_until_ms:
+            raise self._away()
+
+    def check_room(self, size_bytes: int) -> None:
+        """Raise Unavailable("ingest.queue_full") when these bytes have no room now."""
+        if self.in_flight_bytes and self.in_flight_bytes + size_bytes > self._limit:
+            raise self._full(str(self._limit))
+
+    async def room(self, size_bytes: int) -> None:
+        """Wait until these bytes have room and the broker is not known to be away."""
+        assert self._freed is not None
+        while True:
+            if self.in_flight_bytes and self.in_flight_bytes + size_bytes > self._limit:
+                self._freed.clear()
+                await self._freed.wait()
+            elif self._away_until_ms is not None:
+                left_ms = self._away_until_ms - self._clock.monotonic_ms()
+                if left_ms <= 0:
+                    return
+                await asyncio.sleep(left_ms / 1000)
+            else:
+                return
+
+    # ---- handing over ----
+
+    def hand_over(self, drafts: Sequence[Draft], size_bytes: int) -> Handed:
+        """Take records; they are sent now, or with the others of their group. Then `settle`."""
+        handed = Handed(drafts, size_bytes)
+        self.in_flight_bytes += size_bytes
+        if self._batch_size is None:
+            self._send(handed)
+            return handed
+        loop = asyncio.get_running_loop()
+        handed.flushed = loop.create_future()
+        self._waiting.append(handed)
+        self._waiting_records += len(drafts)
+        if self._waiting_records >= self._batch_size:
+            self.flush()
+        elif self._timer is None:
+            self._timer = loop.call_later(self._interval_s, self.flush)
+        return handed
+
+    def resend(self, handed: Handed) -> Handed:
+        """Settle records once more whose outcome was unclear: only those that failed are sent."""
+        known = handed.futures
+        again = Handed(handed.drafts, handed.size_bytes)
+        self.in_flight_bytes += handed.size_bytes
+        self._send(again, known)
+        return again
+
+    def flush(self) -> None:
+        """Send what waits for company."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting, self._waiting = self._waiting, []
+        self._waiting_records = 0
+        for handed in waiting:
+            self._send(handed)
+            if handed.flushed is not None and not handed.flushed.done():
+                handed.flushed.set_result(None)
+
+    async def settle(self, handed: Handed) -> list[Outcome]:
+        """What became of each record, in order, when the broker has said it.
+
+        Raises: Unavailable("ingest.broker_away") when it has not in time: the records may or may
+            not be written; Unavailable("ingest.queue_full"): they are not.
+        """
+        try:
+            if handed.flushed is not None:
+                await handed.flushed
+            if handed.error is not None:
+                raise handed.error
+            futures = handed.futures or []
+            if not await wait_all(futures, self._ack_timeout_ms):
+                forget(futures)
+                raise self._lost(None)
+            return self._outcomes(futures)
+        finally:
+            self._settled(handed.size_bytes)
+
+    def _settled(self, size_bytes: int) -> None:
+        self.in_flight_bytes -= size_bytes
+        if self._freed is not None:
+            self._freed.set()
+
+    def _send(self, handed: Handed, known: list[asyncio.Future[Any]] | None = None) -> None:
+        assert self._producer is not None
+        send = self._producer.send_nowait
+        futures: list[asyncio.Future[Any]] = []
+        try:
+            if known is None and not self.found:
+                for _, topic, value, key, headers, _ in handed.drafts:
+                    futures.append(send(topic, value, key, headers))
+            else:
+                for place, draft in enumerate(handed.drafts):
+                    there = self._there(draft, known[place] if known else None)
+                    futures.append(
+                        there or send(draft.topic, draft.value, draft.key, draft.headers)
+                    )
+        except Unavailable as error:
+            forget(futures)
+            handed.error = self._full(str(error))
+        except SummitError as error:
+            forget(futures)
+            handed.error = error
+        else:
+            handed.futures = futures
+
+    def _there(self, draft: Draft, known: asyncio.Future[Any] | None) -> asyncio.Future[Any] | None:
+        """The outcome of a record that is on its way or in the log; None when it must be sent."""
+        if known is not None and (not known.done() or not (known.cancelled() or known.exception())):
+            return known
+        if draft.headers and draft.headers[-1][0] == SOURCE_HEADER:
+            place = self.found.get(draft.headers[-1][1])
+            if place is not None:
+                future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+                future.set_result(place)
+                return future
+        return None
+
+    def _outcomes(self, futures: list[asyncio.Future[Any]]) -> list[Outcome]:
+        try:
+            acks: list[Outcome] = [future.result() for future in futures]
+        except (SummitError, asyncio.CancelledError):
+            forget(futures)
+        else:
+            self._back()
+            return acks
+        outcomes: list[Outcome] = []
+        for future in futures:
+            error = None if future.cancelled() else future.exception()
+            if error is None and not future.cancelled():
+                outcomes.append(future.result())
+            elif isinstance(error, Invalid) and error.code.startswith("record."):
+                outcomes.append(error)  # this record can never be written; the others can
+            else:
+                raise self._lost(error) from error
+        self._back()
+        return outcomes
+
+    # ---- the broker ----
+
+    def _producer_told(self, payload: Any) -> None:
+        """The producer has lost all brokers: refuse at once instead of letting senders wait."""
+        error = payload.get("error")
+        if isinstance(error, Unavailable) and error.code == "client.no_brokers":
+            self._lost(error)
+
+    def _lost(self, error: BaseException | None) -> Unavailable:
+        """Refuse for a moment; the first one after it tries the broker again."""
+        self._away_until_ms = self._clock.monotonic_ms() + RETRY_AFTER_MS
+        self._away_reason = "no answer in time" if error is None else str(error)
+        away = self._away()
+        self._owner.trouble(away)
+        return away
+
+    def _back(self) -> None:
+        if self._away_until_ms is not None:
+            self._away_until_ms = None
+            self._owner.trouble(None)
+
+    def _away(self) -> Unavailable:
+        return Unavailable(
+            "ingest.broker_away", reason=self._away_reason, retry_after_ms=RETRY_AFTER_MS
+        )
+
+    def _full(self, limit: str) -> Unavailable:
+        return Unavailable(
+            "ingest.queue_full", name=self._name, limit=limit, retry_after_ms=RETRY_AFTER_MS
+        )

@@ -1,0 +1,1 @@
+"""Events that are posted: bodies, signatures, idempotency keys, answers."""

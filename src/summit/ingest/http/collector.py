@@ -1,0 +1,347 @@
+"""The HTTP collector: events are posted to it, and it answers after the broker's acknowledgement.
+
+    POST /ingest   application/json: an object or an array of objects; application/x-ndjson and
+                   application/jsonl: an object a line; CloudEvents in all three modes; each plain,
+                   or compressed with gzip, zstd or deflate
+    200 {"status": "ok", "accepted": 2, "rejected": 0,
+         "results": [{"index": 0, "partition": 3, "offset": 17}, …]}
+    400 an event is not a JSON object (nothing of the request is written) · 401 · 408 · 413 · 415
+    422 it does not fit the schema · 409, 422 the idempotency key is in flight, or for other content
+    429 the client's rate, or too much waits for the broker · 503 the broker is away, or stopping
+
+With `onError: skip` the events that are good are written, and `results` says why others were not.
+
+Guarantee: with an `Idempotency-Key` (or the id of a signed webhook) effectively once, also when the
+collector is killed. Without one at least once: a request without an answer, or answered 503 after
+its events were handed over, may have been written; sent again it is written again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from summit.base.clock import Clock
+from summit.base.errors import Invalid, SummitError, Unavailable
+from summit.ingest.auth import Authenticator
+from summit.ingest.bodies import Batch, Limits, parse_body, parse_leniently
+from summit.ingest.delivery import Handed, Outcome
+from summit.ingest.http import cloudevents
+from summit.ingest.http.encodings import unfold
+from summit.ingest.http.idempotency import HEADER, Keys
+from summit.ingest.http.signatures import Signatures
+from summit.ingest.producing import Producer
+from summit.ingest.rates import RateLimit
+from summit.ingest.settings import CollectorConfig
+from summit.ingest.shaping import Headers, Shaped
+from summit.ingest.taking import TakingCollector
+from summit.web import (
+    Request,
+    Response,
+    Routes,
+    WebServer,
+    json_response,
+    make_app,
+    media_type,
+    problem_response,
+)
+
+_UNDECLARED_BYTES: Final = 1 << 20  # what a body in chunks counts as while it comes
+DRAIN_EXTRA_MS: Final = 2_000  # after the last acknowledgement, for the answers to leave
+
+
+class Result(msgspec.Struct, frozen=True):
+    """Where one event of a request went."""
+
+    index: int
+    partition: int
+    offset: int
+
+
+class Refusal(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Why one event of a request was not written; it may have gone to the dead letters."""
+
+    index: int
+    code: str
+    error: str
+    dead_letter: bool = False
+
+
+class HttpCollector(TakingCollector):
+    """Takes events over HTTP and writes them to its topic.
+
+    Args:
+        config: Its configuration, of type `http`.
+        producer: Only for `async with`; else `start` gets it.
+        clock: Where time comes from.
+    """
+
+    type = "http"
+    guarantee = "effectively_once"
+
+    def __init__(
+        self,
+        config: CollectorConfig,
+        *,
+        producer: Producer | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(config, producer=producer, clock=clock)
+        options = config.http_options
+        self._options = options
+        self._limits = Limits(options.max_events_per_request, options.max_event_bytes)
+        self._headers = [(name, text.encode()) for name, text in options.headers.items()]
+        self._copied = [(name, name.lower()) for name in options.request_headers]
+        self._rate: RateLimit | None = None
+        if options.rate_limit is not None:
+            burst = options.rate_burst or max(1, round(options.rate_limit))
+            self._rate = RateLimit(options.rate_limit, burst, self._clock)
+        self._keys = Keys(self._notes, self._clock)
+        self._auth: Authenticator | None = None
+        self._signatures: Signatures | None = None
+        self._server: WebServer | None = None
+        self._reading_bytes = 0
+
+    @property
+    def address(self) -> str | None:
+        """`host:port` where it listens; the real port after `start`."""
+        return self._server.address if self._server is not None else None
+
+    @property
+    def port(self) -> int:
+        """The port where it listens."""
+        return self._server.port if self._server is not None else self.config.listen_port
+
+    async def _listen(self) -> None:
+        options = self._options
+        if options.auth.type == "signature":
+            self._signatures = Signatures(options.auth)
+        elif options.auth.type != "none":
+            self._auth = Authenticator(options.auth)
+        routes = Routes()
+        routes.post(self.config.route, self._ingest, body_bytes_max=options.max_body_bytes)
+        server = WebServer(
+            make_app(routes),
+            self.config.host,
+            self.config.listen_port,
+            drain_ms=options.ack_timeout_ms + DRAIN_EXTRA_MS,
+            tls=None if options.tls is None else options.tls.server_context(),
+            max_connections=options.max_connections,
+        )
+        await server.start()
+        self._server = server
+
+    async def _hang_up(self) -> None:
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
+
+    def _details(self) -> dict[str, Any]:
+        return {**super()._details(), "keysForgotten": self._notes.forgotten}
+
+    # ---- one request ----
+
+    async def _ingest(self, request: Request) -> Response:
+        try:
+            self.check_open()
+            if self._auth is not None:
+                self._auth.check(request.headers)
+            raw = await self._read(request)
+            key = request.headers.get(HEADER)
+            if self._signatures is not None:
+                now_ms = self._clock.now_ms()
+                replay = self._signatures.check(request.headers, raw, now_ms)
+                key = replay if key is None or replay is not None else key
+            if key is None:
+                return json_response(await self._take(request, raw, None))
+            return await self._take_once(request, raw, key)
+        except SummitError as error:
+            if not error.details.pop("counted", False):
+                self._rejected.add(1)
+                self._note_error(error)
+            if error.code == "ingest.unauthorized" and self._auth is not None:
+                challenge = self._auth.challenge
+                more = {"WWW-Authenticate": challenge} if challenge else None
+                return problem_response(error, request.scope, more)
+            raise
+
+    async def _read(self, request: Request) -> bytes:
+        timeout_ms, limit = self._options.request_timeout_ms, self._options.max_in_flight_bytes
+        declared = request.headers.get("content-length", "")
+        size_bytes = int(declared) if declared.isdigit() else _UNDECLARED_BYTES
+        size_bytes = min(size_bytes, self._options.max_body_bytes)
+        # Bodies that are on their way take memory too.
+        if self._reading_bytes and self._reading_bytes + size_bytes > limit:
+            raise Unavailable(
+                "ingest.queue_full", name=self.name, limit=limit, retry_after_ms=1_000
+            )
+        self._reading_bytes += size_bytes
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                return await request.raw_body()
+        except TimeoutError:
+            raise Invalid("ingest.too_slow", timeout_ms=timeout_ms) from None
+        finally:
+            self._reading_bytes -= size_bytes
+
+    async def _take_once(self, request: Request, raw: bytes, key: str) -> Response:
+        """The answer to a request that has a key: the stored one, or a new one that is stored."""
+        note = self._keys.begin(key, raw)
+        if note is not None:
+            replayed = {"Idempotency-Replayed": "true"}
+            return Response(note.answer, note.status, replayed, "application/json")
+        try:
+            response = json_response(await self._take(request, raw, key))
+            await self._keys.answered(key, raw, response.status_code, bytes(response.body))
+        finally:
+            self._keys.ended(key)
+        return response
+
+    async def _take(self, request: Request, raw: bytes, key: str | None) -> dict[str, Any]:
+        """Write the events of a body; the answer when the broker has them."""
+        batch = self._parse(request, raw)
+        if self._signatures is not None and (challenge := self._challenge(batch)) is not None:
+            return {"challenge": challenge}
+        sources = None if key is None else partial(_source, f"{self._prefix}:{key}:")
+        shaped = self.shape(batch.slices, batch.values, self._record_headers(request), sources)
+        if shaped.refused and self._options.on_error == "atomic":
+            letters = self.config.on_invalid == "deadLetter"
+            if not letters:
+                raise next(iter(shaped.refused.values()))
+        size_bytes = len(raw)
+        if "content-encoding" in request.headers:
+            size_bytes = sum(map(len, batch.slices))  # what it unfolded to
+        self._check_room(request, len(batch.slices), size_bytes)
+        handed = self._hand_over(shaped, size_bytes, key)
+        try:
+            outcomes = await self._delivery.settle(handed)
+        except SummitError as error:
+            if key is not None and handed.futures is not None:
+                self._keys.left_unclear(key, raw, handed)
+            self._rejected.add(len(batch.slices))
+            self._note_error(error)
+            error.details["counted"] = True
+            raise
+        self._count(shaped, handed, outcomes)
+        if key is not None:
+            self._keys.left_unclear(key, raw, handed)  # until its note is written
+        return self._answer(request, batch, shaped, handed, outcomes)
+
+    def _challenge(self, batch: Batch) -> str | None:
+        """What Slack sends once, to see who answers: no event."""
+        if self._options.auth.preset != "slack" or len(batch.values) != 1:
+            return None
+        (value,) = batch.values
+        challenge = value.get("challenge")
+        is_one = value.get("type") == "url_verification" and isinstance(challenge, str)
+        return challenge if is_one else None
+
+    def _hand_over(self, shaped: Shaped, size_bytes: int, key: str | None) -> Handed:
+        unclear = None if key is None else self._keys.unclear(key)
+        if unclear is not None:
+            return self._delivery.resend(unclear)
+        return self._delivery.hand_over(shaped.drafts, size_bytes)
+
+    def _parse(self, request: Request, raw: bytes) -> Batch:
+        encoding = request.headers.get("content-encoding", "")
+        body = unfold(encoding, raw, self._options.max_body_bytes) if encoding else raw
+        media = media_type(request)
+        if media in (cloudevents.STRUCTURED, cloudevents.BATCH):
+            return cloudevents.parse_structured(media, body, self._limits)
+        if cloudevents.is_binary(request.headers):
+            return cloudevents.parse_binary(media, request.headers, body, self._limits)
+        if self._options.on_error == "skip":
+            batch = parse_leniently(media, body, self._limits)
+            if batch.faults:
+                self._rejected.add(len(batch.faults))
+                self._note_error(next(iter(batch.faults.values())))
+            return batch
+        return parse_body(media, body, self._limits)
+
+    def _check_room(self, request: Request, count: int, size_bytes: int) -> None:
+        wait_ms = self._rate.take(request.remote_address, count) if self._rate is not None else 0
+        wait_ms = wait_ms or self.rate_wait_ms(count)
+        try:
+            if wait_ms:
+                raise Unavailable("ingest.rate_limited", name=self.name, retry_after_ms=wait_ms)
+            self._delivery.check_room(size_bytes)
+        except Unavailable as error:
+            self._rejected.add(count)
+            self._note_error(error)
+            error.details["counted"] = True
+            raise
+
+    def _record_headers(self, request: Request) -> Headers:
+        headers = [("summit.received-at", b"%d" % self._clock.now_ms()), *self._headers]
+        for name, lower in self._copied:
+            text = request.headers.get(lower)
+            if text is not None:
+                headers.append((name, text.encode("latin-1")))
+        return headers
+
+    def _answer(
+        self, request: Request, batch: Batch, shaped: Shaped, handed: Handed,
+        outcomes: list[Outcome],
+    ) -> dict[str, Any]:  # fmt: skip
+        if (
+            not shaped.refused and not batch.faults and not shaped.sampled
+            and not any(isinstance(outcome, SummitError) for outcome in outcomes)
+        ):  # fmt: skip
+            answer: dict[str, Any] = {"status": "ok", "accepted": len(outcomes), "rejected": 0}
+            if self._tells_results(request, len(outcomes)):
+                answer["results"] = [
+                    Result(index, ack.partition, ack.offset)  # type: ignore[union-attr]
+                    for index, ack in enumerate(outcomes)
+                ]
+            return answer
+        return self._mixed_answer(request, batch, shaped, handed, outcomes)
+
+    def _mixed_answer(
+        self, request: Request, batch: Batch, shaped: Shaped, handed: Handed,
+        outcomes: list[Outcome],
+    ) -> dict[str, Any]:  # fmt: skip
+        """The answer where not every event was written."""
+        rows: dict[int, Result | Refusal] = {}
+        faults: dict[int, SummitError] = {**shaped.refused}
+        written = 0
+        for draft, outcome in zip(handed.drafts, outcomes, strict=True):
+            if isinstance(outcome, SummitError):
+                faults[draft.place] = outcome
+            elif draft.is_letter:
+                fault = faults.pop(draft.place)
+                rows[draft.place] = Refusal(draft.place, fault.code, str(fault), dead_letter=True)
+            else:
+                written += 1
+                rows[draft.place] = Result(draft.place, outcome.partition, outcome.offset)
+        if faults and self._options.on_error == "atomic":
+            first = next(iter(faults.values()))  # the broker itself refuses this record for ever
+            first.details["counted"] = True
+            raise first
+        for index, fault in faults.items():
+            rows[index] = Refusal(index, fault.code, str(fault))
+        places = batch.indexes
+        if places is not None:
+            rows = {
+                places[index]: msgspec.structs.replace(row, index=places[index])
+                for index, row in rows.items()
+            }
+        for index, fault in batch.faults.items():
+            rows[index] = Refusal(index, fault.code, str(fault))
+        refused = len(rows) - written
+        answer: dict[str, Any] = {"status": "ok", "accepted": written, "rejected": refused}
+        if shaped.sampled:
+            answer["sampled"] = len(shaped.sampled)
+        if self._tells_results(request, len(rows)):
+            answer["results"] = [rows[index] for index in sorted(rows)]
+        return answer
+
+    def _tells_results(self, request: Request, count: int) -> bool:
+        asked = request.query_params.get("results") == "true"
+        return count <= self._options.max_results or asked
+
+
+def _source(prefix: str, index: int) -> str:
+    return f"{prefix}{index}"

@@ -1,0 +1,1 @@
+"""Events that are subscribed to at an MQTT broker: connection, payloads, topics."""

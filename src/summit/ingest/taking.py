@@ -1,0 +1,130 @@
+"""Collectors that senders wait on: events come in, records go out, each sender hears what became
+of its own. Base of all types that listen or subscribe.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from summit.base.clock import Clock
+from summit.base.errors import SummitError, Unavailable
+from summit.client.dead_letters import dead_letter_topic
+from summit.ingest.collector import Collector
+from summit.ingest.delivery import RETRY_AFTER_MS, Delivery, Handed, Outcome
+from summit.ingest.notes import Notes
+from summit.ingest.producing import Producer
+from summit.ingest.rates import RateLimit
+from summit.ingest.settings import CollectorConfig
+from summit.ingest.shaping import Headers, Shaped, Shaper
+from summit.ingest.topics import addresses_of, ensure_topic
+
+_HOUR_MS = 3_600_000
+
+
+class TakingCollector(Collector):
+    """Base of collectors whose senders wait for the broker's acknowledgement.
+
+    A type has a block of options with `max_in_flight_bytes` and `ack_timeout_ms`, opens its way in
+    in `_listen` and closes it in `_hang_up`. It asks `check_open`, shapes events by `shape`, gives
+    records to `_delivery`, and has `_count` count the outcome.
+    """
+
+    def __init__(
+        self,
+        config: CollectorConfig,
+        *,
+        producer: Producer | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(config, producer=producer, clock=clock)
+        block = config.block
+        self._shaper = Shaper(config, self._clock)
+        self._delivery = Delivery(
+            config, self, self._clock,
+            max_in_flight_bytes=block.max_in_flight_bytes, ack_timeout_ms=block.ack_timeout_ms,
+        )  # fmt: skip
+        self._limit: RateLimit | None = None
+        if config.rate_limit is not None:
+            burst = config.rate_burst or max(1, round(config.rate_limit))
+            self._limit = RateLimit(config.rate_limit, burst, self._clock)
+        hours = getattr(block, "idempotency_hours", 24.0)
+        self._prefix = f"{config.type}:{config.name}"
+        self._notes = Notes(self._prefix, round(hours * _HOUR_MS), self._clock)
+
+    async def _open(self, producer: Producer) -> None:
+        addresses = addresses_of(producer)
+        if addresses:
+            await ensure_topic(addresses, self.config.topic)
+            if self.config.on_invalid == "deadLetter":
+                await ensure_topic(addresses, dead_letter_topic(self.config.topic))
+        self._delivery.open(producer)
+        self._delivery.found = dict(await self._notes.open(producer, self.config.topic))
+        await self._listen()
+
+    async def _close(self) -> None:
+        self._delivery.flush()
+        await self._hang_up()
+        self._delivery.close()
+
+    @abstractmethod
+    async def _listen(self) -> None:
+        """Open the way in; when this returns, events are taken."""
+
+    @abstractmethod
+    async def _hang_up(self) -> None:
+        """Take nothing new, answer what was taken, close the way in; also after a failed start."""
+
+    def _details(self) -> dict[str, Any]:
+        return {"inFlightBytes": self._delivery.in_flight_bytes}
+
+    # ---- one batch ----
+
+    def check_open(self) -> None:
+        """Refuse while not running, and at once while the broker is known to be away.
+
+        Raises: Unavailable("collector.not_taking"), ("ingest.broker_away").
+        """
+        if self._state not in ("running", "degraded"):
+            raise Unavailable(
+                "collector.not_taking", name=self.name, state=self._state,
+                retry_after_ms=RETRY_AFTER_MS,
+            )  # fmt: skip
+        self._delivery.check_away()
+
+    def rate_wait_ms(self, count: int) -> int:
+        """Take `count` events of the collector's rate; 0, or how long their sender must wait."""
+        return 0 if self._limit is None else self._limit.take("", count)
+
+    def shape(
+        self,
+        slices: Sequence[bytes],
+        values: Sequence[dict[str, Any]],
+        headers: Headers,
+        sources: Callable[[int], str] | None = None,
+    ) -> Shaped:
+        """The records of a batch; what is left out or refused is counted by `_count`."""
+        return self._shaper.shape(slices, values, headers, sources)
+
+    def _count(self, shaped: Shaped, handed: Handed, outcomes: Sequence[Outcome]) -> None:
+        """Count what became of a batch."""
+        count = size_bytes = letters = failed = 0
+        for draft, outcome in zip(handed.drafts, outcomes, strict=True):
+            if isinstance(outcome, SummitError):
+                failed += 1
+                self._note_error(outcome)
+            elif draft.is_letter:
+                letters += 1
+            else:
+                count += 1
+                size_bytes += len(draft.value)
+        self._sampled += len(shaped.sampled)
+        self._dead_letters += letters
+        refused = len(shaped.refused) + failed
+        if refused:
+            self._rejected.add(refused)
+            if shaped.refused:
+                self._note_error(next(iter(shaped.refused.values())))
+        if count:
+            self._note_accepted(count, size_bytes)

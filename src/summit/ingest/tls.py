@@ -1,0 +1,41 @@
+"""TLS of collectors that listen: certificate, key, and whose certificates clients must show."""
+
+from __future__ import annotations
+
+import ssl
+
+from summit.base.config import Config
+from summit.base.errors import Invalid
+from summit.ingest.checks import bad_setting
+
+
+class TlsOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Files in PEM form.
+
+    Attributes:
+        cert_file: The certificate, with those between it and its root.
+        key_file: Its private key; None where it stands in `cert_file`.
+        client_ca_file: Clients must show a certificate of one of these authorities.
+    """
+
+    cert_file: str
+    key_file: str | None = None
+    client_ca_file: str | None = None
+
+    def check(self) -> None:
+        if not self.cert_file:
+            raise bad_setting("/certFile", "certFile must not be empty")
+
+    def server_context(self) -> ssl.SSLContext:
+        """A context for TLS 1.2 and newer. Raises Invalid for files that cannot be used."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(self.cert_file, self.key_file)
+            if self.client_ca_file is not None:
+                context.load_verify_locations(self.client_ca_file)
+                context.verify_mode = ssl.CERT_REQUIRED
+        except (OSError, ssl.SSLError) as error:
+            reason = f"the TLS files cannot be used: {error}"
+            raise Invalid("config.invalid", reason=reason, pointer="/tls") from error
+        return context

@@ -1,0 +1,1 @@
+"""Events over WebSockets: connections, their messages, acknowledgements."""

@@ -1,0 +1,73 @@
+"""Clients that send their request's head for ever, or open connections without end, are cut off.
+
+uvicorn bounds neither the time nor (with httptools) the size of a request's head.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from summit.base.limits import HTTP_HEAD_BYTES_MAX, HTTP_HEAD_TIMEOUT_MS
+
+
+def guarded(
+    max_connections: int | None = None, *, head_timeout_ms: int = HTTP_HEAD_TIMEOUT_MS
+) -> type[asyncio.Protocol]:
+    """uvicorn's HTTP protocol with bounds around the head of each request.
+
+    Args:
+        max_connections: More connections than these are closed at once; None for no bound.
+        head_timeout_ms: How long a head may take from its first byte (or the connection) on.
+    """
+    base: Any = AutoHTTPProtocol
+
+    class Guarded(base):  # type: ignore[misc]  # which of uvicorn's two it is, is known at run time
+        _timer: asyncio.TimerHandle | None = None
+        _head_bytes = 0
+        _body_left = False  # httptools: a request's body is not read to its end
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if max_connections is not None and len(self.connections) > max_connections:
+                transport.abort()
+                return
+            self._await_head()
+
+        def data_received(self, data: bytes) -> None:
+            before = self.cycle
+            if before is None or before.response_complete:
+                if not self._body_left:
+                    self._head_bytes += len(data)
+                if self._timer is None:
+                    self._await_head()
+            super().data_received(data)
+            if self.cycle is not before:  # a head is complete
+                self._head_bytes = 0
+                self._calm()
+            elif self._timer is not None and self._head_bytes > HTTP_HEAD_BYTES_MAX:
+                self.transport.abort()
+
+        def on_headers_complete(self) -> None:
+            self._body_left = True
+            super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            self._body_left = False
+            super().on_message_complete()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._calm()
+            super().connection_lost(exc)
+
+        def _await_head(self) -> None:
+            self._timer = self.loop.call_later(head_timeout_ms / 1000, self.transport.abort)
+
+        def _calm(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    return Guarded

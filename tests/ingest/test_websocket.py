@@ -1,0 +1,275 @@
+"""What only the WebSocket collector does: ids, numbers, resuming, origins, close codes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from tests.ingest.memory_log import MemoryLog
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin, Subprotocol
+
+from summit.ingest import Collector, delivery, make_collector
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def run(
+    body: Callable[[Collector, str], Awaitable[Any]],
+    log: MemoryLog | None = None,
+    block: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Collector:
+    async def go() -> Collector:
+        config = {"name": "ws", "type": "websocket", "port": 0, "topic": "t", **changes}
+        collector = make_collector({**config, "websocket": block or {}})
+        await collector.start(log or MemoryLog(1))
+        try:
+            async with asyncio.timeout(60):
+                await body(collector, f"ws://{collector.address}/")
+        finally:
+            await collector.stop()
+        return collector
+
+    return asyncio.run(go())
+
+
+def dial(url: str, **options: Any) -> connect:
+    return connect(url, proxy=None, **options)
+
+
+async def told(socket: ClientConnection) -> Any:
+    return json.loads(await socket.recv())
+
+
+async def say(socket: ClientConnection, value: Any) -> None:
+    await socket.send(json.dumps(value))
+
+
+def numbers(log: MemoryLog) -> list[int]:
+    return [json.loads(record.value or b"")["n"] for record in log.records("t")]
+
+
+def test_answers_by_id_and_by_number() -> None:
+    log = MemoryLog(1)
+
+    async def body(_: Collector, url: str) -> None:
+        async with dial(url) as socket:
+            await say(socket, {"id": "a", "n": 1})
+            assert await told(socket) == {"ack": "a", "seq": 1, "partition": 0, "offset": 0}
+            await say(socket, {"n": 2})
+            assert await told(socket) == {"ack_seq": 2, "partition": 0, "offset": 1}
+            await say(socket, [{"n": 3}, {"n": 4}])
+            assert await told(socket) == {"ack_seq": 3, "accepted": 2}
+            await socket.send(b'{"n":5}\n{"n":6}\n')
+            assert await told(socket) == {"ack_seq": 4, "accepted": 2}
+            await socket.send(msgspec.msgpack.encode([{"n": 7}, {"n": 8, "id": "x"}]))
+            assert await told(socket) == {"ack_seq": 5, "accepted": 2}
+            await say(socket, 7)
+            answer = await told(socket)
+            assert (answer["nack"], answer["seq"]) == (None, 6)
+            assert answer["code"] == "ingest.event_invalid"
+            await say(socket, {"id": 9, "events": [{"n": 1}], "n": 9})  # no envelope here
+            assert (await told(socket))["ack"] == 9
+
+    run(body, log)
+    assert numbers(log) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+
+def test_the_subprotocol_has_envelopes() -> None:
+    log = MemoryLog(1)
+
+    async def body(_: Collector, url: str) -> None:
+        ours = [Subprotocol("other"), Subprotocol("summit.v1")]
+        async with dial(url, subprotocols=ours) as socket:
+            assert socket.subprotocol == "summit.v1"
+            await say(socket, {"id": "a", "events": [{"n": 1}, {"n": 2}]})
+            assert await told(socket) == {"ack": "a", "seq": 1, "accepted": 2}
+            await say(socket, {"id": "b", "seq": 0, "events": []})
+            assert (await told(socket))["code"] == "ingest.event_invalid"
+        async with dial(url, subprotocols=ours[:1]) as socket:
+            assert socket.subprotocol is None
+
+    run(body, log)
+    assert numbers(log) == [1, 2]
+
+
+def test_cumulative_answers() -> None:
+    log = MemoryLog(1)
+
+    async def body(_: Collector, url: str) -> None:
+        async with dial(url) as socket:
+            for n in range(200):
+                await say(socket, {"n": n})
+            seen = []
+            while not seen or seen[-1] < 200:
+                seen.append((await told(socket))["ack_seq"])
+            assert seen == sorted(seen)
+            assert len(seen) < 200
+            await say(socket, {"n": 1, "id": "named"})
+            assert (await told(socket))["ack"] == "named"
+            await say(socket, 7)
+            while "nack" not in (answer := await told(socket)):
+                assert answer == {"ack_seq": 201}
+
+    run(body, log, {"acks": "cumulative"})
+    assert numbers(log)[:200] == list(range(200))
+
+
+def test_no_more_is_read_than_may_be_unacknowledged() -> None:
+    log = MemoryLog(1, hold=True)
+
+    async def body(collector: Collector, url: str) -> None:
+        async with dial(url) as socket:
+            for n in range(50):
+                await say(socket, {"n": n})
+            while len(log.held) < 5:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            assert len(log.held) == 5
+            details = collector.status().details
+            assert (details["unacked"], details["connections"]) == (5, 1)
+            while collector.status().accepted < 50:
+                log.release()
+                await asyncio.sleep(0.005)
+            for n in range(50):
+                assert (await told(socket))["ack_seq"] == n + 1
+
+    run(body, log, {"maxUnacked": 5})
+
+
+def test_a_named_client_goes_on_where_it_was() -> None:
+    log = MemoryLog(1)
+
+    async def body(collector: Collector, url: str) -> None:
+        named = url + "?client=probe-1"
+        async with dial(named) as socket:
+            assert await told(socket) == {"client": "probe-1", "seq": 0}
+            for n in (1, 2, 3):
+                await say(socket, {"n": n})
+                assert (await told(socket))["ack_seq"] == n
+        async with dial(named, subprotocols=[Subprotocol("summit.v1")]) as socket:
+            assert await told(socket) == {"client": "probe-1", "seq": 3}
+            for seq in (2, 3, 4):  # two of them again
+                await say(socket, {"seq": seq, "events": [{"n": seq}]})
+            assert (await told(socket)) == {"ack_seq": 2, "repeated": True}
+            assert (await told(socket)) == {"ack_seq": 3, "repeated": True}
+            assert (await told(socket))["ack_seq"] == 4
+            # Another connection of that name takes over.
+            async with dial(named) as other:
+                assert await told(other) == {"client": "probe-1", "seq": 4}
+                with pytest.raises(ConnectionClosed):
+                    await socket.recv()
+                assert socket.close_code == 4001
+        await collector.restart()
+        async with dial(f"ws://{collector.address}/?client=probe-1") as socket:
+            assert await told(socket) == {"client": "probe-1", "seq": 4}
+
+    run(body, log)
+    assert numbers(log) == [1, 2, 3, 4]
+    sources = [dict(record.headers)["summit.src"] for record in log.records("t")]
+    assert sources == [b"websocket:ws:probe-1:%d:0" % n for n in (1, 2, 3, 4)]
+
+
+def test_a_named_client_has_no_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "RETRY_AFTER_MS", 50)
+    log = MemoryLog(1)
+
+    async def body(_: Collector, url: str) -> None:
+        named = url + "?client=c"
+        async with dial(named) as socket:
+            await told(socket)
+            await say(socket, {"n": 1})
+            assert (await told(socket))["ack_seq"] == 1
+            log.away = True
+            for n in (2, 3):
+                await say(socket, {"n": n})
+            with pytest.raises(ConnectionClosed):
+                await socket.recv()
+            assert socket.close_code == 1013
+        log.away = False
+        async with dial(named) as socket:
+            seq = (await told(socket))["seq"]
+            assert seq == 1
+            for n in range(seq + 1, 4):
+                await say(socket, {"n": n})
+                assert (await told(socket))["ack_seq"] == n
+
+    run(body, log, {"ackTimeoutMs": 100})
+    assert numbers(log) == [1, 2, 3]
+
+
+def test_origins(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, other = Origin("https://app.example"), Origin("https://evil.example")
+
+    async def body(_: Collector, url: str) -> None:
+        for origin in (None, page):
+            async with dial(url, origin=origin) as socket:
+                await say(socket, {"n": 1})
+                assert "ack_seq" in await told(socket)
+        with pytest.raises(InvalidStatus, match="403"):
+            async with dial(url, origin=other):
+                pass
+
+    async def all_may(_: Collector, url: str) -> None:
+        async with dial(url, origin=other):
+            pass
+
+    run(body, block={"origins": [page]})
+    run(all_may, block={"origins": ["*"]})
+
+
+def test_credentials_at_the_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", "open sesame")
+
+    async def body(collector: Collector, url: str) -> None:
+        good = {"Authorization": "Bearer open sesame"}
+        async with dial(url, additional_headers=good) as socket:
+            await say(socket, {"n": 1})
+            assert "ack_seq" in await told(socket)
+        async with dial(url + "?access_token=open%20sesame"):
+            pass
+        for address, headers in ((url, {}), (url + "?access_token=x", {}), (url, {"X": "y"})):
+            with pytest.raises(InvalidStatus, match="401") as caught:
+                async with dial(address, additional_headers=headers):
+                    pass
+            assert caught.value.response.headers["WWW-Authenticate"] == "Bearer"
+        assert collector.status().rejected == 3
+
+    run(body, block={"auth": {"type": "bearer", "secrets": ["${KEY}"]}})
+
+
+def test_too_many_connections_and_the_end() -> None:
+    async def body(collector: Collector, url: str) -> None:
+        async with dial(url) as first:
+            await say(first, {"n": 1})
+            await told(first)
+            async with dial(url) as second:
+                with pytest.raises(ConnectionClosed):
+                    await second.recv()
+                assert second.close_code == 1013
+            stopping = asyncio.create_task(collector.stop())
+            with pytest.raises(ConnectionClosed):
+                await first.recv()
+            assert first.close_code == 1012
+            await stopping
+
+    run(body, block={"maxConnections": 1})
+
+
+def test_a_connection_that_does_not_answer_pings_is_closed() -> None:
+    async def body(collector: Collector, url: str) -> None:
+        async with dial(url, ping_interval=None) as socket:
+            await say(socket, {"n": 1})
+            await told(socket)
+            socket.transport.pause_reading()  # a machine that is gone
+            while collector.status().details["connections"]:
+                await asyncio.sleep(0.02)
+            socket.transport.abort()
+
+    run(body, block={"pingIntervalMs": 100, "pingTimeoutMs": 200})
