@@ -56,7 +56,7 @@ def _typed(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
         return
     number = system.get("EventID")
     number = number.get("#text") if isinstance(number, dict) else number
-    kinds = {"process_creation", "security", "system", SYSMON.get(int(number), "other")}
+    kinds = {"process_creation", "security", "system", SYSMON.get(int(number or 0), "other")}
     members = {name: value for name, value in data.items() if name != "EventType"}
     for kind in sorted(kinds):
         yield {"eventType": f"windows.{kind}", "timestamp": TIME_MS, **members,

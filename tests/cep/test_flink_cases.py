@@ -89,9 +89,8 @@ def run_in_flinks_order(case: dict[str, Any]) -> tuple[list[str], list[str]]:
 def mask_of(rules: RuleSet, event: Any) -> int:
     index = rules.index("t")
     assert index is not None
-    probe = index.untyped  # the predicates as they are, not specialised for a type
-    interest = probe.always[0]
-    return interest.mask if interest.mask_of is None else interest.mask_of(event)
+    found = index.untyped(event)  # the predicates as they are, not specialised for a type
+    return found[0].mask if found else 0
 
 
 @pytest.mark.parametrize("case", ANSWERED, ids=by_id)

@@ -178,9 +178,12 @@ def test_rules_for_one_type_are_found_by_another_field() -> None:
 def test_equal_predicates_are_tested_once(monkeypatch: pytest.MonkeyPatch) -> None:
     condition = Compare("==", Field(("n",)), Arithmetic("*", Field(("m",)), Literal(2)))
     tested = []
-    monkeypatch.setattr(
-        "summit.events.values.equal", lambda one, two: tested.append(one) or one == two
-    )
+
+    def equal(one: Any, two: Any) -> bool:
+        tested.append(one)
+        return bool(one == two)
+
+    monkeypatch.setattr("summit.events.values.equal", equal)
     plans = [pattern(StepPlan("a", predicate=condition), pattern_id=f"r{n}") for n in range(20)]
     rules = compile_rules(plans)
     index = rules.index("t")
