@@ -10,7 +10,7 @@ from summit.base.clock import SystemClock
 from summit.client.dead_letters import DeadLetter
 from summit.documents import validate_query
 from summit.documents.stream import StreamPlan
-from summit.flow.aside import Aside, records_of
+from summit.flow.aside import Aside
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.runtime import Runtime
 from summit.journal.exchange_log import Told, decode_frame, encode_frames
@@ -53,7 +53,8 @@ def test_a_late_event_of_a_frame_has_a_letter_and_is_counted() -> None:
 
     metrics = WorkerMetrics(SystemClock())
     aside = Aside(SystemClock(), metrics)
-    aside.put_late(late, records_of(frame_of(reader, chunk(200, first=4))), lambda _: StreamPlan())
+    chunks = [one for one, _ in frame_of(reader, chunk(200, first=4)).chunks]
+    aside.put_late(late, chunks, lambda _: StreamPlan())
     assert metrics.late == 1
     (letter,) = aside.take()
     assert letter.topic == "_summit.late"

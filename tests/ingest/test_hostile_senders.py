@@ -171,6 +171,26 @@ def test_more_connections_than_are_taken() -> None:
     run("http", {"maxConnections": 3}, body)
 
 
+def test_bodies_that_are_on_their_way_are_bounded() -> None:
+    async def body(_: Collector, port: int) -> None:
+        head = b"POST /ingest HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n["
+        _, first = await dial(port)
+        first.write(head)
+        while True:  # the first is being read a moment later
+            reader, writer = await dial(port)
+            writer.write(head)
+            try:
+                async with asyncio.timeout(0.3):
+                    line = await reader.readline()
+            except TimeoutError:
+                first = writer
+                continue
+            break
+        assert line.startswith(b"HTTP/1.1 429"), line
+
+    run("http", {"maxInFlightBytes": 100_000}, body)
+
+
 def test_garbage_never_ends_the_collector() -> None:
     rng = random.Random(5)
 

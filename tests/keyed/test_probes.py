@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from summit.events.expressions.generator import compile_predicate
 from summit.events.expressions.ir import (
     And,
     AnyIn,
+    Arithmetic,
     Compare,
     Field,
     In,
@@ -29,9 +31,10 @@ from summit.events.expressions.ir import (
     StartsWith,
 )
 from summit.events.layouts import TypedLayout
-from summit.keyed.probes import NOT_IN_STREAM
+from summit.keyed.probes import Interest
 from summit.keyed.ruleset import RuleSet
 from summit.keyed.specialise import specialise
+from summit.keyed.type_index import ERRORS
 
 TYPE = ("eventType",)
 types = st.sampled_from(["a", "b", "ab", "c", ""])
@@ -84,22 +87,24 @@ def plans_of(predicates: list[tuple[Node, Node | None, str]]) -> list[PatternPla
 
 
 def found_masks(rules: RuleSet, body: dict[str, Any]) -> dict[int, int]:
-    """Rule number -> mask, as the index says."""
+    """Rule number -> mask, as the index says; the same for every way of decoding."""
     index = rules.index("t")
     assert index is not None
-    decoded = rules.decode(json.dumps(body).encode())
-    event_type = body.get("eventType", (body.get("data") or {}).get("eventType"))
+    value = json.dumps(body).encode()
+    masks = masks_of(index.decode_unusual(value).find())
     try:
-        probe = index[event_type]
-    except TypeError:
-        probe = index.untyped
-    if probe is None:
-        return {}
-    masks = {
-        i.rule: i.mask if i.mask_of is None else i.mask_of(decoded)
-        for i in probe.interests(decoded)
-    }
-    return {rule: mask for rule, mask in masks.items() if mask != NOT_IN_STREAM}
+        decoded = index.decode(value)
+    except ERRORS:
+        assert type(body.get("eventType")) is not str
+    else:
+        assert masks_of(decoded.find()) == masks
+    return masks
+
+
+def masks_of(found: Iterable[Interest]) -> dict[int, int]:
+    numbers = [one.rule for one in found]
+    assert numbers == sorted(set(numbers))
+    return {one.rule: one.mask for one in found}
 
 
 @settings(max_examples=80, deadline=None)
@@ -165,24 +170,29 @@ def test_rules_for_one_type_are_found_by_another_field() -> None:
     assert index is not None
     probe = index["login"]
     assert probe is not None
-    assert probe.always == ()
     decoded = rules.decode(event("login", 1, user="user123"))
-    assert [rules.rules[i.rule].plan.id for i in probe.interests(decoded)] == ["r0123"]
-    assert list(probe.interests(rules.decode(event("login", 1, user="nobody")))) == []
+    assert [rules.rules[i.rule].plan.id for i in probe.find(decoded)] == ["r0123"]
+    assert probe.find(rules.decode(event("login", 1, user="nobody"))) == ()
 
 
-def test_equal_predicates_are_compiled_once() -> None:
-    condition = Compare(">", Field(("n",)), Literal(5))
+def test_equal_predicates_are_tested_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    condition = Compare("==", Field(("n",)), Arithmetic("*", Field(("m",)), Literal(2)))
+    tested = []
+    monkeypatch.setattr(
+        "summit.events.values.equal", lambda one, two: tested.append(one) or one == two
+    )
     plans = [pattern(StepPlan("a", predicate=condition), pattern_id=f"r{n}") for n in range(20)]
     rules = compile_rules(plans)
     index = rules.index("t")
     assert index is not None
-    functions = {i.mask_of for name in ("a", "b") for i in index[name].always}  # type: ignore[union-attr]
-    assert len(functions) == 1
+    probe = index["a"]
+    assert probe is not None
+    assert len(probe.find(rules.decode(event("a", 1, n=6, m=3)))) == 20
+    assert tested == [6]
 
 
 def test_types_beyond_the_limit_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("summit.keyed.probes.INDEXED_TYPES_MAX", 5)
+    monkeypatch.setattr("summit.keyed.type_index.INDEXED_TYPES_MAX", 5)
     matcher = matcher_of(
         pattern(StepPlan("a", predicate=StartsWith(Field(TYPE), Literal("k"))), pattern_id="open"),
         pattern(StepPlan("a", predicate=of_type("k999")), pattern_id="one"),

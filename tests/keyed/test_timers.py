@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from summit.keyed.keys import Key
 from summit.keyed.timers import ExactTimers, TidyTimers
 
 NEVER = float("inf")
@@ -19,6 +20,29 @@ def test_tidy_timers_are_never_early_and_at_most_a_bucket_late() -> None:
     assert timers.next_ms == 1_200
     assert timers.due(5_000) == ["c"]
     assert timers.next_ms == NEVER
+
+
+def test_many_keys_that_are_over_come_in_slices_and_none_is_missed() -> None:
+    timers = TidyTimers(1_600)
+    for number in range(30_000):
+        timers.add(f"k{number}", number % 300)
+        timers.add(f"k{number}", number % 300)
+    assert len(timers.due(300)) > 20_000  # as many as came may be over at once
+    timers.add("late", 0)
+    slices = []
+    while timers.next_ms <= 300:
+        slices.append(timers.due(300))
+    assert max(map(len, slices)) <= 2_502
+    for number in range(30_000):
+        timers.add(f"k{number}", 10)
+    assert timers.due(5) == []
+    found: set[Key] = set()
+    calls = 0
+    while timers.next_ms <= 100:
+        found.update(timers.due(100))
+        calls += 1
+    assert len(found) == 30_000
+    assert calls >= 10
 
 
 def test_exact_timers_fire_by_time_then_key_and_the_last_setting_counts() -> None:

@@ -7,6 +7,7 @@ longest are packed into the bytes of `state.py`, which take a quarter of the roo
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from summit.base.limits import KEYS_UNPACKED_MAX
@@ -162,8 +163,9 @@ class PatternLane:
             self.forget(key)
             self.counters.keys_dropped += 1
             surplus -= 1
-        if len(self._busy) > KEYS_UNPACKED_MAX:
-            for key in list(self._busy)[: len(self._busy) - KEYS_UNPACKED_MAX // 2]:
+        surplus = len(self._busy) - KEYS_UNPACKED_MAX
+        if surplus > 0:
+            for key in list(islice(self._busy, surplus + KEYS_UNPACKED_MAX // 20)):
                 self._packed[key] = dump_key(self._busy.pop(key))
 
     def forget(self, key: Key) -> None:

@@ -86,13 +86,14 @@ def compile_pieces(pieces: Sequence[str]) -> Find | None:
 
     def find(text: str) -> list[int] | None:
         try:
-            return [first + number for first, match in parts for number in match(text) or ()]
+            data = text.encode()
+            return [first + number for first, match in parts for number in match(data) or ()]
         except UnicodeEncodeError:  # half a surrogate pair
             return None
 
     def find_one(text: str) -> list[int] | None:
         try:
-            return only(text) or []
+            return only(text.encode()) or []
         except UnicodeEncodeError:
             return None
 

@@ -20,19 +20,20 @@ from itertools import chain
 from typing import Any, Final
 
 from summit.base.errors import SummitError
-from summit.events.event import event_time, parse_event
+from summit.events.event import Transport, event_time, parse_event
 from summit.events.times import TIME_MS_MAX, TIME_MS_MIN
 from summit.keyed.captured import Origins, transport_of
 from summit.keyed.chunks import Chunk
+from summit.keyed.decisions import Found
 from summit.keyed.frontier import BEFORE_ALL_MS, Frontier
 from summit.keyed.keygroups import KEY_GROUPS, RemoteChunk, key_group
 from summit.keyed.lane import Begins, Lane
 from summit.keyed.outputs import Applied, Outputs, StateKey
-from summit.keyed.probes import Probe, TypeIndex
 from summit.keyed.reading import NOTHING, Reading
 from summit.keyed.rule import no_key_text, sees_topic
 from summit.keyed.ruleset import RuleSet
 from summit.keyed.scopes import Scope, make_scopes
+from summit.keyed.type_index import TypeIndex, Untyped
 from summit.keyed.waiting import (
     Interest,
     WaitingEvent,
@@ -274,10 +275,12 @@ class Processor:
 
     # ---- what the scan calls (`scan.Sink`) ----
 
-    def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, probe: Probe) -> float:
-        """Put an event to the rules that it may concern; gives the next exact timer."""
-        if self._rules.needs_record:
-            event.t = self._reading.transport(n)
+    def transport(self, n: int) -> Transport:
+        """The record around an event, for rules that read it."""
+        return self._reading.transport(n)
+
+    def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, found: Found) -> float:
+        """Put an event to the rules that it concerns; gives the next exact timer."""
         ordered = self._reading.stream.is_ordered
         time = own_ms if own_ms > watermark_ms or ordered else watermark_ms
         remote, held = self._remote, self._held
@@ -287,13 +290,8 @@ class Processor:
             watermark_ms = own_ms  # the other worker has counted what was out of order
         taken = is_late = missed = False
         elsewhere: tuple[int, ...] = ()
-        for rule, constant, mask_of, key_of in (
-            probe.interests(event) if probe.tables else probe.always
-        ):
-            mask = constant if mask_of is None else mask_of(event)
+        for rule, mask, key_of in found:
             lane = self._lanes[rule]
-            if mask < 0 or (mask == 0 and not lane.rule.sees_all):
-                continue
             if not taken:
                 if self._has_no_time(n, own_ms):
                     break
@@ -318,7 +316,8 @@ class Processor:
                     captured = self._reading.captured(n, event, time, own_ms)
                     over = min(self._others_ms, time)
                     self._outputs.found += lane.advance(key, runs, captured, mask, over)
-                    self._scope_of[rule].advanced(lane)
+                    if lane.is_exact:
+                        self._scope_of[rule].advanced(lane)
         if is_late and remote is None:
             # For other workers, the time at which it is taken says that it is.
             time = self._reading.in_order_from(watermark_ms)
@@ -326,7 +325,7 @@ class Processor:
             self._outputs.late += [self._reading.late(n, own_ms, time)] * missed
         if elsewhere:
             self._outputs.remote += self._reading.sent(n, time, elsewhere)
-        if not taken and not probe.typed and own_ms >= TIME_MS_MIN:
+        if not taken and type(found) is Untyped and own_ms >= TIME_MS_MIN:
             self._reject(n, "event.no_type", "the event has no eventType")
         return self._timer_ms() if self._exact else _NEVER
 

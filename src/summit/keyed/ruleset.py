@@ -12,9 +12,10 @@ from summit.base.limits import CAPTURED_BYTES_MAX
 from summit.documents.stream import StreamPlan
 from summit.events.fields import candidates
 from summit.events.layouts import TypedLayout
-from summit.keyed.probes import ProbeCompiler, TypeIndex
+from summit.keyed.probes import ProbeCompiler
 from summit.keyed.rule import EVENT_TYPE, KeyedRule, sees_topic
 from summit.keyed.scan import Scan, compile_scan
+from summit.keyed.type_index import TypeIndex
 
 _TIMESTAMP = ("timestamp",)
 _AS_THEY_COME = StreamPlan()
@@ -49,7 +50,7 @@ class RuleSet:
         )
         self.layout = TypedLayout(fields | {EVENT_TYPE, _TIMESTAMP})
         self._decode = msgspec.json.Decoder(self.layout.struct).decode
-        self._scan = compile_scan(self.layout, self._decode)
+        self._scan = compile_scan(self.layout, needs_record=self.needs_record)
         self._compiler = ProbeCompiler(
             self.layout, [rule.key_of(self.layout) for rule in self.rules]
         )
@@ -77,7 +78,7 @@ class RuleSet:
         found = self._shared.get(numbers)
         if found is None:
             rules = [(number, self.rules[number]) for number in numbers]
-            found = self._shared[numbers] = TypeIndex(rules, self._compiler)
+            found = self._shared[numbers] = TypeIndex(rules, self._compiler, self.layout)
         return found
 
     def stream(self, topic: str) -> StreamPlan:
@@ -94,7 +95,7 @@ class RuleSet:
         return self._scan
 
     def decode(self, value: bytes) -> Any:
-        """Decode one event as the scan does. Raises: one of `event.DECODE_ERRORS`."""
+        """Decode one event with the fields of all rules. Raises: one of `event.DECODE_ERRORS`."""
         return self._decode(value)
 
     def keep(self, event: Any, value: Any) -> tuple[bytes, bool]:
@@ -108,7 +109,7 @@ class RuleSet:
         return self._project(event), False
 
     def _project(self, event: Any) -> bytes:
-        if not self.layout.transport:
+        if event.t is None:
             return msgspec.json.encode(event)
         record, event.t = event.t, None
         projected = msgspec.json.encode(event)

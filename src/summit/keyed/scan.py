@@ -6,14 +6,14 @@ attributes of a struct that is made for the active rules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from summit.events.event import DECODE_ERRORS
+from summit.events.event import Transport
 from summit.events.expressions.generator import Names
 from summit.events.layouts import TypedLayout
-from summit.keyed.probes import Probe, TypeIndex
-from summit.keyed.rule import EVENT_TYPE
+from summit.keyed.decisions import Found
+from summit.keyed.type_index import ERRORS, TypeIndex
 
 
 class Sink(Protocol):
@@ -35,8 +35,12 @@ class Sink(Protocol):
         """The watermark has reached the timer; gives the next one."""
         ...
 
-    def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, probe: Probe) -> float:
-        """The event may concern rules; gives the next timer, which they may have set."""
+    def transport(self, n: int) -> Transport:
+        """The record around an event."""
+        ...
+
+    def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, found: Found) -> float:
+        """The event concerns rules; gives the next timer, which they may have set."""
         ...
 
 
@@ -62,14 +66,19 @@ class Scan(Protocol):
 _SOURCE = """\
 def scan(values, stamps, index, watermark, timer, ahead, sink):
  concern = sink.concern
+ index.begin(len(values))
+ decode = index.decode
  n = -1
  for value, stamp in zip(values, stamps):
   n += 1
   try:
    e = decode(value)
   except errors:
-   sink.undecodable(n)
-   continue
+   e = index.decode_unusual(value)
+   if e is None:
+    sink.undecodable(n)
+    continue
+   decode = index.decode
   own = e.{time}
   if type(own) is not int:
    own = sink.odd_time(n, own)
@@ -84,28 +93,27 @@ def scan(values, stamps, index, watermark, timer, ahead, sink):
     watermark = own
     if own >= timer:
      timer = sink.fire(own)
-  try:
-   probe = index[{kind}]
-  except unhashable:
-   probe = index.untyped
-  if probe is not None:
-   timer = concern(n, e, own, watermark, probe)
+{record}  found = e.find()
+  if found is not nobody:
+   timer = concern(n, e, own, watermark, found)
  return watermark
+"""
+_RECORD = """\
+  if e.has_record:
+   e.t = sink.transport(n)
 """
 
 
-def compile_scan(layout: TypedLayout, decode: Callable[[Any], Any]) -> Scan:
-    """The loop for events of a layout; `decode` gives its struct."""
+def compile_scan(layout: TypedLayout, *, needs_record: bool) -> Scan:
+    """The loop for events of a layout.
+
+    Args:
+        needs_record: Whether some rule reads the record around the event.
+    """
     names = Names()
     source = _SOURCE.format(
-        time=layout.attribute("timestamp"), kind=layout.field_code(EVENT_TYPE, names)
+        time=layout.attribute("timestamp"), record=_RECORD if needs_record else ""
     )
-    names.bound.update(
-        zip=zip,
-        int=int,
-        decode=decode,
-        errors=(*DECODE_ERRORS, TypeError),  # TypeError: a record without value
-        unhashable=TypeError,
-    )
+    names.bound.update(zip=zip, int=int, len=len, errors=ERRORS, nobody=())
     scan: Scan = names.define(source, "scan")
     return scan

@@ -75,14 +75,16 @@ def _decider(node: Node, path: Path) -> Callable[[Any, Any], Any] | None:
     """A function of the field's value that decides the node; None when it needs more."""
     if required_fields(node) != {path} or any(isinstance(n, _UNBOUND) for n in walk(node)):
         return None
-    return compile_value(node, _ValueLayout())
+    return compile_value(node, ValueLayout())
 
 
-class _ValueLayout:
+class ValueLayout:
     """The layout in which the event is the one field's value itself."""
 
     def field_code(self, _path: Path, _names: Names) -> str:
+        """See `generator.Layout`."""
         return "e"
 
     def reference_code(self, node: StepField | StepAggregate, _names: Names) -> str:
+        """There is no run to refer to."""
         raise AssertionError(node)

@@ -9,12 +9,55 @@ later than due, never missed.
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
+from itertools import chain
 from typing import Final
 
 from summit.keyed.keys import Key, key_text
 
 BUCKETS_PER_WITHIN = 16
 _STALE_MAX: Final = 1_000  # replaced timers that are left where they are, beside one a key
+_PART: Final = 500
+_SLICE: Final = 2_000  # keys looked at in one go, beside two for each that came
+
+
+class _Bucket:
+    """Keys, some of them perhaps twice.
+
+    Full parts are tuples: a set takes five times the room, and Python's collector looks into lists.
+    """
+
+    __slots__ = ("count", "parts", "same_from", "tail")
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[Key, ...]] = []
+        self.tail: list[Key] = []
+        self.count = 0
+        self.same_from = _STALE_MAX  # count from which keys that stand twice are looked for
+
+    def add(self, key: Key) -> None:
+        self.tail.append(key)
+        self.count += 1
+        if len(self.tail) == _PART:
+            self.parts.append(tuple(self.tail))
+            self.tail.clear()
+            if self.count > self.same_from:
+                self._make_unique()
+
+    def take(self, room: int) -> list[Key]:
+        """Take out some keys: `room` of them and less than a part more, or all."""
+        keys, self.tail = self.tail, []
+        while self.parts and len(keys) < room:
+            keys.extend(self.parts.pop())
+        self.count -= len(keys)
+        return keys
+
+    def _make_unique(self) -> None:
+        keys = list(dict.fromkeys(chain.from_iterable(self.parts)))
+        full = len(keys) - len(keys) % _PART
+        self.parts = [tuple(keys[n : n + _PART]) for n in range(0, full, _PART)]
+        self.tail = keys[full:]
+        self.count = len(keys)
+        self.same_from = 2 * len(keys) + _STALE_MAX
 
 
 class TidyTimers:
@@ -27,7 +70,8 @@ class TidyTimers:
     def __init__(self, within_ms: int) -> None:
         self.within_ms = within_ms
         self._width_ms = max(within_ms // BUCKETS_PER_WITHIN, 1)
-        self._buckets: dict[int, set[Key]] = {}
+        self._buckets: dict[int, _Bucket] = {}
+        self._added = 0
         self.next_ms: float = float("inf")
 
     def add(self, key: Key, deadline_ms: float) -> None:
@@ -35,19 +79,33 @@ class TidyTimers:
         number = int(deadline_ms) // self._width_ms
         bucket = self._buckets.get(number)
         if bucket is None:
-            bucket = self._buckets[number] = set()
+            bucket = self._buckets[number] = _Bucket()
             self.next_ms = min(self.next_ms, (number + 1) * self._width_ms)
         bucket.add(key)
+        self._added += 1
 
     def due(self, now_ms: float) -> list[Key]:
-        """Take out the keys of all buckets that are over at `now_ms`, in no certain order."""
+        """Take out keys of buckets that are over at `now_ms`, in no certain order.
+
+        A limited number, more than came since the last call: no call takes long, and the others
+        come with the next ones.
+        """
+        room = _SLICE + 2 * self._added
+        self._added = 0
         if now_ms < self.next_ms:
             return []
-        over = sorted(n for n in self._buckets if (n + 1) * self._width_ms <= now_ms)
-        keys = [key for number in over for key in self._buckets.pop(number)]
+        keys: list[Key] = []
+        for number in sorted(n for n in self._buckets if (n + 1) * self._width_ms <= now_ms):
+            bucket = self._buckets[number]
+            keys += bucket.take(room - len(keys))
+            if bucket.count:
+                break
+            del self._buckets[number]
+            if len(keys) >= room:
+                break
         first = min(self._buckets, default=None)
         self.next_ms = float("inf") if first is None else (first + 1) * self._width_ms
-        return keys
+        return list(dict.fromkeys(keys))
 
 
 class ExactTimers:

@@ -49,6 +49,7 @@ from summit.web import (
     problem_response,
 )
 
+_UNDECLARED_BYTES: Final = 1 << 20  # what a body in chunks counts as while it comes
 DRAIN_EXTRA_MS: Final = 2_000  # after the last acknowledgement, for the answers to leave
 
 
@@ -102,6 +103,7 @@ class HttpCollector(TakingCollector):
         self._auth: Authenticator | None = None
         self._signatures: Signatures | None = None
         self._server: WebServer | None = None
+        self._reading_bytes = 0
 
     @property
     def address(self) -> str | None:
@@ -167,12 +169,23 @@ class HttpCollector(TakingCollector):
             raise
 
     async def _read(self, request: Request) -> bytes:
-        timeout_ms = self._options.request_timeout_ms
+        timeout_ms, limit = self._options.request_timeout_ms, self._options.max_in_flight_bytes
+        declared = request.headers.get("content-length", "")
+        size_bytes = int(declared) if declared.isdigit() else _UNDECLARED_BYTES
+        size_bytes = min(size_bytes, self._options.max_body_bytes)
+        # Bodies that are on their way take memory too.
+        if self._reading_bytes and self._reading_bytes + size_bytes > limit:
+            raise Unavailable(
+                "ingest.queue_full", name=self.name, limit=limit, retry_after_ms=1_000
+            )
+        self._reading_bytes += size_bytes
         try:
             async with asyncio.timeout(timeout_ms / 1000):
                 return await request.raw_body()
         except TimeoutError:
             raise Invalid("ingest.too_slow", timeout_ms=timeout_ms) from None
+        finally:
+            self._reading_bytes -= size_bytes
 
     async def _take_once(self, request: Request, raw: bytes, key: str) -> Response:
         """The answer to a request that has a key: the stored one, or a new one that is stored."""
@@ -198,8 +211,11 @@ class HttpCollector(TakingCollector):
             letters = self.config.on_invalid == "deadLetter"
             if not letters:
                 raise next(iter(shaped.refused.values()))
-        self._check_room(request, len(batch.slices), len(raw))
-        handed = self._hand_over(shaped, len(raw), key)
+        size_bytes = len(raw)
+        if "content-encoding" in request.headers:
+            size_bytes = sum(map(len, batch.slices))  # what it unfolded to
+        self._check_room(request, len(batch.slices), size_bytes)
+        handed = self._hand_over(shaped, size_bytes, key)
         try:
             outcomes = await self._delivery.settle(handed)
         except SummitError as error:

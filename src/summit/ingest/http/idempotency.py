@@ -23,7 +23,7 @@ from summit.ingest.notes import Note, Notes
 
 HEADER: Final = "idempotency-key"
 KEY_CHARS_MAX: Final = 200
-_OPEN_MAX: Final = 1_000  # requests of unclear outcome that are remembered
+_UNCLEAR_BYTES_MAX: Final = 32 << 20  # requests of unclear outcome; the oldest are forgotten
 
 
 class Keys:
@@ -34,6 +34,7 @@ class Keys:
         self._clock = clock
         self._in_flight: set[str] = set()
         self._unclear: OrderedDict[str, tuple[str, Handed]] = OrderedDict()
+        self._unclear_bytes = 0
 
     def begin(self, key: str, content: bytes) -> Note | None:
         """Begin with a request; its note when it has had its answer, else it is in flight now.
@@ -65,7 +66,7 @@ class Keys:
             at=self._clock.now_ms(), hash=hash_of(content), status=status, answer=answer.decode()
         )
         await self._notes.put(key, note, timeout_ms=10_000)
-        self._unclear.pop(key, None)
+        self._forget(key)
 
     def ended(self, key: str) -> None:
         """The request is not in flight any more, whatever came of it."""
@@ -73,9 +74,16 @@ class Keys:
 
     def left_unclear(self, key: str, content: bytes, handed: Handed) -> None:
         """It is not known which of these records were written."""
+        self._forget(key)
         self._unclear[key] = (hash_of(content), handed)
-        if len(self._unclear) > _OPEN_MAX:
-            self._unclear.popitem(last=False)
+        self._unclear_bytes += handed.size_bytes
+        while self._unclear_bytes > _UNCLEAR_BYTES_MAX and len(self._unclear) > 1:
+            self._forget(next(iter(self._unclear)))
+
+    def _forget(self, key: str) -> None:
+        known = self._unclear.pop(key, None)
+        if known is not None:
+            self._unclear_bytes -= known[1].size_bytes
 
 
 def hash_of(content: bytes) -> str:

@@ -28,7 +28,7 @@ class HttpOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
             requests are refused with 429.
         ack_timeout_ms: How long a request waits for the broker's acknowledgement.
         request_timeout_ms: How long the body of a request may take to come.
-        max_connections: Connections at one time; more are told to come back later.
+        max_connections: Connections at one time; more are closed at once.
         on_error: `atomic`: an event that is refused refuses its whole request. `skip`: the others
             are written, and the answer says which were not.
         auth: How senders prove who they are.

@@ -1,0 +1,205 @@
+"""What the value of one field says of many conditions at once, remembered by value.
+
+A set of conditions is a number with one bit for each. A table gives, for a value, those that this
+field does not rule out; an event's are what the tables of all its fields leave. So a condition that
+many rules share is tested once, and a value that comes again costs one look-up, however many
+conditions there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from typing import Any, Final
+
+from summit.base.limits import TEXT_REMEMBERED_CHARS_MAX, TEXTS_REMEMBERED_MAX
+from summit.events.expressions.clues import clues
+from summit.events.expressions.generator import Names, true_code
+from summit.events.expressions.ir import (
+    Arithmetic,
+    Compare,
+    Field,
+    Lower,
+    Negate,
+    Node,
+    Path,
+    walk,
+)
+from summit.events.regexes import Find, compile_pieces
+from summit.events.values import lower_ascii
+from summit.keyed.specialise import ValueLayout
+
+_BY_TEXT: Final = ("string", "version", "ip")
+_LOWER: Final[Path] = ("\0lower",)  # no path of a user holds such a sign
+
+
+class _Test:
+    """One condition on the field, and the bits of all that need it; compiled at first use.
+
+    Attributes:
+        on_text: What is known of a text without any clue; False where nothing is.
+        holds: Whether a value satisfies it, by the value and the same in lower case, if a text.
+    """
+
+    __slots__ = ("_node", "bits", "holds", "on_text")
+
+    def __init__(self, node: Node, bits: int) -> None:
+        self._node = node
+        self.bits = bits
+        self.on_text = False
+        self.holds: Callable[[Any, str | None], bool] = self._compile
+
+    def _compile(self, value: Any, lower: str | None) -> bool:
+        names = Names()
+        code = true_code(_lowered(self._node), _ValueAndLower(), names)
+        source = f"def holds(e, lower):\n return True if {code} else False\n"
+        self.holds = names.define(source, "holds")
+        return self.holds(value, lower)
+
+
+class _ValueAndLower(ValueLayout):
+    def field_code(self, path: Path, _names: Names) -> str:
+        return "lower" if path == _LOWER else "e"
+
+
+def _lowered(node: Any) -> Any:
+    """The tree with a field of its own in place of the field in lower case."""
+    if isinstance(node, Lower) and isinstance(node.item, Field):
+        return Field(_LOWER)
+    if isinstance(node, tuple):
+        return tuple(map(_lowered, node))
+    if not isinstance(node, Node):
+        return node
+    parts = {field.name: getattr(node, field.name) for field in fields(node)}
+    return type(node)(**{name: _lowered(part) for name, part in parts.items()})
+
+
+class FieldTable(dict[Any, int]):
+    """Value of the field -> conditions that it does not rule out.
+
+    Lists and maps are no keys: ask `of` for them.
+
+    Args:
+        wanted: (what must be true of the field, bits of the conditions that need it).
+        every: All conditions.
+    """
+
+    def __init__(self, wanted: Iterable[tuple[Node, int]], every: int) -> None:
+        super().__init__()
+        self._tests: list[_Test] = []
+        self._always: list[_Test] = []  # no clue says when they need not be put to a text
+        self._not_only_texts: list[_Test] = []
+        self._exact: dict[Any, list[_Test]] = {}
+        self._lower: dict[str, list[_Test]] = {}
+        self._pieces: dict[str, list[_Test]] = {}
+        self._on_text = every
+        self._free = every  # conditions that demand nothing of this field
+        # A fraction finds what is remembered for the equal integer: most conditions say the same.
+        self._numbers_alike = True
+        for node, bits in wanted:
+            self._add(node, bits)
+        self._find: Find | None = None
+        self._by_piece: list[list[_Test]] = []
+        self[None] = self._evaluate(None, self._tests)
+
+    def _add(self, node: Node, bits: int) -> None:
+        test = _Test(node, bits)
+        self._tests.append(test)
+        if any(
+            isinstance(each, (Arithmetic, Negate))
+            or (isinstance(each, Compare) and each.compare_as in _BY_TEXT)
+            for each in walk(node)
+        ):
+            self._numbers_alike = False
+        self._free &= ~bits
+        found = clues(node)
+        if found is None or not found.otherwise:
+            self._on_text &= ~bits
+        if found is None:
+            self._always.append(test)
+            self._not_only_texts.append(test)
+            return
+        test.on_text = found.otherwise
+        if not found.only_texts:
+            self._not_only_texts.append(test)
+        for value in found.exact:
+            self._exact.setdefault(value, []).append(test)
+        for text in found.lower:
+            self._lower.setdefault(text, []).append(test)
+        for piece in found.pieces:
+            self._pieces.setdefault(piece, []).append(test)
+
+    def __missing__(self, value: Any) -> int:
+        kind = type(value)
+        if kind is str:
+            found = self._of_text(value)
+            keep = len(value) <= TEXT_REMEMBERED_CHARS_MAX
+        else:
+            found = self._of_other(value)
+            # true is 1 for a dictionary, and 1.0 too; what stands for others is not kept
+            keep = kind is int and value not in (0, 1) and self._numbers_alike
+        if keep:
+            if len(self) > TEXTS_REMEMBERED_MAX:
+                nothing = self[None]
+                self.clear()
+                self[None] = nothing
+            self[value] = found
+        return found
+
+    def of(self, value: Any) -> int:
+        """As a look-up, for any value."""
+        kind = type(value)
+        if kind is dict or kind is list:
+            return self._evaluate(value, self._tests)
+        return self[value]
+
+    def _of_text(self, text: str) -> int:
+        lists: list[Sequence[_Test]] = [self._always] if self._always else []
+        if self._pieces:
+            numbers = (self._find or self._make_find())(text)
+            if numbers is None:
+                return self._evaluate(text, self._tests)
+            if numbers:
+                by_piece = self._by_piece
+                lists += [by_piece[number] for number in numbers]
+        if self._exact and (tests := self._exact.get(text)) is not None:
+            lists.append(tests)
+        if self._lower and (tests := self._lower.get(lower_ascii(text) or "")) is not None:
+            lists.append(tests)
+        if not lists:
+            return self._on_text
+        found = self._on_text
+        lower = lower_ascii(text)
+        for test in {id(test): test for tests in lists for test in tests}.values():
+            if test.holds(text, lower) is not test.on_text:
+                found ^= test.bits
+        return found
+
+    def _of_other(self, value: Any) -> int:
+        """Of a number or a truth value."""
+        tests = {id(test): test for test in self._exact.get(value, ())}
+        tests.update((id(test), test) for test in self._not_only_texts)
+        return self._evaluate(value, tests.values())
+
+    def _evaluate(self, value: Any, tests: Iterable[_Test]) -> int:
+        found = self._free
+        lower = lower_ascii(value)
+        for test in tests:
+            if test.holds(value, lower):
+                found |= test.bits
+        return found
+
+    def _make_find(self) -> Find:
+        rows = list(self._pieces.values())
+        find = compile_pieces(list(self._pieces))
+        self._by_piece = rows
+        self._find = find or (lambda _text: None)  # no room for so many: every test is put
+        return self._find
+
+
+def same_tests(wanted: Sequence[tuple[Node, int]]) -> list[tuple[Node, int]]:
+    """Equal conditions joined: each node once, with the bits of all."""
+    found: dict[Node, int] = {}
+    for node, bits in wanted:
+        found[node] = found.get(node, 0) | bits
+    return list(found.items())
