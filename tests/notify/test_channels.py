@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import socket
 import sys
+import threading
 from email import message_from_string
 from typing import Any
 
@@ -166,3 +168,31 @@ def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytest.Monk
     with pytest.raises(Invalid) as refusal:
         deliver("webhook", {"url": "http://127.0.0.1:1"})
     assert "[http]'" in refusal.value.advice
+
+
+def test_what_is_no_http_does_not_bring_the_address_into_the_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1_000)
+                connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/services/hidden"
+        with pytest.raises(Unavailable) as refusal:
+            deliver("webhook", {"url": url, "retries": 0})
+        thread.join(10)
+    assert "hidden" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", ["sms", "pagerduty"])
+def test_texts_of_ones_own_are_sent(kind: str) -> None:
+    config = {"sms": {"to": ["+1"]}, "pagerduty": {"routingKey": "k"}}[kind]
+    with HttpReceiver() as receiver:
+        deliver(kind, {"url": receiver.url, **config}, notice(title="Mine", body="And more"))
+    text = receiver.requests[0][2].decode()
+    assert "Mine" in text
+    assert "And more" in text

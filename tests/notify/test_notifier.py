@@ -185,6 +185,26 @@ def test_a_channel_that_is_away_is_tried_again_and_given_up(
     asyncio.run(run())
 
 
+def test_a_channel_that_breaks_is_given_up_and_stops_nothing(
+    servers: list[str], tmp_path: Path
+) -> None:
+    async def run() -> None:
+        with HttpReceiver() as receiver:
+            async with world(servers, tmp_path) as w:
+                await w.notifier()
+                (tmp_path / "key").write_bytes(b"\xff\xfe")  # no text
+                broken = {"url": receiver.url, "secret": f"file:{tmp_path / 'key'}"}
+                await w.register("broken", "webhook", broken, retry={"attempts": 2, "backoff": 1})
+                await w.fire("a", notify=("broken",))
+                await until(lambda: w.told("a"))
+                assert w.told("a") == {"broken/fired": "UnicodeDecodeError"}
+                await w.fire("b", notify=("broken",))
+                await until(lambda: w.told("b"))
+            assert receiver.requests == []
+
+    asyncio.run(run())
+
+
 def test_a_test_and_telling_again(servers: list[str], tmp_path: Path) -> None:
     async def run() -> None:
         with HttpReceiver() as receiver:

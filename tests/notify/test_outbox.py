@@ -120,6 +120,12 @@ DOCUMENT: dict[str, Any] = {
         ({"config": {"url": "https://a.example/x", "secret": "s3cret"}}, "/config/secret"),
         ({"config": {"url": "ftp://a.example"}}, "/config"),
         ({"config": {"urll": "https://a.example"}}, "/config"),
+        (
+            {"config": {"url": "https://a.example/x", "bearer_token": "plain"}},
+            "/config/bearerToken",
+        ),
+        ({"config": {"url": "https://user:pass@a.example/x"}}, "/config/url"),
+        ({"type": "file", "config": {"name": "x"}, "digest": {"every": "1m"}}, "/digest"),
         ({"type": "slack"}, "/config/url"),
         ({"type": "teams"}, "/config/url"),
         ({"type": "pagerduty", "config": {"routingKey": "k"}}, "/config/routingKey"),

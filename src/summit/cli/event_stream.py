@@ -6,13 +6,12 @@ import http.client
 from collections.abc import Iterator
 from threading import Event
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
 from summit.base.errors import Unavailable
 from summit.cli.output import talk
-from summit.cli.rest import refused
+from summit.cli.rest import connection_to, refused
 
 _SILENCE_S = 60.0  # four heartbeats
 _AGAIN_S = 2.0
@@ -53,6 +52,9 @@ class EventSource:
                     yield event
                     if event.name == "removed":
                         return
+            except Unavailable:  # it starts, or has too much to do
+                if tries >= _TRIES_MAX:
+                    raise
             except (OSError, http.client.HTTPException) as error:
                 if tries >= _TRIES_MAX:
                     reason = str(error) or type(error).__name__
@@ -65,10 +67,7 @@ class EventSource:
             Event().wait(_AGAIN_S)
 
     def _read(self) -> Iterator[ServerEvent | None]:
-        parts = urlsplit(self._url if "://" in self._url else f"http://{self._url}")
-        connection = http.client.HTTPConnection(
-            parts.hostname or "localhost", parts.port or 80, timeout=_SILENCE_S
-        )
+        connection = connection_to(self._url, _SILENCE_S)
         headers = {"Accept": "text/event-stream"}
         if self._last_id is not None:
             headers["Last-Event-ID"] = self._last_id

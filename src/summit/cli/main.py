@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "correlations": ("correlations", "List groups of events that belong together, and why."),
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
     "migrate": ("migrate", "Move topics, groups and alerts from one cluster to another."),
-    "collector": ("collector", "Add, list and remove collectors."),
+    "collector": ("collector", "Add, list, start, pause, stop and remove collectors."),
 }
 HIDDEN = {"node": "node"}  # run by `summit up`
 

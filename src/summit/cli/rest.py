@@ -13,6 +13,20 @@ from summit.base.errors import Invalid, Unavailable
 TIMEOUT_S = 30.0
 
 
+def connection_to(url: str, timeout_s: float) -> http.client.HTTPConnection:
+    """A connection to a service, not opened yet. Raises Invalid for what is no address of one."""
+    scheme, host, port = "", None, None
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or scheme != "http":
+        reason = f"'{url}' is no address of a service; write it as http://host:port"
+        raise Invalid("config.invalid", reason=reason, pointer="/url")
+    return http.client.HTTPConnection(host, port or 80, timeout=timeout_s)
+
+
 class Rest:
     """A kept-alive connection to one service; for one thread.
 
@@ -21,11 +35,8 @@ class Rest:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
         self._url = url
-        self._connection = http.client.HTTPConnection(
-            parts.hostname or "localhost", parts.port or 80, timeout=TIMEOUT_S
-        )
+        self._connection = connection_to(url, TIMEOUT_S)
 
     def get(self, path: str) -> Any:
         """The JSON answer of GET `path`. Raises Unavailable, Invalid."""

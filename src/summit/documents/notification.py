@@ -46,7 +46,7 @@ TOLD_ACTIONS: Final[tuple[ToldAction, ...]] = ("fired", "acknowledged", "resolve
 NOTIFICATION_TYPES: Final = (
     "webhook", "slack", "teams", "email", "pagerduty", "sms", "topic", "file",
 )  # fmt: skip
-_ALONE: Final = ("pagerduty",)  # one incident an alert
+ALONE: Final = ("pagerduty", "topic", "file")  # each alert is one thing to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _read_plan(section: Section, name: str) -> NotificationPlan:
     retry = _inner(section, "retry", "attempts", "backoff")
     rate = _inner(section, "rateLimit", "count", "per")
     digest = _inner(section, "digest", "every", "max")
-    if kind in _ALONE and section.has("digest"):
+    if kind in ALONE and section.has("digest"):
         section.note("digest", f"{kind} takes one alert at a time")
     escalate = _read_escalation(section)
     repeat_ms = section.duration_ms("repeat", least=1_000)

@@ -109,8 +109,10 @@ class HttpClient:
                 return Answer(status, await self._read(response))
         except TimeoutError:
             return f"no answer within {self._config.request_timeout_ms} ms"
-        except aiohttp.InvalidURL as error:
-            raise Invalid("config.invalid", reason=f"address {error}", pointer="/url") from error
+        except aiohttp.InvalidURL as error:  # a secret may be in it
+            raise Invalid("config.invalid", reason="the address is none", pointer="/url") from error
+        except aiohttp.ClientResponseError as error:  # whose text has the whole address
+            return f"no answer that is HTTP: {error.message}"
         except (aiohttp.ClientError, OSError) as error:
             if IS_INTERNAL in str(error):
                 raise Invalid("http.internal", what=self._what, reason=str(error)) from error

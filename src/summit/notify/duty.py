@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from summit.alerts.alert import Alert, alert_dict
@@ -155,11 +156,9 @@ class Duty:
                 continue  # acknowledged meanwhile
             except SummitError as error:
                 _log.warning("notifier.not_written", error=str(error))
-        refused, self._undeliverable = self._undeliverable, []
-        if refused:
-            entries = [_notified(letter, reason) for letter, reason in refused]
-            if not await self._write(entries):
-                self._undeliverable = refused + self._undeliverable
+        refused = list(self._undeliverable)
+        if refused and await self._write([_notified(*each) for each in refused]):
+            del self._undeliverable[: len(refused)]  # owed until it is written
 
     def _serve(self, name: str) -> None:
         if name not in self._wake:
@@ -170,20 +169,20 @@ class Duty:
     async def _send_all(self, name: str) -> None:
         """Send what waits for a notification, as long as there is one of this id."""
         wake = self._wake[name]
-        while (box := self._outboxes.get(name)) is not None:
-            now_ms = self._clock.now_ms()
-            due_ms = box.due_ms(now_ms)
-            if due_ms is None or due_ms > now_ms:
-                wake.clear()
-                wait_s = 60.0 if due_ms is None else min((due_ms - now_ms) / 1000, 60.0)
-                try:
-                    async with asyncio.timeout(wait_s):
-                        await wake.wait()
-                except TimeoutError:
-                    pass
-                continue
-            await self._send(name, box, box.parcel(now_ms))
-        del self._wake[name]
+        try:
+            while (box := self._outboxes.get(name)) is not None:
+                now_ms = self._clock.now_ms()
+                due_ms = box.due_ms(now_ms)
+                if due_ms is None or due_ms > now_ms:
+                    wake.clear()
+                    wait_s = 60.0 if due_ms is None else min((due_ms - now_ms) / 1000, 60.0)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(wait_s):
+                            await wake.wait()
+                    continue
+                await self._send(name, box, box.parcel(now_ms))
+        finally:
+            self._wake.pop(name, None)
 
     async def _send(self, name: str, box: Outbox, letters: list[Letter]) -> None:
         """One message: sent, or to be tried again, or given up."""
@@ -194,9 +193,11 @@ class Duty:
             if name not in self._channels:
                 self._channels[name] = open_recipient(recipient, self._outlets)
             await self._channels[name].deliver(notice)
-        except SummitError as error:
-            reason = str(error)
-            if isinstance(error, Unavailable) and box.failed(self._clock.now_ms()):
+        except Exception as error:  # noqa: BLE001 - a channel's own fault stops no other notice
+            is_known = isinstance(error, SummitError)
+            reason = str(error) if is_known else type(error).__name__  # it may hold a secret
+            may_pass = isinstance(error, Unavailable) or not is_known
+            if may_pass and box.failed(self._clock.now_ms()):
                 _log.warning("notifier.tries_again", notification=name, error=reason)
                 return
             _log.error("notifier.gave_up", notification=name, alerts=len(letters), error=reason)

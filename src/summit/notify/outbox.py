@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import deque
 
 from summit.base.limits import NOTICES_WAITING_MAX
-from summit.documents.notification import NotificationPlan
+from summit.documents.notification import ALONE, NotificationPlan
 from summit.notify.letters import Key, Letter
 
 _PILE = 20  # letters that wait: more of them go together even without a digest
 _PAUSE_MS_MAX = 60_000
-_ALONE = ("pagerduty", "topic", "file")  # each alert is one thing to them
 
 
 class Outbox:
@@ -71,7 +70,7 @@ class Outbox:
             return []
         letters = self.letters
         together = self.plan.digest_ms or self._held or len(letters) > _PILE
-        if self.plan.type in _ALONE or letters[0].action == "test" or not together:
+        if self.plan.type in ALONE or letters[0].action == "test" or not together:
             return letters[:1]
         return [letter for letter in letters if letter.action != "test"][: self.plan.digest_max]
 

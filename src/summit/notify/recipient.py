@@ -9,6 +9,7 @@ from summit.alerts.alert import Alert, alert_dict
 from summit.alerts.desk_state import AlertState
 from summit.alerts.matchers import Matchers, read_matchers
 from summit.alerts.templates import render_template
+from summit.base.config import camel_name
 from summit.base.errors import Invalid
 from summit.base.secrets import is_secret_reference, read_secret
 from summit.documents.notification import NotificationPlan
@@ -57,7 +58,7 @@ class Recipient(NamedTuple):
 def prepare_recipient(plan: NotificationPlan, since_ms: int = 0) -> Recipient:
     """Check what the document's text alone does not tell. Raises Invalid with a pointer."""
     match = None if plan.match is None else read_matchers(plan.match, "/match")
-    given = dict(plan.config)
+    given = _on_the_wire(plan.config)
     for name in SECRET_FIELDS[plan.type]:
         value = given.get(name)
         if value is None:
@@ -65,6 +66,10 @@ def prepare_recipient(plan: NotificationPlan, since_ms: int = 0) -> Recipient:
         if not isinstance(value, str) or not is_secret_reference(value):
             reason = "it must be ${NAME} (of the environment) or file:PATH, never the secret"
             raise Invalid("config.invalid", reason=f"{name}: {reason}", pointer=f"/config/{name}")
+    url = given.get("url")
+    if isinstance(url, str) and "@" in url.partition("://")[2].partition("/")[0]:
+        reason = "url: it must not hold a user or a password; there are 'bearerToken' and 'secret'"
+        raise Invalid("config.invalid", reason=reason, pointer="/config/url")
     filled = {name: _placeholder(name, value) for name, value in given.items()}
     try:
         check_channel(plan.type, filled)
@@ -83,7 +88,7 @@ def open_recipient(
     plan = recipient.plan
     filled = {
         name: secrets(value).decode() if _is_reference(value) else value
-        for name, value in plan.config.items()
+        for name, value in _on_the_wire(plan.config).items()
     }
     return make_channel(plan.type, filled, outlets)
 
@@ -95,6 +100,11 @@ def test_notice(at_ms: int, by: str, request: int) -> Notice:
         description=f"{by} asked for it. Nothing has happened.", events=[],
     )  # fmt: skip
     return Notice(id=f"test/{request}", action="test", alert=alert_dict(alert), at=at_ms, by=by)
+
+
+def _on_the_wire(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration by the names of the wire: both spellings are taken."""
+    return {camel_name(str(name)): value for name, value in config.items()}
 
 
 def _is_reference(value: object) -> bool:

@@ -162,8 +162,13 @@ def sms(config: SmsConfig) -> Webhook:
     """A short text."""
     return Webhook(
         config,
-        lambda notice: {"to": config.to, "from": config.sender, "text": notice.subject[:160]},
+        lambda notice: {"to": config.to, "from": config.sender, "text": _sms_text(notice)},
     )
+
+
+def _sms_text(notice: Notice) -> str:
+    text = f"{notice.subject}\n{notice.body}" if notice.body else notice.subject
+    return text[:160]
 
 
 _COLOURS: Final = {"critical": "#b00020", "high": "#e53935", "medium": "#fb8c00", "low": "#1e88e5"}
@@ -212,11 +217,11 @@ def _pagerduty_body(routing_key: str, notice: Notice) -> dict[str, Any]:
         "event_action": _PAGERDUTY_ACTION.get(notice.action, "trigger"),
         "dedup_key": alert.get("id"),
         "payload": {
-            "summary": str(alert.get("title", ""))[:1_024],
+            "summary": (notice.title or str(alert.get("title", "")))[:1_024],
             "source": "summit",
             "severity": _PAGERDUTY_SEVERITY.get(alert.get("severity", ""), "info"),
             "custom_details": {
-                "description": alert.get("description"), "key": alert.get("key"),
+                "description": notice.body or alert.get("description"), "key": alert.get("key"),
                 "rule": alert.get("pattern"), "runbook": alert.get("runbook"),
                 "level": notice.level,
             },

@@ -155,15 +155,15 @@ class LiveResults:
     async def _stream(
         self, client: _Client, after: int | None, history: int
     ) -> AsyncGenerator[bytes, None]:
-        self._clients.add(client)
+        self._clients.add(client)  # what is told from here on comes by itself
+        until = self._results.next_offset
+        found = self._results.view.results(client.query, history) if history else []
         try:
             yield b"retry: 2000\n\n"
-            until = self._results.next_offset
             if after is not None and after < until:
                 async for event in self._missed(client.query, after + 1, until):
                     yield event
             elif history:
-                found = self._results.view.results(client.query, history)
                 for each in reversed(found):
                     yield event_bytes("result", each, until - 1 if each is found[0] else None)
             while not (client.is_cut or client.is_over):
