@@ -138,10 +138,10 @@ def test_the_mqtt_broker_is_killed_and_comes_back(server: Mosquitto) -> None:
         await until(lambda: collector.state == "running")
         with publisher(server.port) as client:
             publish(client, "a", '{"n":2}')
-        await until(lambda: len(log.records("t")) == 2)
+        await until(lambda: 2 in numbers(log))
 
     run(collector, log, body)
-    assert numbers(log) == [1, 2]
+    assert set(numbers(log)) == {1, 2}  # the broker may not have heard that the first is taken
 
 
 def test_the_topic_and_the_key_come_of_the_mqtt_topic(server: Mosquitto) -> None:

@@ -14,7 +14,7 @@ RULE_ROWS = (
               "Run the version that wrote it; or rebuild it from the events instead of its saved state."),
     ErrorSpec("correlation.unknown", "Invalid", 404, None, False,
               "no correlated group has the id '{id}'",
-              "list them with `summit correlations list`; old ones leave the view"),
+              "List them with `summit correlations list`; old ones leave the view."),
     ErrorSpec("correlation.record", "Corrupt", 500, None, False,
               "a record of the topic 'correlations' cannot be read: {reason}",
               "Ask who writes to the topic; later versions may write what this one cannot read."),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from summit.base.clock import Clock, SystemClock
-from summit.base.errors import Closed, SummitError, Unavailable
+from summit.base.errors import Closed, Invalid, SummitError, Unavailable
 from summit.base.limits import FOLLOWER_BATCH_RECORDS, FOLLOWER_POLL_MS
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
@@ -15,10 +16,13 @@ from summit.client.consumer import StreamConsumer
 from summit.client.settings import AdminConfig, ConsumerConfig
 from summit.client.topics import TopicConfig
 from summit.client.types import ConsumerRecord, TopicPartition
+from summit.documents.sending import is_closed_topic
 from summit.journal.topics import ensure_topics
 
 Take = Callable[[list[ConsumerRecord]], None]
 Place = tuple[str, int]
+_UNKNOWN_TRIES: Final = 40
+_UNKNOWN_PAUSE_S: Final = 0.25
 
 
 async def tail_starts(
@@ -48,8 +52,21 @@ async def _bounds(admin: Admin, topics: Iterable[str]) -> dict[Place, tuple[int,
     return {
         (topic, partition): bounds
         for topic in topics
-        for partition, bounds in (await admin.offsets(topic)).items()
+        for partition, bounds in (await _bounds_of(admin, topic)).items()
     }
+
+
+async def _bounds_of(admin: Admin, topic: str) -> dict[int, tuple[int, int]]:
+    """The same of one topic; one of ours may have been made so lately that a broker is behind."""
+    tries = _UNKNOWN_TRIES if is_closed_topic(topic) else 1
+    while True:
+        try:
+            return await admin.offsets(topic)
+        except Invalid as error:
+            tries -= 1
+            if error.code != "topic.unknown" or not tries:
+                raise
+        await asyncio.sleep(_UNKNOWN_PAUSE_S)
 
 
 class LogFollower:

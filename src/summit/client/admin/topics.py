@@ -136,7 +136,8 @@ class Topics(Connection):
         try:
             return await self.create_topic(config)
         except Conflict:
-            return None  # somebody else made it meanwhile
+            await self._made(config.name)  # by somebody else, meanwhile
+            return None
 
     async def describe_topics(self, names: Iterable[str] | None = None) -> list[TopicMetadata]:
         """Topics with ids, leaders and replicas; all of them without `names`.
