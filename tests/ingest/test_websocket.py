@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from summit.ingest import Collector, delivery, make_collector
+from summit.ingest.notes import Notes, Place, digest_of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -173,7 +174,7 @@ def test_a_named_client_goes_on_where_it_was() -> None:
     run(body, log)
     assert numbers(log) == [1, 2, 3, 4]
     sources = [dict(record.headers)["summit.src"] for record in log.records("t")]
-    assert sources == [b"websocket:ws:probe-1:%d:0" % n for n in (1, 2, 3, 4)]
+    assert sources == [b"websocket:ws:probe-1:%d:0/1" % n for n in (1, 2, 3, 4)]
 
 
 def test_a_named_client_has_no_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,6 +203,27 @@ def test_a_named_client_has_no_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
 
     run(body, log, {"ackTimeoutMs": 100})
     assert numbers(log) == [1, 2, 3]
+
+
+def test_what_was_written_and_not_noted_counts_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def opened(self: Notes, producer: Any, topic: str) -> dict[bytes, Place]:
+        values = {"1:0/1": b'{"n": 1}', "2:0/2": b'{"n": 2}', "2:1/2": b'{"n": 3}', "3:1/2": b"{}"}
+        return {
+            f"websocket:ws:c:{rest}".encode(): Place("t", 0, n, digest_of(value), 2**62)
+            for n, (rest, value) in enumerate(values.items())
+        }
+
+    monkeypatch.setattr(Notes, "open", opened)
+    log = MemoryLog(1)
+
+    async def body(_: Collector, url: str) -> None:
+        async with dial(url + "?client=c") as socket:
+            assert await told(socket) == {"client": "c", "seq": 2}  # the third is not whole
+            await socket.send('[{"n": 4}, {}]')
+            assert await told(socket) == {"ack_seq": 3, "accepted": 2}
+
+    run(body, log)
+    assert numbers(log) == [4]
 
 
 def test_origins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from summit.base.clock import Clock
 from summit.base.emitter import Emitter
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.base.limits import INGEST_FLUSH_INTERVAL_MS
+from summit.ingest.notes import Place, digest_of
 from summit.ingest.producing import Ack, Producer, forget, wait_all
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.shaping import SOURCE_HEADER, Draft
@@ -79,7 +80,7 @@ class Delivery:
         self._away_until_ms: float | None = None
         self._away_reason = ""
         self.in_flight_bytes = 0
-        self.found: dict[bytes, Ack] = {}  # records that are there already, by `summit.src`
+        self.found: dict[bytes, Place] = {}  # records that are there already, by `summit.src`
 
     def open(self, producer: Producer) -> None:
         """Write with this producer from now on."""
@@ -214,13 +215,20 @@ class Delivery:
         """The outcome of a record that is on its way or in the log; None when it must be sent."""
         if known is not None and (not known.done() or not (known.cancelled() or known.exception())):
             return known
-        if draft.headers and draft.headers[-1][0] == SOURCE_HEADER:
-            place = self.found.get(draft.headers[-1][1])
-            if place is not None:
-                future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-                future.set_result(place)
-                return future
-        return None
+        if not self.found:
+            return None
+        source = next((text for name, text in draft.headers if name == SOURCE_HEADER), None)
+        place = None if source is None else self.found.get(source)
+        if (
+            place is None
+            or place.until_ms <= self._clock.now_ms()
+            or place.topic != draft.topic
+            or place.digest != digest_of(draft.value)
+        ):
+            return None
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future.set_result(place)
+        return future
 
     def _outcomes(self, futures: list[asyncio.Future[Any]]) -> list[Outcome]:
         try:

@@ -5,12 +5,14 @@ for a day (or as long as the collector says): then they count no more, and the t
 
 A collector that was killed may have written events whose note it had not written yet. So a start
 also looks at the newest records of the topic: those that carry a coordinate of this collector in
-`summit.src` are there, and are not written again when their sender repeats them.
+`summit.src` are there, and are not written again when their sender repeats them: while a note would
+count, and only with the same value.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
@@ -37,11 +39,23 @@ NOTES: Final = TopicConfig(
 
 
 class Place(NamedTuple):
-    """Where a record is."""
+    """Where a record is.
+
+    Attributes:
+        digest: `digest_of` its value: another value under its coordinate is another event.
+        until_ms: From then on its coordinate may be used anew.
+    """
 
     topic: str
     partition: int
     offset: int
+    digest: bytes
+    until_ms: int
+
+
+def digest_of(value: bytes | None) -> bytes:
+    """What stands for a record's value."""
+    return hashlib.blake2b(value or b"", digest_size=16).digest()
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +107,7 @@ class Notes:
         if made is not None:
             return {}
         found: dict[bytes, Place] = {}
+        now_ms = self._clock.now_ms()
         async with LogReader(admin_config(addresses)) as reader:
             await self._read_notes(reader)
             prefix = f"{self._prefix}:".encode()
@@ -104,8 +119,12 @@ class Notes:
                 async for records in reader.read(topic, partition, first, stop):
                     for record in records:
                         source = record.headers.get(SOURCE_HEADER)
-                        if source is not None and source.startswith(prefix):
-                            found[source] = Place(topic, partition, record.offset)
+                        until_ms = record.timestamp + self._keep_ms
+                        if source is None or until_ms <= now_ms or not source.startswith(prefix):
+                            continue
+                        found[source] = Place(
+                            topic, partition, record.offset, digest_of(record.value), until_ms
+                        )
         return found
 
     def get(self, key: str) -> Note | None:

@@ -33,7 +33,13 @@ from summit.ingest.settings import CollectorConfig
 from summit.ingest.shaping import Headers, Shaped
 from summit.ingest.taking import TakingCollector
 from summit.ingest.websocket.messages import SUBPROTOCOL
-from summit.ingest.websocket.session import RESTART, TAKEN_OVER, TRY_AGAIN, Session
+from summit.ingest.websocket.session import (
+    RESTART,
+    TAKEN_OVER,
+    TRY_AGAIN,
+    Session,
+    whole_messages,
+)
 
 NOTE_EVERY_S: Final = 1.0  # how often the numbers of clients are written
 CLOSE_S: Final = 2.0  # how long a connection may take to end
@@ -82,6 +88,7 @@ class WebSocketCollector(TakingCollector):
         self._sessions: set[Session] = set()
         self._by_client: dict[str, Session] = {}
         self._seqs: dict[str, int] = {}  # numbers that are not written yet
+        self._whole: set[tuple[str, int]] = set()  # messages that were in the log at the start
         self._tasks = Tasks()
         self._open_gate = asyncio.Event()
         self._open_gate.set()
@@ -116,6 +123,7 @@ class WebSocketCollector(TakingCollector):
         if options.auth.type != "none":
             self._auth = Authenticator(options.auth)
         self._open_gate.set()
+        self._whole = whole_messages(self._delivery.found, f"{self.prefix}:")
         try:
             self._server = server = await serve(
                 self._serve, host, self.config.listen_port,
@@ -232,7 +240,11 @@ class WebSocketCollector(TakingCollector):
                     await earlier.ended.wait()
         note = self._notes.get(client)
         noted = int(note.answer) if note is not None and note.answer.isdigit() else 0
-        return max(self._seqs.get(client, 0), noted)
+        seq = max(self._seqs.get(client, 0), noted)
+        # What a killed collector has acknowledged and not noted: all of it is in the log.
+        while (client, seq + 1) in self._whole:
+            seq += 1
+        return seq
 
     # ---- what sessions ask for ----
 

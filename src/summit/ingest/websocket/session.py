@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -142,7 +143,9 @@ class Session:
             self._seq = seq
         sources = None
         if self.client is not None:
-            sources = partial(_source, f"{owner.prefix}:{self.client}:{seq}:")
+            # With the number of its events, so that a message can be known to be there whole.
+            prefix = f"{owner.prefix}:{self.client}:{seq}:"
+            sources = partial(_source, prefix, len(message.batch.slices))
         shaped = owner.shape(message.batch.slices, message.batch.values, owner.headers(), sources)
         if shaped.refused and not any(draft.is_letter for draft in shaped.drafts):
             owner.count_refused(fault := next(iter(shaped.refused.values())))
@@ -228,5 +231,22 @@ def _nack(pending: Pending, fault: SummitError) -> dict[str, Any]:
     return answer
 
 
-def _source(prefix: str, index: int) -> str:
-    return f"{prefix}{index}"
+def _source(prefix: str, count: int, index: int) -> str:
+    return f"{prefix}{index}/{count}"
+
+
+def whole_messages(sources: Iterable[bytes], prefix: str) -> set[tuple[str, int]]:
+    """Clients and numbers of the messages of which every event has its coordinate here.
+
+    >>> whole_messages([b"ws:w:c:1:0/1", b"ws:w:c:2:1/2"], "ws:w:")
+    {('c', 1)}
+    """
+    left: dict[tuple[str, int, int], int] = {}
+    for source in sources:
+        client, _, rest = source.decode(errors="replace").removeprefix(prefix).partition(":")
+        seq, _, event = rest.partition(":")
+        count = event.partition("/")[2]
+        if seq.isdecimal() and count.isdecimal():
+            message = (client, int(seq), int(count))
+            left[message] = left.get(message, int(count)) - 1
+    return {(client, seq) for (client, seq, _), count in left.items() if count == 0}
