@@ -190,6 +190,31 @@ def test_payloads_that_are_no_events(server: Mosquitto) -> None:
     assert collector.status().dead_letters == 3
 
 
+def test_what_is_too_large_is_put_aside_and_the_next_is_taken(server: Mosquitto) -> None:
+    class Narrow(MemoryLog):
+        def send_nowait(self, topic: str, value: bytes | None, *args: Any, **more: Any) -> Any:
+            if value is not None and len(value) > 1_000_000:
+                raise Invalid("record.too_large", topic=topic, reason="above 1000000 bytes")
+            return super().send_nowait(topic, value, *args, **more)
+
+    log = Narrow(1)
+
+    async def body() -> None:
+        with publisher(server.port) as client:
+            for payload in (b'{"n":"%s"}' % (b"x" * 1_000_100), b"x" * 2_000_000, b'{"n":1}'):
+                publish(client, "a", payload)
+        await until(lambda: collector.status().accepted == 1)
+
+    collector = make(server.port, {"codec": "json"})
+    run(collector, log, body)
+    assert numbers(log) == [1]
+    letters = [json.loads(record.value or b"") for record in log.records("t.dlq")]
+    codes = {letter["error"]["code"] for letter in letters}
+    assert codes == {"record.too_large", "ingest.event_invalid"}
+    assert [letter["originalValue"] for letter in letters] == [None, None]
+    assert collector.status().dead_letters == 2
+
+
 def test_raw_payloads_become_events(server: Mosquitto) -> None:
     log = MemoryLog(1)
 
