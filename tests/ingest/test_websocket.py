@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from summit.base.errors import Unavailable
 from summit.ingest import Collector, delivery, make_collector
 from summit.ingest.notes import Notes, Place, digest_of
 
@@ -194,6 +195,7 @@ def test_a_named_client_has_no_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
                 await socket.recv()
             assert socket.close_code == 1013
         log.away = False
+        log.persist_then_fail([False, False], Unavailable("disk.full", path="x"))
         async with dial(named) as socket:
             seq = (await told(socket))["seq"]
             assert seq == 1
@@ -203,6 +205,32 @@ def test_a_named_client_has_no_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
 
     run(body, log, {"ackTimeoutMs": 100})
     assert numbers(log) == [1, 2, 3]
+
+
+def test_a_slow_broker_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "RETRY_AFTER_MS", 50)
+    log = MemoryLog(1, hold=True)
+
+    async def body(_: Collector, url: str) -> None:
+        named = url + "?client=c"
+        async with dial(named) as socket:
+            await told(socket)
+            for n in (1, 2, 3):
+                await say(socket, {"n": n})
+            with pytest.raises(ConnectionClosed):
+                await socket.recv()
+            assert socket.close_code == 1013
+        log.release(2)  # the first two come through after all; the third is lost
+        log.persist_then_fail([False], Unavailable("disk.full", path="x"))
+        log.hold = False
+        async with dial(named) as socket:
+            seq = (await told(socket))["seq"]
+            for n in range(seq + 1, 5):
+                await say(socket, {"n": n})
+                assert (await told(socket))["ack_seq"] == n
+
+    run(body, log, {"ackTimeoutMs": 300})
+    assert numbers(log) == [1, 2, 3, 4]
 
 
 def test_what_was_written_and_not_noted_counts_as_done(monkeypatch: pytest.MonkeyPatch) -> None:

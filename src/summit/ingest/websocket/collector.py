@@ -15,8 +15,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import hashlib
 import http
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,8 +32,9 @@ from summit.ingest.notes import Note
 from summit.ingest.producing import Producer
 from summit.ingest.rates import RateLimit
 from summit.ingest.settings import CollectorConfig
-from summit.ingest.shaping import Headers, Shaped
+from summit.ingest.shaping import Draft, Headers, Shaped
 from summit.ingest.taking import TakingCollector
+from summit.ingest.unclear import Unclear
 from summit.ingest.websocket.messages import SUBPROTOCOL
 from summit.ingest.websocket.session import (
     RESTART,
@@ -89,6 +92,7 @@ class WebSocketCollector(TakingCollector):
         self._by_client: dict[str, Session] = {}
         self._seqs: dict[str, int] = {}  # numbers that are not written yet
         self._whole: set[tuple[str, int]] = set()  # messages that were in the log at the start
+        self._unclear = Unclear()
         self._tasks = Tasks()
         self._open_gate = asyncio.Event()
         self._open_gate.set()
@@ -265,9 +269,23 @@ class WebSocketCollector(TakingCollector):
         """The record headers of a message that came now."""
         return [("summit.received-at", b"%d" % self._clock.now_ms()), *self._headers]
 
-    def hand_over(self, shaped: Shaped, size_bytes: int) -> Handed:
-        """Give the records of a message to the producer."""
+    def hand_over(self, shaped: Shaped, size_bytes: int, client: str | None, seq: int) -> Handed:
+        """Give the records of a message to the producer; of a repeated one what is not written."""
+        if client is not None:
+            key = f"{client}:{seq}"
+            earlier = self._unclear.get(key)
+            if earlier is not None and self._unclear.digest(key) == _digest_of(shaped.drafts):
+                return self._delivery.resend(earlier)
         return self._delivery.hand_over(shaped.drafts, size_bytes)
+
+    def left_unclear(self, client: str, seq: int, handed: Handed) -> None:
+        """A message will come again of which it is not known whether it was written."""
+        self._unclear.keep(f"{client}:{seq}", _digest_of(handed.drafts), handed)
+
+    async def drain(self, handed: Sequence[Handed]) -> None:
+        """Wait for what comes again; it is counted then."""
+        settling = (self._delivery.settle(one) for one in handed)
+        await asyncio.gather(*settling, return_exceptions=True)
 
     async def settle(self, shaped: Shaped, handed: Handed) -> list[Outcome]:
         """What became of them. Raises Unavailable."""
@@ -293,6 +311,7 @@ class WebSocketCollector(TakingCollector):
     def note(self, client: str, seq: int) -> None:
         """Every message of the client up to this one is done."""
         self._seqs[client] = seq
+        self._unclear.forget(f"{client}:{seq}")
 
     async def _write_notes(self) -> None:
         while True:
@@ -309,6 +328,14 @@ class WebSocketCollector(TakingCollector):
                 return  # the next turn tries again; till then the log itself tells
             if self._seqs.get(client) == seq:
                 del self._seqs[client]
+
+
+def _digest_of(drafts: Sequence[Draft]) -> str:
+    """What stands for the content of a message."""
+    digest = hashlib.blake2b(digest_size=16)
+    for draft in drafts:
+        digest.update(b"%d:" % len(draft.value) + draft.value)
+    return digest.hexdigest()
 
 
 def _subprotocol(_: Any, offered: Any) -> Any:

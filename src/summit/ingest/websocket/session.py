@@ -150,7 +150,7 @@ class Session:
         if shaped.refused and not any(draft.is_letter for draft in shaped.drafts):
             owner.count_refused(fault := next(iter(shaped.refused.values())))
             return Pending(seq, message.id, None, None, fault)
-        handed = owner.hand_over(shaped, size_bytes)
+        handed = owner.hand_over(shaped, size_bytes, self.client, seq)
         return Pending(seq, message.id, shaped, handed, None)
 
     # ---- out ----
@@ -175,8 +175,11 @@ class Session:
             self._room.set()
             if isinstance(fault, Unavailable) and self.client is not None:
                 # A number that is not done ends here: nothing after it may count as done.
-                for one in self._pending:
-                    await self._settle(one)
+                left = [pending, *self._pending]
+                for one in left:
+                    if one.handed is not None:
+                        self._owner.left_unclear(self.client, one.seq, one.handed)
+                await self._owner.drain([one.handed for one in left[1:] if one.handed is not None])
                 self._pending.clear()
                 await self.close(TRY_AGAIN, fault.code)
                 return
