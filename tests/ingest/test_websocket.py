@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
@@ -205,6 +206,37 @@ def test_a_named_client_has_no_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
 
     run(body, log, {"ackTimeoutMs": 100})
     assert numbers(log) == [1, 2, 3]
+
+
+def test_of_many_that_take_over_at_once_one_is_live() -> None:
+    log = MemoryLog(1, hold=True)
+
+    async def body(collector: Collector, url: str) -> None:
+        named = url + "?client=c"
+        async with AsyncExitStack() as stack:
+            first = await stack.enter_async_context(dial(named))
+            await told(first)
+            await say(first, {"n": 1})
+            while not log.held:
+                await asyncio.sleep(0.01)
+            # All of them wait for the first one's last message.
+            others = [await stack.enter_async_context(dial(named)) for _ in range(5)]
+            log.hold = False
+            log.release()
+            taken = 0
+            for other in others:
+                try:
+                    seq = (await told(other))["seq"]
+                    await say(other, {"n": seq + 1})
+                    assert (await told(other))["ack_seq"] == seq + 1
+                    taken += 1
+                except ConnectionClosed:
+                    assert other.close_code == 4001
+            assert taken
+            assert collector.status().details["connections"] == 1
+
+    run(body, log)
+    assert numbers(log) == [*range(1, len(numbers(log)) + 1)]
 
 
 def test_a_slow_broker_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

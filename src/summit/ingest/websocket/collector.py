@@ -21,6 +21,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
+from weakref import WeakValueDictionary
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, SummitError
@@ -90,6 +91,7 @@ class WebSocketCollector(TakingCollector):
         self._place: tuple[str, int] | None = None
         self._sessions: set[Session] = set()
         self._by_client: dict[str, Session] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._seqs: dict[str, int] = {}  # numbers that are not written yet
         self._whole: set[tuple[str, int]] = set()  # messages that were in the log at the start
         self._unclear = Unclear()
@@ -211,18 +213,13 @@ class WebSocketCollector(TakingCollector):
         if client is not None and not (0 < len(client) <= CLIENT_CHARS_MAX and ":" not in client):
             await socket.close(1008, "the name of a client is 1 to 200 characters without ':'")
             return
-        seq = 0 if client is None else await self._take_over(client)
-        address = str((socket.remote_address or ("",))[0])
-        session = Session(
-            self, socket, client, seq, address=address,
-            enveloped=socket.subprotocol == SUBPROTOCOL,
-        )  # fmt: skip
-        self._sessions.add(session)
-        if client is not None:
-            self._by_client[client] = session
+        session = await self._register(socket, client)
+        if session is None:
+            await socket.close(TRY_AGAIN, "the earlier connection of that name has not ended")
+            return
         try:
             if client is not None:
-                await socket.send(json.dumps({"client": client, "seq": seq}))
+                await socket.send(json.dumps({"client": client, "seq": session.done_seq}))
             await session.run()
             if session.goodbye is not None:
                 await socket.close(*session.goodbye)
@@ -234,14 +231,37 @@ class WebSocketCollector(TakingCollector):
             if client is not None and self._by_client.get(client) is session:
                 del self._by_client[client]
 
-    async def _take_over(self, client: str) -> int:
-        """The last message of a client that is done; a connection that has its name ends first."""
+    async def _register(self, socket: ServerConnection, client: str | None) -> Session | None:
+        """The session of a connection; of a client's connections one is live at any time."""
+        address = str((socket.remote_address or ("",))[0])
+        enveloped = socket.subprotocol == SUBPROTOCOL
+        if client is None:
+            session = Session(self, socket, None, 0, address=address, enveloped=enveloped)
+            self._sessions.add(session)
+            return session
+        turn = self._turns.setdefault(client, asyncio.Lock())
+        async with turn:
+            seq = await self._take_over(client)
+            if seq is None or self._server is None:
+                return None
+            session = Session(self, socket, client, seq, address=address, enveloped=enveloped)
+            self._sessions.add(session)
+            self._by_client[client] = session
+            return session
+
+    async def _take_over(self, client: str) -> int | None:
+        """The last message of a client that is done; a connection that has its name ends first.
+
+        None: it has not ended in time.
+        """
         earlier = self._by_client.get(client)
         if earlier is not None:
             earlier.end(TAKEN_OVER, "another connection has the name")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.options.ack_timeout_ms / 1000 + CLOSE_S):
                     await earlier.ended.wait()
+            if not earlier.ended.is_set():
+                return None
         note = self._notes.get(client)
         noted = int(note.answer) if note is not None and note.answer.isdigit() else 0
         seq = max(self._seqs.get(client, 0), noted)

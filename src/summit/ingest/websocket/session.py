@@ -79,6 +79,9 @@ class Session:
 
     async def run(self) -> None:
         """Serve the connection until it ends, or `end` is called."""
+        if self.goodbye is not None:  # it was taken over before it began
+            self.ended.set()
+            return
         answering = asyncio.create_task(self._answer_all())
         self._reader = reader = asyncio.create_task(self._read_all())
         try:
