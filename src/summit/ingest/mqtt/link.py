@@ -69,8 +69,7 @@ class Link:
             clean_session=None if options.version == "5" else options.clean_start,
         )  # fmt: skip
         if options.username is not None:
-            password = None if options.password is None else read_secret(options.password).decode()
-            client.username_pw_set(options.username, password)
+            client.username_pw_set(options.username, _password(options.password))
         if options.tls is not None:
             client.tls_set_context(options.tls.client_context())
         client.on_connect = self._connected
@@ -243,3 +242,13 @@ class Link:
             act(sock)
         else:
             self._loop.call_soon_threadsafe(act, sock)
+
+
+def _password(reference: str | None) -> str | None:
+    """The password that a reference names. Raises Invalid("secret.missing")."""
+    if reference is None:
+        return None
+    try:
+        return read_secret(reference).decode()
+    except UnicodeDecodeError as error:
+        raise Invalid("secret.missing", name=reference, reason="it is not UTF-8") from error
