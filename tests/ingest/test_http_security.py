@@ -79,7 +79,7 @@ def basic(name: str, password: str) -> str:
         (
             {"type": "bearer", "secrets": ["${FIRST}"]},
             [{"Authorization": "Bearer one"}, {"Authorization": "bearer  one"}],
-            [{}, {"Authorization": "Bearer two"}, {"Authorization": "one"}],
+            [{}, *({"Authorization": one} for one in ("Bearer two", "one", b"Bearer \xe9"))],
             "Bearer",
         ),
         (
@@ -90,6 +90,7 @@ def basic(name: str, password: str) -> str:
                 {"Authorization": basic("ann", "two")},
                 {"Authorization": basic("eve", "one")},
                 {"Authorization": "Basic !!!"},
+                {"Authorization": b"Basic \xe9"},
                 {"Authorization": "Basic " + base64.b64encode(b"ann").decode()},
             ],
             "Basic",
@@ -97,7 +98,7 @@ def basic(name: str, password: str) -> str:
     ],
 )
 def test_credentials(
-    auth: Any, good: list[dict[str, str]], bad: list[dict[str, str]], challenge: str | None
+    auth: Any, good: list[dict[str, str]], bad: list[dict[str, Any]], challenge: str | None
 ) -> None:
     log = MemoryLog(1)
 

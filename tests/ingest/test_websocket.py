@@ -316,7 +316,11 @@ def test_credentials_at_the_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
             assert "ack_seq" in await told(socket)
         async with dial(url + "?access_token=open%20sesame"):
             pass
-        for address, headers in ((url, {}), (url + "?access_token=x", {}), (url, {"X": "y"})):
+        for address, headers in (
+            (url, {}),
+            (url + "?access_token=x", {}),
+            (url + "?access_token=%E9", {}),
+        ):
             with pytest.raises(InvalidStatus, match="401") as caught:
                 async with dial(address, additional_headers=headers):
                     pass
