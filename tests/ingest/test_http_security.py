@@ -14,11 +14,19 @@ from typing import Any
 import httpx
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from tests.ingest.memory_log import MemoryLog
 
 from summit.base.clock import ManualClock
 from summit.base.errors import Invalid
 from summit.ingest import CollectorConfig, HttpCollector
+from summit.ingest.mqtt.settings import MqttTls
+from summit.ingest.tls import TlsOptions
 
 NOW_S = 1_800_000_000
 
@@ -233,3 +241,20 @@ def test_tls_and_client_certificates(tmp_path: Path) -> None:
     run(mutual, refused, verify=trusting)
     with pytest.raises(Invalid, match="TLS files"):
         run({"tls": {"certFile": str(tmp_path / "none.pem")}}, body)
+
+
+def test_an_encrypted_key_is_an_error_and_asks_nobody(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pem = trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes()
+    key = load_pem_private_key(pem, None)
+    closed = key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"some password")
+    )
+    (tmp_path / "key.pem").write_bytes(closed)
+    (tmp_path / "cert.pem").write_bytes(pem)
+    files = {"cert_file": str(tmp_path / "cert.pem"), "key_file": str(tmp_path / "key.pem")}
+    for make in (TlsOptions(**files).server_context, MqttTls(**files).client_context):
+        with pytest.raises(Invalid, match="cannot be used"):
+            make()
+    assert "pass phrase" not in capfd.readouterr().err
