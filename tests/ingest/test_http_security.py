@@ -258,3 +258,27 @@ def test_an_encrypted_key_is_an_error_and_asks_nobody(
         with pytest.raises(Invalid, match="cannot be used"):
             make()
     assert "pass phrase" not in capfd.readouterr().err
+
+
+def test_a_second_try_of_a_signed_webhook_is_known_by_its_body() -> None:
+    named = b'{"id":"evt_1","event_id":"Ev1","n":1}'
+
+    def tries(sign: Any, body: bytes) -> Any:
+        async def go(client: httpx.AsyncClient) -> None:
+            for headers in (sign(body, at=NOW_S - 60), sign(body)):
+                reply = await client.post("/ingest", content=body, headers=headers)
+                assert reply.status_code == 200
+
+        return go
+
+    def delivered(body: bytes, at: int = 0) -> dict[str, str]:
+        return {**github(body), "X-GitHub-Delivery": str(at)}
+
+    counts = []
+    for preset, sign in (("stripe", stripe), ("slack", slack), ("github", delivered)):
+        for body in (named, b'{"n":1}'):
+            log = MemoryLog(1)
+            auth = {"type": "signature", "preset": preset, "secrets": ["${FIRST}"]}
+            run({"auth": auth}, tries(sign, body), log)
+            counts.append(len(log.records("t")))
+    assert counts == [1, 2, 1, 2, 1, 1]
