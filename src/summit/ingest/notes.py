@@ -20,7 +20,7 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Unavailable
-from summit.base.limits import INGEST_KEYS_MAX
+from summit.base.limits import INGEST_KEYS_MAX, INGEST_NOTES_BYTES_MAX
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.topics import TopicConfig
@@ -87,6 +87,7 @@ class Notes:
         self._keep_ms = keep_ms
         self._clock = clock
         self._notes: OrderedDict[str, Note] = OrderedDict()
+        self._bytes = 0
         self._producer: Producer | None = None
         self._is_durable = False
         self.forgotten = 0  # notes that were dropped before their time, for want of room
@@ -131,7 +132,7 @@ class Notes:
         """The note under a key, while it counts."""
         note = self._notes.get(key)
         if note is not None and note.at + self._keep_ms <= self._clock.now_ms():
-            del self._notes[key]
+            self._drop(key)
             return None
         return note
 
@@ -151,16 +152,22 @@ class Notes:
         self._keep(key, note)
 
     def _keep(self, key: str, note: Note) -> None:
+        self._drop(key)
         self._notes[key] = note
-        self._notes.move_to_end(key)
+        self._bytes += _bytes_of(key, note)
         until_ms = self._clock.now_ms() - self._keep_ms
         while self._notes:
-            oldest = next(iter(self._notes.values()))
-            if oldest.at > until_ms:
-                if len(self._notes) <= INGEST_KEYS_MAX:
+            oldest, its_note = next(iter(self._notes.items()))
+            if its_note.at > until_ms:
+                if len(self._notes) <= INGEST_KEYS_MAX and self._bytes <= INGEST_NOTES_BYTES_MAX:
                     break
                 self.forgotten += 1
-            self._notes.popitem(last=False)
+            self._drop(oldest)
+
+    def _drop(self, key: str) -> None:
+        note = self._notes.pop(key, None)
+        if note is not None:
+            self._bytes -= _bytes_of(key, note)
 
     async def _read_notes(self, reader: LogReader) -> None:
         first, stop = await reader.span(NOTES_TOPIC, 0)
@@ -173,6 +180,10 @@ class Notes:
                 key = (record.key or b"").decode(errors="replace")
                 if note is not None and key.startswith(prefix):
                     self._keep(key.removeprefix(prefix), note)
+
+
+def _bytes_of(key: str, note: Note) -> int:
+    return len(key) + len(note.hash) + len(note.answer)
 
 
 def _decode(value: bytes | None) -> Note | None:

@@ -1,7 +1,8 @@
 """Idempotency keys: a request that comes again gets the answer that it had, and writes nothing.
 
     Idempotency-Key: 1 to 200 printable characters
-    the same key and content: the stored answer, with Idempotency-Replayed: true
+    the same key and content: the stored answer, with Idempotency-Replayed: true; one above 4 KiB
+        is stored without its `results`
     the same key, other content: 422; while the first is being processed: 409
 
 Answers are remembered for a day, also by the next process (`notes.py`). A request that ended in
@@ -15,6 +16,8 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
+import msgspec
+
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid
 from summit.ingest.delivery import Handed
@@ -23,6 +26,7 @@ from summit.ingest.unclear import Unclear
 
 HEADER: Final = "idempotency-key"
 KEY_CHARS_MAX: Final = 200
+ANSWER_BYTES_MAX: Final = 4096
 
 
 class Keys:
@@ -58,7 +62,11 @@ class Keys:
         return self._unclear.get(key)
 
     async def answered(self, key: str, content: bytes, status: int, answer: bytes) -> None:
-        """Remember the answer, durably. Raises SummitError."""
+        """Remember the answer, durably; of a long one not the `results`. Raises SummitError."""
+        if len(answer) > ANSWER_BYTES_MAX:
+            told = msgspec.json.decode(answer)
+            told.pop("results", None)
+            answer = msgspec.json.encode(told)
         note = Note(
             at=self._clock.now_ms(), hash=hash_of(content), status=status, answer=answer.decode()
         )
