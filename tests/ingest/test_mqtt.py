@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.ingest.mosquitto import PROGRAM, Mosquitto, publish, publisher
 from summit.base.errors import Invalid, Unavailable
 from summit.broker import BrokerSettings, BrokerThread
 from summit.ingest import Collector, CollectorConfig, delivery, make_collector
+from summit.ingest.mqtt import link
 from summit.ingest.mqtt.mapping import compile_filter
 
 pytestmark = pytest.mark.timeout(180)
@@ -188,6 +190,39 @@ def test_payloads_that_are_no_events(server: Mosquitto) -> None:
     values = [base64.b64decode(letter["originalValue"]) for letter in letters]
     assert values == [b"21.5", b"\xff\xfe", b'{"m":2}']
     assert collector.status().dead_letters == 3
+
+
+def test_a_dial_that_is_late_takes_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+    connect = link.paho.Client.connect
+
+    def slow(client: Any, *args: Any, **options: Any) -> Any:
+        gate.wait(30)
+        return connect(client, *args, **options)
+
+    monkeypatch.setattr(link.paho.Client, "connect", slow)
+    monkeypatch.setattr(link, "DIAL_S", 0.05)
+
+    async def go() -> None:
+        said = asyncio.get_running_loop().create_future()
+
+        async def told(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            said.set_result(await reader.read(100))
+            writer.close()
+
+        server = await asyncio.start_server(told, "127.0.0.1", 0)
+        collector = make(server.sockets[0].getsockname()[1], {"connectTimeoutMs": 50})
+        try:
+            with pytest.raises(Unavailable):
+                await collector.start(MemoryLog(1))
+            gate.set()
+            async with asyncio.timeout(30):
+                assert await said == b""  # it hung up without a word
+        finally:
+            gate.set()
+            server.close()
+
+    asyncio.run(go())
 
 
 def test_what_is_too_large_is_put_aside_and_the_next_is_taken(server: Mosquitto) -> None:
