@@ -372,6 +372,7 @@ def test_nothing_is_lost_when_the_collector_is_killed(server: Mosquitto, tmp_pat
     servers = f"127.0.0.1:{broker.port}"
     config = {
         "name": "m", "type": "mqtt", "host": "127.0.0.1", "port": server.port, "topic": "t",
+        "mqtt": {"receiveMaximum": 20},
     }  # fmt: skip
     script = Path(__file__).with_name("collecting.py")
     sent = 0
