@@ -17,7 +17,7 @@ from tests.ingest.memory_log import MemoryLog
 
 from summit.base.clock import ManualClock
 from summit.base.errors import Unavailable
-from summit.ingest import CollectorConfig, HttpCollector
+from summit.ingest import CollectorConfig, HttpCollector, notes
 
 EVENTS = [{"n": 1}, {"n": 2}]
 PLAIN = json.dumps(EVENTS).encode()
@@ -236,6 +236,33 @@ def test_a_repeated_request_gets_its_answer_again_and_writes_nothing() -> None:
     assert numbers(log) == [1, 2, 4, 1, 2]
     sources = [dict(record.headers)["summit.src"] for record in log.records("t")]
     assert sources[:2] == [b"http:web:k-1:0", b"http:web:k-1:1"]
+
+
+def test_long_answers_are_stored_without_their_results() -> None:
+    log = MemoryLog(1)
+
+    async def body(client: httpx.AsyncClient) -> None:
+        key, events = {"Idempotency-Key": "k"}, [{"n": n} for n in range(500)]
+        first = (await client.post("/ingest", json=events, headers=key)).json()
+        assert len(first.pop("results")) == 500
+        assert (await client.post("/ingest", json=events, headers=key)).json() == first
+
+    run(body, log)
+    assert len(log.records("t")) == 500
+
+
+def test_notes_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notes, "INGEST_NOTES_BYTES_MAX", 1_000)
+    kept = notes.Notes("http:web", 1_000, ManualClock())
+
+    async def go() -> None:
+        for n in range(100):
+            note = notes.Note(at=ManualClock().now_ms(), answer="x" * 98)
+            await kept.put(f"{n % 50:02}", note, timeout_ms=1_000)
+
+    asyncio.run(go())
+    assert [kept.get(f"{n:02}") is not None for n in range(50)] == [False] * 40 + [True] * 10
+    assert kept.forgotten == 90
 
 
 def test_a_key_in_flight_and_an_unclear_outcome() -> None:

@@ -14,11 +14,19 @@ from typing import Any
 import httpx
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from tests.ingest.memory_log import MemoryLog
 
 from summit.base.clock import ManualClock
 from summit.base.errors import Invalid
 from summit.ingest import CollectorConfig, HttpCollector
+from summit.ingest.mqtt.settings import MqttTls
+from summit.ingest.tls import TlsOptions
 
 NOW_S = 1_800_000_000
 
@@ -79,7 +87,7 @@ def basic(name: str, password: str) -> str:
         (
             {"type": "bearer", "secrets": ["${FIRST}"]},
             [{"Authorization": "Bearer one"}, {"Authorization": "bearer  one"}],
-            [{}, {"Authorization": "Bearer two"}, {"Authorization": "one"}],
+            [{}, *({"Authorization": one} for one in ("Bearer two", "one", b"Bearer \xe9"))],
             "Bearer",
         ),
         (
@@ -90,6 +98,7 @@ def basic(name: str, password: str) -> str:
                 {"Authorization": basic("ann", "two")},
                 {"Authorization": basic("eve", "one")},
                 {"Authorization": "Basic !!!"},
+                {"Authorization": b"Basic \xe9"},
                 {"Authorization": "Basic " + base64.b64encode(b"ann").decode()},
             ],
             "Basic",
@@ -97,7 +106,7 @@ def basic(name: str, password: str) -> str:
     ],
 )
 def test_credentials(
-    auth: Any, good: list[dict[str, str]], bad: list[dict[str, str]], challenge: str | None
+    auth: Any, good: list[dict[str, str]], bad: list[dict[str, Any]], challenge: str | None
 ) -> None:
     log = MemoryLog(1)
 
@@ -232,3 +241,44 @@ def test_tls_and_client_certificates(tmp_path: Path) -> None:
     run(mutual, refused, verify=trusting)
     with pytest.raises(Invalid, match="TLS files"):
         run({"tls": {"certFile": str(tmp_path / "none.pem")}}, body)
+
+
+def test_an_encrypted_key_is_an_error_and_asks_nobody(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pem = trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes()
+    key = load_pem_private_key(pem, None)
+    closed = key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"some password")
+    )
+    (tmp_path / "key.pem").write_bytes(closed)
+    (tmp_path / "cert.pem").write_bytes(pem)
+    files = {"cert_file": str(tmp_path / "cert.pem"), "key_file": str(tmp_path / "key.pem")}
+    for make in (TlsOptions(**files).server_context, MqttTls(**files).client_context):
+        with pytest.raises(Invalid, match="cannot be used"):
+            make()
+    assert "pass phrase" not in capfd.readouterr().err
+
+
+def test_a_second_try_of_a_signed_webhook_is_known_by_its_body() -> None:
+    named = b'{"id":"evt_1","event_id":"Ev1","n":1}'
+
+    def tries(sign: Any, body: bytes) -> Any:
+        async def go(client: httpx.AsyncClient) -> None:
+            for headers in (sign(body, at=NOW_S - 60), sign(body)):
+                reply = await client.post("/ingest", content=body, headers=headers)
+                assert reply.status_code == 200
+
+        return go
+
+    def delivered(body: bytes, at: int = 0) -> dict[str, str]:
+        return {**github(body), "X-GitHub-Delivery": str(at)}
+
+    counts = []
+    for preset, sign in (("stripe", stripe), ("slack", slack), ("github", delivered)):
+        for body in (named, b'{"n":1}'):
+            log = MemoryLog(1)
+            auth = {"type": "signature", "preset": preset, "secrets": ["${FIRST}"]}
+            run({"auth": auth}, tries(sign, body), log)
+            counts.append(len(log.records("t")))
+    assert counts == [1, 2, 1, 2, 1, 1]

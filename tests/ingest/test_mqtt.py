@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.ingest.mosquitto import PROGRAM, Mosquitto, publish, publisher
 from summit.base.errors import Invalid, Unavailable
 from summit.broker import BrokerSettings, BrokerThread
 from summit.ingest import Collector, CollectorConfig, delivery, make_collector
+from summit.ingest.mqtt import link
 from summit.ingest.mqtt.mapping import compile_filter
 
 pytestmark = pytest.mark.timeout(180)
@@ -190,6 +192,64 @@ def test_payloads_that_are_no_events(server: Mosquitto) -> None:
     assert collector.status().dead_letters == 3
 
 
+def test_a_dial_that_is_late_takes_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+    connect = link.paho.Client.connect
+
+    def slow(client: Any, *args: Any, **options: Any) -> Any:
+        gate.wait(30)
+        return connect(client, *args, **options)
+
+    monkeypatch.setattr(link.paho.Client, "connect", slow)
+    monkeypatch.setattr(link, "DIAL_S", 0.05)
+
+    async def go() -> None:
+        said = asyncio.get_running_loop().create_future()
+
+        async def told(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            said.set_result(await reader.read(100))
+            writer.close()
+
+        server = await asyncio.start_server(told, "127.0.0.1", 0)
+        collector = make(server.sockets[0].getsockname()[1], {"connectTimeoutMs": 50})
+        try:
+            with pytest.raises(Unavailable):
+                await collector.start(MemoryLog(1))
+            gate.set()
+            async with asyncio.timeout(30):
+                assert await said == b""  # it hung up without a word
+        finally:
+            gate.set()
+            server.close()
+
+    asyncio.run(go())
+
+
+def test_what_is_too_large_is_put_aside_and_the_next_is_taken(server: Mosquitto) -> None:
+    class Narrow(MemoryLog):
+        def send_nowait(self, topic: str, value: bytes | None, *args: Any, **more: Any) -> Any:
+            if value is not None and len(value) > 1_000_000:
+                raise Invalid("record.too_large", topic=topic, reason="above 1000000 bytes")
+            return super().send_nowait(topic, value, *args, **more)
+
+    log = Narrow(1)
+
+    async def body() -> None:
+        with publisher(server.port) as client:
+            for payload in (b'{"n":"%s"}' % (b"x" * 1_000_100), b"x" * 2_000_000, b'{"n":1}'):
+                publish(client, "a", payload)
+        await until(lambda: collector.status().accepted == 1)
+
+    collector = make(server.port, {"codec": "json"})
+    run(collector, log, body)
+    assert numbers(log) == [1]
+    letters = [json.loads(record.value or b"") for record in log.records("t.dlq")]
+    codes = {letter["error"]["code"] for letter in letters}
+    assert codes == {"record.too_large", "ingest.event_invalid"}
+    assert [letter["originalValue"] for letter in letters] == [None, None]
+    assert collector.status().dead_letters == 2
+
+
 def test_raw_payloads_become_events(server: Mosquitto) -> None:
     log = MemoryLog(1)
 
@@ -312,6 +372,7 @@ def test_nothing_is_lost_when_the_collector_is_killed(server: Mosquitto, tmp_pat
     servers = f"127.0.0.1:{broker.port}"
     config = {
         "name": "m", "type": "mqtt", "host": "127.0.0.1", "port": server.port, "topic": "t",
+        "mqtt": {"receiveMaximum": 20},
     }  # fmt: skip
     script = Path(__file__).with_name("collecting.py")
     sent = 0

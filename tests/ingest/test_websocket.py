@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
@@ -14,7 +15,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from summit.base.errors import Unavailable
 from summit.ingest import Collector, delivery, make_collector
+from summit.ingest.notes import Notes, Place, digest_of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -173,7 +176,7 @@ def test_a_named_client_goes_on_where_it_was() -> None:
     run(body, log)
     assert numbers(log) == [1, 2, 3, 4]
     sources = [dict(record.headers)["summit.src"] for record in log.records("t")]
-    assert sources == [b"websocket:ws:probe-1:%d:0" % n for n in (1, 2, 3, 4)]
+    assert sources == [b"websocket:ws:probe-1:%d:0/1" % n for n in (1, 2, 3, 4)]
 
 
 def test_a_named_client_has_no_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,6 +196,7 @@ def test_a_named_client_has_no_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
                 await socket.recv()
             assert socket.close_code == 1013
         log.away = False
+        log.persist_then_fail([False, False], Unavailable("disk.full", path="x"))
         async with dial(named) as socket:
             seq = (await told(socket))["seq"]
             assert seq == 1
@@ -202,6 +206,84 @@ def test_a_named_client_has_no_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
 
     run(body, log, {"ackTimeoutMs": 100})
     assert numbers(log) == [1, 2, 3]
+
+
+def test_of_many_that_take_over_at_once_one_is_live() -> None:
+    log = MemoryLog(1, hold=True)
+
+    async def body(collector: Collector, url: str) -> None:
+        named = url + "?client=c"
+        async with AsyncExitStack() as stack:
+            first = await stack.enter_async_context(dial(named))
+            await told(first)
+            await say(first, {"n": 1})
+            while not log.held:
+                await asyncio.sleep(0.01)
+            # All of them wait for the first one's last message.
+            others = [await stack.enter_async_context(dial(named)) for _ in range(5)]
+            log.hold = False
+            log.release()
+            taken = 0
+            for other in others:
+                try:
+                    seq = (await told(other))["seq"]
+                    await say(other, {"n": seq + 1})
+                    assert (await told(other))["ack_seq"] == seq + 1
+                    taken += 1
+                except ConnectionClosed:
+                    assert other.close_code == 4001
+            assert taken
+            assert collector.status().details["connections"] == 1
+
+    run(body, log)
+    assert numbers(log) == [*range(1, len(numbers(log)) + 1)]
+
+
+def test_a_slow_broker_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "RETRY_AFTER_MS", 50)
+    log = MemoryLog(1, hold=True)
+
+    async def body(_: Collector, url: str) -> None:
+        named = url + "?client=c"
+        async with dial(named) as socket:
+            await told(socket)
+            for n in (1, 2, 3):
+                await say(socket, {"n": n})
+            with pytest.raises(ConnectionClosed):
+                await socket.recv()
+            assert socket.close_code == 1013
+        log.release(2)  # the first two come through after all; the third is lost
+        log.persist_then_fail([False], Unavailable("disk.full", path="x"))
+        log.hold = False
+        async with dial(named) as socket:
+            seq = (await told(socket))["seq"]
+            for n in range(seq + 1, 5):
+                await say(socket, {"n": n})
+                assert (await told(socket))["ack_seq"] == n
+
+    run(body, log, {"ackTimeoutMs": 300})
+    assert numbers(log) == [1, 2, 3, 4]
+
+
+def test_what_was_written_and_not_noted_counts_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def opened(self: Notes, producer: Any, topic: str) -> dict[bytes, Place]:
+        values = {"1:0/1": b'{"n": 1}', "2:0/2": b'{"n": 2}', "2:1/2": b'{"n": 3}', "3:1/2": b"{}"}
+        return {
+            f"websocket:ws:c:{rest}".encode(): Place("t", 0, n, digest_of(value), 2**62)
+            for n, (rest, value) in enumerate(values.items())
+        }
+
+    monkeypatch.setattr(Notes, "open", opened)
+    log = MemoryLog(1)
+
+    async def body(_: Collector, url: str) -> None:
+        async with dial(url + "?client=c") as socket:
+            assert await told(socket) == {"client": "c", "seq": 2}  # the third is not whole
+            await socket.send('[{"n": 4}, {}]')
+            assert await told(socket) == {"ack_seq": 3, "accepted": 2}
+
+    run(body, log)
+    assert numbers(log) == [4]
 
 
 def test_origins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +316,11 @@ def test_credentials_at_the_upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
             assert "ack_seq" in await told(socket)
         async with dial(url + "?access_token=open%20sesame"):
             pass
-        for address, headers in ((url, {}), (url + "?access_token=x", {}), (url, {"X": "y"})):
+        for address, headers in (
+            (url, {}),
+            (url + "?access_token=x", {}),
+            (url + "?access_token=%E9", {}),
+        ):
             with pytest.raises(InvalidStatus, match="401") as caught:
                 async with dial(address, additional_headers=headers):
                     pass

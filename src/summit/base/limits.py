@@ -175,6 +175,7 @@ INGEST_IN_FLIGHT_BYTES_MAX: Final = 64 * 1024 * 1024  # bodies waiting for the b
 INGEST_REQUEST_TIMEOUT_MS: Final = 30_000  # how long a body may take to come
 INGEST_CONNECTIONS_MAX: Final = 1_000  # connections of one collector
 INGEST_KEYS_MAX: Final = 200_000  # idempotency keys that are remembered; the oldest go first
+INGEST_NOTES_BYTES_MAX: Final = 64 * 1024 * 1024  # what they and their answers may take
 HTTP_HEAD_TIMEOUT_MS: Final = 20_000  # how long the head of a request may take to come
 HTTP_HEAD_BYTES_MAX: Final = 64 * 1024  # the head of a request
 INGEST_RESULTS_MAX: Final = 1_000  # events whose places an answer lists

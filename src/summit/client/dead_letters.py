@@ -57,16 +57,18 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, record: ConsumerRecord, error: DeadLetterError, now_ms: int) -> Self:
         """The letter for a record; too long a value is left out."""
-        value = record.value
-        is_left_out = value is not None and len(value) > DEAD_LETTER_BYTES_MAX
-        if is_left_out:
-            note = f"{error.message} (value of {len(value or b'')} bytes {_LEFT_OUT})"
-            error = msgspec.structs.replace(error, message=note)
         return cls(
             topic=record.topic, partition=record.partition, offset=record.offset, key=record.key,
-            value=None if is_left_out else value, headers=record.headers, error=error,
-            timestamp=now_ms, is_value_left_out=is_left_out,
-        )  # fmt: skip
+            value=record.value, headers=record.headers, error=error, timestamp=now_ms,
+        ).bounded()  # fmt: skip
+
+    def bounded(self) -> Self:
+        """The letter that one record can hold: too long a value is left out."""
+        if self.value is None or len(self.value) <= DEAD_LETTER_BYTES_MAX:
+            return self
+        note = f"{self.error.message} (value of {len(self.value)} bytes {_LEFT_OUT})"
+        error = msgspec.structs.replace(self.error, message=note)
+        return msgspec.structs.replace(self, value=None, error=error, is_value_left_out=True)
 
     def encode(self) -> bytes:
         """The value of its record."""

@@ -7,7 +7,6 @@ same time whatever is wrong.
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import hmac
 import ipaddress
@@ -132,7 +131,7 @@ class Authenticator:
     def _one_of(self, given: str | None, missing: str) -> None:
         if not given:
             raise Invalid("ingest.unauthorized", reason=missing)
-        if not same_as_one(_digest(given.encode()), self._secrets):
+        if not same_as_one(_digest(given.encode(errors="surrogateescape")), self._secrets):
             raise Invalid("ingest.unauthorized", reason="the key is not one of ours")
 
     def _basic(self, header: str) -> str:
@@ -141,7 +140,7 @@ class Authenticator:
             raise Invalid("ingest.unauthorized", reason="there is no basic authorization")
         try:
             name, _, password = b64decode(text.strip(), validate=True).partition(b":")
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one; so is what it says of letters beyond ASCII
             raise Invalid("ingest.unauthorized", reason="it is not base64") from None
         # An unknown name is compared too, with what nothing equals.
         expected = self._users.get(name, b"")

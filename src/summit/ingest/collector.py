@@ -143,10 +143,13 @@ class Collector(ABC):
         self._producer = producer
         try:
             await self._open(producer)
-        except SummitError as error:
+        except BaseException as error:  # a plugin's may be any; a start may be cancelled
             self._note_error(error)
             self._state = "failed"
-            await self._close()
+            try:
+                await self._close()
+            except Exception as another:  # noqa: BLE001 - it must not hide the reason
+                self._log.warning("collector.not_closed", error=repr(another))
             raise
         self._state = "running"
         self._started_at = self._clock.now_ms()
@@ -159,8 +162,10 @@ class Collector(ABC):
         if self._state in ("created", "stopped", "stopping"):
             return
         self._state = "stopping"
-        await self._close()
-        self._state = "stopped"
+        try:
+            await self._close()
+        finally:
+            self._state = "stopped"
         await self._emitter.drain()
 
     async def restart(self) -> None:

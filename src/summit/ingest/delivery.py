@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeGuard
 
 from summit.base.clock import Clock
 from summit.base.emitter import Emitter
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.base.limits import INGEST_FLUSH_INTERVAL_MS
+from summit.ingest.notes import Place, digest_of
 from summit.ingest.producing import Ack, Producer, forget, wait_all
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.shaping import SOURCE_HEADER, Draft
@@ -79,7 +80,7 @@ class Delivery:
         self._away_until_ms: float | None = None
         self._away_reason = ""
         self.in_flight_bytes = 0
-        self.found: dict[bytes, Ack] = {}  # records that are there already, by `summit.src`
+        self.found: dict[bytes, Place] = {}  # records that are there already, by `summit.src`
 
     def open(self, producer: Producer) -> None:
         """Write with this producer from now on."""
@@ -167,7 +168,7 @@ class Delivery:
         """What became of each record, in order, when the broker has said it.
 
         Raises: Unavailable("ingest.broker_away") when it has not in time: the records may or may
-            not be written; Unavailable("ingest.queue_full"): they are not.
+            not be written; Unavailable("ingest.queue_full"): what had no room is not.
         """
         try:
             if handed.flushed is not None:
@@ -188,39 +189,49 @@ class Delivery:
             self._freed.set()
 
     def _send(self, handed: Handed, known: list[asyncio.Future[Any]] | None = None) -> None:
+        """Give records to the producer; each has its outcome, also where only some were taken."""
         assert self._producer is not None
         send = self._producer.send_nowait
         futures: list[asyncio.Future[Any]] = []
-        try:
-            if known is None and not self.found:
-                for _, topic, value, key, headers, _ in handed.drafts:
-                    futures.append(send(topic, value, key, headers))
-            else:
-                for place, draft in enumerate(handed.drafts):
-                    there = self._there(draft, known[place] if known else None)
-                    futures.append(
-                        there or send(draft.topic, draft.value, draft.key, draft.headers)
-                    )
-        except Unavailable as error:
-            forget(futures)
-            handed.error = self._full(str(error))
-        except SummitError as error:
-            forget(futures)
-            handed.error = error
-        else:
-            handed.futures = futures
+        is_new = known is None and not self.found
+        fault: SummitError | None = None
+        for place, draft in enumerate(handed.drafts):
+            there = None if is_new else self._there(draft, known[place] if known else None)
+            if there is None and fault is None:
+                try:
+                    there = send(draft.topic, draft.value, draft.key, draft.headers)
+                except SummitError as error:
+                    if _is_of_record(error):
+                        there = _failed(error)
+                    elif not futures and known is None:
+                        handed.error = self._refusal(error)  # nothing was sent
+                        return
+                    else:
+                        fault = self._refusal(error)
+            futures.append(_failed(fault) if there is None else there)
+        handed.futures = futures
+
+    def _refusal(self, error: SummitError) -> SummitError:
+        return self._full(str(error)) if isinstance(error, Unavailable) else error
 
     def _there(self, draft: Draft, known: asyncio.Future[Any] | None) -> asyncio.Future[Any] | None:
         """The outcome of a record that is on its way or in the log; None when it must be sent."""
         if known is not None and (not known.done() or not (known.cancelled() or known.exception())):
             return known
-        if draft.headers and draft.headers[-1][0] == SOURCE_HEADER:
-            place = self.found.get(draft.headers[-1][1])
-            if place is not None:
-                future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-                future.set_result(place)
-                return future
-        return None
+        if not self.found:
+            return None
+        source = next((text for name, text in draft.headers if name == SOURCE_HEADER), None)
+        place = None if source is None else self.found.get(source)
+        if (
+            place is None
+            or place.until_ms <= self._clock.now_ms()
+            or place.topic != draft.topic
+            or place.digest != digest_of(draft.value)
+        ):
+            return None
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future.set_result(place)
+        return future
 
     def _outcomes(self, futures: list[asyncio.Future[Any]]) -> list[Outcome]:
         try:
@@ -235,8 +246,10 @@ class Delivery:
             error = None if future.cancelled() else future.exception()
             if error is None and not future.cancelled():
                 outcomes.append(future.result())
-            elif isinstance(error, Invalid) and error.code.startswith("record."):
+            elif _is_of_record(error):
                 outcomes.append(error)  # this record can never be written; the others can
+            elif isinstance(error, Unavailable) and error.code == "ingest.queue_full":
+                raise error  # the broker is there
             else:
                 raise self._lost(error) from error
         self._back()
@@ -272,3 +285,15 @@ class Delivery:
         return Unavailable(
             "ingest.queue_full", name=self._name, limit=limit, retry_after_ms=RETRY_AFTER_MS
         )
+
+
+def _is_of_record(error: BaseException | None) -> TypeGuard[Invalid]:
+    return isinstance(error, Invalid) and error.code.startswith("record.")
+
+
+def _failed(error: SummitError | None) -> asyncio.Future[Any]:
+    """The outcome of a record that the producer did not take."""
+    assert error is not None
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_exception(error)
+    return future

@@ -5,12 +5,14 @@ for a day (or as long as the collector says): then they count no more, and the t
 
 A collector that was killed may have written events whose note it had not written yet. So a start
 also looks at the newest records of the topic: those that carry a coordinate of this collector in
-`summit.src` are there, and are not written again when their sender repeats them.
+`summit.src` are there, and are not written again when their sender repeats them: while a note would
+count, and only with the same value.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
@@ -18,7 +20,7 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Unavailable
-from summit.base.limits import INGEST_KEYS_MAX
+from summit.base.limits import INGEST_KEYS_MAX, INGEST_NOTES_BYTES_MAX
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.topics import TopicConfig
@@ -37,11 +39,23 @@ NOTES: Final = TopicConfig(
 
 
 class Place(NamedTuple):
-    """Where a record is."""
+    """Where a record is.
+
+    Attributes:
+        digest: `digest_of` its value: another value under its coordinate is another event.
+        until_ms: From then on its coordinate may be used anew.
+    """
 
     topic: str
     partition: int
     offset: int
+    digest: bytes
+    until_ms: int
+
+
+def digest_of(value: bytes | None) -> bytes:
+    """What stands for a record's value."""
+    return hashlib.blake2b(value or b"", digest_size=16).digest()
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +87,7 @@ class Notes:
         self._keep_ms = keep_ms
         self._clock = clock
         self._notes: OrderedDict[str, Note] = OrderedDict()
+        self._bytes = 0
         self._producer: Producer | None = None
         self._is_durable = False
         self.forgotten = 0  # notes that were dropped before their time, for want of room
@@ -93,6 +108,7 @@ class Notes:
         if made is not None:
             return {}
         found: dict[bytes, Place] = {}
+        now_ms = self._clock.now_ms()
         async with LogReader(admin_config(addresses)) as reader:
             await self._read_notes(reader)
             prefix = f"{self._prefix}:".encode()
@@ -104,15 +120,19 @@ class Notes:
                 async for records in reader.read(topic, partition, first, stop):
                     for record in records:
                         source = record.headers.get(SOURCE_HEADER)
-                        if source is not None and source.startswith(prefix):
-                            found[source] = Place(topic, partition, record.offset)
+                        until_ms = record.timestamp + self._keep_ms
+                        if source is None or until_ms <= now_ms or not source.startswith(prefix):
+                            continue
+                        found[source] = Place(
+                            topic, partition, record.offset, digest_of(record.value), until_ms
+                        )
         return found
 
     def get(self, key: str) -> Note | None:
         """The note under a key, while it counts."""
         note = self._notes.get(key)
         if note is not None and note.at + self._keep_ms <= self._clock.now_ms():
-            del self._notes[key]
+            self._drop(key)
             return None
         return note
 
@@ -132,16 +152,22 @@ class Notes:
         self._keep(key, note)
 
     def _keep(self, key: str, note: Note) -> None:
+        self._drop(key)
         self._notes[key] = note
-        self._notes.move_to_end(key)
+        self._bytes += _bytes_of(key, note)
         until_ms = self._clock.now_ms() - self._keep_ms
         while self._notes:
-            oldest = next(iter(self._notes.values()))
-            if oldest.at > until_ms:
-                if len(self._notes) <= INGEST_KEYS_MAX:
+            oldest, its_note = next(iter(self._notes.items()))
+            if its_note.at > until_ms:
+                if len(self._notes) <= INGEST_KEYS_MAX and self._bytes <= INGEST_NOTES_BYTES_MAX:
                     break
                 self.forgotten += 1
-            self._notes.popitem(last=False)
+            self._drop(oldest)
+
+    def _drop(self, key: str) -> None:
+        note = self._notes.pop(key, None)
+        if note is not None:
+            self._bytes -= _bytes_of(key, note)
 
     async def _read_notes(self, reader: LogReader) -> None:
         first, stop = await reader.span(NOTES_TOPIC, 0)
@@ -154,6 +180,10 @@ class Notes:
                 key = (record.key or b"").decode(errors="replace")
                 if note is not None and key.startswith(prefix):
                     self._keep(key.removeprefix(prefix), note)
+
+
+def _bytes_of(key: str, note: Note) -> int:
+    return len(key) + len(note.hash) + len(note.answer)
 
 
 def _decode(value: bytes | None) -> Note | None:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from summit.base.clock import Clock
-from summit.base.errors import Conflict, Invalid, SummitError
+from summit.base.errors import Conflict, Invalid
+from summit.base.logs import get_logger
 from summit.ingest.collector import Collector
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.types import make_collector
+
+log = get_logger(__name__)
 
 
 class CollectorManager:
@@ -60,7 +63,7 @@ class CollectorManager:
                 continue
             try:
                 await collector.start(producer)
-            except SummitError:
+            except BaseException:
                 for other in reversed(started):
                     await other.stop()
                 raise
@@ -97,9 +100,12 @@ class CollectorManager:
         return collector
 
     async def stop_all(self) -> None:
-        """Stop every collector; they stay registered."""
+        """Stop every collector; they stay registered. One that does so badly holds up no other."""
         for collector in self.list():
-            await collector.stop()
+            try:
+                await collector.stop()
+            except Exception as error:
+                log.exception("collector.stop_failed", name=collector.name, error=repr(error))
 
     def list(self) -> list[Collector]:
         """Every collector, in the order of their registration."""
@@ -114,8 +120,10 @@ class CollectorManager:
 
     async def remove(self, name: str) -> None:
         """Stop a collector and forget it. Raises Invalid("collector.unknown")."""
-        await self.get(name).stop()
-        self._collectors.pop(name, None)
+        try:
+            await self.get(name).stop()
+        finally:
+            self._collectors.pop(name, None)
 
     async def __aenter__(self) -> CollectorManager:
         return self

@@ -135,14 +135,14 @@ class Shaper:
             shaped.drafts.append(self.letter(index, part, headers, fault))
 
     def letter(self, index: int, part: bytes, headers: Headers, fault: Invalid) -> Draft:
-        """The dead letter of an event; what it came as is in it, whole."""
+        """The dead letter of an event; what it came as is in it, whole where a record holds it."""
         letter = DeadLetter(
             topic=self._topic, partition=None, offset=None, key=None, value=part,
             headers=RecordHeaders(headers), timestamp=self._clock.now_ms(),
             error=DeadLetterError(code=fault.code, message=str(fault), stage="collector"),
         )  # fmt: skip
         topic = dead_letter_topic(self._topic)
-        return Draft(index, topic, letter.encode(), None, headers, is_letter=True)
+        return Draft(index, topic, letter.bounded().encode(), None, headers, is_letter=True)
 
 
 def _key_of(config: CollectorConfig) -> Callable[[dict[str, Any]], bytes | None] | None:

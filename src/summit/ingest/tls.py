@@ -9,12 +9,20 @@ from summit.base.errors import Invalid
 from summit.ingest.checks import bad_setting
 
 
+def load_key(context: ssl.SSLContext, cert_file: str, key_file: str | None) -> None:
+    """Load a certificate and its key. An encrypted key is an error: nobody is asked for a password.
+
+    Raises: OSError, of which SSLError is one.
+    """
+    context.load_cert_chain(cert_file, key_file, password=lambda: "")
+
+
 class TlsOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Files in PEM form.
 
     Attributes:
         cert_file: The certificate, with those between it and its root.
-        key_file: Its private key; None where it stands in `cert_file`.
+        key_file: Its private key, not encrypted; None where it stands in `cert_file`.
         client_ca_file: Clients must show a certificate of one of these authorities.
     """
 
@@ -31,7 +39,7 @@ class TlsOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
-            context.load_cert_chain(self.cert_file, self.key_file)
+            load_key(context, self.cert_file, self.key_file)
             if self.client_ca_file is not None:
                 context.load_verify_locations(self.client_ca_file)
                 context.verify_mode = ssl.CERT_REQUIRED

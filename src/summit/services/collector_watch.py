@@ -174,16 +174,22 @@ class CollectorWatch:
         while True:
             change = await self._changes.get()
             name = change.key.partition("/")[2]
-            async with self._turn:
-                await self._renew(name)
+            await self._try_renew(name)
 
     async def _retry(self) -> None:
         """Start again what could not start because something was not there."""
         while True:
             await asyncio.sleep(RETRY_S)
             for name in list(self._to_retry):
-                async with self._turn:
-                    await self._renew(name)
+                await self._try_renew(name)
+
+    async def _try_renew(self, name: str) -> None:
+        """As `_renew`; whatever a collector does wrong, the others are looked after."""
+        async with self._turn:
+            try:
+                await self._renew(name)
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+                self._note_failure(name, error)
 
     async def _renew(self, name: str) -> None:
         """Have a collector run as its newest definition says."""
@@ -219,12 +225,9 @@ class CollectorWatch:
             config = collector_settings(document)
             await self._node.ensure_topic(config.topic)
             await self._node.collectors.add(config, self._node.producer)
-        except SummitError as error:
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             # The others go on; the definition stays, and the next start tries again.
-            self._failures[name] = str(error)
-            if isinstance(error, Unavailable):
-                self._to_retry.add(name)
-            log.error("collector.not_started", name=name, error=str(error))
+            self._note_failure(name, error)
 
     # ---- small things ----
 
@@ -240,6 +243,13 @@ class CollectorWatch:
         if name in self._running():
             return {}
         raise Invalid("collector.unknown", name=name)
+
+    def _note_failure(self, name: str, error: Exception) -> None:
+        told = isinstance(error, SummitError)
+        self._failures[name] = str(error) if told else f"{type(error).__name__}: {error}"
+        if isinstance(error, Unavailable):
+            self._to_retry.add(name)
+        log.error("collector.not_started", exc_info=not told, name=name, error=str(error))
 
     def _forget_failure(self, name: str) -> None:
         self._failures.pop(name, None)

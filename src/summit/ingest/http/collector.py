@@ -12,8 +12,10 @@
 With `onError: skip` the events that are good are written, and `results` says why others were not.
 
 Guarantee: with an `Idempotency-Key` (or the id of a signed webhook) effectively once, also when the
-collector is killed. Without one at least once: a request without an answer, or answered 503 after
-its events were handed over, may have been written; sent again it is written again.
+collector is killed. Without one at least once: a request without an answer, or answered 503 or 429
+after its events were handed over, may have been written in part; sent again it is written again. So
+may the other events of one that only the broker refuses (413: with key and headers above its
+limit).
 """
 
 from __future__ import annotations

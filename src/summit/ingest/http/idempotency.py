@@ -1,7 +1,8 @@
 """Idempotency keys: a request that comes again gets the answer that it had, and writes nothing.
 
     Idempotency-Key: 1 to 200 printable characters
-    the same key and content: the stored answer, with Idempotency-Replayed: true
+    the same key and content: the stored answer, with Idempotency-Replayed: true; one above 4 KiB
+        is stored without its `results`
     the same key, other content: 422; while the first is being processed: 409
 
 Answers are remembered for a day, also by the next process (`notes.py`). A request that ended in
@@ -13,17 +14,19 @@ Source: draft-ietf-httpapi-idempotency-key-header-07.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from typing import Final
+
+import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid
 from summit.ingest.delivery import Handed
 from summit.ingest.notes import Note, Notes
+from summit.ingest.unclear import Unclear
 
 HEADER: Final = "idempotency-key"
 KEY_CHARS_MAX: Final = 200
-_UNCLEAR_BYTES_MAX: Final = 32 << 20  # requests of unclear outcome; the oldest are forgotten
+ANSWER_BYTES_MAX: Final = 4096
 
 
 class Keys:
@@ -33,8 +36,7 @@ class Keys:
         self._notes = notes
         self._clock = clock
         self._in_flight: set[str] = set()
-        self._unclear: OrderedDict[str, tuple[str, Handed]] = OrderedDict()
-        self._unclear_bytes = 0
+        self._unclear = Unclear()
 
     def begin(self, key: str, content: bytes) -> Note | None:
         """Begin with a request; its note when it has had its answer, else it is in flight now.
@@ -48,8 +50,8 @@ class Keys:
             raise Conflict("ingest.key_in_flight", key=key, retry_after_ms=1_000)
         digest = hash_of(content)
         note = self._notes.get(key)
-        known = note.hash if note is not None else self._unclear.get(key, (digest, None))[0]
-        if known != digest:
+        known = note.hash if note is not None else self._unclear.digest(key)
+        if known is not None and known != digest:
             raise Invalid("ingest.key_reused", key=key)
         if note is None:
             self._in_flight.add(key)
@@ -57,16 +59,19 @@ class Keys:
 
     def unclear(self, key: str) -> Handed | None:
         """What an earlier request of this key has handed over without learning its outcome."""
-        known = self._unclear.get(key)
-        return None if known is None else known[1]
+        return self._unclear.get(key)
 
     async def answered(self, key: str, content: bytes, status: int, answer: bytes) -> None:
-        """Remember the answer, durably. Raises SummitError."""
+        """Remember the answer, durably; of a long one not the `results`. Raises SummitError."""
+        if len(answer) > ANSWER_BYTES_MAX:
+            told = msgspec.json.decode(answer)
+            told.pop("results", None)
+            answer = msgspec.json.encode(told)
         note = Note(
             at=self._clock.now_ms(), hash=hash_of(content), status=status, answer=answer.decode()
         )
         await self._notes.put(key, note, timeout_ms=10_000)
-        self._forget(key)
+        self._unclear.forget(key)
 
     def ended(self, key: str) -> None:
         """The request is not in flight any more, whatever came of it."""
@@ -74,16 +79,7 @@ class Keys:
 
     def left_unclear(self, key: str, content: bytes, handed: Handed) -> None:
         """It is not known which of these records were written."""
-        self._forget(key)
-        self._unclear[key] = (hash_of(content), handed)
-        self._unclear_bytes += handed.size_bytes
-        while self._unclear_bytes > _UNCLEAR_BYTES_MAX and len(self._unclear) > 1:
-            self._forget(next(iter(self._unclear)))
-
-    def _forget(self, key: str) -> None:
-        known = self._unclear.pop(key, None)
-        if known is not None:
-            self._unclear_bytes -= known[1].size_bytes
+        self._unclear.keep(key, hash_of(content), handed)
 
 
 def hash_of(content: bytes) -> str:

@@ -2,14 +2,21 @@
 
     standard  webhook-id, webhook-timestamp, webhook-signature: "v1,<base64>", several by spaces;
               HMAC-SHA256 of "<id>.<timestamp>.<body>"; a secret `whsec_…` is base64
-    github    X-Hub-Signature-256: "sha256=<hex>" of the body; the id is X-GitHub-Delivery
+    github    X-Hub-Signature-256: "sha256=<hex>" of the body
     stripe    Stripe-Signature: "t=<seconds>,v1=<hex>,…" of "<t>.<body>"
     slack     X-Slack-Signature: "v0=<hex>" of "v0:<timestamp>:<body>", X-Slack-Request-Timestamp
     hmac      a header of one's own, of the body
 
 The bytes that are signed are those that were sent. What is signed with a time is refused when that
 is farther from now than the tolerance. The replay key makes of a repeated request one that was
-answered before.
+answered before; it is made of what is signed, so that a replay cannot carry another one:
+
+    standard  the id
+    github    the body (two deliveries of the same bytes are one)
+    stripe    the body where that has an `id`, as events have; else time and body: a second try of
+              Stripe has another time, and is written again
+    slack     the same, by `event_id`
+    hmac      none: an Idempotency-Key counts
 
 Sources: standardwebhooks.com; the signing pages of GitHub, Stripe and Slack.
 """
@@ -22,6 +29,8 @@ import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import Final
+
+import msgspec
 
 from summit.base.errors import Invalid
 from summit.base.secrets import read_secret
@@ -72,9 +81,8 @@ class Signatures:
         if not given.startswith("sha256="):
             raise _refused("X-Hub-Signature-256 does not begin with sha256=")
         self._one_holds([given[7:]], body, "hex")
-        # The delivery id is not signed: a replay may carry another one, so the body counts too.
-        id_ = headers.get("x-github-delivery", "")
-        return f"github:{id_}:{hashlib.sha256(body).hexdigest()[:32]}"
+        # X-GitHub-Delivery is not signed: a replay may carry another one.
+        return f"github:{_hash_of(body)}"
 
     def _stripe(self, headers: Headers, body: bytes, now_ms: int) -> str:
         parts = [text.partition("=") for text in _header(headers, "stripe-signature").split(",")]
@@ -84,7 +92,7 @@ class Signatures:
         at = self._fresh(times[0], now_ms)
         given = [value for name, _, value in parts if name.strip() == "v1"]
         self._one_holds(given, at + b"." + body, "hex")
-        return f"stripe:{at.decode()}:{hashlib.sha256(body).hexdigest()[:32]}"
+        return f"stripe:{_key_of(at, body, _named(body).id)}"
 
     def _slack(self, headers: Headers, body: bytes, now_ms: int) -> str:
         at = self._fresh(_header(headers, "x-slack-request-timestamp"), now_ms)
@@ -92,7 +100,7 @@ class Signatures:
         if not given.startswith("v0="):
             raise _refused("X-Slack-Signature does not begin with v0=")
         self._one_holds([given[3:]], b"v0:" + at + b":" + body, "hex")
-        return f"slack:{at.decode()}:{hashlib.sha256(body).hexdigest()[:32]}"
+        return f"slack:{_key_of(at, body, _named(body).event_id)}"
 
     def _plain(self, headers: Headers, body: bytes, _: int) -> None:
         options = self._options
@@ -133,6 +141,28 @@ def _standard_secret(secret: bytes) -> bytes:
         return b64decode(secret.removeprefix(_WHSEC), validate=True)
     except binascii.Error:
         return secret
+
+
+class _Named(msgspec.Struct, frozen=True):
+    id: str = ""
+    event_id: str = ""
+
+
+def _named(body: bytes) -> _Named:
+    """What names the event of a body."""
+    try:
+        return msgspec.json.decode(body, type=_Named)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Named()
+
+
+def _key_of(at: bytes, body: bytes, id_: str) -> str:
+    """A body that names its event is that event at any time; of others there may be two alike."""
+    return _hash_of(body) if id_ else f"{at.decode()}:{_hash_of(body)}"
+
+
+def _hash_of(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:32]
 
 
 def _header(headers: Headers, name: str) -> str:

@@ -21,7 +21,7 @@ from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.base.tasks import Tasks
 from summit.client.dead_letters import dead_letter_topic
 from summit.ingest.bodies import Limits
-from summit.ingest.delivery import Handed
+from summit.ingest.delivery import Handed, Outcome
 from summit.ingest.mqtt.link import Link
 from summit.ingest.mqtt.mapping import compile_filter, fill_key
 from summit.ingest.mqtt.payloads import parse_payload
@@ -222,24 +222,34 @@ class MqttCollector(TakingCollector):
                 self._acks.clear()
                 await self._acks.wait()
             pending = self._pending[0]
-            handed = pending.handed
-            while True:
-                try:
-                    outcomes = await self._delivery.settle(handed)
-                    break
-                except SummitError as error:
-                    # Nobody would send it again as long as the connection lives: we do.
-                    self._note_error(error)
-                    await asyncio.sleep(RETRY_S)
-                    await self._delivery.room(0)
-                    handed = self._delivery.resend(handed)
-            self._count(pending.shaped, handed, outcomes)
+            outcomes = await self._settle(pending.handed)
+            self._count(pending.shaped, pending.handed, outcomes)
+            letters = [
+                self._shaper.letter(draft.place, draft.value, draft.headers, outcome)
+                for draft, outcome in zip(pending.handed.drafts, outcomes, strict=True)
+                if isinstance(outcome, Invalid) and not draft.is_letter
+            ]
+            if letters:  # what the broker never takes: it would come again for ever
+                handed = self._delivery.hand_over(letters, 0)
+                self._count(Shaped([], {}, []), handed, await self._settle(handed))
             self._pending.popleft()
             self._acks.set()
             if pending.qos:
                 if pending.epoch != link.epoch:
                     self._written[pending.mid] = pending.digest
                 self._confirm(link, pending.mid, pending.qos, pending.epoch)
+
+    async def _settle(self, handed: Handed) -> list[Outcome]:
+        """What became of records; again and again, until the broker has said it."""
+        while True:
+            try:
+                return await self._delivery.settle(handed)
+            except SummitError as error:
+                # Nobody would send it again as long as the connection lives: we do.
+                self._note_error(error)
+                await asyncio.sleep(RETRY_S)
+                await self._delivery.room(0)
+                handed = self._delivery.resend(handed)
 
     def _confirm(self, link: Link, mid: int, qos: int, epoch: int) -> None:
         # A packet id of an earlier connection may be another message's by now.

@@ -15,6 +15,7 @@ from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.base.secrets import read_secret
 from summit.base.tasks import Tasks
 from summit.ingest.mqtt.settings import MqttOptions
+from summit.ingest.producing import forget
 
 try:
     from paho.mqtt import client as paho
@@ -27,6 +28,7 @@ except ImportError as missing:
 
 RETRY_FIRST_S: Final = 0.5
 RETRY_MAX_S: Final = 15.0
+DIAL_S: Final = 2.0  # how long an end waits for a dial that is under way
 MISC_S: Final = 1.0  # how often keep-alives are looked after
 # Reason codes that no waiting mends (MQTT 5.0, 2.4), and those of 3.1.1 as paho tells them.
 _REFUSED: Final = (
@@ -62,6 +64,8 @@ class Link:
         self._first: asyncio.Future[None] = self._loop.create_future()
         self._lost = asyncio.Event()
         self._is_closing = False
+        self._is_closed = False
+        self._dialling: asyncio.Future[None] | None = None
         self.epoch = 0  # which connection this is: packet ids mean something only within one
         self._client = client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, manual_ack=True,
@@ -69,8 +73,7 @@ class Link:
             clean_session=None if options.version == "5" else options.clean_start,
         )  # fmt: skip
         if options.username is not None:
-            password = None if options.password is None else read_secret(options.password).decode()
-            client.username_pw_set(options.username, password)
+            client.username_pw_set(options.username, _password(options.password))
         if options.tls is not None:
             client.tls_set_context(options.tls.client_context())
         client.on_connect = self._connected
@@ -94,9 +97,15 @@ class Link:
     async def close(self) -> None:
         """Disconnect; a session that is to be kept is kept by the broker."""
         self._is_closing = True
+        dialling = self._dialling
+        if dialling is not None and not dialling.done():
+            await asyncio.wait((dialling,), timeout=DIAL_S)
         self._client.disconnect()
         await asyncio.sleep(0)
         await self._tasks.cancel_all()
+        self._is_closed = True
+        if dialling is not None:
+            dialling.add_done_callback(self._dialled_late)
         if self._first.done() and not self._first.cancelled():
             self._first.exception()
 
@@ -104,15 +113,24 @@ class Link:
         """Acknowledge a message of the present connection."""
         self._client.ack(mid, qos)
 
+    def _dialled_late(self, dialling: asyncio.Future[None]) -> None:
+        """Let go of a connection that came after the end; it would take the session of the next."""
+        forget((dialling,))
+        sock: Any = self._client.socket()
+        if sock is not None:
+            self._unwatch(sock)
+            sock.close()
+
     # ---- the connection ----
 
     async def _keep(self) -> None:
         """Dial, look after keep-alives, and dial again when the connection is gone."""
         wait_s = RETRY_FIRST_S
-        while True:
+        while not self._is_closing:
             self._lost.clear()
+            self._dialling = self._loop.run_in_executor(None, self._dial)
             try:
-                await self._loop.run_in_executor(None, self._dial)
+                await asyncio.shield(self._dialling)
             except (OSError, ValueError) as error:
                 self._failed(self._unreachable(str(error)))
             else:
@@ -203,7 +221,7 @@ class Link:
         self._on_loop(self._watch, sock)
 
     def _watch(self, sock: socket.socket) -> None:
-        if sock.fileno() >= 0:
+        if sock.fileno() >= 0 and not self._is_closed:
             self._loop.add_reader(sock, self._readable)
 
     def _readable(self) -> None:
@@ -224,7 +242,7 @@ class Link:
         self._on_loop(self._watch_write, sock)
 
     def _watch_write(self, sock: socket.socket) -> None:
-        if sock.fileno() >= 0:
+        if sock.fileno() >= 0 and not self._is_closed:
             self._loop.add_writer(sock, self._client.loop_write)
 
     def _unwant_write(self, _: Any, __: Any, sock: Any) -> None:
@@ -235,6 +253,8 @@ class Link:
             self._loop.remove_writer(sock)
 
     def _on_loop(self, act: Callable[[Any], None], sock: Any) -> None:
+        if self._loop.is_closed():  # paho's client is thrown away after it
+            return
         try:
             here: Any = asyncio.get_running_loop()
         except RuntimeError:
@@ -243,3 +263,13 @@ class Link:
             act(sock)
         else:
             self._loop.call_soon_threadsafe(act, sock)
+
+
+def _password(reference: str | None) -> str | None:
+    """The password that a reference names. Raises Invalid("secret.missing")."""
+    if reference is None:
+        return None
+    try:
+        return read_secret(reference).decode()
+    except UnicodeDecodeError as error:
+        raise Invalid("secret.missing", name=reference, reason="it is not UTF-8") from error

@@ -13,6 +13,7 @@ from summit.base.errors import Invalid
 from summit.base.secrets import is_secret_reference
 from summit.ingest.checks import at_least, bad_setting
 from summit.ingest.mqtt.mapping import check_filter, check_key
+from summit.ingest.tls import load_key
 
 
 class MqttTls(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,7 +22,7 @@ class MqttTls(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         ca_file: Whose certificates the broker's must be; None for those that the system trusts.
         cert_file: The collector's own certificate, where the broker asks for one.
-        key_file: Its private key.
+        key_file: Its private key, not encrypted.
     """
 
     ca_file: str | None = None
@@ -34,7 +35,7 @@ class MqttTls(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
             context = ssl.create_default_context(cafile=self.ca_file)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             if self.cert_file is not None:
-                context.load_cert_chain(self.cert_file, self.key_file)
+                load_key(context, self.cert_file, self.key_file)
         except (OSError, ssl.SSLError) as error:
             reason = f"the TLS files cannot be used: {error}"
             raise Invalid("config.invalid", reason=reason, pointer="/mqtt/tls") from error
@@ -71,7 +72,8 @@ class MqttOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
         qos: The quality of service that is asked for.
         version: Of the protocol.
         client_id: Under which name the broker keeps the session; default `summit-` and the name.
-        clean_start: Forget the session of earlier connections.
+        clean_start: Forget the session of earlier connections. In version 5 those of earlier
+            starts; 3.1.1 forgets at each connection, with what was not acknowledged over the last.
         session_expiry_s: How long the broker keeps the session of a collector that is away
             (version 5; in 3.1.1 the broker decides).
         shared_group: Share the messages with other collectors of this group

@@ -15,10 +15,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import hashlib
 import http
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
+from weakref import WeakValueDictionary
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, SummitError
@@ -30,10 +33,17 @@ from summit.ingest.notes import Note
 from summit.ingest.producing import Producer
 from summit.ingest.rates import RateLimit
 from summit.ingest.settings import CollectorConfig
-from summit.ingest.shaping import Headers, Shaped
+from summit.ingest.shaping import Draft, Headers, Shaped
 from summit.ingest.taking import TakingCollector
+from summit.ingest.unclear import Unclear
 from summit.ingest.websocket.messages import SUBPROTOCOL
-from summit.ingest.websocket.session import RESTART, TAKEN_OVER, TRY_AGAIN, Session
+from summit.ingest.websocket.session import (
+    RESTART,
+    TAKEN_OVER,
+    TRY_AGAIN,
+    Session,
+    whole_messages,
+)
 
 NOTE_EVERY_S: Final = 1.0  # how often the numbers of clients are written
 CLOSE_S: Final = 2.0  # how long a connection may take to end
@@ -81,7 +91,10 @@ class WebSocketCollector(TakingCollector):
         self._place: tuple[str, int] | None = None
         self._sessions: set[Session] = set()
         self._by_client: dict[str, Session] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._seqs: dict[str, int] = {}  # numbers that are not written yet
+        self._whole: set[tuple[str, int]] = set()  # messages that were in the log at the start
+        self._unclear = Unclear()
         self._tasks = Tasks()
         self._open_gate = asyncio.Event()
         self._open_gate.set()
@@ -116,6 +129,7 @@ class WebSocketCollector(TakingCollector):
         if options.auth.type != "none":
             self._auth = Authenticator(options.auth)
         self._open_gate.set()
+        self._whole = whole_messages(self._delivery.found, f"{self.prefix}:")
         try:
             self._server = server = await serve(
                 self._serve, host, self.config.listen_port,
@@ -199,18 +213,13 @@ class WebSocketCollector(TakingCollector):
         if client is not None and not (0 < len(client) <= CLIENT_CHARS_MAX and ":" not in client):
             await socket.close(1008, "the name of a client is 1 to 200 characters without ':'")
             return
-        seq = 0 if client is None else await self._take_over(client)
-        address = str((socket.remote_address or ("",))[0])
-        session = Session(
-            self, socket, client, seq, address=address,
-            enveloped=socket.subprotocol == SUBPROTOCOL,
-        )  # fmt: skip
-        self._sessions.add(session)
-        if client is not None:
-            self._by_client[client] = session
+        session = await self._register(socket, client)
+        if session is None:
+            await socket.close(TRY_AGAIN, "the earlier connection of that name has not ended")
+            return
         try:
             if client is not None:
-                await socket.send(json.dumps({"client": client, "seq": seq}))
+                await socket.send(json.dumps({"client": client, "seq": session.done_seq}))
             await session.run()
             if session.goodbye is not None:
                 await socket.close(*session.goodbye)
@@ -222,17 +231,44 @@ class WebSocketCollector(TakingCollector):
             if client is not None and self._by_client.get(client) is session:
                 del self._by_client[client]
 
-    async def _take_over(self, client: str) -> int:
-        """The last message of a client that is done; a connection that has its name ends first."""
+    async def _register(self, socket: ServerConnection, client: str | None) -> Session | None:
+        """The session of a connection; of a client's connections one is live at any time."""
+        address = str((socket.remote_address or ("",))[0])
+        enveloped = socket.subprotocol == SUBPROTOCOL
+        if client is None:
+            session = Session(self, socket, None, 0, address=address, enveloped=enveloped)
+            self._sessions.add(session)
+            return session
+        turn = self._turns.setdefault(client, asyncio.Lock())
+        async with turn:
+            seq = await self._take_over(client)
+            if seq is None or self._server is None:
+                return None
+            session = Session(self, socket, client, seq, address=address, enveloped=enveloped)
+            self._sessions.add(session)
+            self._by_client[client] = session
+            return session
+
+    async def _take_over(self, client: str) -> int | None:
+        """The last message of a client that is done; a connection that has its name ends first.
+
+        None: it has not ended in time.
+        """
         earlier = self._by_client.get(client)
         if earlier is not None:
             earlier.end(TAKEN_OVER, "another connection has the name")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.options.ack_timeout_ms / 1000 + CLOSE_S):
                     await earlier.ended.wait()
+            if not earlier.ended.is_set():
+                return None
         note = self._notes.get(client)
         noted = int(note.answer) if note is not None and note.answer.isdigit() else 0
-        return max(self._seqs.get(client, 0), noted)
+        seq = max(self._seqs.get(client, 0), noted)
+        # What a killed collector has acknowledged and not noted: all of it is in the log.
+        while (client, seq + 1) in self._whole:
+            seq += 1
+        return seq
 
     # ---- what sessions ask for ----
 
@@ -253,9 +289,23 @@ class WebSocketCollector(TakingCollector):
         """The record headers of a message that came now."""
         return [("summit.received-at", b"%d" % self._clock.now_ms()), *self._headers]
 
-    def hand_over(self, shaped: Shaped, size_bytes: int) -> Handed:
-        """Give the records of a message to the producer."""
+    def hand_over(self, shaped: Shaped, size_bytes: int, client: str | None, seq: int) -> Handed:
+        """Give the records of a message to the producer; of a repeated one what is not written."""
+        if client is not None:
+            key = f"{client}:{seq}"
+            earlier = self._unclear.get(key)
+            if earlier is not None and self._unclear.digest(key) == _digest_of(shaped.drafts):
+                return self._delivery.resend(earlier)
         return self._delivery.hand_over(shaped.drafts, size_bytes)
+
+    def left_unclear(self, client: str, seq: int, handed: Handed) -> None:
+        """A message will come again of which it is not known whether it was written."""
+        self._unclear.keep(f"{client}:{seq}", _digest_of(handed.drafts), handed)
+
+    async def drain(self, handed: Sequence[Handed]) -> None:
+        """Wait for what comes again; it is counted then."""
+        settling = (self._delivery.settle(one) for one in handed)
+        await asyncio.gather(*settling, return_exceptions=True)
 
     async def settle(self, shaped: Shaped, handed: Handed) -> list[Outcome]:
         """What became of them. Raises Unavailable."""
@@ -281,6 +331,7 @@ class WebSocketCollector(TakingCollector):
     def note(self, client: str, seq: int) -> None:
         """Every message of the client up to this one is done."""
         self._seqs[client] = seq
+        self._unclear.forget(f"{client}:{seq}")
 
     async def _write_notes(self) -> None:
         while True:
@@ -297,6 +348,14 @@ class WebSocketCollector(TakingCollector):
                 return  # the next turn tries again; till then the log itself tells
             if self._seqs.get(client) == seq:
                 del self._seqs[client]
+
+
+def _digest_of(drafts: Sequence[Draft]) -> str:
+    """What stands for the content of a message."""
+    digest = hashlib.blake2b(digest_size=16)
+    for draft in drafts:
+        digest.update(b"%d:" % len(draft.value) + draft.value)
+    return digest.hexdigest()
 
 
 def _subprotocol(_: Any, offered: Any) -> Any:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -78,6 +79,9 @@ class Session:
 
     async def run(self) -> None:
         """Serve the connection until it ends, or `end` is called."""
+        if self.goodbye is not None:  # it was taken over before it began
+            self.ended.set()
+            return
         answering = asyncio.create_task(self._answer_all())
         self._reader = reader = asyncio.create_task(self._read_all())
         try:
@@ -142,12 +146,14 @@ class Session:
             self._seq = seq
         sources = None
         if self.client is not None:
-            sources = partial(_source, f"{owner.prefix}:{self.client}:{seq}:")
+            # With the number of its events, so that a message can be known to be there whole.
+            prefix = f"{owner.prefix}:{self.client}:{seq}:"
+            sources = partial(_source, prefix, len(message.batch.slices))
         shaped = owner.shape(message.batch.slices, message.batch.values, owner.headers(), sources)
         if shaped.refused and not any(draft.is_letter for draft in shaped.drafts):
             owner.count_refused(fault := next(iter(shaped.refused.values())))
             return Pending(seq, message.id, None, None, fault)
-        handed = owner.hand_over(shaped, size_bytes)
+        handed = owner.hand_over(shaped, size_bytes, self.client, seq)
         return Pending(seq, message.id, shaped, handed, None)
 
     # ---- out ----
@@ -172,8 +178,11 @@ class Session:
             self._room.set()
             if isinstance(fault, Unavailable) and self.client is not None:
                 # A number that is not done ends here: nothing after it may count as done.
-                for one in self._pending:
-                    await self._settle(one)
+                left = [pending, *self._pending]
+                for one in left:
+                    if one.handed is not None:
+                        self._owner.left_unclear(self.client, one.seq, one.handed)
+                await self._owner.drain([one.handed for one in left[1:] if one.handed is not None])
                 self._pending.clear()
                 await self.close(TRY_AGAIN, fault.code)
                 return
@@ -228,5 +237,22 @@ def _nack(pending: Pending, fault: SummitError) -> dict[str, Any]:
     return answer
 
 
-def _source(prefix: str, index: int) -> str:
-    return f"{prefix}{index}"
+def _source(prefix: str, count: int, index: int) -> str:
+    return f"{prefix}{index}/{count}"
+
+
+def whole_messages(sources: Iterable[bytes], prefix: str) -> set[tuple[str, int]]:
+    """Clients and numbers of the messages of which every event has its coordinate here.
+
+    >>> whole_messages([b"ws:w:c:1:0/1", b"ws:w:c:2:1/2"], "ws:w:")
+    {('c', 1)}
+    """
+    left: dict[tuple[str, int, int], int] = {}
+    for source in sources:
+        client, _, rest = source.decode(errors="replace").removeprefix(prefix).partition(":")
+        seq, _, event = rest.partition(":")
+        count = event.partition("/")[2]
+        if seq.isdecimal() and count.isdecimal():
+            message = (client, int(seq), int(count))
+            left[message] = left.get(message, int(count)) - 1
+    return {(client, seq) for (client, seq, _), count in left.items() if count == 0}
