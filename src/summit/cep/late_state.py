@@ -20,7 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.cep.late_keys import Kept, Row, Said, identity
+from summit.cep.late_keys import Kept, Row, Said
 from summit.cep.match import Match
 from summit.keyed.captured import Captured, EventRef, Move, Origins
 
@@ -67,10 +67,11 @@ def load_late(data: bytes, origins: Origins) -> tuple[bytes | None, int, Kept | 
         kept = Kept(base, base_ms)
         for at, own, origin, offset, src, value, whole, mask, transport in rows:
             event = Captured(0, at, own, known[origin], offset, src, value, whole)
-            kept.rows.append(Row(event, mask, transport))
+            kept.put(Row(event, mask, transport))
     except IndexError as error:
         raise Corrupt("pattern.state", reason=str(error)) from error
-    kept.told = {identity(match): Said(match, revision, at) for match, revision, at in told}
+    for match, revision, at in told:
+        kept.tell(Said(match, revision, at))
     return state, version, kept
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.base.limits import LATE_EVENTS_MAX
+from summit.base.limits import LATE_BYTES_MAX, LATE_EVENTS_MAX
 from summit.cep.late_keys import Kept, Row
 from summit.cep.late_state import LATE_STATE_ID_END, LATE_STATE_VERSION, dump_late, load_late
 from summit.cep.match import Match
@@ -206,9 +206,7 @@ class LateLane:
         kept.put(row)
         found = kept.note(found)
         self._timers.add(key, event.time_ms + self.rule.lateness_ms)
-        if len(kept.rows) > LATE_EVENTS_MAX:
-            self.counters.settled_early += 1
-            self._settle(key, kept, kept.rows[LATE_EVENTS_MAX // 2].event.time_ms)
+        self._bound_kept(key, kept, event.time_ms)
         return found
 
     def _transport(self, event: Captured) -> dict[str, Any] | None:
@@ -237,6 +235,7 @@ class LateLane:
         self.counters.late_new += sum(not each.revision for each in told)
         self.counters.corrected += sum(bool(each.revision) and not each.withdrawn for each in told)
         self._timers.add(key, kept.base_ms + self.rule.lateness_ms)
+        self._bound_kept(key, kept, now_ms)
         return list(told)
 
     def _into_base(self, key: Key, kept: Kept, row: Row) -> bool:
@@ -294,7 +293,25 @@ class LateLane:
         """Let the state of before come to a time."""
         if to_ms <= kept.base_ms:
             return
-        over = self._go_through(key, kept.base, kept.take_before(to_ms), to_ms)
+        self._into_past(key, kept, kept.take_before(to_ms), to_ms)
+
+    def _bound_kept(self, key: Key, kept: Kept, now_ms: float) -> None:
+        """Keep to the limits: of too much the older half is let go, by count and not by time.
+
+        Many events may be of one time; what is behind that can still be put among the others.
+        """
+        while len(kept.rows) > LATE_EVENTS_MAX or kept.size > LATE_BYTES_MAX:
+            self.counters.settled_early += 1
+            taken = kept.take_first((len(kept.rows) + 1) // 2)
+            last_ms = taken[-1].event.time_ms if taken else now_ms
+            to_ms = last_ms if kept.rows else max(now_ms, last_ms)
+            self._into_past(key, kept, taken, max(to_ms, kept.base_ms))
+            if not kept.rows:
+                kept.told.clear()
+                kept.size = 0
+
+    def _into_past(self, key: Key, kept: Kept, rows: Sequence[Row], to_ms: float) -> None:
+        over = self._go_through(key, kept.base, rows, to_ms)
         kept.base = self._let_go(key)
         kept.base_ms = to_ms
         kept.settle(over, to_ms)
