@@ -70,8 +70,8 @@ def load_late(data: bytes, origins: Origins) -> tuple[bytes | None, int, Kept | 
             kept.put(Row(event, mask, transport))
     except IndexError as error:
         raise Corrupt("pattern.state", reason=str(error)) from error
-    for match, revision, at in told:
-        kept.tell(Said(match, revision, at))
+    for match, revision, withdrawn_ms in told:
+        kept.tell(Said(match, revision, withdrawn_ms))
     return state, version, kept
 
 
