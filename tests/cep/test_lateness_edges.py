@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from tests.cep.plans import by_time, chunk, event
+from tests.cep.plans import by_time, event
 
 from summit.cep.rules import compile_rules
 from summit.documents import validate_pattern
 from summit.documents.plan import PatternPlan
 from summit.events.times import TIME_MS_MAX
+from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS
 from summit.keyed.processor import Processor
 from summit.log.settings import LogConfig
@@ -26,6 +27,11 @@ def plan_of(**more: Any) -> PatternPlan:
         "action": {"type": "alert"}, **more,
     }  # fmt: skip
     return validate_pattern(document).plan
+
+
+def chunk(*values: bytes, partition: int = 0, first: int = 0) -> Chunk:
+    offsets = range(first, first + len(values))
+    return Chunk("t", partition, offsets, [TIME_MS_MAX] * len(values), values)
 
 
 def processor_of(plan: PatternPlan) -> Processor:
@@ -65,3 +71,96 @@ def test_a_key_fits_in_a_record(rule: dict[str, Any], apart_ms: int) -> None:
     assert processor.rule_stats()["p"]["late_taken"] == 1
     assert not any(match.withdrawn or match.revision for match in found)
     assert (len(found) == 9_000) if plan.window is None else (found[-1].count == 9_000)
+
+
+QUIET: dict[str, dict[str, Any]] = {
+    "window": tumbling("count() >= 3"),
+    "told": tumbling("count() >= 2"),
+    "sequence": {
+        "steps": [
+            {"name": "a", "where": "eventType == 'a'", "times": 2},
+            {"name": "b", "where": "eventType == 'a'"},
+        ],
+        "within": "1h",
+    },
+    "absence": {
+        "steps": [
+            {"name": "a", "where": "eventType == 'a'", "times": 2},
+            {"name": "b", "relation": "notFollowedBy", "where": "eventType == 'b'"},
+        ],
+        "within": "1h",
+    },
+}
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_a_key_that_was_quiet_for_longer_than_the_lateness_is_corrected(name: str) -> None:
+    processor = processor_of(plan_of(**QUIET[name]))
+    found = processor.apply([chunk(event("a", 0, user="u"), event("a", 1, user="u"))]).outputs.found
+    offset = 2
+    for at in range(30_000, HOUR + 1, 30_000):
+        tick = chunk(event("c", at, user="v"), first=offset)
+        found += processor.apply([tick]).outputs.found
+        offset += 1
+    found += processor.apply(
+        [chunk(event("c", HOUR + 5_000, user="v"), first=offset)]
+    ).outputs.found
+    kind = "b" if name == "absence" else "a"
+    late = chunk(event(kind, HOUR - 10_000, user="u"), first=offset + 1)
+    corrections = processor.apply([late]).outputs.found
+    assert processor.rule_stats()["p"]["late_taken"] == 1
+    first = {"window": [], "told": [2], "sequence": [], "absence": [False]}[name]
+    assert [m.count or m.timed_out for m in found] == first
+    told = [(m.late, m.revision, m.withdrawn, m.count) for m in corrections]
+    assert (
+        told
+        == {
+            "window": [(True, 0, False, 3)],
+            "told": [(True, 1, False, 3)],
+            "sequence": [(True, 0, False, 0)],
+            "absence": [(True, 1, True, 0)],
+        }[name]
+    )
+    processor.apply([chunk(event("c", 3 * HOUR, user="v"), first=offset + 2)])
+    assert not processor.state_keys()
+
+
+@pytest.mark.parametrize(("having", "told"), [("count() >= 2", [(4, 0)]), ("count() >= 5", [])])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_partition_that_speaks_again_corrects_what_was_told(
+    having: str, told: list[tuple[int, int]], *, restarts: bool
+) -> None:
+    """Its events are in order there, and behind the windows that were told without it."""
+    plan = plan_of(**tumbling(having, "20s"))
+    processor = processor_of(plan)
+    processor.open_input("t", 0)
+    processor.open_input("t", 1)
+    processor.rest("t", 1, 0, idle=True)
+    values = [event("a", at, user="u") for at in (1_000, 2_000, 3_000, 4_000)]
+    found = processor.apply([chunk(*values, event("c", 40_000, user="v"))]).outputs.found
+    assert [(match.count, match.revision) for match in found] == told
+    if restarts:
+        before, processor = processor, processor_of(plan)
+        for key in before.state_keys():
+            data = before.dump(key)
+            assert data is not None
+            processor.load(key, data, before.state_version(key))
+        processor.set_watermarks(before.watermarks())
+    late = [event("a", 5_000, user="u"), event("a", 6_000, user="u"), event("c", 30_000, user="v")]
+    found += processor.apply([chunk(*late, partition=1)]).outputs.found
+    found += processor.apply([], TIME_MS_MAX).outputs.found
+    revised = [(5, len(told)), (6, len(told) + 1)]
+    assert [(match.count, match.revision) for match in found] == told + revised
+    assert not any(match.withdrawn for match in found)
+
+
+def test_a_partition_that_speaks_again_begins_keys_in_order() -> None:
+    """What only it knows is as late as it is, and not too late."""
+    processor = processor_of(plan_of(**tumbling("count() >= 2", "20s")))
+    processor.open_input("t", 0)
+    processor.open_input("t", 1)
+    processor.rest("t", 1, 0, idle=True)
+    processor.apply([chunk(event("a", 0, user="u"), event("a", HOUR, user="u"))])
+    again = [event("a", at, user="w") for at in (1_000, 2_000, 90_000)]
+    (match,) = processor.apply([chunk(*again, partition=1)]).outputs.found
+    assert (match.key, match.count, match.late) == (("w",), 2, False)

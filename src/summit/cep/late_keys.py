@@ -76,6 +76,7 @@ class Kept:
         rows: The events since, in the order of time.
         told: The matches since.
         size: Bytes of the rows and matches in a saved state, about.
+        fired_ms: How far time had come when it last changed the state of now.
     """
 
     base: bytes | None
@@ -83,6 +84,7 @@ class Kept:
     rows: list[Row] = field(default_factory=list)
     told: dict[Identity, Said] = field(default_factory=dict)
     size: int = 0
+    fired_ms: float = float("-inf")
 
     def put(self, row: Row) -> None:
         """Take an event in at its place."""
@@ -164,6 +166,12 @@ class Kept:
                 self.tell(Said(match, known.revision + 1))
                 changed.append(_corrected(match, known.revision + 1))
         return withdrawn + changed + new
+
+    @property
+    def reached_ms(self) -> float:
+        """How far the state of now has come: an event of before is to be put among the others."""
+        last_ms = self.rows[-1].event.time_ms if self.rows else self.base_ms
+        return max(last_ms, self.base_ms, self.fired_ms)
 
     @property
     def oldest_ms(self) -> float:

@@ -12,7 +12,7 @@ whose own time plus the lateness is before F.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -190,11 +190,7 @@ class LateLane:
     ) -> Sequence[Match | Late]:
         """See `Lane`."""
         del held
-        kept = self._kept.get(key)
-        if kept is None:
-            base_ms = frontier_ms - self.rule.lateness_ms
-            kept = self._kept[key] = Kept(self._live.dump(key), base_ms)
-        row = Row(event, mask, self._transport(event))
+        kept, row = self._kept_of(key, frontier_ms), Row(event, mask, self._transport(event))
         self.dirty.add(key)
         if frontier_ms > event.time_ms:
             return self._take_late(key, kept, row, frontier_ms)
@@ -209,6 +205,26 @@ class LateLane:
         self._bound_kept(key, kept, event.time_ms)
         return found
 
+    def reached_ms(self, key: Key) -> float:
+        """See `keyed.lane.Corrects`."""
+        kept = self._kept.get(key)
+        return -NEVER if kept is None else kept.reached_ms
+
+    def correct(
+        self, key: Key, event: Captured, mask: int, frontier_ms: float
+    ) -> Sequence[Match | Late]:
+        """See `keyed.lane.Corrects`."""
+        self.dirty.add(key)
+        row = Row(event, mask, self._transport(event))
+        return self._take_late(key, self._kept_of(key, frontier_ms), row, frontier_ms)
+
+    def _kept_of(self, key: Key, frontier_ms: float) -> Kept:
+        kept = self._kept.get(key)
+        if kept is None:
+            base_ms = frontier_ms - self.rule.lateness_ms
+            kept = self._kept[key] = Kept(self._live.dump(key), base_ms)
+        return kept
+
     def _transport(self, event: Captured) -> dict[str, Any] | None:
         if not self._layout.transport or event.fields is None or event.fields.t is None:
             return None
@@ -216,26 +232,27 @@ class LateLane:
 
     def _take_late(self, key: Key, kept: Kept, row: Row, now_ms: float) -> list[Match | Late]:
         self._settle(key, kept, now_ms - self.rule.lateness_ms)
-        event = row.event
+        event, reached_ms = row.event, max(now_ms, kept.reached_ms)
         if event.time_ms >= kept.base_ms:
             kept.put(row)
         elif not self._into_base(key, kept, row):
             self.counters.late += 1
             place = (event.origin.topic, event.origin.partition, event.offset)
-            return [Late(*place, event.own_ms, int(now_ms), self.rule.id)]
+            return [Late(*place, event.own_ms, int(reached_ms), self.rule.id)]
         self.counters.late_taken += 1
-        found = self._go_through(key, kept.base, kept.rows, now_ms)
+        found = self._go_through(key, kept.base, kept.rows, reached_ms)
+        kept.fired_ms = reached_ms
         data = self._let_go(key)
         self._live.forget(key)
         if data is not None:
             self._live.load(key, data, self._again.state_version)
         self.dirty.add(key)
-        told = kept.corrections(found, int(now_ms))
+        told = kept.corrections(found, int(reached_ms))
         self.counters.withdrawn += sum(each.withdrawn for each in told)
         self.counters.late_new += sum(not each.revision for each in told)
         self.counters.corrected += sum(bool(each.revision) and not each.withdrawn for each in told)
         self._timers.add(key, kept.base_ms + self.rule.lateness_ms)
-        self._bound_kept(key, kept, now_ms)
+        self._bound_kept(key, kept, reached_ms)
         return list(told)
 
     def _into_base(self, key: Key, kept: Kept, row: Row) -> bool:
@@ -327,7 +344,7 @@ class LateLane:
 
     def fire(self, now_ms: float) -> Sequence[Match] | None:
         """See `Lane`."""
-        fired: Sequence[Match] | None = self._live.fire(now_ms)
+        fired: Sequence[Match] | None = self._by_time(self._live.fire, now_ms)
         if not fired:
             return fired
         found: list[Match] = []
@@ -338,26 +355,49 @@ class LateLane:
                 found.append(match)
                 continue
             found += kept.note([match])
-            self.dirty.add(key)
-            self._timers.add(key, match.end_ms + self.rule.lateness_ms)
+        return found
+
+    def _by_time(self, change: Callable[[float], Any], now_ms: float) -> Any:
+        """Let time change the state of now; what is kept of those keys is looked at later."""
+        before, self._live.dirty = self._live.dirty, set()
+        found = change(now_ms)
+        for key in self._live.dirty:
+            kept = self._kept.get(key)
+            if kept is not None:
+                kept.fired_ms = max(kept.fired_ms, now_ms)
+                self._timers.add(key, now_ms + self.rule.lateness_ms)
+        self._live.dirty |= before
         return found
 
     def tidy(self, frontier_ms: float) -> None:
         """See `Lane`; what can be corrected no more is let go."""
-        self._live.tidy(frontier_ms)
+        self._by_time(self._live.tidy, frontier_ms)
         lateness_ms = self.rule.lateness_ms
         for key in self._timers.due(frontier_ms):
             kept = self._kept.get(key)
-            if kept is None:
+            if kept is None or self._rests(key, kept):
                 continue
             self._settle(key, kept, frontier_ms - lateness_ms)
             self.dirty.add(key)
             if kept.rows or kept.told:
                 self._timers.add(key, max(kept.oldest_ms + lateness_ms, frontier_ms))
-            elif kept.base is None or kept.base == self._live.dump(key):
-                del self._kept[key]  # the state of before is that of now
-            else:  # time alone makes them equal
+            elif not self._rests(key, kept):  # time alone makes them equal
                 self._timers.add(key, frontier_ms + lateness_ms)
+
+    def _rests(self, key: Key, kept: Kept) -> bool:
+        """Whether the state of before is that of now; then it goes, if time changes neither.
+
+        Else it stays: when time has ended a window, an event may still come for it.
+        """
+        if kept.rows or kept.told:
+            return False
+        state = self._live.dump(key)
+        if kept.base is not None and kept.base != state:
+            return False
+        if kept.base is None or self._live.next_timer_ms == NEVER:
+            del self._kept[key]
+            self.dirty.add(key)
+        return True
 
     def forget_over(self, now_ms: float) -> None:
         """See `Lane`; what was told before the rule rested is corrected no more."""

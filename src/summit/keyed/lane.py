@@ -106,6 +106,19 @@ class Lane(Protocol):
 
 
 @runtime_checkable
+class Corrects(Protocol):
+    """A lane that puts an event among those that a key was given before, by its time."""
+
+    def reached_ms(self, key: Key) -> float:
+        """How far a key has come; minus infinity where nothing is known of it."""
+        ...
+
+    def correct(self, key: Key, event: Captured, mask: int, frontier_ms: float) -> Sequence[Any]:
+        """Give a key an event that is behind it; see `Lane.advance`."""
+        ...
+
+
+@runtime_checkable
 class Begins(Protocol):
     """A lane that begins keys by itself, before an event of theirs has come."""
 
