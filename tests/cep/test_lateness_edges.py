@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
 from tests.cep.plans import by_time, event
+from tests.cep.test_lateness import (
+    as_chunk,
+    from_scratch,
+    plain,
+    random_rows,
+    reloaded,
+    standing,
+)
+from tests.cep.test_lateness import plan_of as random_plan
+from tests.cep.test_lateness import processor_of as delayed
 
 from summit.cep.rules import compile_rules
 from summit.documents import validate_pattern
@@ -14,6 +25,7 @@ from summit.documents.plan import PatternPlan
 from summit.events.times import TIME_MS_MAX
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS
+from summit.keyed.outputs import Late
 from summit.keyed.processor import Processor
 from summit.log.settings import LogConfig
 
@@ -164,3 +176,40 @@ def test_a_partition_that_speaks_again_begins_keys_in_order() -> None:
     again = [event("a", at, user="w") for at in (1_000, 2_000, 90_000)]
     (match,) = processor.apply([chunk(*again, partition=1)]).outputs.found
     assert (match.key, match.count, match.late) == (("w",), 2, False)
+
+
+@pytest.mark.parametrize("name", ["tumbling", "session", "sequence", "absence", "trailing"])
+@pytest.mark.parametrize("seed", range(2))
+def test_late_events_count_for_keys_that_catch_up(name: str, seed: int) -> None:
+    """Another worker takes over a key, and gets what has come since, when time is further."""
+    rand = random.Random(f"catch up {name} {seed}")
+    plan = random_plan(name)
+    rows = random_rows(rand, 160)
+    reader, holder = delayed(plan), delayed(plan)
+    reader.hold(())
+    found: list[Any] = []
+    for number, row in enumerate(rows[:60]):
+        give(reader, holder, row, number, found)
+        holder.set_watermarks(reader.watermarks())
+        found += holder.apply([]).outputs.found
+    holder = reloaded(holder, plan)
+    holder.set_watermarks({("t", 0): max(own for own, _ in rows)})
+    holder.catch_up(begins=True)
+    for number, row in enumerate(rows[60:], 60):
+        give(reader, holder, row, number, found)
+    holder.catch_up(begins=False)
+    found += holder.apply([]).outputs.found
+    found += holder.apply([], TIME_MS_MAX).outputs.found
+    gone = {each.offset for each in found if isinstance(each, Late)}
+    expected = from_scratch(plan, rows, gone)
+    assert expected
+    got = sorted(map(plain, standing(found).values()), key=repr)
+    assert got == sorted(map(plain, expected), key=repr)
+
+
+def give(
+    reader: Processor, holder: Processor, row: tuple[int, bytes], number: int, found: list[Any]
+) -> None:
+    for one in reader.apply([as_chunk([row], number)]).outputs.remote:
+        sent = Chunk("t", 0, [one.offset], [one.timestamp_ms], [one.value])
+        found += holder.apply_remote(one.group, sent, [one.taken_ms]).outputs.found
