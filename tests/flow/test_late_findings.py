@@ -51,6 +51,7 @@ def test_an_alert_that_stands_is_corrected_and_withdrawn() -> None:
     assert world.told(500, 1) == ["Corrected: u"]
     assert world.told(600, -2) == ["Withdrawn: u"]
     assert world.told(700, 5) == ["Corrected: u"]
+    assert world.matches == 1
 
 
 def test_what_was_suppressed_is_not_corrected() -> None:

@@ -49,7 +49,8 @@ class Findings(NamedTuple):
     """What comes of some findings, each list in their order.
 
     Attributes:
-        counts: How many matches, groups and results there are, by rule id.
+        counts: How many matches, groups and results there are, by rule id; a match that is told
+            again, or withdrawn, is no other one.
     """
 
     made: list[Made]
@@ -81,7 +82,7 @@ def findings_of(
     for each in found:
         if isinstance(each, Match):
             plan = plans[each.pattern_id]
-            counts[each.pattern_id] += not each.timed_out
+            counts[each.pattern_id] += not each.timed_out and not each.revision
             assert isinstance(plan, PatternPlan)
             events = [_captured(step, event) for step, event in each.captures]
             item = _found(each, events)
