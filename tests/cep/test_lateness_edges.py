@@ -213,3 +213,21 @@ def give(
     for one in reader.apply([as_chunk([row], number)]).outputs.remote:
         sent = Chunk("t", 0, [one.offset], [one.timestamp_ms], [one.value])
         found += holder.apply_remote(one.group, sent, [one.taken_ms]).outputs.found
+
+
+def test_in_arrival_order_nothing_is_kept_until_a_stream_is_in_order_of_time() -> None:
+    plan = plan_of(**tumbling("count() >= 3"))
+    processor = Processor(compile_rules([plan]))
+    processor.apply([chunk(*(event("a", at, user="u") for at in range(500)))])
+    (key,) = processor.state_keys()
+    small = processor.dump(key)
+    assert small is not None
+    assert len(small) < 10_000
+    processor.replace_rules(compile_rules([plan], [by_time(0)]))
+    processor.apply([chunk(event("a", 1_000, user="u"), event("c", HOUR, user="v"), first=500)])
+    found = processor.apply([chunk(event("a", 900, user="u"), first=502)]).outputs.found
+    assert [(match.count, match.late, match.revision) for match in found] == [(502, True, 1)]
+    large = processor.dump(key)
+    processor.replace_rules(compile_rules([plan]))
+    assert key in processor.apply([]).dirty
+    assert processor.dump(key) is None or len(processor.dump(key) or b"") < len(large or b"")

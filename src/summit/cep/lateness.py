@@ -128,6 +128,7 @@ class LateLane:
         self._origins = origins
         self._live: Any = rule.inner.new_lane(layout, origins)
         self._kept: dict[Key, Kept] = {}
+        self._expects_late = True
         self._set_rule(rule, layout)
 
     def _set_rule(self, rule: LateRule, layout: TypedLayout) -> None:
@@ -180,16 +181,26 @@ class LateLane:
 
     # ---- events ----
 
-    def wants(self, key: Key, mask: int, time_ms: int) -> bool | None:
+    def expect_late(self, *, expected: bool) -> None:
+        """See `keyed.lane.Corrects`."""
+        self._expects_late = expected
+        if not expected:
+            self.dirty |= self._kept.keys()
+            self._kept.clear()
+
+    def wants(self, key: Key, mask: int, time_ms: int) -> Any:
         """Every event of the rule: one that changes nothing now may, when another comes late."""
-        del key, time_ms
+        if not self._expects_late:
+            return self._live.wants(key, mask, time_ms)
         return True if mask or self.rule.sees_all else None
 
     def advance(
         self, key: Key, held: Any, event: Captured, mask: int, frontier_ms: float
     ) -> Sequence[Match | Late]:
         """See `Lane`."""
-        del held
+        if not self._expects_late:
+            told: list[Match] = self._live.advance(key, held, event, mask, frontier_ms)
+            return told
         kept, row = self._kept_of(key, frontier_ms), Row(event, mask, self._transport(event))
         self.dirty.add(key)
         if frontier_ms > event.time_ms:
@@ -445,7 +456,7 @@ class LateLane:
         if state is not None:
             self._live.load(key, state, inner)
         self.dirty.discard(key)
-        if kept is not None:
+        if kept is not None and self._expects_late:
             self._kept[key] = kept
             self._timers.add(key, 0)
 
