@@ -130,3 +130,17 @@ def test_without_lateness_what_is_behind_its_partition_is_late() -> None:
     outputs = processor.apply([chunk(rows, 0)]).outputs
     assert [late.offset for late in outputs.late] == [2]
     assert processor.stats()["late"] == 1
+
+
+def test_a_partition_that_speaks_again_corrects_what_was_told() -> None:
+    """Its events are in order there, and behind the windows that were told without it."""
+    processor = processor_of(plan_of({"type": "tumbling", "size": 20}, COUNT, allowedLateness=100))
+    processor.open_input("t", 0)
+    processor.open_input("t", 1)
+    processor.rest("t", 1, 0, idle=True)
+    rows: list[Row] = [(1, "a", 1), (2, "a", 1), (42, "b", 1)]
+    found = processor.apply([chunk(rows, 0)]).outputs.found
+    again = list(map(event_of, [(5, "a", 1), (6, "a", 1), (32, "b", 1)]))
+    found += processor.apply([Chunk("t", 1, range(3), [FAR_MS] * 3, again)]).outputs.found
+    told = [(one.count, one.revision) for one in found if one.key == "a"]
+    assert told == [(2, 0), (3, 1), (4, 2)]

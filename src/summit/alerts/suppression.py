@@ -99,6 +99,10 @@ class Suppression(Generic[K]):
         """Let nothing stand for a key of a rule."""
         self._forget(rule, key, lambda _: False)
 
+    def end(self, rule: str, key: K, alert_id: str) -> None:
+        """An alert is none any more: it stands for nothing."""
+        self._forget(rule, key, lambda standing: standing.alert_id != alert_id)
+
     def dump(self, rule: str, key: K) -> bytes | None:
         """What stands for a key of a rule, as bytes; None = nothing."""
         held = self._held.get((rule, key))

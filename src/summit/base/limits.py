@@ -72,6 +72,7 @@ EXPRESSION_VALUE_SIZE_MAX: Final = 65_536  # characters or elements that `+` may
 INDEXED_TYPES_MAX: Final = 2_000  # event types told apart by the rule index; further ones cost more
 CAPTURED_BYTES_MAX: Final = 16 << 10  # bytes of an event that a run copies; else only its fields
 LATE_EVENTS_MAX: Final = 10_000  # events of a key that may be gone through again (allowedLateness)
+LATE_BYTES_MAX: Final = 500_000  # bytes of them and of what was told; a record holds 1 MiB
 CAPTURES_PER_STATE_MAX: Final = 10_000  # events a loop remembers; more count, but are not shown
 EVENT_AHEAD_MS_MAX: Final = 300_000  # how far an event's time may lie past its record's (maxFuture)
 KEYS_UNPACKED_MAX: Final = 12_000  # keys of one rule kept as objects; the others are bytes

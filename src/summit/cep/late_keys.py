@@ -10,7 +10,7 @@ from bisect import insort
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,8 @@ from summit.cep.match import Match
 from summit.keyed.captured import Captured
 
 Identity = tuple[Any, ...]
+_PLACE_BYTES: Final = 60  # bytes beside the values of an event, and of a match
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Row(NamedTuple):
@@ -36,6 +38,12 @@ class Row(NamedTuple):
         """The event, for a lane to take."""
         return copy(self.event)
 
+    @property
+    def size(self) -> int:
+        """Bytes of it in a saved state, about."""
+        around = 0 if self.transport is None else len(_encode(self.transport))
+        return len(self.event.value) + around + _PLACE_BYTES
+
 
 @dataclass(slots=True)
 class Said:
@@ -51,6 +59,12 @@ class Said:
     revision: int = 0
     withdrawn_ms: int | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes of it in a saved state, about."""
+        values = (ref.value or ref.projection or b"" for _, ref in self.match.captures)
+        return _PLACE_BYTES + sum(len(value) + _PLACE_BYTES for value in values)
+
 
 @dataclass(slots=True)
 class Kept:
@@ -61,23 +75,46 @@ class Kept:
         base_ms: It is that of this time: events of before are in it, and timers until then.
         rows: The events since, in the order of time.
         told: The matches since.
+        size: Bytes of the rows and matches in a saved state, about.
+        fired_ms: How far time had come when it last changed the state of now.
     """
 
     base: bytes | None
     base_ms: float
     rows: list[Row] = field(default_factory=list)
     told: dict[Identity, Said] = field(default_factory=dict)
+    size: int = 0
+    fired_ms: float = float("-inf")
 
     def put(self, row: Row) -> None:
         """Take an event in at its place."""
         insort(self.rows, row, key=_place)
+        self.size += row.size
+
+    def tell(self, said: Said) -> None:
+        """Remember a match that was told, in place of what was told of it before."""
+        name = identity(said.match)
+        before = self.told.get(name)
+        self.told[name] = said
+        self.size += said.size - (0 if before is None else before.size)
+
+    def drop(self, name: Identity) -> None:
+        """Forget a match that was told."""
+        said = self.told.pop(name, None)
+        if said is not None:
+            self.size -= said.size
 
     def take_before(self, time_ms: float) -> list[Row]:
         """Take out the events before a time."""
         count = 0
         while count < len(self.rows) and self.rows[count].event.time_ms < time_ms:
             count += 1
+        return self.take_first(count)
+
+    def take_first(self, count: int) -> list[Row]:
+        """Take out so many of the oldest events."""
         taken, self.rows = self.rows[:count], self.rows[count:]
+        self.size -= sum(row.size for row in taken)
         return taken
 
     def note(self, matches: Sequence[Match]) -> list[Match]:
@@ -86,24 +123,23 @@ class Kept:
         for match in matches:
             said = self.told.get(identity(match))
             if said is None:
-                self.told[identity(match)] = Said(match)
+                self.tell(Said(match))
                 found.append(match)
             else:
-                said.match, said.withdrawn_ms = match, None
-                said.revision += 1
-                found.append(_corrected(match, said.revision))
+                self.tell(Said(match, said.revision + 1))
+                found.append(_corrected(match, said.revision + 1))
         return found
 
     def settle(self, matches: list[Match], time_ms: float) -> None:
         """These can be corrected no more, nor can what was withdrawn until then."""
         for match in matches:
-            self.told.pop(identity(match), None)
+            self.drop(identity(match))
         over = [
             name for name, said in self.told.items()
             if said.withdrawn_ms is not None and said.withdrawn_ms <= time_ms
         ]  # fmt: skip
         for name in over:
-            del self.told[name]
+            self.drop(name)
 
     def corrections(self, matches: list[Match], now_ms: int) -> list[Match]:
         """What is to be told, when these are all the matches since.
@@ -124,13 +160,18 @@ class Kept:
         for name, match in now.items():
             known = self.told.get(name)
             if known is None:
-                self.told[name] = Said(match)
+                self.tell(Said(match))
                 new.append(_corrected(match, 0))
             elif known.withdrawn_ms is not None or known.match != match:
-                known.match, known.withdrawn_ms = match, None
-                known.revision += 1
-                changed.append(_corrected(match, known.revision))
+                self.tell(Said(match, known.revision + 1))
+                changed.append(_corrected(match, known.revision + 1))
         return withdrawn + changed + new
+
+    @property
+    def reached_ms(self) -> float:
+        """How far the state of now has come: an event of before is to be put among the others."""
+        last_ms = self.rows[-1].event.time_ms if self.rows else self.base_ms
+        return max(last_ms, self.base_ms, self.fired_ms)
 
     @property
     def oldest_ms(self) -> float:

@@ -7,20 +7,21 @@ state of a pattern has:
      [[topic, partition], ...],
      [[time, own time, index of its topic partition, offset, src, value, whole, mask,
        the record around it], ...],
-     [[match, revision, when it was withdrawn], ...]]
+     [[match, revision, when it was withdrawn], ...], when time last changed the state of now]
 
-A state is null where the key had none. The state of now is what it is without lateness.
+A state is null where the key had none, and so is the last time where there was none. The state of
+now is what it is without lateness.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.cep.late_keys import Kept, Row, Said, identity
+from summit.cep.late_keys import Kept, Row, Said
 from summit.cep.match import Match
 from summit.keyed.captured import Captured, EventRef, Move, Origins
 
@@ -28,12 +29,21 @@ LATE_STATE_VERSION: Final = 129
 LATE_STATE_ID_END: Final = "/late"  # so end the state ids of such rules, and no others
 
 _EventRow = tuple[int, int, int, int, str | None, bytes, bool, int, dict[str, Any] | None]
-_Rows = tuple[
-    int, bytes | None, bytes | None, int | None, list[tuple[str, int]], list[_EventRow],
-    list[tuple[Match, int, int | None]],
-]  # fmt: skip
+
+
+class _Saved(NamedTuple):
+    version: int
+    state: bytes | None
+    base: bytes | None
+    base_ms: int | None
+    places: list[tuple[str, int]]
+    rows: list[_EventRow]
+    told: list[tuple[Match, int, int | None]]
+    fired_ms: int | None = None
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decoder: Final = msgspec.msgpack.Decoder(_Rows)
+_decoder: Final = msgspec.msgpack.Decoder(_Saved)
 
 
 def dump_late(state: bytes | None, version: int, kept: Kept | None) -> bytes:
@@ -51,7 +61,9 @@ def dump_late(state: bytes | None, version: int, kept: Kept | None) -> bytes:
             )
         )  # fmt: skip
     told = [(said.match, said.revision, said.withdrawn_ms) for said in kept.told.values()]
-    return _encode((version, state, kept.base, int(kept.base_ms), list(places), rows, told))
+    fired_ms = int(kept.fired_ms) if kept.fired_ms > float("-inf") else None
+    base_ms = int(kept.base_ms)
+    return _encode((version, state, kept.base, base_ms, list(places), rows, told, fired_ms))
 
 
 def load_late(data: bytes, origins: Origins) -> tuple[bytes | None, int, Kept | None]:
@@ -59,18 +71,21 @@ def load_late(data: bytes, origins: Origins) -> tuple[bytes | None, int, Kept | 
 
     Raises: Corrupt("pattern.state").
     """
-    version, state, base, base_ms, places, rows, told = _decoded(data)
+    version, state, base, base_ms, places, rows, told, fired_ms = _decoded(data)
     if base_ms is None:
         return state, version, None
     try:
         known = [origins.of(topic, partition) for topic, partition in places]
         kept = Kept(base, base_ms)
+        if fired_ms is not None:
+            kept.fired_ms = fired_ms
         for at, own, origin, offset, src, value, whole, mask, transport in rows:
             event = Captured(0, at, own, known[origin], offset, src, value, whole)
-            kept.rows.append(Row(event, mask, transport))
+            kept.put(Row(event, mask, transport))
     except IndexError as error:
         raise Corrupt("pattern.state", reason=str(error)) from error
-    kept.told = {identity(match): Said(match, revision, at) for match, revision, at in told}
+    for match, revision, withdrawn_ms in told:
+        kept.tell(Said(match, revision, withdrawn_ms))
     return state, version, kept
 
 
@@ -92,7 +107,7 @@ def move_late(data: bytes, move: Move, move_state: Callable[[bytes, int, Move], 
         move_state: Moves the rule's own state: takes its bytes, its version and `move`.
     Raises: Corrupt("pattern.state").
     """
-    version, state, base, base_ms, places, rows, told = _decoded(data)
+    version, state, base, base_ms, places, rows, told, fired_ms = _decoded(data)
     moved: list[_EventRow] = []
     for at, own, origin, offset, src, value, whole, mask, transport in rows:
         now_at, source = move(*places[origin], offset, src)
@@ -101,7 +116,7 @@ def move_late(data: bytes, move: Move, move_state: Callable[[bytes, int, Move], 
     return _encode((
         version, None if state is None else move_state(state, version, move),
         None if base is None else move_state(base, version, move), base_ms, places, moved,
-        moved_told,
+        moved_told, fired_ms,
     ))  # fmt: skip
 
 
@@ -113,9 +128,9 @@ def _moved(match: Match, move: Move) -> Match:
     return msgspec.structs.replace(match, captures=captures)
 
 
-def _decoded(data: bytes) -> _Rows:
+def _decoded(data: bytes) -> _Saved:
     try:
-        rows: _Rows = _decoder.decode(data)
-        return rows
+        saved: _Saved = _decoder.decode(data)
+        return saved
     except msgspec.MsgspecError as error:
         raise Corrupt("pattern.state", reason=str(error)) from error

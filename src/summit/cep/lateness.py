@@ -12,14 +12,14 @@ whose own time plus the lateness is before F.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.base.limits import LATE_EVENTS_MAX
+from summit.base.limits import LATE_BYTES_MAX, LATE_EVENTS_MAX
 from summit.cep.late_keys import Kept, Row
 from summit.cep.late_state import LATE_STATE_ID_END, LATE_STATE_VERSION, dump_late, load_late
 from summit.cep.match import Match
@@ -128,6 +128,7 @@ class LateLane:
         self._origins = origins
         self._live: Any = rule.inner.new_lane(layout, origins)
         self._kept: dict[Key, Kept] = {}
+        self._expects_late = True
         self._set_rule(rule, layout)
 
     def _set_rule(self, rule: LateRule, layout: TypedLayout) -> None:
@@ -180,21 +181,27 @@ class LateLane:
 
     # ---- events ----
 
-    def wants(self, key: Key, mask: int, time_ms: int) -> bool | None:
+    def expect_late(self, *, expected: bool) -> None:
+        """See `keyed.lane.Corrects`."""
+        self._expects_late = expected
+        if not expected:
+            self.dirty |= self._kept.keys()
+            self._kept.clear()
+
+    def wants(self, key: Key, mask: int, time_ms: int) -> Any:
         """Every event of the rule: one that changes nothing now may, when another comes late."""
-        del key, time_ms
+        if not self._expects_late:
+            return self._live.wants(key, mask, time_ms)
         return True if mask or self.rule.sees_all else None
 
     def advance(
         self, key: Key, held: Any, event: Captured, mask: int, frontier_ms: float
     ) -> Sequence[Match | Late]:
         """See `Lane`."""
-        del held
-        kept = self._kept.get(key)
-        if kept is None:
-            base_ms = frontier_ms - self.rule.lateness_ms
-            kept = self._kept[key] = Kept(self._live.dump(key), base_ms)
-        row = Row(event, mask, self._transport(event))
+        if not self._expects_late:
+            told: list[Match] = self._live.advance(key, held, event, mask, frontier_ms)
+            return told
+        kept, row = self._kept_of(key, frontier_ms), Row(event, mask, self._transport(event))
         self.dirty.add(key)
         if frontier_ms > event.time_ms:
             return self._take_late(key, kept, row, frontier_ms)
@@ -206,10 +213,28 @@ class LateLane:
         kept.put(row)
         found = kept.note(found)
         self._timers.add(key, event.time_ms + self.rule.lateness_ms)
-        if len(kept.rows) > LATE_EVENTS_MAX:
-            self.counters.settled_early += 1
-            self._settle(key, kept, kept.rows[LATE_EVENTS_MAX // 2].event.time_ms)
+        self._bound_kept(key, kept, event.time_ms)
         return found
+
+    def reached_ms(self, key: Key) -> float:
+        """See `keyed.lane.Corrects`."""
+        kept = self._kept.get(key)
+        return -NEVER if kept is None else kept.reached_ms
+
+    def correct(
+        self, key: Key, event: Captured, mask: int, frontier_ms: float
+    ) -> Sequence[Match | Late]:
+        """See `keyed.lane.Corrects`."""
+        self.dirty.add(key)
+        row = Row(event, mask, self._transport(event))
+        return self._take_late(key, self._kept_of(key, frontier_ms), row, frontier_ms)
+
+    def _kept_of(self, key: Key, frontier_ms: float) -> Kept:
+        kept = self._kept.get(key)
+        if kept is None:
+            base_ms = frontier_ms - self.rule.lateness_ms
+            kept = self._kept[key] = Kept(self._live.dump(key), base_ms)
+        return kept
 
     def _transport(self, event: Captured) -> dict[str, Any] | None:
         if not self._layout.transport or event.fields is None or event.fields.t is None:
@@ -218,25 +243,27 @@ class LateLane:
 
     def _take_late(self, key: Key, kept: Kept, row: Row, now_ms: float) -> list[Match | Late]:
         self._settle(key, kept, now_ms - self.rule.lateness_ms)
-        event = row.event
+        event, reached_ms = row.event, max(now_ms, kept.reached_ms)
         if event.time_ms >= kept.base_ms:
             kept.put(row)
         elif not self._into_base(key, kept, row):
             self.counters.late += 1
             place = (event.origin.topic, event.origin.partition, event.offset)
-            return [Late(*place, event.own_ms, int(now_ms), self.rule.id)]
+            return [Late(*place, event.own_ms, int(reached_ms), self.rule.id)]
         self.counters.late_taken += 1
-        found = self._go_through(key, kept.base, kept.rows, now_ms)
+        found = self._go_through(key, kept.base, kept.rows, reached_ms)
+        kept.fired_ms = reached_ms
         data = self._let_go(key)
         self._live.forget(key)
         if data is not None:
             self._live.load(key, data, self._again.state_version)
         self.dirty.add(key)
-        told = kept.corrections(found, int(now_ms))
+        told = kept.corrections(found, int(reached_ms))
         self.counters.withdrawn += sum(each.withdrawn for each in told)
         self.counters.late_new += sum(not each.revision for each in told)
         self.counters.corrected += sum(bool(each.revision) and not each.withdrawn for each in told)
         self._timers.add(key, kept.base_ms + self.rule.lateness_ms)
+        self._bound_kept(key, kept, reached_ms)
         return list(told)
 
     def _into_base(self, key: Key, kept: Kept, row: Row) -> bool:
@@ -294,7 +321,25 @@ class LateLane:
         """Let the state of before come to a time."""
         if to_ms <= kept.base_ms:
             return
-        over = self._go_through(key, kept.base, kept.take_before(to_ms), to_ms)
+        self._into_past(key, kept, kept.take_before(to_ms), to_ms)
+
+    def _bound_kept(self, key: Key, kept: Kept, now_ms: float) -> None:
+        """Keep to the limits: of too much the older half is let go, by count and not by time.
+
+        Many events may be of one time; what is behind that can still be put among the others.
+        """
+        while len(kept.rows) > LATE_EVENTS_MAX or kept.size > LATE_BYTES_MAX:
+            self.counters.settled_early += 1
+            taken = kept.take_first((len(kept.rows) + 1) // 2)
+            last_ms = taken[-1].event.time_ms if taken else now_ms
+            to_ms = last_ms if kept.rows else max(now_ms, last_ms)
+            self._into_past(key, kept, taken, max(to_ms, kept.base_ms))
+            if not kept.rows:
+                kept.told.clear()
+                kept.size = 0
+
+    def _into_past(self, key: Key, kept: Kept, rows: Sequence[Row], to_ms: float) -> None:
+        over = self._go_through(key, kept.base, rows, to_ms)
         kept.base = self._let_go(key)
         kept.base_ms = to_ms
         kept.settle(over, to_ms)
@@ -310,7 +355,7 @@ class LateLane:
 
     def fire(self, now_ms: float) -> Sequence[Match] | None:
         """See `Lane`."""
-        fired: Sequence[Match] | None = self._live.fire(now_ms)
+        fired: Sequence[Match] | None = self._by_time(self._live.fire, now_ms)
         if not fired:
             return fired
         found: list[Match] = []
@@ -321,26 +366,49 @@ class LateLane:
                 found.append(match)
                 continue
             found += kept.note([match])
-            self.dirty.add(key)
-            self._timers.add(key, match.end_ms + self.rule.lateness_ms)
+        return found
+
+    def _by_time(self, change: Callable[[float], Any], now_ms: float) -> Any:
+        """Let time change the state of now; what is kept of those keys is looked at later."""
+        before, self._live.dirty = self._live.dirty, set()
+        found = change(now_ms)
+        for key in self._live.dirty:
+            kept = self._kept.get(key)
+            if kept is not None:
+                kept.fired_ms = max(kept.fired_ms, now_ms)
+                self._timers.add(key, now_ms + self.rule.lateness_ms)
+        self._live.dirty |= before
         return found
 
     def tidy(self, frontier_ms: float) -> None:
         """See `Lane`; what can be corrected no more is let go."""
-        self._live.tidy(frontier_ms)
+        self._by_time(self._live.tidy, frontier_ms)
         lateness_ms = self.rule.lateness_ms
         for key in self._timers.due(frontier_ms):
             kept = self._kept.get(key)
-            if kept is None:
+            if kept is None or self._rests(key, kept):
                 continue
             self._settle(key, kept, frontier_ms - lateness_ms)
             self.dirty.add(key)
             if kept.rows or kept.told:
                 self._timers.add(key, max(kept.oldest_ms + lateness_ms, frontier_ms))
-            elif kept.base is None or kept.base == self._live.dump(key):
-                del self._kept[key]  # the state of before is that of now
-            else:  # time alone makes them equal
+            elif not self._rests(key, kept):  # time alone makes them equal
                 self._timers.add(key, frontier_ms + lateness_ms)
+
+    def _rests(self, key: Key, kept: Kept) -> bool:
+        """Whether the state of before is that of now; then it goes, if time changes neither.
+
+        Else it stays: when time has ended a window, an event may still come for it.
+        """
+        if kept.rows or kept.told:
+            return False
+        state = self._live.dump(key)
+        if kept.base is not None and kept.base != state:
+            return False
+        if kept.base is None or self._live.next_timer_ms == NEVER:
+            del self._kept[key]
+            self.dirty.add(key)
+        return True
 
     def forget_over(self, now_ms: float) -> None:
         """See `Lane`; what was told before the rule rested is corrected no more."""
@@ -388,7 +456,7 @@ class LateLane:
         if state is not None:
             self._live.load(key, state, inner)
         self.dirty.discard(key)
-        if kept is not None:
+        if kept is not None and self._expects_late:
             self._kept[key] = kept
             self._timers.add(key, 0)
 

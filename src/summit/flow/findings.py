@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from summit.alerts import Alert, CapturedEvent, Found
+from summit.alerts import Alert, CapturedEvent, Found, found_id
 from summit.analytics.rule import Told
 from summit.cep.groups import Correlation
 from summit.cep.match import Match
@@ -49,7 +49,8 @@ class Findings(NamedTuple):
     """What comes of some findings, each list in their order.
 
     Attributes:
-        counts: How many matches, groups and results there are, by rule id.
+        counts: How many matches, groups and results there are, by rule id; a match that is told
+            again, or withdrawn, is no other one.
     """
 
     made: list[Made]
@@ -81,13 +82,18 @@ def findings_of(
     for each in found:
         if isinstance(each, Match):
             plan = plans[each.pattern_id]
-            counts[each.pattern_id] += not each.timed_out
+            counts[each.pattern_id] += not each.timed_out and not each.revision
             assert isinstance(plan, PatternPlan)
             events = [_captured(step, event) for step, event in each.captures]
             item = _found(each, events)
             seen: Alike | Suppressed | None = None
             makes_alert = plan.action.type == "alert" and not each.timed_out
-            if plan.suppress is not None and makes_alert and not each.withdrawn:
+            if plan.suppress is None or not makes_alert:
+                pass
+            elif each.revision:
+                if not suppressor.correct(plan, each, events, _first_id(plan, item, topic_id)):
+                    continue
+            else:
                 seen = suppressor.look(plan, each, events)
                 if isinstance(seen, Suppressed):  # so no alert needs to be made
                     suppressed.append(seen)
@@ -96,6 +102,7 @@ def findings_of(
             made.append(Made(effects, each))
             if isinstance(seen, Alike):
                 suppressor.stand(seen, effects.id, each.end_ms)
+                suppressor.made(plan, seen, effects.id, each.end_ms)
         elif isinstance(each, Correlation):
             name = f"correlation:{each.rule_id}"
             rule = plans[name]
@@ -143,6 +150,11 @@ def _result(told: Told) -> Result:
         metrics=told.metrics, more=more, late=told.revision > 0, partial=told.partial,
         final=told.final,
     )  # fmt: skip
+
+
+def _first_id(plan: PatternPlan, found: Found, topic_id: Callable[[str], str]) -> str:
+    """The id of a match when it was told first."""
+    return found_id(plan, found._replace(revision=0), topic_id)
 
 
 def _found(match: Match, events: list[CapturedEvent]) -> Found:

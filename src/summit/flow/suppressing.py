@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,7 @@ from summit.flow.kinds import Plan
 from summit.keyed.keygroups import key_group
 from summit.keyed.keys import Key, make_key
 
+_MADE: Final = "made:"  # before the id of an alert, among the values, which are JSON lists
 _encode = msgspec.json.Encoder().encode
 
 
@@ -80,6 +81,36 @@ class Suppressor:
         """An alert was made: it stands for those like it."""
         standing = Standing(alert_id, at_ms, at_ms + alike.for_ms)
         self._held.stand(alike.rule, alike.key, alike.values, standing)
+
+    def made(self, plan: PatternPlan, alike: Alike, alert_id: str, at_ms: int) -> None:
+        """The match that an alert was made of may be corrected: remember that it was made."""
+        until_ms = at_ms + 2 * plan.lateness_ms  # what is looked at later than due is in it
+        if plan.lateness_ms:
+            made = Standing("", at_ms, until_ms)  # stands for nothing
+            self._held.stand(alike.rule, alike.key, _MADE + alert_id, made)
+
+    def correct(
+        self, plan: PatternPlan, match: Match, events: Sequence[CapturedEvent], alert_id: str
+    ) -> bool:
+        """Whether a correction is to be told: whether what it corrects was.
+
+        What is withdrawn stands for nothing any more; what is told anew stands as at first.
+
+        Args:
+            alert_id: Id of the alert that the match made at first, if it made one.
+        """
+        assert plan.suppress is not None
+        key, values = make_key(match.key), _values(plan, match, events)
+        if key is None or values is None:
+            return True
+        if self._held.standing(plan.id, key, _MADE + alert_id, match.end_ms) is None:
+            return False
+        alike = Alike(plan.id, key, values, plan.suppress.for_ms)
+        if match.withdrawn:
+            self._held.end(plan.id, key, alert_id)
+        elif self.standing(alike, match.end_ms) is None:
+            self.stand(alike, alert_id, match.end_ms)
+        return True
 
     @property
     def evicted(self) -> int:

@@ -106,6 +106,26 @@ class Lane(Protocol):
 
 
 @runtime_checkable
+class Corrects(Protocol):
+    """A lane that puts an event among those that a key was given before, by its time."""
+
+    def expect_late(self, *, expected: bool) -> None:
+        """Whether events may be late at all: whether some topics are read in order of time.
+
+        Where none are, nothing is kept for late events; it is begun anew when some are.
+        """
+        ...
+
+    def reached_ms(self, key: Key) -> float:
+        """How far a key has come; minus infinity where nothing is known of it."""
+        ...
+
+    def correct(self, key: Key, event: Captured, mask: int, frontier_ms: float) -> Sequence[Any]:
+        """Give a key an event that is behind it; see `Lane.advance`."""
+        ...
+
+
+@runtime_checkable
 class Begins(Protocol):
     """A lane that begins keys by itself, before an event of theirs has come."""
 

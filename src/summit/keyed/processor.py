@@ -27,7 +27,7 @@ from summit.keyed.chunks import Chunk
 from summit.keyed.decisions import Found
 from summit.keyed.frontier import BEFORE_ALL_MS, Frontier
 from summit.keyed.keygroups import KEY_GROUPS, RemoteChunk, key_group
-from summit.keyed.lane import Begins, Lane
+from summit.keyed.lane import Begins, Corrects, Lane
 from summit.keyed.outputs import Applied, Outputs, StateKey
 from summit.keyed.reading import NOTHING, Reading
 from summit.keyed.rule import no_key_text, sees_topic
@@ -114,6 +114,8 @@ class Processor:
                     lane.hold(self._held)
             else:
                 lane.replace(rule, rules.layout)
+            if isinstance(lane, Corrects):
+                lane.expect_late(expected=any(stream.is_ordered for stream in rules.streams))
             self._lanes.append(lane)
         self._by_state = {lane.rule.state_id: lane for lane in self._lanes}
         waiting = [item for scope in self._scopes for item in scope.waiting]

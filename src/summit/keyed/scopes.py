@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from summit.keyed.captured import Keep, capture
 from summit.keyed.frontier import Frontier, View
-from summit.keyed.lane import Lane
+from summit.keyed.lane import Corrects, Lane
 from summit.keyed.rule import sees_topic
 from summit.keyed.waiting import Interest, WaitLog
 
@@ -25,6 +25,7 @@ class Scope:
 
     Attributes:
         exact: Those of the lanes that report an absence, and are not paused.
+        correcting: Those of the lanes that put events among others, by identity.
         waiting: Events that wait for the frontier; a heap.
     """
 
@@ -32,6 +33,7 @@ class Scope:
         self.view = view
         self.lanes: list[Lane] = []
         self.exact: list[Lane] = []
+        self.correcting: dict[int, Corrects] = {}
         self.waiting: list[Interest] = []
         self._soon_ms = _UNKNOWN
 
@@ -123,7 +125,12 @@ class Scope:
             event.event, event.value, event.headers, (time, time), (event.origin, event.offset),
             keep,
         )  # fmt: skip
-        found += item.lane.advance(item.key, held, captured, item.mask, frontier_ms)
+        # F may have fallen: an event that is in order in its partition may be behind its key.
+        lane = self.correcting.get(id(item.lane))
+        if lane is not None and lane.reached_ms(item.key) > time:
+            found += lane.correct(item.key, captured, item.mask, frontier_ms)
+        else:
+            found += item.lane.advance(item.key, held, captured, item.mask, frontier_ms)
         self.advanced(item.lane)
 
     def _fire(self, now: float, found: list[Any]) -> None:
@@ -153,6 +160,8 @@ def make_scopes(
             scopes[topics] = Scope(View(frontier, partial(sees_topic, topics)))
         scope = scopes[topics]
         scope.lanes.append(lane)
+        if isinstance(lane, Corrects):
+            scope.correcting[id(lane)] = lane
         if lane.is_exact and lane.rule.id not in paused:
             scope.exact.append(lane)
         found.append(scope)
