@@ -161,8 +161,8 @@ class Backfilling:
             if near and not last:
                 if not self._is_told:
                     await work.commit()  # so that there is a mark, whatever was read
-                    self._is_told = True
                     await self._live(self.backfill)
+                    self._is_told = True
                 await asyncio.sleep(_LOOK_S)
         self.is_full = True
 
