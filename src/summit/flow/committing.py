@@ -24,7 +24,7 @@ from summit.client.transactor import Outgoing, Transactor, Written
 from summit.client.types import TopicPartition
 from summit.flow.inputs import Inputs
 from summit.flow.metrics import WorkerMetrics
-from summit.flow.outputs import OWN_TOPICS, Outputs
+from summit.flow.outputs import Outputs
 from summit.flow.placement import carrier
 from summit.flow.runtime import Cut
 from summit.flow.settings import WorkerSettings
@@ -228,10 +228,7 @@ class Commits:
                 await asyncio.sleep(_REFUSED_PAUSE_S)
             except Invalid as error:
                 self._metrics.aborts += 1
-                given_up = (
-                    error.code == "topic.unknown" or error.details.get("denied") in OWN_TOPICS
-                )
-                if given_up or not outputs.blame(error):
+                if not outputs.blame(error):
                     self._made_topics.clear()
                     raise Unavailable("client.broker_fault", reason=str(error)) from error
                 await self.start()  # the producer counts on what was refused

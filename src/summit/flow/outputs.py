@@ -27,7 +27,9 @@ from summit.journal.topics import (
     ALERT_STATE_TOPIC,
     ALERTS_TOPIC,
     CALLS_TOPIC,
+    CORRELATIONS_TOPIC,
     EXCHANGE_TOPIC,
+    RESULTS_TOPIC,
     STATE_TOPIC,
     TIME_TOPIC,
 )
@@ -35,8 +37,9 @@ from summit.keyed.keygroups import KEY_GROUPS
 
 _EVIDENCE_SHORT: Final = 50
 _PARTS_MAX: Final = 64  # into which suspects are taken apart at a time
-OWN_TOPICS: Final = frozenset({ALERTS_TOPIC, CALLS_TOPIC})
-"""Those of what is written by them that are always there."""
+OWN_TOPICS: Final = frozenset({ALERTS_TOPIC, CALLS_TOPIC, CORRELATIONS_TOPIC, RESULTS_TOPIC})
+"""Those of the workers: whoever may not write there waits until that is mended."""
+_ALWAYS_THERE: Final = frozenset({ALERTS_TOPIC, CALLS_TOPIC})
 
 
 class _Item(NamedTuple):
@@ -90,7 +93,7 @@ class Outputs:
         for made in cut.made:
             self._add(made.effects)
         self._items += map(_Item, (*cut.records, *letters, *sent.routed))
-        self.made_topics = {item.record.topic for item in self._items} - OWN_TOPICS
+        self.made_topics = {item.record.topic for item in self._items} - _ALWAYS_THERE
         others: list[Outgoing] = list(sent.recorded)
         for group in range(KEY_GROUPS):
             if group not in held and (cut.told or cut.ready or group in cut.remote):
@@ -167,8 +170,11 @@ class Outputs:
     def blame(self, error: Invalid) -> bool:
         """Drop what a transactor says is refused, or take apart what may be.
 
-        Returns: Whether the error names records at all.
+        Returns: Whether the error names records at all that may be dropped: not those of a topic
+            that is not there, or of one of the workers' own to which this one may not write.
         """
+        if is_to_be_mended(error):
+            return False
         certain: list[int] = error.details.get("indexes", [])
         suspects: list[int] = error.details.get("suspects", [])
         if certain:
@@ -196,6 +202,11 @@ class Outputs:
             self.undeliverable[topic] = self.undeliverable.get(topic, 0) + 1
             get_logger(__name__).error("output.undeliverable", topic=topic, error=reason)
             del self._items[index]
+
+
+def is_to_be_mended(error: Invalid) -> bool:
+    """Whether a topic is not there, or one of the workers' own may not be written to."""
+    return error.code == "topic.unknown" or error.details.get("denied") in OWN_TOPICS
 
 
 def alert_record(alert: Alert) -> Outgoing:

@@ -1,0 +1,35 @@
+"""What becomes of records that a topic refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from summit.base.errors import Invalid
+from summit.client.transactor import Outgoing
+from summit.flow.outputs import Outputs
+from summit.flow.runtime import Cut
+from summit.journal.topics import ALERTS_TOPIC, CALLS_TOPIC, CORRELATIONS_TOPIC, RESULTS_TOPIC
+from summit.keyed.keygroups import KEY_GROUPS
+
+ALL = frozenset(range(KEY_GROUPS))
+
+
+def outputs(*records: Outgoing) -> Outputs:
+    return Outputs(Cut([], [*records], {}, {}, {}, {}, {}, {}, 0, {}), ALL, [])
+
+
+@pytest.mark.parametrize("topic", [ALERTS_TOPIC, CALLS_TOPIC, CORRELATIONS_TOPIC, RESULTS_TOPIC])
+def test_what_is_denied_in_a_topic_of_the_workers_waits(topic: str) -> None:
+    made = outputs(Outgoing(topic, b"k", b"v"), Outgoing("theirs", b"k", b"v"))
+    assert not made.blame(Invalid("client.refused", reason="", denied=topic, indexes=[0]))
+    assert len(made.watched) == 2
+    assert not made.undeliverable
+    assert made.blame(Invalid("client.refused", reason="", denied="theirs", indexes=[1]))
+    assert [record.topic for record in made.watched] == [topic]
+    assert made.undeliverable == {"theirs": 1}
+
+
+def test_nothing_is_dropped_for_a_topic_that_is_not_there() -> None:
+    made = outputs(Outgoing("theirs", b"k", b"v"))
+    assert not made.blame(Invalid("topic.unknown", topic="theirs", indexes=[0]))
+    assert len(made.watched) == 1
