@@ -21,6 +21,7 @@ from tests.sources.services import service
 
 from summit.alerts import encode_alert
 from summit.cli.main import root
+from summit.flow import backfilling
 
 COMMITTED = {"isolationLevel": "read_committed"}
 
@@ -229,6 +230,38 @@ def test_the_past_asks_nobody_and_a_rule_that_goes_leaves_nothing(servers: list[
             assert {each.evidence[0].topic for each in late} == {"late"}
             assert len(late) == 14
             assert worker.metrics.restarts == 0
+
+    asyncio.run(run())
+
+
+def test_what_cannot_come_to_its_end_holds_nobody_up(
+    servers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = fives(0, 140)
+    commit = backfilling._Work.commit
+
+    async def fails(work: Any, *, full: bool = False) -> None:
+        if full:
+            raise KeyError("what nobody thought of")
+        await commit(work)
+
+    monkeypatch.setattr(backfilling._Work, "commit", fails)
+    monkeypatch.setattr(backfilling, "BACKFILL_GIVEN_UP_MS", 300)
+
+    async def run() -> None:
+        async with world(servers) as w:
+            worker = await w.start_worker()
+            await w.apply(five_failures("other", topics=["auth"]))
+            await w.settle(await w.send(*events[:73]))
+            await begin(w, five_failures("late"))
+            await live(w, "late")
+            await w.settle(await w.send(*events[73:]))
+            expected = found_in(events[:73]) + found_in(events[73:])
+            await until(lambda: raised(w, "late") == expected)
+            assert "KeyError" in worker.metrics.faults["backfill/late"]
+            assert raised(w, "other") == found_in(events)
+            warned = json.loads((await command(w, "flow", "describe", "-o", "json")).stdout)
+            assert any("without what it had begun" in text for text in warned["warnings"])
 
     asyncio.run(run())
 

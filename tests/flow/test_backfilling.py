@@ -60,6 +60,10 @@ def begun(live: Callable[[Backfill], Awaitable[None]]) -> Backfilling:
     return Backfilling(WorkerSettings(), clock, backfill, rules, live, WorkerMetrics(clock))
 
 
+async def nobody(_: Backfill) -> None:
+    """Who is not told."""
+
+
 def test_that_it_is_live_is_told_until_it_is_told() -> None:
     told: list[str] = []
 
@@ -80,3 +84,25 @@ def test_that_it_is_live_is_told_until_it_is_told() -> None:
 
     asyncio.run(run())
     assert told == ["late", "late"]
+
+
+def test_whatever_fails_it_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        doing = begun(nobody)
+        tries: list[int] = []
+
+        async def fails() -> None:
+            tries.append(len(tries))
+            if len(tries) < 3:
+                raise KeyError("what nobody thought of")
+
+        monkeypatch.setattr(doing, "_run", fails)
+        doing.start()
+        assert doing._task is not None
+        await asyncio.wait_for(doing._task, 30)
+        assert tries == [0, 1, 2]
+        assert "KeyError" in doing._metrics.faults["backfill/late"]
+        await doing.stop()
+        assert not doing._metrics.faults
+
+    asyncio.run(run())

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
-from summit.base.limits import WATERMARK_UNKNOWN, WORKER_RETRY_MS
+from summit.base.limits import BACKFILL_GIVEN_UP_MS, WATERMARK_UNKNOWN, WORKER_RETRY_MS
 from summit.base.logs import get_logger
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
@@ -32,7 +32,7 @@ from summit.documents.query_plan import QueryPlan
 from summit.flow.backfills import Backfill, Live
 from summit.flow.kinds import prepare
 from summit.flow.metrics import WorkerMetrics
-from summit.flow.outputs import Outputs
+from summit.flow.outputs import Outputs, is_to_be_mended
 from summit.flow.past_stage import stage_of_the_past
 from summit.flow.past_state import PastState
 from summit.flow.reading import outputs_of
@@ -92,6 +92,8 @@ class Backfilling:
         self._metrics = metrics
         self._is_told = False
         self._last_leg = False
+        self._is_without = False
+        self._failing = "", 0.0  # with what, and since when
         self._task: asyncio.Task[None] | None = None
         self._config = {"clientId": "summit-backfill", "bootstrapServers": settings.servers}
 
@@ -104,6 +106,7 @@ class Backfilling:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+            self._went_on()
 
     def finish(self) -> None:
         """The workers stand still where they have committed: read up to there and be full."""
@@ -114,14 +117,41 @@ class Backfilling:
         while True:
             try:
                 await self._run()
-            except SummitError as error:
-                get_logger(__name__).warning(
-                    "backfill.waits", rule=self.backfill.rule, code=error.code, error=str(error)
-                )
-                await asyncio.sleep(pause_ms / 1000)
-                pause_ms = min(2 * pause_ms, self._settings.retry_backoff_max_ms)
-            else:
                 return
+            except Exception as error:  # noqa: BLE001 - the workers may stand still for this one
+                if await self._is_given_up(error):
+                    return
+            await asyncio.sleep(pause_ms / 1000)
+            pause_ms = min(2 * pause_ms, self._settings.retry_backoff_max_ms)
+
+    async def _is_given_up(self, error: Exception) -> bool:
+        """Note a failure; whether it has lasted while all workers stand still, so they go on."""
+        code, text = type(error).__name__, repr(error)
+        if isinstance(error, SummitError):
+            code, text = error.code, str(error)
+        rule, now_ms = self.backfill.rule, self._clock.monotonic_ms()
+        get_logger(__name__).warning("backfill.waits", rule=rule, code=code, error=text)
+        self._metrics.past_faults[rule] = f"it is read anew, because of: {text}"
+        if code != self._failing[0] or not (self._last_leg and _lasts(error)):
+            self._failing = code, now_ms
+        if now_ms - self._failing[1] < BACKFILL_GIVEN_UP_MS:
+            return False
+        try:
+            await give_up(self._settings, self._clock, self.backfill)
+        except Exception as again:  # noqa: BLE001 - as above
+            get_logger(__name__).warning("backfill.not_given_up", rule=rule, error=repr(again))
+            return False
+        get_logger(__name__).error("backfill.given_up", rule=rule, code=code, error=text)
+        self._metrics.past_faults[rule] = (
+            f"it acts without what it had begun there; it could not be read to its end: {text}"
+        )
+        self.is_full = self._is_without = True
+        return True
+
+    def _went_on(self) -> None:
+        self._failing = "", 0.0
+        if not self._is_without:
+            self._metrics.past_faults.pop(self.backfill.rule, None)
 
     async def _run(self) -> None:
         transactor = Transactor(transactor_config(self._settings, self.backfill.rule), self._clock)
@@ -154,10 +184,12 @@ class Backfilling:
                 now_ms = self._clock.monotonic_ms()
                 if now_ms - committed_ms >= _COMMIT_MS or work.uncommitted >= _COMMIT_RECORDS:
                     await work.commit()
+                    self._went_on()
                     committed_ms = self._clock.monotonic_ms()
                 await asyncio.sleep(0)  # the other rules go on meanwhile
             if work.uncommitted or last:
                 await work.commit(full=last)
+                self._went_on()
             if near and not last:
                 if not self._is_told:
                     await work.commit()  # so that there is a mark, whatever was read
@@ -336,6 +368,37 @@ def _outputs(backfill: Backfill) -> set[str]:
     if isinstance(backfill.plan, QueryPlan):
         topics = {RESULTS_TOPIC}
     return topics | outputs_of([backfill.plan])
+
+
+def _lasts(error: Exception) -> bool:
+    """Whether waiting will not mend it: not the broker's absence, nor a topic that is not there."""
+    cause = error.__cause__
+    if isinstance(cause, Invalid):
+        return not is_to_be_mended(cause)
+    return not isinstance(error, (Closed, Conflict, Unavailable))
+
+
+async def give_up(settings: WorkerSettings, clock: Clock, backfill: Backfill) -> None:
+    """Let the rule act without what it has begun; what it has written stays.
+
+    Raises: Unavailable; Closed; Corrupt.
+    """
+    past = PastState(settings.servers)
+    transactor = Transactor(transactor_config(settings, backfill.rule), clock)
+    try:
+        await transactor.start()  # whoever did it before writes nothing from here on
+        mark = await past.mark(backfill.name)
+        if mark is not None and mark.full:
+            return
+        gone = (await past.states(backfill.name)).gone()
+        empty = BackfillMark(state_id=_state_id(backfill), positions={}, full=True)
+        await transactor.write(
+            [], [*gone, mark_record(backfill.name, empty)], {}, None, lambda _: []
+        )
+    finally:
+        await past.close()
+        with suppress(SummitError):
+            await transactor.stop()
 
 
 async def clear_away(settings: WorkerSettings, clock: Clock, live: Live) -> None:
