@@ -330,7 +330,12 @@ class _Work:
         while True:
             try:
                 await self._transactor.write(
-                    outputs.watched, [*outputs.others, *own], {}, None, lambda _: []
+                    outputs.watched,
+                    [*outputs.others, *own],
+                    {},
+                    None,
+                    lambda _: [],
+                    outputs.apart,
                 )
                 break
             except Invalid as error:
