@@ -18,6 +18,7 @@ from tests.flow.test_stage_sources import intel
 from tests.flow.worker_process import WorkerProcess
 from tests.flow.world import T0, World, failure, five_failures, read_topic, until, world
 from tests.sources.services import service
+from tests.webhook import Webhook
 
 from summit.alerts import encode_alert
 from summit.cli.main import root
@@ -230,6 +231,26 @@ def test_the_past_asks_nobody_and_a_rule_that_goes_leaves_nothing(servers: list[
             assert {each.evidence[0].topic for each in late} == {"late"}
             assert len(late) == 14
             assert worker.metrics.restarts == 0
+
+    asyncio.run(run())
+
+
+def test_what_was_called_before_is_not_called_again(servers: list[str]) -> None:
+    async def run() -> None:
+        async with world(servers) as w, Webhook() as hook:
+            action = {"type": "trigger", "config": {"url": hook.url}}
+            rule = five_failures("hooked", topics=["auth"], action=action)
+            worker = await w.start_worker(allow_internal_addresses=True)
+            await w.send(*(failure(n) for n in range(5)))
+            await w.apply(rule)
+            await w.settle(await w.send(*(failure(n) for n in range(5, 10))))
+            await hook.wait(1, 60)
+            await begin(w, rule)
+            await live(w, "hooked")
+            await w.settle(await w.send(*(failure(n) for n in range(10, 15))))
+            await until(lambda: worker.metrics.calls >= 3, 60)
+            called = Counter(json.loads(request.body)["id"] for request in hook.requests)
+            assert list(called.values()) == [1, 1, 1]
 
     asyncio.run(run())
 

@@ -30,6 +30,7 @@ from summit.client.types import TopicPartition
 from summit.documents.correlation import CorrelationPlan
 from summit.documents.query_plan import QueryPlan
 from summit.flow.backfills import Backfill, Live
+from summit.flow.calling import calls_for
 from summit.flow.kinds import prepare
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.outputs import Outputs, is_to_be_mended
@@ -49,6 +50,7 @@ from summit.journal.state_log import Content, is_acts
 from summit.journal.topics import (
     ALERTS_TOPIC,
     BACKFILLS,
+    CALLS_TOPIC,
     CORRELATIONS_TOPIC,
     RESULTS_TOPIC,
     ensure_topics,
@@ -372,6 +374,8 @@ def _outputs(backfill: Backfill) -> set[str]:
     topics = {CORRELATIONS_TOPIC} if isinstance(backfill.plan, CorrelationPlan) else set()
     if isinstance(backfill.plan, QueryPlan):
         topics = {RESULTS_TOPIC}
+    if calls_for([backfill.plan]):
+        topics.add(CALLS_TOPIC)
     return topics | outputs_of([backfill.plan])
 
 

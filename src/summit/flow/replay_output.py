@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from hashlib import blake2b
 from typing import Self
 
-from summit.base.errors import Invalid
+from summit.base.errors import Corrupt, Invalid
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.producer import StreamProducer
 from summit.client.topics import TopicConfig
 from summit.client.transactor import Outgoing
+from summit.flow.calling import decode_call
 from summit.flow.effects import MATCH_HEADER
 from summit.flow.outputs import fired_record
 from summit.flow.past_findings import Finding
-from summit.journal.topics import ALERT_STATE, ALERTS, ALERTS_TOPIC, CORRELATIONS, RESULTS
+from summit.journal.topics import (
+    ALERT_STATE,
+    ALERTS,
+    ALERTS_TOPIC,
+    CALLS_TOPIC,
+    CORRELATIONS,
+    RESULTS,
+)
 from summit.keyed.rule import is_user_topic
 
 _CLIENT = "summit-replay"
@@ -108,12 +116,19 @@ class ReplayOutput:
 
 
 async def names_of(admin: Admin, reader: LogReader, topic: str) -> set[bytes]:
-    """The names of what stands in a topic, for readers of committed records."""
+    """The names of what stands in a topic, for readers of committed records.
+
+    Of `_summit.calls` these are the matches that asked for the calls. Raises: Unavailable.
+    """
     names: set[bytes] = set()
     for partition, (first, end) in (await admin.offsets(topic, committed=True)).items():
         async with aclosing(reader.read(topic, partition, first, end)) as bursts:
             async for records in bursts:
                 for record in records:
+                    if topic == CALLS_TOPIC:
+                        with suppress(Corrupt):  # of it nothing was called
+                            names.add(match_name(decode_call(record.value or b"").id.encode()))
+                        continue
                     match = dict(record.headers.pairs).get(MATCH_HEADER) or record.key
                     names.add(match_name(match or b""))
                     names.add(record_name(record.key, record.value))
