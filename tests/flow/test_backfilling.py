@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.flow.world import five_failures
 
 from summit.base.clock import SystemClock
 from summit.base.errors import Unavailable
+from summit.flow import backfilling
 from summit.flow.backfilling import Backfilling
 from summit.flow.backfills import Backfill
 from summit.flow.metrics import WorkerMetrics
+from summit.flow.replay_output import match_name
 from summit.flow.rules import rules_of
+from summit.flow.runtime import Cut
 from summit.flow.settings import WorkerSettings
 from summit.journal.definition_log import Definition
 
@@ -106,3 +109,13 @@ def test_whatever_fails_it_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not doing._metrics.faults
 
     asyncio.run(run())
+
+
+def test_what_was_counted_for_an_alert_of_before_is_not_counted_again() -> None:
+    backfill, nothing = begun(nobody), cast(Any, None)
+    work = backfilling._Work(
+        backfill.backfill, backfill.rules, nothing, nothing, nothing, WorkerSettings(), nothing
+    )
+    work._known = {match_name(b"old")}
+    cut = Cut([], [], {}, {}, {}, {}, {}, {}, 0, {"old": (3, 1), "new": (2, 1)})
+    assert work._new(cut).suppressed == {"new": (2, 1)}

@@ -235,6 +235,7 @@ class _Work:
         self._starts: Positions = {}
         self._ends: Positions = {}
         self._known: set[bytes] = set()
+        self._written_to: Positions = {}
         self._gone: list[Outgoing] = []
         self._records = 0
         self.left = 0
@@ -250,12 +251,15 @@ class _Work:
         if mark is None or mark.state_id != self._state_id:
             self._gone = states.gone()
             mark, content = None, Content({}, {}, {}, {}, {})
+        self._written_to = {} if mark is None else mark.written_to
         self._known = await self._written()
         self._rerun.stage = await stage_of_the_past(self._reader, self._rules.stage.enrichments)
         self._rerun.set_rules([backfill.plan], self._rules._replace(paused=()))
         runtime.hold(dict.fromkeys(_ALL, 0), content)
         if mark is None:
-            found = await find_spans(self._admin, Range(since_ms=backfill.begin.since_ms))
+            found = await find_spans(
+                self._admin, Range(since_ms=backfill.begin.since_ms), self._topics
+            )
             self._starts = {partition_name(*place): at for place, (at, _) in found.spans.items()}
             self._starts |= backfill.begin.offsets
             return
@@ -272,15 +276,21 @@ class _Work:
         names: set[bytes] = set()
         topics = {ALERTS_TOPIC, *_outputs(self._backfill)}
         there = set(await self._admin.list_topics())
+        ends = dict(self._written_to)
+        if not ends:
+            for topic in sorted(topics & there):
+                bounds = await self._admin.offsets(topic, committed=True)
+                ends |= {partition_name(topic, each): end for each, (_, end) in bounds.items()}
         for topic in sorted(topics & there):
-            names |= await names_of(self._admin, self._reader, topic)
+            names |= await names_of(self._admin, self._reader, topic, ends)
+        self._written_to = ends
         return names
 
     async def look(self) -> None:
         """See how far it may read: to the ends, or to where the workers are."""
-        found = await find_spans(self._admin, Range())
+        found = await find_spans(self._admin, Range(), self._topics)
         self._topic_ids = found.topic_ids
-        places = [place for place in found.spans if self._topics.reads(place.topic)]
+        places = list(found.spans)
         shared = [place for place in places if self._rules.filter.reads(place.topic)]
         committed: Mapping[TopicPartition, int] = {}
         if shared:
@@ -322,6 +332,7 @@ class _Work:
         mark = BackfillMark(
             state_id=self._state_id, positions=dict(runtime.positions), ends=self._ends,
             last_ms=last_ms, tick_ms=tick_ms, full=full, records=self._records,
+            written_to=self._written_to,
         )  # fmt: skip
         state = [row for rows in cut.state.values() for row in rows if not is_acts(row[0])]
         name = self._backfill.name
@@ -362,7 +373,15 @@ class _Work:
             each for each in cut.records
             if record_name(each.key, each.value) not in known
         ]  # fmt: skip
-        return cut._replace(made=made, records=records, state={}, told={}, remote={}, ready=())
+        # For an alert of before those were counted then, up to where the rule acted.
+        suppressed = {
+            name: told for name, told in cut.suppressed.items()
+            if match_name(name.encode()) not in known
+        }  # fmt: skip
+        return cut._replace(
+            made=made, records=records, suppressed=suppressed,
+            state={}, told={}, remote={}, ready=(),
+        )  # fmt: skip
 
 
 def _state_id(backfill: Backfill) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
 from hashlib import blake2b
 from typing import Self
@@ -17,6 +17,7 @@ from summit.flow.calling import decode_call
 from summit.flow.effects import MATCH_HEADER
 from summit.flow.outputs import fired_record
 from summit.flow.past_findings import Finding
+from summit.journal.progress_record import partition_name
 from summit.journal.topics import (
     ALERT_STATE,
     ALERTS,
@@ -115,13 +116,22 @@ class ReplayOutput:
             )
 
 
-async def names_of(admin: Admin, reader: LogReader, topic: str) -> set[bytes]:
+async def names_of(
+    admin: Admin, reader: LogReader, topic: str, ends: Mapping[str, int] | None = None
+) -> set[bytes]:
     """The names of what stands in a topic, for readers of committed records.
 
-    Of `_summit.calls` these are the matches that asked for the calls. Raises: Unavailable.
+    Of `_summit.calls` these are the matches that asked for the calls.
+
+    Args:
+        ends: By partition, where to end; None = at the ends of now. Of others nothing is read.
+    Raises: Unavailable.
     """
     names: set[bytes] = set()
-    for partition, (first, end) in (await admin.offsets(topic, committed=True)).items():
+    for partition, (first, last) in (await admin.offsets(topic, committed=True)).items():
+        end = last if ends is None else min(last, ends.get(partition_name(topic, partition), 0))
+        if first >= end:
+            continue
         async with aclosing(reader.read(topic, partition, first, end)) as bursts:
             async for records in bursts:
                 for record in records:
