@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 from tests.flow.world import five_failures
 
 from summit.base.clock import SystemClock
 from summit.base.errors import Unavailable
-from summit.flow import backfilling
+from summit.flow import backfill_keeping, backfilling
+from summit.flow.backfill_keeping import Backfills
 from summit.flow.backfilling import Backfilling
 from summit.flow.backfills import Backfill
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.replay_output import match_name
-from summit.flow.rules import rules_of
+from summit.flow.rules import Rules, rules_of
 from summit.flow.runtime import Cut
 from summit.flow.settings import WorkerSettings
 from summit.journal.definition_log import Definition
+from summit.keyed.keygroups import KEY_GROUPS
 
 
 class Near:
@@ -51,13 +55,18 @@ def definition(document: dict[str, Any], offset: int) -> Definition:
     )  # fmt: skip
 
 
-def begun(live: Callable[[Backfill], Awaitable[None]]) -> Backfilling:
-    rules = rules_of(
+def rules_with(version: int = 1) -> Rules:
+    begins = definition({"kind": "backfill", "id": "late", "since": "earliest"}, version)
+    return rules_of(
         [
             definition(five_failures("late"), 0),
-            definition({"kind": "backfill", "id": "late", "since": "earliest"}, 1),
+            msgspec.structs.replace(begins, version=version),
         ]
     )
+
+
+def begun(live: Callable[[Backfill], Awaitable[None]]) -> Backfilling:
+    rules = rules_with()
     (backfill,) = rules.backfills
     clock = SystemClock()
     return Backfilling(WorkerSettings(), clock, backfill, rules, live, WorkerMetrics(clock))
@@ -119,3 +128,36 @@ def test_what_was_counted_for_an_alert_of_before_is_not_counted_again() -> None:
     work._known = {match_name(b"old")}
     cut = Cut([], [], {}, {}, {}, {}, {}, {}, 0, {"old": (3, 1), "new": (2, 1)})
     assert work._new(cut).suppressed == {"new": (2, 1)}
+
+
+def test_it_begins_once_what_was_before_is_cleared_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both go by the rule's name: the one would fence the other."""
+    told: list[str] = []
+
+    async def run() -> None:
+        cleared = asyncio.Event()
+
+        async def clear(*_: Any) -> None:
+            await cleared.wait()
+            told.append("cleared")
+
+        monkeypatch.setattr(backfill_keeping, "clear_away", clear)
+        monkeypatch.setattr(Backfilling, "start", lambda doing: told.append(doing.backfill.name))
+        clock = SystemClock()
+        held = SimpleNamespace(held=frozenset(range(KEY_GROUPS)))
+        kept = Backfills(
+            WorkerSettings(), clock, cast(Any, None), cast(Any, held), WorkerMetrics(clock)
+        )
+        await kept.keep(rules_with(1))
+        await kept.keep(anew := rules_with(2))
+        assert told == ["late@1"]
+        assert kept.under_way
+        cleared.set()
+        async with asyncio.timeout(30):
+            while len(told) < 3:
+                await kept.keep(anew)
+                await asyncio.sleep(0)
+        await kept.stop()
+
+    asyncio.run(run())
+    assert told == ["late@1", "cleared", "late@2"]
