@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from summit.base.errors import Invalid
@@ -33,3 +35,20 @@ def test_nothing_is_dropped_for_a_topic_that_is_not_there() -> None:
     made = outputs(Outgoing("theirs", b"k", b"v"))
     assert not made.blame(Invalid("topic.unknown", topic="theirs", indexes=[0]))
     assert len(made.watched) == 1
+
+
+def test_of_many_parts_that_are_too_large_all_are_taken_apart_at_once() -> None:
+    """Each try costs a new producer: they are few, however much there is."""
+    made = outputs(*(Outgoing("small", b"k", b"v") for _ in range(1_000)), Outgoing("b", b"k", b""))
+    fits, tries = 3, 0
+    while True:
+        begins = [0, *sorted(made.apart), len(made.watched)]
+        parts = [range(a, b) for a, b in pairwise(begins)]
+        large = next((part for part in parts if len(part) > fits), None)
+        if large is None:
+            break
+        suspects = [index for index in large if index < 1_000]
+        assert made.blame(Invalid("record.too_large", topic="small", reason="", suspects=suspects))
+        tries += 1
+    assert tries <= 20
+    assert len(made.watched) == 1_001

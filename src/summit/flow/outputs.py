@@ -181,6 +181,8 @@ class Outputs:
             self.refused(certain, str(error))
         elif suspects:
             self.separate(suspects)
+            if error.code == "record.too_large":
+                self._halve_behind(suspects[-1])
         return bool(certain or suspects)
 
     def separate(self, suspects: Sequence[int]) -> None:
@@ -189,6 +191,22 @@ class Outputs:
         for index in (*suspects[::size], suspects[-1] + 1):
             if index < len(self._items):
                 self._items[index] = self._items[index]._replace(is_apart=True)
+
+    def _halve_behind(self, last: int) -> None:
+        """What goes together to the same topic later is hardly smaller: each such part in two.
+
+        Only the first part that is too large is told each time.
+        """
+        topic = self._items[last].record.topic
+        part: list[int] = []
+        for index in range(last + 1, len(self._items) + 1):
+            if index == len(self._items) or self._items[index].is_apart:
+                if len(part) > 1:
+                    middle = part[len(part) // 2]
+                    self._items[middle] = self._items[middle]._replace(is_apart=True)
+                part = []
+            if index < len(self._items) and self._items[index].record.topic == topic:
+                part.append(index)
 
     def refused(self, indexes: Collection[int], reason: str) -> None:
         """Records are refused for good: an alert is tried in a shorter form, then dropped."""
