@@ -10,8 +10,10 @@ from summit.base.errors import Invalid
 from summit.client.transactor import Outgoing
 from summit.flow.outputs import Outputs
 from summit.flow.runtime import Cut
+from summit.journal.state_log import state_record
 from summit.journal.topics import ALERTS_TOPIC, CALLS_TOPIC, CORRELATIONS_TOPIC, RESULTS_TOPIC
 from summit.keyed.keygroups import KEY_GROUPS
+from summit.keyed.outputs import StateKey
 
 ALL = frozenset(range(KEY_GROUPS))
 
@@ -52,3 +54,12 @@ def test_of_many_parts_that_are_too_large_all_are_taken_apart_at_once() -> None:
         tries += 1
     assert tries <= 20
     assert len(made.watched) == 1_001
+
+
+def test_whose_state_is_the_largest() -> None:
+    small = state_record(StateKey("one/0f", ("a",)), 1, b"x")
+    large = state_record(StateKey("two/0f", ("b",)), 1, b"x" * 99)
+    cut = Cut([], [], {}, {}, {3: [small], 5: [large]}, {}, {}, {}, 0, {})
+    found = Outputs(cut, ALL, []).largest_state
+    assert found == "the largest state is that of rule 'two' in key group 5, 100 bytes"
+    assert not outputs().largest_state

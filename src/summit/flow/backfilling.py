@@ -21,6 +21,7 @@ from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailab
 from summit.base.limits import BACKFILL_GIVEN_UP_MS, WATERMARK_UNKNOWN, WORKER_RETRY_MS
 from summit.base.logs import get_logger
 from summit.client.admin import Admin
+from summit.client.faults import is_of_size
 from summit.client.log_reader import LogReader
 from summit.client.merged_reading import read_merged
 from summit.client.settings import ProducerConfig
@@ -401,6 +402,8 @@ def _outputs(backfill: Backfill) -> set[str]:
 def _lasts(error: Exception) -> bool:
     """Whether waiting will not mend it: not the broker's absence, nor a topic that is not there."""
     cause = error.__cause__
+    if isinstance(cause, SummitError) and is_of_size(cause):
+        return True
     if isinstance(cause, Invalid):
         return not is_to_be_mended(cause)
     return not isinstance(error, (Closed, Conflict, Unavailable))

@@ -20,7 +20,7 @@ from summit.flow.runtime import Cut
 from summit.journal.activation_log import Activation, encode_activation
 from summit.journal.exchange_log import encode_frames
 from summit.journal.progress_record import Positions
-from summit.journal.state_log import state_partition
+from summit.journal.state_log import state_owner, state_partition
 from summit.journal.time_log import encode_time
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
@@ -108,6 +108,7 @@ class Outputs:
         self.exchange_events = sum(map(len, cut.remote.values()))
         self.state_records = sum(map(len, cut.state.values()))
         self.state_bytes = 0
+        self._state = cut.state
         for group, records in cut.state.items():
             for key, value in records:
                 others.append(Outgoing(STATE_TOPIC, key, value, state_partition(group)))
@@ -158,6 +159,20 @@ class Outputs:
     def apart(self) -> set[int]:
         """Indexes of what is watched that begin a batch of their own."""
         return {index for index, item in enumerate(self._items) if item.is_apart}
+
+    @property
+    def largest_state(self) -> str:
+        """Of which rule and key group the largest record of state is, in words; "" = none."""
+        largest = max(
+            ((len(value or b""), group, name)
+             for group, records in self._state.items() for name, value in records),
+            default=None,
+        )  # fmt: skip
+        if largest is None:
+            return ""
+        size, group, name = largest
+        kind, whose = state_owner(name)
+        return f"the largest state is {kind} '{whose}' in key group {group}, {size} bytes"
 
     def alert_ends(self, written: list[Written]) -> dict[str, int]:
         """By partition of the alerts topic, the offset behind the last alert of these."""
