@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from summit.base.clock import SystemClock
 from summit.base.errors import Closed, Conflict, Invalid
-from summit.client import ClusterAdmin
+from summit.client import ClusterAdmin, librdkafka
 from summit.client.consumer import StreamConsumer
 from summit.client.member import GroupMember
 from summit.client.settings import ConsumerConfig, ProducerConfig
@@ -138,6 +139,47 @@ def test_what_a_topic_refuses_is_named_and_the_rest_can_be_written_again() -> No
         await writer.stop()
 
     run(work)
+
+
+class Denied:
+    """A producer whose transaction has failed with its first records: it may not write there."""
+
+    def __init__(self) -> None:
+        self.has_failed = False
+        self.produced: list[str] = []
+
+    def begin_transaction(self) -> None:
+        if self.has_failed:
+            raise KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+
+    def produce(self, topic: str, *_: Any, **__: Any) -> None:
+        self.produced.append(topic)
+
+    def poll(self, _: float) -> None:
+        """Nothing to report."""
+
+    def flush(self, _: float) -> int:
+        self.has_failed = True
+        return 0
+
+    def abort_transaction(self, _: float) -> None:
+        """As it should be."""
+
+
+def test_what_nobody_watches_and_is_denied_is_blamed_on_none_that_is_watched() -> None:
+    async def main() -> None:
+        writer = transactor("127.0.0.1:1")
+        handle = writer._handle = Denied()
+        writer._library = librdkafka.load()
+        watched = [Outgoing("out", b"k", b"a"), Outgoing("told", b"k", b"b")]
+        with pytest.raises(Invalid) as caught:
+            await writer.write(watched, [Outgoing("in", b"k", b"c")], {}, None, nothing, {1})
+        assert not {"indexes", "suspects", "denied"} & set(caught.value.details)
+        assert handle.produced == ["in"]
+        writer._handle = None
+        await writer.stop()
+
+    asyncio.run(main())
 
 
 def test_an_old_proof_of_membership_is_refused_cleanly() -> None:

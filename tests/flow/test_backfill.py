@@ -18,9 +18,11 @@ from tests.flow.test_stage_sources import intel
 from tests.flow.worker_process import WorkerProcess
 from tests.flow.world import T0, World, failure, five_failures, read_topic, until, world
 from tests.sources.services import service
+from tests.webhook import Webhook
 
 from summit.alerts import encode_alert
 from summit.cli.main import root
+from summit.flow import backfilling
 
 COMMITTED = {"isolationLevel": "read_committed"}
 
@@ -98,7 +100,9 @@ def test_the_past_then_live_without_a_gap(each_backend: list[str], tmp_path: Pat
             assert raised(w, "late") == raised(w, "other") == expected
             await until(lambda: worker.status()["byRule"]["late"]["keys"] == 7)
             assert worker.metrics.loose_switches == 0
-            assert worker.metrics.matches_by_rule["late"] == expected.total()
+            await until(  # they are counted when the commit is answered
+                lambda: worker.metrics.matches_by_rule["late"] == expected.total()
+            )
             await worker.stop()
             # A replay gives both: what each has found, in the past and then live.
             found, result = await replayed(w)
@@ -229,6 +233,58 @@ def test_the_past_asks_nobody_and_a_rule_that_goes_leaves_nothing(servers: list[
             assert {each.evidence[0].topic for each in late} == {"late"}
             assert len(late) == 14
             assert worker.metrics.restarts == 0
+
+    asyncio.run(run())
+
+
+def test_what_was_called_before_is_not_called_again(servers: list[str]) -> None:
+    async def run() -> None:
+        async with world(servers) as w, Webhook() as hook:
+            action = {"type": "trigger", "config": {"url": hook.url}}
+            rule = five_failures("hooked", topics=["auth"], action=action)
+            worker = await w.start_worker(allow_internal_addresses=True)
+            await w.send(*(failure(n) for n in range(5)))
+            await w.apply(rule)
+            await w.settle(await w.send(*(failure(n) for n in range(5, 10))))
+            await hook.wait(1, 60)
+            await begin(w, rule)
+            await live(w, "hooked")
+            await w.settle(await w.send(*(failure(n) for n in range(10, 15))))
+            await until(lambda: worker.metrics.calls >= 3, 60)
+            called = Counter(json.loads(request.body)["id"] for request in hook.requests)
+            assert list(called.values()) == [1, 1, 1]
+
+    asyncio.run(run())
+
+
+def test_what_cannot_come_to_its_end_holds_nobody_up(
+    servers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = fives(0, 140)
+    commit = backfilling._Work.commit
+
+    async def fails(work: Any, *, full: bool = False) -> None:
+        if full:
+            raise KeyError("what nobody thought of")
+        await commit(work)
+
+    monkeypatch.setattr(backfilling._Work, "commit", fails)
+    monkeypatch.setattr(backfilling, "BACKFILL_GIVEN_UP_MS", 300)
+
+    async def run() -> None:
+        async with world(servers) as w:
+            worker = await w.start_worker()
+            await w.apply(five_failures("other", topics=["auth"]))
+            await w.settle(await w.send(*events[:73]))
+            await begin(w, five_failures("late"))
+            await live(w, "late")
+            await w.settle(await w.send(*events[73:]))
+            expected = found_in(events[:73]) + found_in(events[73:])
+            await until(lambda: raised(w, "late") == expected)
+            assert "KeyError" in worker.metrics.faults["backfill/late"]
+            assert raised(w, "other") == found_in(events)
+            warned = json.loads((await command(w, "flow", "describe", "-o", "json")).stdout)
+            assert any("without what it had begun" in text for text in warned["warnings"])
 
     asyncio.run(run())
 

@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from summit.base.clock import ManualClock
+from summit.base.errors import Conflict, Unavailable
 from summit.base.limits import RECOMMIT_MS
 from summit.client.transactor import Outgoing, Written
 from summit.client.types import TopicPartition
@@ -17,8 +20,10 @@ from summit.flow.placement import carrier
 from summit.flow.runtime import Cut
 from summit.flow.settings import WorkerSettings
 from summit.journal.progress_record import Positions, split_partition_name
+from summit.journal.state_log import state_record
 from summit.journal.topics import EXCHANGE_TOPIC
 from summit.keyed.keygroups import KEY_GROUPS
+from summit.keyed.outputs import StateKey
 
 ALL = frozenset(range(KEY_GROUPS))
 
@@ -98,5 +103,24 @@ def test_what_was_given_back_is_not_told_again() -> None:
         assert TopicPartition("auth", 0) not in again
         assert TopicPartition(EXCHANGE_TOPIC, gone) not in again
         assert again[TopicPartition("web", 1)] == 3
+
+    asyncio.run(run())
+
+
+def test_a_state_that_no_broker_takes_is_named() -> None:
+    class Full(Told):
+        async def write(self, *_: Any) -> list[Written]:
+            raise Conflict(
+                "producer.must_abort", reason="too large", kafka_error="MSG_SIZE_TOO_LARGE"
+            )
+
+    async def run() -> None:
+        made = commits(ManualClock(), Full())
+        state = {5: [state_record(StateKey("two/0f", ("b",)), 1, b"x" * 99)]}
+        one = cut({"auth/0": 7}, {})._replace(state=state)
+        await made.begin(Outputs(one, ALL, []), one, None)
+        with pytest.raises(Unavailable) as caught:
+            await made.settle()
+        assert "rule 'two' in key group 5" in str(caught.value)
 
     asyncio.run(run())

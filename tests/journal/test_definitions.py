@@ -56,6 +56,21 @@ def test_a_writer_reads_its_own_write_and_others_follow(each_backend: list[str])
     asyncio.run(run())
 
 
+def test_a_rule_that_is_not_deleted_still_begins_with_the_past(servers: list[str]) -> None:
+    async def run() -> None:
+        async with following(servers) as one:
+            begins = {"kind": "backfill", "id": "a"}
+            await one.publish(begins)
+            offset = (await one.publish(rule("a"))).definition.offset
+            with pytest.raises(Conflict):
+                await one.delete("pattern", "a", expected_offset=offset + 7)
+            assert one.get("backfill", "a").document == begins
+            await one.delete("pattern", "a", expected_offset=offset)
+            assert one.current() == []
+
+    asyncio.run(run())
+
+
 def test_of_two_who_change_the_same_version_one_is_told(each_backend: list[str]) -> None:
     async def run() -> None:
         async with following(each_backend) as one, following(each_backend) as two:

@@ -23,6 +23,9 @@ from summit.client import (
     TopicConfig,
     TopicPartition,
 )
+from summit.client.transactor import Outgoing
+from summit.journal.backfill_log import BackfillMark, mark_record
+from summit.journal.topics import BACKFILLS
 from summit.migration import Migration, MigrationReport
 
 T0 = 1_700_000_000_000
@@ -47,6 +50,11 @@ async def read_all(servers: list[str], topic: str, partition: int = 0) -> list[C
         async for records in reader.read(topic, partition, first, stop):
             found += records
     return found
+
+
+def producer_record(record: Outgoing) -> dict[str, Any]:
+    names = ("topic", "partition", "key", "value")
+    return {name: getattr(record, name) for name in names}
 
 
 def seen(record: ConsumerRecord) -> tuple[Any, ...]:
@@ -283,6 +291,21 @@ def test_what_is_somebody_else_s_is_left_alone(here: list[str], there: list[str]
         async with admin(there) as asked:
             await asked.delete_topic("orders")  # as the error advises
         assert (await move(here, there)).verified == 10
+
+    asyncio.run(go())
+
+
+def test_a_past_that_is_not_taken_up_is_warned_of(here: list[str], there: list[str]) -> None:
+    async def go() -> None:
+        async with StreamProducer({"bootstrapServers": here}) as producer, admin(here) as asked:
+            await asked.create_if_missing(BACKFILLS)
+            for name in ("late@1", "over@1"):
+                mark = mark_record(name, BackfillMark(state_id="", positions={}))
+                await producer.send_batch([producer_record(mark)])
+            await producer.send_batch([producer_record(mark_record("over@1", None))])
+        async with Migration(here, there) as migration:
+            (warning,) = (await migration.plan()).warnings
+        assert "backfill late@1 " in warning
 
     asyncio.run(go())
 

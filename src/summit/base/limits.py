@@ -157,6 +157,7 @@ CLOCK_SILENT_MS: Final = 1_000  # ms of silence at an input's end before the clo
 CLOCK_LOOK_MS: Final = 250  # ms between two looks at whose time goes on by the clock
 WAITING_EVENTS_MAX: Final = 200_000  # events that wait for their time before fast inputs rest
 RULES_SWITCH_MS: Final = 20_000  # ms a worker waits until all go by other rules
+BACKFILL_GIVEN_UP_MS: Final = 60_000  # ms of one failure while workers stand still for a backfill
 LAG_LOOK_MS: Final = 5_000  # ms between two looks at how far a worker is behind
 INPUTS_REQUEST_MS: Final = 5_000  # ms a worker waits for an answer about topics
 WORKER_STOP_MS: Final = 10_000  # ms a stopping worker may take to commit

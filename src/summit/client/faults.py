@@ -119,6 +119,11 @@ def names_records(fault: SummitError) -> bool:
     return fault.details.get("kafka_error") == _NAMED
 
 
+def is_of_size(fault: SummitError) -> bool:
+    """Whether something is larger than the broker takes, also where it ended a transaction."""
+    return fault.details.get("kafka_error") in ("MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE")
+
+
 def is_of_topic(fault: SummitError) -> bool:
     """Whether every record of the topic is refused alike: this client may not write there."""
     return fault.details.get("kafka_error") in _NOT_ALLOWED

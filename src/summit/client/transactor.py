@@ -183,6 +183,8 @@ class Transactor:
         self._give(others, deadline_ms)
         if apart:  # so that what is found out next is about `watched`
             self._flush(deadline_ms)
+            if (fault := self._denied_already()) is not None:  # of these nobody knows which
+                raise Invalid("client.refused", **fault.details)
         written = self._produce(watched, deadline_ms, apart)
         self._give(closing(written), deadline_ms)
         parts = [
@@ -245,13 +247,19 @@ class Transactor:
         if self._transactional and all(
             isinstance(each.fault, Closed) for each in self._refused
         ):  # dropped with the whole transaction
-            try:
-                self._handle.begin_transaction()  # is refused in any case, by what has failed
-            except self._library.KafkaException as error:
-                fault = translate(error)
-                if is_of_topic(fault):
-                    return self._denied(fault, records, begins, apart)
+            fault = self._denied_already()
+            if fault is not None:
+                return self._denied(fault, records, begins, apart)
         return blamed(self._refused, records, self._innocent)
+
+    def _denied_already(self) -> SummitError | None:
+        """Why the transaction has failed, where that is a topic it may not write to."""
+        try:
+            self._handle.begin_transaction()  # is refused in any case, by what has failed
+        except self._library.KafkaException as error:
+            fault = translate(error)
+            return fault if is_of_topic(fault) else None
+        return None
 
     def _denied(
         self,

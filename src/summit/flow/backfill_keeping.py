@@ -64,12 +64,12 @@ class Backfills:
         self._doing: dict[str, Backfilling] = {}
         self._full: set[str] = set()
         self._cleared: set[str] = set()
-        self._clearing: list[asyncio.Task[None]] = []
+        self._clearing: dict[asyncio.Task[None], str] = {}  # after which rule
         self.begun = NOTHING
 
     async def stop(self) -> None:
         """End what is done here. Idempotent."""
-        await self._keep({}, Rules.none())
+        await self._end({}, Rules.none())
         for task in self._clearing:
             task.cancel()
         if self._clearing:
@@ -82,19 +82,25 @@ class Backfills:
             return
         held = self._runtime.held
         gone = {name: doing.backfill for name, doing in self._doing.items()}
-        await self._keep({each.name: each for each in rules.backfills if each.group in held}, rules)
+        wanted = {each.name: each for each in rules.backfills if each.group in held}
+        await self._end(wanted, rules)
         kept = {each.name for each in rules.backfills} | {each.name for each in rules.live}
         for name, backfill in gone.items():
             if name not in kept and backfill.group in held:  # the rule is no more, or begins anew
                 self._clear_soon(Live(backfill.rule, name, -1))
+        self._begin(wanted, rules)
 
-    async def _keep(self, wanted: dict[str, Backfill], rules: Rules) -> None:
+    async def _end(self, wanted: dict[str, Backfill], rules: Rules) -> None:
         for name, doing in list(self._doing.items()):
             if name not in wanted or doing.rules is not rules:
                 del self._doing[name]
                 await doing.stop()
+
+    def _begin(self, wanted: dict[str, Backfill], rules: Rules) -> None:
+        # Who clears away after a rule and who reads its past would fence each other.
+        busy = self._busy()
         for name, backfill in wanted.items():
-            if name not in self._doing:
+            if name not in self._doing and backfill.rule not in busy:
                 doing = Backfilling(
                     self._settings, self._clock, backfill, rules, self._live, self._metrics
                 )
@@ -111,7 +117,7 @@ class Backfills:
     @property
     def under_way(self) -> bool:
         """Whether something is done here."""
-        return bool(self._doing)
+        return bool(self._doing or self._busy())
 
     def going_live(self, rules: Rules, target: int) -> set[str]:
         """The backfills that these rules have open, and that the target takes up."""
@@ -186,8 +192,7 @@ class Backfills:
 
     def clear_away(self, rules: Rules, switch: Switch) -> None:
         """Delete what every key group has taken up, where that is for this worker to do."""
-        self._clearing = [task for task in self._clearing if not task.done()]
-        if self._clearing:
+        if self._busy():
             return
         for live in rules.live:
             if live.name in self._cleared or live.group not in self._runtime.held:
@@ -197,9 +202,16 @@ class Backfills:
                 self._clear_soon(live)
                 return
 
+    def _busy(self) -> set[str]:
+        """The rules after which is cleared away now."""
+        for task in [task for task in self._clearing if task.done()]:
+            del self._clearing[task]
+        return set(self._clearing.values())
+
     def _clear_soon(self, live: Live) -> None:
         self._cleared.add(live.name)
-        self._clearing.append(asyncio.create_task(self._clear(live), name="backfill-cleared"))
+        task = asyncio.create_task(self._clear(live), name="backfill-cleared")
+        self._clearing[task] = live.rule
 
     async def _clear(self, live: Live) -> None:
         try:

@@ -18,9 +18,10 @@ from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
-from summit.base.limits import WATERMARK_UNKNOWN, WORKER_RETRY_MS
+from summit.base.limits import BACKFILL_GIVEN_UP_MS, WATERMARK_UNKNOWN, WORKER_RETRY_MS
 from summit.base.logs import get_logger
 from summit.client.admin import Admin
+from summit.client.faults import is_of_size
 from summit.client.log_reader import LogReader
 from summit.client.merged_reading import read_merged
 from summit.client.settings import ProducerConfig
@@ -30,9 +31,10 @@ from summit.client.types import TopicPartition
 from summit.documents.correlation import CorrelationPlan
 from summit.documents.query_plan import QueryPlan
 from summit.flow.backfills import Backfill, Live
+from summit.flow.calling import calls_for
 from summit.flow.kinds import prepare
 from summit.flow.metrics import WorkerMetrics
-from summit.flow.outputs import Outputs
+from summit.flow.outputs import Outputs, is_to_be_mended
 from summit.flow.past_stage import stage_of_the_past
 from summit.flow.past_state import PastState
 from summit.flow.reading import outputs_of
@@ -49,6 +51,7 @@ from summit.journal.state_log import Content, is_acts
 from summit.journal.topics import (
     ALERTS_TOPIC,
     BACKFILLS,
+    CALLS_TOPIC,
     CORRELATIONS_TOPIC,
     RESULTS_TOPIC,
     ensure_topics,
@@ -92,6 +95,8 @@ class Backfilling:
         self._metrics = metrics
         self._is_told = False
         self._last_leg = False
+        self._is_without = False
+        self._failing = "", 0.0  # with what, and since when
         self._task: asyncio.Task[None] | None = None
         self._config = {"clientId": "summit-backfill", "bootstrapServers": settings.servers}
 
@@ -104,6 +109,7 @@ class Backfilling:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+            self._went_on()
 
     def finish(self) -> None:
         """The workers stand still where they have committed: read up to there and be full."""
@@ -114,14 +120,41 @@ class Backfilling:
         while True:
             try:
                 await self._run()
-            except SummitError as error:
-                get_logger(__name__).warning(
-                    "backfill.waits", rule=self.backfill.rule, code=error.code, error=str(error)
-                )
-                await asyncio.sleep(pause_ms / 1000)
-                pause_ms = min(2 * pause_ms, self._settings.retry_backoff_max_ms)
-            else:
                 return
+            except Exception as error:  # noqa: BLE001 - the workers may stand still for this one
+                if await self._is_given_up(error):
+                    return
+            await asyncio.sleep(pause_ms / 1000)
+            pause_ms = min(2 * pause_ms, self._settings.retry_backoff_max_ms)
+
+    async def _is_given_up(self, error: Exception) -> bool:
+        """Note a failure; whether it has lasted while all workers stand still, so they go on."""
+        code, text = type(error).__name__, repr(error)
+        if isinstance(error, SummitError):
+            code, text = error.code, str(error)
+        rule, now_ms = self.backfill.rule, self._clock.monotonic_ms()
+        get_logger(__name__).warning("backfill.waits", rule=rule, code=code, error=text)
+        self._metrics.past_faults[rule] = f"it is read anew, because of: {text}"
+        if code != self._failing[0] or not (self._last_leg and _lasts(error)):
+            self._failing = code, now_ms
+        if now_ms - self._failing[1] < BACKFILL_GIVEN_UP_MS:
+            return False
+        try:
+            await give_up(self._settings, self._clock, self.backfill)
+        except Exception as again:  # noqa: BLE001 - as above
+            get_logger(__name__).warning("backfill.not_given_up", rule=rule, error=repr(again))
+            return False
+        get_logger(__name__).error("backfill.given_up", rule=rule, code=code, error=text)
+        self._metrics.past_faults[rule] = (
+            f"it acts without what it had begun there; it could not be read to its end: {text}"
+        )
+        self.is_full = self._is_without = True
+        return True
+
+    def _went_on(self) -> None:
+        self._failing = "", 0.0
+        if not self._is_without:
+            self._metrics.past_faults.pop(self.backfill.rule, None)
 
     async def _run(self) -> None:
         transactor = Transactor(transactor_config(self._settings, self.backfill.rule), self._clock)
@@ -154,15 +187,17 @@ class Backfilling:
                 now_ms = self._clock.monotonic_ms()
                 if now_ms - committed_ms >= _COMMIT_MS or work.uncommitted >= _COMMIT_RECORDS:
                     await work.commit()
+                    self._went_on()
                     committed_ms = self._clock.monotonic_ms()
                 await asyncio.sleep(0)  # the other rules go on meanwhile
             if work.uncommitted or last:
                 await work.commit(full=last)
+                self._went_on()
             if near and not last:
                 if not self._is_told:
                     await work.commit()  # so that there is a mark, whatever was read
-                    self._is_told = True
                     await self._live(self.backfill)
+                    self._is_told = True
                 await asyncio.sleep(_LOOK_S)
         self.is_full = True
 
@@ -201,6 +236,7 @@ class _Work:
         self._starts: Positions = {}
         self._ends: Positions = {}
         self._known: set[bytes] = set()
+        self._written_to: Positions = {}
         self._gone: list[Outgoing] = []
         self._records = 0
         self.left = 0
@@ -216,12 +252,15 @@ class _Work:
         if mark is None or mark.state_id != self._state_id:
             self._gone = states.gone()
             mark, content = None, Content({}, {}, {}, {}, {})
+        self._written_to = {} if mark is None else mark.written_to
         self._known = await self._written()
         self._rerun.stage = await stage_of_the_past(self._reader, self._rules.stage.enrichments)
         self._rerun.set_rules([backfill.plan], self._rules._replace(paused=()))
         runtime.hold(dict.fromkeys(_ALL, 0), content)
         if mark is None:
-            found = await find_spans(self._admin, Range(since_ms=backfill.begin.since_ms))
+            found = await find_spans(
+                self._admin, Range(since_ms=backfill.begin.since_ms), self._topics
+            )
             self._starts = {partition_name(*place): at for place, (at, _) in found.spans.items()}
             self._starts |= backfill.begin.offsets
             return
@@ -238,15 +277,21 @@ class _Work:
         names: set[bytes] = set()
         topics = {ALERTS_TOPIC, *_outputs(self._backfill)}
         there = set(await self._admin.list_topics())
+        ends = dict(self._written_to)
+        if not ends:
+            for topic in sorted(topics & there):
+                bounds = await self._admin.offsets(topic, committed=True)
+                ends |= {partition_name(topic, each): end for each, (_, end) in bounds.items()}
         for topic in sorted(topics & there):
-            names |= await names_of(self._admin, self._reader, topic)
+            names |= await names_of(self._admin, self._reader, topic, ends)
+        self._written_to = ends
         return names
 
     async def look(self) -> None:
         """See how far it may read: to the ends, or to where the workers are."""
-        found = await find_spans(self._admin, Range())
+        found = await find_spans(self._admin, Range(), self._topics)
         self._topic_ids = found.topic_ids
-        places = [place for place in found.spans if self._topics.reads(place.topic)]
+        places = list(found.spans)
         shared = [place for place in places if self._rules.filter.reads(place.topic)]
         committed: Mapping[TopicPartition, int] = {}
         if shared:
@@ -288,6 +333,7 @@ class _Work:
         mark = BackfillMark(
             state_id=self._state_id, positions=dict(runtime.positions), ends=self._ends,
             last_ms=last_ms, tick_ms=tick_ms, full=full, records=self._records,
+            written_to=self._written_to,
         )  # fmt: skip
         state = [row for rows in cut.state.values() for row in rows if not is_acts(row[0])]
         name = self._backfill.name
@@ -298,7 +344,12 @@ class _Work:
         while True:
             try:
                 await self._transactor.write(
-                    outputs.watched, [*outputs.others, *own], {}, None, lambda _: []
+                    outputs.watched,
+                    [*outputs.others, *own],
+                    {},
+                    None,
+                    lambda _: [],
+                    outputs.apart,
                 )
                 break
             except Invalid as error:
@@ -323,7 +374,15 @@ class _Work:
             each for each in cut.records
             if record_name(each.key, each.value) not in known
         ]  # fmt: skip
-        return cut._replace(made=made, records=records, state={}, told={}, remote={}, ready=())
+        # For an alert of before those were counted then, up to where the rule acted.
+        suppressed = {
+            name: told for name, told in cut.suppressed.items()
+            if match_name(name.encode()) not in known
+        }  # fmt: skip
+        return cut._replace(
+            made=made, records=records, suppressed=suppressed,
+            state={}, told={}, remote={}, ready=(),
+        )  # fmt: skip
 
 
 def _state_id(backfill: Backfill) -> str:
@@ -335,7 +394,42 @@ def _outputs(backfill: Backfill) -> set[str]:
     topics = {CORRELATIONS_TOPIC} if isinstance(backfill.plan, CorrelationPlan) else set()
     if isinstance(backfill.plan, QueryPlan):
         topics = {RESULTS_TOPIC}
+    if calls_for([backfill.plan]):
+        topics.add(CALLS_TOPIC)
     return topics | outputs_of([backfill.plan])
+
+
+def _lasts(error: Exception) -> bool:
+    """Whether waiting will not mend it: not the broker's absence, nor a topic that is not there."""
+    cause = error.__cause__
+    if isinstance(cause, SummitError) and is_of_size(cause):
+        return True
+    if isinstance(cause, Invalid):
+        return not is_to_be_mended(cause)
+    return not isinstance(error, (Closed, Conflict, Unavailable))
+
+
+async def give_up(settings: WorkerSettings, clock: Clock, backfill: Backfill) -> None:
+    """Let the rule act without what it has begun; what it has written stays.
+
+    Raises: Unavailable; Closed; Corrupt.
+    """
+    past = PastState(settings.servers)
+    transactor = Transactor(transactor_config(settings, backfill.rule), clock)
+    try:
+        await transactor.start()  # whoever did it before writes nothing from here on
+        mark = await past.mark(backfill.name)
+        if mark is not None and mark.full:
+            return
+        gone = (await past.states(backfill.name)).gone()
+        empty = BackfillMark(state_id=_state_id(backfill), positions={}, full=True)
+        await transactor.write(
+            [], [*gone, mark_record(backfill.name, empty)], {}, None, lambda _: []
+        )
+    finally:
+        await past.close()
+        with suppress(SummitError):
+            await transactor.stop()
 
 
 async def clear_away(settings: WorkerSettings, clock: Clock, live: Live) -> None:

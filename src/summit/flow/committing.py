@@ -17,6 +17,7 @@ from summit.base.ids import uuid7
 from summit.base.limits import RECOMMIT_MS, REFUSED_COMMITS_MAX
 from summit.base.logs import get_logger
 from summit.base.rand import Rand
+from summit.client.faults import is_of_size
 from summit.client.member import GroupMember
 from summit.client.settings import ProducerConfig
 from summit.client.topics import TopicConfig
@@ -24,7 +25,7 @@ from summit.client.transactor import Outgoing, Transactor, Written
 from summit.client.types import TopicPartition
 from summit.flow.inputs import Inputs
 from summit.flow.metrics import WorkerMetrics
-from summit.flow.outputs import OWN_TOPICS, Outputs
+from summit.flow.outputs import Outputs
 from summit.flow.placement import carrier
 from summit.flow.runtime import Cut
 from summit.flow.settings import WorkerSettings
@@ -219,8 +220,12 @@ class Commits:
                     outputs.apart,
                 )  # fmt: skip
                 break
-            except Conflict:
+            except Conflict as error:
                 self._metrics.aborts += 1
+                if is_of_size(error):  # of what nobody watches: nothing can be left out
+                    raise Unavailable(
+                        "client.broker_fault", reason=_said(error, outputs)
+                    ) from error
                 # The group has moved on, cleanly: with a newer proof it is to be accepted.
                 refused += 1
                 if refused > REFUSED_COMMITS_MAX or self._lost():
@@ -228,12 +233,11 @@ class Commits:
                 await asyncio.sleep(_REFUSED_PAUSE_S)
             except Invalid as error:
                 self._metrics.aborts += 1
-                given_up = (
-                    error.code == "topic.unknown" or error.details.get("denied") in OWN_TOPICS
-                )
-                if given_up or not outputs.blame(error):
+                if not outputs.blame(error):
                     self._made_topics.clear()
-                    raise Unavailable("client.broker_fault", reason=str(error)) from error
+                    raise Unavailable(
+                        "client.broker_fault", reason=_said(error, outputs)
+                    ) from error
                 await self.start()  # the producer counts on what was refused
         self._raise_ends(alert_ends)
 
@@ -279,3 +283,10 @@ class Commits:
                 self._inputs.admin, [TopicConfig(name=topic) for topic in sorted(missing)]
             )
             self._made_topics |= missing
+
+
+def _said(error: SummitError, outputs: Outputs) -> str:
+    """Why something is refused, with what is to be known of a state that may be too large."""
+    if is_of_size(error) and outputs.largest_state:
+        return f"{error}; {outputs.largest_state}"
+    return str(error)

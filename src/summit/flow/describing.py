@@ -293,6 +293,11 @@ def _warnings(
         found.append(f"figures of {left_out} rules are not told: the others are busier")
     for worker in workers:
         found += _worker_warnings(worker, description["at"])
+    faults = {key: text for worker in workers for key, text in worker.figures.faulty.items()}
+    for name, reason in faults.items():
+        kind, _, rule = name.partition("/")
+        if kind == "backfill":
+            found.append(f"the past of rule '{rule}': {reason}")
     for row in description["stage"]:
         if row["state"] == "faulty":
             found.append(f"{row['kind']} '{row['id']}' cannot work: {row['reason']}")

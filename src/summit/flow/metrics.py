@@ -47,6 +47,8 @@ class WorkerMetrics:
         published: Records that actions have written.
         undeliverable: By topic, records that it refused for good.
         restarted: When everything was begun anew last (milliseconds since 1970 UTC), and why.
+        faulty: Why definitions cannot act, by rule id, of the stage by `kind/id`.
+        past_faults: What became of the past of rules that begin with it, by rule id.
         calls, calls_failed: Webhooks called; calls that were refused or not answered, each attempt.
     """
 
@@ -80,6 +82,7 @@ class WorkerMetrics:
         self.exchange_lag = 0
         self.late = 0
         self.faulty: dict[str, str] = {}
+        self.past_faults: dict[str, str] = {}
         self.published = 0
         self.calls = 0
         self.calls_failed = 0
@@ -113,6 +116,14 @@ class WorkerMetrics:
         """So many records more are not written, because their topics refused them."""
         for topic, count in by_topic.items():
             self.undeliverable[topic] = self.undeliverable.get(topic, 0) + count
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Why definitions cannot act, or not as they say; of backfills by `backfill/rule`."""
+        return {
+            **self.faulty,
+            **{f"backfill/{rule}": reason for rule, reason in self.past_faults.items()},
+        }
 
     def count_restart(self, reason: str) -> None:
         """Everything is begun anew."""

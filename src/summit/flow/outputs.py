@@ -20,14 +20,16 @@ from summit.flow.runtime import Cut
 from summit.journal.activation_log import Activation, encode_activation
 from summit.journal.exchange_log import encode_frames
 from summit.journal.progress_record import Positions
-from summit.journal.state_log import state_partition
+from summit.journal.state_log import state_owner, state_partition
 from summit.journal.time_log import encode_time
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     ALERT_STATE_TOPIC,
     ALERTS_TOPIC,
     CALLS_TOPIC,
+    CORRELATIONS_TOPIC,
     EXCHANGE_TOPIC,
+    RESULTS_TOPIC,
     STATE_TOPIC,
     TIME_TOPIC,
 )
@@ -35,8 +37,9 @@ from summit.keyed.keygroups import KEY_GROUPS
 
 _EVIDENCE_SHORT: Final = 50
 _PARTS_MAX: Final = 64  # into which suspects are taken apart at a time
-OWN_TOPICS: Final = frozenset({ALERTS_TOPIC, CALLS_TOPIC})
-"""Those of what is written by them that are always there."""
+OWN_TOPICS: Final = frozenset({ALERTS_TOPIC, CALLS_TOPIC, CORRELATIONS_TOPIC, RESULTS_TOPIC})
+"""Those of the workers: whoever may not write there waits until that is mended."""
+_ALWAYS_THERE: Final = frozenset({ALERTS_TOPIC, CALLS_TOPIC})
 
 
 class _Item(NamedTuple):
@@ -90,7 +93,7 @@ class Outputs:
         for made in cut.made:
             self._add(made.effects)
         self._items += map(_Item, (*cut.records, *letters, *sent.routed))
-        self.made_topics = {item.record.topic for item in self._items} - OWN_TOPICS
+        self.made_topics = {item.record.topic for item in self._items} - _ALWAYS_THERE
         others: list[Outgoing] = list(sent.recorded)
         for group in range(KEY_GROUPS):
             if group not in held and (cut.told or cut.ready or group in cut.remote):
@@ -105,6 +108,7 @@ class Outputs:
         self.exchange_events = sum(map(len, cut.remote.values()))
         self.state_records = sum(map(len, cut.state.values()))
         self.state_bytes = 0
+        self._state = cut.state
         for group, records in cut.state.items():
             for key, value in records:
                 others.append(Outgoing(STATE_TOPIC, key, value, state_partition(group)))
@@ -156,6 +160,20 @@ class Outputs:
         """Indexes of what is watched that begin a batch of their own."""
         return {index for index, item in enumerate(self._items) if item.is_apart}
 
+    @property
+    def largest_state(self) -> str:
+        """Of which rule and key group the largest record of state is, in words; "" = none."""
+        largest = max(
+            ((len(value or b""), group, name)
+             for group, records in self._state.items() for name, value in records),
+            default=None,
+        )  # fmt: skip
+        if largest is None:
+            return ""
+        size, group, name = largest
+        kind, whose = state_owner(name)
+        return f"the largest state is {kind} '{whose}' in key group {group}, {size} bytes"
+
     def alert_ends(self, written: list[Written]) -> dict[str, int]:
         """By partition of the alerts topic, the offset behind the last alert of these."""
         ends: dict[str, int] = {}
@@ -167,14 +185,19 @@ class Outputs:
     def blame(self, error: Invalid) -> bool:
         """Drop what a transactor says is refused, or take apart what may be.
 
-        Returns: Whether the error names records at all.
+        Returns: Whether the error names records at all that may be dropped: not those of a topic
+            that is not there, or of one of the workers' own to which this one may not write.
         """
+        if is_to_be_mended(error):
+            return False
         certain: list[int] = error.details.get("indexes", [])
         suspects: list[int] = error.details.get("suspects", [])
         if certain:
             self.refused(certain, str(error))
         elif suspects:
             self.separate(suspects)
+            if error.code == "record.too_large":
+                self._halve_behind(suspects[-1])
         return bool(certain or suspects)
 
     def separate(self, suspects: Sequence[int]) -> None:
@@ -183,6 +206,22 @@ class Outputs:
         for index in (*suspects[::size], suspects[-1] + 1):
             if index < len(self._items):
                 self._items[index] = self._items[index]._replace(is_apart=True)
+
+    def _halve_behind(self, last: int) -> None:
+        """What goes together to the same topic later is hardly smaller: each such part in two.
+
+        Only the first part that is too large is told each time.
+        """
+        topic = self._items[last].record.topic
+        part: list[int] = []
+        for index in range(last + 1, len(self._items) + 1):
+            if index == len(self._items) or self._items[index].is_apart:
+                if len(part) > 1:
+                    middle = part[len(part) // 2]
+                    self._items[middle] = self._items[middle]._replace(is_apart=True)
+                part = []
+            if index < len(self._items) and self._items[index].record.topic == topic:
+                part.append(index)
 
     def refused(self, indexes: Collection[int], reason: str) -> None:
         """Records are refused for good: an alert is tried in a shorter form, then dropped."""
@@ -196,6 +235,11 @@ class Outputs:
             self.undeliverable[topic] = self.undeliverable.get(topic, 0) + 1
             get_logger(__name__).error("output.undeliverable", topic=topic, error=reason)
             del self._items[index]
+
+
+def is_to_be_mended(error: Invalid) -> bool:
+    """Whether a topic is not there, or one of the workers' own may not be written to."""
+    return error.code == "topic.unknown" or error.details.get("denied") in OWN_TOPICS
 
 
 def alert_record(alert: Alert) -> Outgoing:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing, suppress
 from hashlib import blake2b
 from typing import Self
 
-from summit.base.errors import Invalid
+from summit.base.errors import Corrupt, Invalid
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.producer import StreamProducer
 from summit.client.topics import TopicConfig
 from summit.client.transactor import Outgoing
+from summit.flow.calling import decode_call
 from summit.flow.effects import MATCH_HEADER
 from summit.flow.outputs import fired_record
 from summit.flow.past_findings import Finding
-from summit.journal.topics import ALERT_STATE, ALERTS, ALERTS_TOPIC, CORRELATIONS, RESULTS
+from summit.journal.progress_record import partition_name
+from summit.journal.topics import (
+    ALERT_STATE,
+    ALERTS,
+    ALERTS_TOPIC,
+    CALLS_TOPIC,
+    CORRELATIONS,
+    RESULTS,
+)
 from summit.keyed.rule import is_user_topic
 
 _CLIENT = "summit-replay"
@@ -107,13 +116,29 @@ class ReplayOutput:
             )
 
 
-async def names_of(admin: Admin, reader: LogReader, topic: str) -> set[bytes]:
-    """The names of what stands in a topic, for readers of committed records."""
+async def names_of(
+    admin: Admin, reader: LogReader, topic: str, ends: Mapping[str, int] | None = None
+) -> set[bytes]:
+    """The names of what stands in a topic, for readers of committed records.
+
+    Of `_summit.calls` these are the matches that asked for the calls.
+
+    Args:
+        ends: By partition, where to end; None = at the ends of now. Of others nothing is read.
+    Raises: Unavailable.
+    """
     names: set[bytes] = set()
-    for partition, (first, end) in (await admin.offsets(topic, committed=True)).items():
+    for partition, (first, last) in (await admin.offsets(topic, committed=True)).items():
+        end = last if ends is None else min(last, ends.get(partition_name(topic, partition), 0))
+        if first >= end:
+            continue
         async with aclosing(reader.read(topic, partition, first, end)) as bursts:
             async for records in bursts:
                 for record in records:
+                    if topic == CALLS_TOPIC:
+                        with suppress(Corrupt):  # of it nothing was called
+                            names.add(match_name(decode_call(record.value or b"").id.encode()))
+                        continue
                     match = dict(record.headers.pairs).get(MATCH_HEADER) or record.key
                     names.add(match_name(match or b""))
                     names.add(record_name(record.key, record.value))

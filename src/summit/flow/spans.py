@@ -38,14 +38,18 @@ class Found(NamedTuple):
     topic_ids: dict[str, str]
 
 
-async def find_spans(admin: Admin, wanted: Range) -> Found:
+async def find_spans(admin: Admin, wanted: Range, only: TopicFilter = _ALL) -> Found:
     """The offsets of a range, of what readers of committed records can reach.
 
+    Args:
+        only: Others are not asked for.
     Raises: Invalid("topic.unknown"); Unavailable.
     """
     chosen = TopicFilter(wanted.topics) if wanted.topics else _ALL
     known = [name for name in await admin.list_topics() if is_user_topic(name)]
-    topics = await admin.describe_topics([name for name in known if chosen.reads(name)])
+    topics = await admin.describe_topics(
+        [name for name in known if chosen.reads(name) and only.reads(name)]
+    )
     for name in wanted.topics:
         if not set(name) & set("*?[") and name not in known:
             raise Invalid("topic.unknown", topic=name)

@@ -72,7 +72,7 @@ class Teller:
             metrics.events, metrics.matches, metrics.alerts, metrics.suppressed, metrics.restores,
             metrics.restarts, metrics.state_records, metrics.exchange_events,
             metrics.undeliverable_count, metrics.calls, metrics.calls_failed,
-            tuple(metrics.faulty.items()),
+            tuple(metrics.faults.items()),
             self._runtime.engine.processor.live_runs, metrics.events_per_s() > 0,
         )  # fmt: skip
 
@@ -172,7 +172,7 @@ class Teller:
             frontier_ms=int(frontier_ms) if abs(frontier_ms) != float("inf") else None,
             rules={rule: busy[rule] for rule in shown[:RULES_TOLD_MAX]},
             rules_left_out=max(0, len(shown) - RULES_TOLD_MAX),
-            faulty=metrics.faulty,
+            faulty=metrics.faults,
         )
 
 

@@ -37,6 +37,8 @@ class BackfillMark(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         tick_ms: How far the clock of the records has come.
         full: The positions are those from which on the rule acts in the workers.
         records: Read so far.
+        written_to: Where the topics that the rule writes to ended when it began: what stands
+            below was written before. Empty: not known.
     """
 
     state_id: str
@@ -46,6 +48,7 @@ class BackfillMark(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     tick_ms: int | None = None
     full: bool = False
     records: int = 0
+    written_to: Positions = {}
 
 
 _encode = msgspec.json.Encoder().encode

@@ -169,9 +169,9 @@ class Definitions(Emitter):
         """
         self.get(kind, definition_id)
         name = definition_id if kind == "pattern" else f"{kind}:{definition_id}"
+        change = await self._write(definition_key(kind, definition_id), None, expected_offset)
         if kind != "backfill" and self.log.get("backfill", name) is not None:
             await self._write(definition_key("backfill", name), None, None)
-        change = await self._write(definition_key(kind, definition_id), None, expected_offset)
         return change.offset
 
     async def wait_read(self, offset: int, timeout_ms: int = DEFINITION_PUBLISH_MS) -> None:

@@ -112,6 +112,17 @@ def run_key(name: bytes) -> StateKey | None:
     return StateKey(rule, key)
 
 
+def state_owner(name: bytes) -> tuple[str, str]:
+    """What a record with this key holds, and whose: a rule's state, or an input's, in words."""
+    try:
+        kind, whose, *_ = _decode(name)
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        return "that of", _shown(name)
+    if kind in ("run", "stands"):
+        return "that of rule", str(whose).partition("/")[0]
+    return f"'{kind}' of", str(whose)
+
+
 def standing_record(rule: str, key: Key, data: bytes | None) -> Record:
     """What stands for alerts of a rule's key; None = nothing."""
     return _encode(("stands", rule, key_values(key))), data

@@ -82,7 +82,8 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
         frontier_ms: How far event time has come; None before the first event.
         rules: By rule id; rules that have done nothing are left out.
         rules_left_out: How many more there are than are told.
-        faulty: Why definitions cannot act, by rule id, of the stage by `kind/id`.
+        faulty: Why definitions cannot act, by rule id, of the stage and of backfills by
+            `kind/id`.
     """
 
     id: str

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import aclosing
 from typing import Final
 
 import msgspec
 
 from summit.base.errors import Invalid
-from summit.client import ClusterAdmin, Commit, TopicPartition
+from summit.client import ClusterAdmin, Commit, LogReader, TopicPartition
+from summit.journal.backfill_log import MARKS, BackfillMarks
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     ALERTS_TOPIC,
@@ -74,11 +76,15 @@ class MigrationPlan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 async def make_plan(
-    source: ClusterAdmin, target: ClusterAdmin, names: Collection[str] = ()
+    source: ClusterAdmin,
+    target: ClusterAdmin,
+    reader: LogReader,
+    names: Collection[str] = (),
 ) -> MigrationPlan:
     """Look at both sides; nothing is changed.
 
     Args:
+        reader: Of the source; sees committed records only.
         names: Only these topics, and what groups have committed to them.
     Raises: Invalid("topic.unknown"); Invalid("migrate.same_cluster"); Unavailable.
     """
@@ -124,6 +130,12 @@ async def make_plan(
         for group in groups
         if group.members
     ]
+    if not names and BACKFILLS_TOPIC in known:
+        warnings += [
+            f"backfill {each} is not taken up yet, and does not come along: wait until its rule is"
+            " active, else the rule loses what it has begun"
+            for each in await _backfills(reader)
+        ]
     return MigrationPlan(
         source=begin.cluster_id, target=end.cluster_id, topics=topics, groups=groups,
         warnings=warnings,
@@ -134,6 +146,16 @@ async def _configs(source: ClusterAdmin, topic: str) -> dict[str, str]:
     """What is set on the topic itself."""
     configs = (await source.topic_configs(topic)).values()
     return {c.name: c.value for c in configs if not c.is_default and c.value is not None}
+
+
+async def _backfills(reader: LogReader) -> list[str]:
+    """Those under way, or not taken up by all."""
+    marks = BackfillMarks()
+    first, end = await reader.span(BACKFILLS_TOPIC, MARKS)
+    async with aclosing(reader.read(BACKFILLS_TOPIC, MARKS, first, end)) as bursts:
+        async for records in bursts:
+            marks.take(records)
+    return sorted(marks.marks)
 
 
 async def _groups(source: ClusterAdmin, topics: Collection[str]) -> list[GroupMove]:
