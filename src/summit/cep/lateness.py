@@ -372,12 +372,14 @@ class LateLane:
         """Let time change the state of now; what is kept of those keys is looked at later."""
         before, self._live.dirty = self._live.dirty, set()
         found = change(now_ms)
-        for key in self._live.dirty:
+        changed = self._live.dirty
+        for key in changed:
             kept = self._kept.get(key)
             if kept is not None:
                 kept.fired_ms = max(kept.fired_ms, now_ms)
                 self._timers.add(key, now_ms + self.rule.lateness_ms)
-        self._live.dirty |= before
+        before |= changed  # which may be many, and time comes often
+        self._live.dirty = before
         return found
 
     def tidy(self, frontier_ms: float) -> None:
