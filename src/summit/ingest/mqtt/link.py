@@ -97,7 +97,7 @@ class Link:
     async def close(self) -> None:
         """Disconnect; a session that is to be kept is kept by the broker."""
         self._is_closing = True
-        dialling = self._dialling
+        dialling, self._dialling = self._dialling, None
         if dialling is not None and not dialling.done():
             await asyncio.wait((dialling,), timeout=DIAL_S)
         self._client.disconnect()
@@ -132,8 +132,10 @@ class Link:
             try:
                 await asyncio.shield(self._dialling)
             except (OSError, ValueError) as error:
+                self._dialling = None  # its error would keep the socket
                 self._failed(self._unreachable(str(error)))
             else:
+                self._dialling = None
                 while not self._lost.is_set():
                     self._client.loop_misc()
                     if self._client.is_connected():
