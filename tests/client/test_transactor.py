@@ -141,6 +141,23 @@ def test_what_a_topic_refuses_is_named_and_the_rest_can_be_written_again() -> No
     run(work)
 
 
+@pytest.mark.parametrize(("count", "apart"), [(1, ()), (1, (0,)), (3_000, ())])
+def test_what_nobody_watches_and_is_too_large_is_said(count: int, apart: tuple[int, ...]) -> None:
+    async def work(address: str, _: ClusterAdmin) -> None:
+        writer = transactor(address)
+        await writer.start()
+        watched = [Outgoing("out", None, b"x" * 900)] * count
+        large = Outgoing("small", None, b"x" * 5_000)
+        with pytest.raises(Conflict) as caught:
+            await writer.write(watched, [large], {}, None, nothing, apart)
+        assert "too large" in str(caught.value)
+        await writer.write(watched[:1], [], {}, None, nothing)
+        assert await read(address, "out") == [watched[0].value]
+        await writer.stop()
+
+    run(work)
+
+
 class Denied:
     """A producer whose transaction has failed with its first records: it may not write there."""
 
@@ -180,6 +197,20 @@ def test_what_nobody_watches_and_is_denied_is_blamed_on_none_that_is_watched() -
         await writer.stop()
 
     asyncio.run(main())
+
+
+def test_what_is_refused_while_more_is_handed_over_is_named() -> None:
+    async def work(address: str, _: ClusterAdmin) -> None:
+        writer = transactor(address)
+        await writer.start()
+        watched = [Outgoing("small", b"k", b"x" * 900)] * 20_000
+        with pytest.raises(Invalid) as caught:
+            await writer.write(watched, [], {}, None, nothing)
+        assert caught.value.code == "record.too_large"
+        assert caught.value.details["suspects"][0] == 0
+        await writer.stop()
+
+    run(work)
 
 
 def test_an_old_proof_of_membership_is_refused_cleanly() -> None:

@@ -18,7 +18,7 @@ from summit.base.clock import Clock
 from summit.base.errors import Closed, Invalid, SummitError, Unavailable
 from summit.client import librdkafka
 from summit.client.blame import Refusal, blamed, denied
-from summit.client.faults import is_of_another, is_of_topic, translate
+from summit.client.faults import is_of_another, is_of_size, is_of_topic, translate
 from summit.client.settings import ProducerConfig
 from summit.client.threads import CallThread
 from summit.client.types import TopicPartition
@@ -159,6 +159,8 @@ class Transactor:
                 self._produce_all(closing(written), deadline_ms)
         except self._library.KafkaException as error:
             fault = translate(error)
+            if self._transactional and fault.details.get("kafka_error") == "_STATE":
+                fault = self._failed_already() or fault
             if self._transactional and is_of_topic(fault) and watched and not apart:
                 fault = denied(fault, range(len(watched)), watched, is_apart=False)
             raise self._give_up(fault, error.args[0]) from error
@@ -183,8 +185,8 @@ class Transactor:
         self._give(others, deadline_ms)
         if apart:  # so that what is found out next is about `watched`
             self._flush(deadline_ms)
-            if (fault := self._denied_already()) is not None:  # of these nobody knows which
-                raise Invalid("client.refused", **fault.details)
+            if (fault := self._failed_already()) is not None:  # of these nobody knows which
+                raise Invalid("client.refused", **fault.details) if is_of_topic(fault) else fault
         written = self._produce(watched, deadline_ms, apart)
         self._give(closing(written), deadline_ms)
         parts = [
@@ -218,6 +220,7 @@ class Transactor:
         self._refused = []
         self._innocent = set()
         begins = 0  # of what is handed over together
+        broken: Exception | None = None
         for index, record in enumerate(records):
             if index in apart:
                 self._flush(deadline_ms)
@@ -230,6 +233,9 @@ class Transactor:
                 fault = translate(error, topic=record.topic)
                 if self._transactional and is_of_topic(fault):
                     raise self._denied(fault, records, begins, apart) from error
+                if self._transactional and fault.details.get("kafka_error") == "_STATE":
+                    broken = error  # it has failed meanwhile: the reports say with what
+                    break
                 if not isinstance(fault, Invalid):
                     raise
                 self._refused.append(Refusal(index, fault, None))
@@ -238,6 +244,8 @@ class Transactor:
         left = self._flush(deadline_ms)
         if self._refused:
             raise self._why(records, begins, apart)
+        if broken is not None:
+            raise broken
         if left:
             raise Unavailable("client.timeout", what="producer", reason=f"{left} not acknowledged")
         return written
@@ -247,18 +255,20 @@ class Transactor:
         if self._transactional and all(
             isinstance(each.fault, Closed) for each in self._refused
         ):  # dropped with the whole transaction
-            fault = self._denied_already()
-            if fault is not None:
+            fault = self._failed_already()
+            if fault is not None and is_of_topic(fault):
                 return self._denied(fault, records, begins, apart)
+            if fault is not None:
+                return fault
         return blamed(self._refused, records, self._innocent)
 
-    def _denied_already(self) -> SummitError | None:
-        """Why the transaction has failed, where that is a topic it may not write to."""
+    def _failed_already(self) -> SummitError | None:
+        """Why the transaction has failed: a topic that is denied, or a record that is too large."""
         try:
             self._handle.begin_transaction()  # is refused in any case, by what has failed
         except self._library.KafkaException as error:
             fault = translate(error)
-            return fault if is_of_topic(fault) else None
+            return fault if is_of_topic(fault) or is_of_size(fault) else None
         return None
 
     def _denied(
