@@ -28,7 +28,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 BUDGET_S = 300.0  # no bench begins after this; the longest takes about ten seconds
-BENCH_TIMEOUT_S = 50.0
+BENCH_TIMEOUT_S = 150.0
 FULL_TIMEOUT_S = 200.0
 WALL_CLOCK = ("s", "ms", "µs")
 
@@ -48,7 +48,7 @@ BENCHES = (
     ("bench.analytics.groups",),
     ("bench.analytics.sessions", "--keys", "100000"),
     ("bench.analytics.speed", "--points", "5000"),
-    ("bench.flow.w1", "--events", "200000"),
+    ("bench.flow.w1", "--events", "100000"),
     ("bench.flow.latency", "--rate", "2000", "--seconds", "4"),
     ("bench.client.send", "--records", "100000", "--rounds", "3"),
     ("bench.client.consume", "--rounds", "3"),
