@@ -401,7 +401,7 @@ def test_nothing_is_lost_when_the_collector_is_killed(server: Mosquitto, tmp_pat
     finally:
         broker.stop()
     assert set(found) == set(range(sent))
-    assert sum(found.values()) - sent <= 2 * 20  # at least once: what was in flight at a kill
+    assert sum(found.values()) - sent <= 4 * 20  # at least once: what was in flight at two kills
 
 
 async def _read_until(servers: str, count: int) -> Counter[int]:
