@@ -30,7 +30,7 @@ from bench.flow.harness import TOPIC, ends, publish, settled, worker
 from bench.flow.latency import PARTITIONS, RULE, read, send
 
 from summit.base.clock import SystemClock
-from summit.client import Admin, TopicConfig
+from summit.client import Admin, StreamProducer, TopicConfig
 from summit.journal.progress import ProgressFollower
 
 START_RATE = 1_000
@@ -74,8 +74,11 @@ class Period(NamedTuple):
 class Soak:
     """A broker and a worker under a steady rate, looked at."""
 
-    def __init__(self, server: str, broker_pid: int, worker_pid: int) -> None:
+    def __init__(
+        self, server: str, producer: StreamProducer, broker_pid: int, worker_pid: int
+    ) -> None:
         self.server = server
+        self.producer = producer
         self.pids = (worker_pid, broker_pid)
         self.sent: dict[str, float] = {}
         self.taken_ms: list[float] = []
@@ -97,7 +100,7 @@ class Soak:
     async def sustains(self, rate: int) -> bool:
         """Whether the worker is not behind, nor the sender, after some seconds of that rate."""
         began = time.perf_counter()
-        await send(self.server, rate, TRIAL_S, self.sent)
+        await send(self.producer, rate, TRIAL_S, self.sent)
         took_s = time.perf_counter() - began
         await asyncio.sleep(1.0)  # the lag was looked at
         is_sustained = self.lag < rate * BEHIND_S and took_s < TRIAL_S * 1.1
@@ -124,7 +127,7 @@ class Soak:
         """Events at a rate for a period; what was seen of them."""
         self.lag_max = self.lag
         self.taken_ms.clear()
-        await send(self.server, rate, period_s, self.sent)
+        await send(self.producer, rate, period_s, self.sent)
         taken = sorted(self.taken_ms) or [float("inf")]
         worker_mb, broker_mb = map(rss_mb, self.pids)
         return Period(
@@ -165,7 +168,9 @@ async def measure(arguments: argparse.Namespace, server: str, pid: int) -> bool:
     await publish(server, *RULES)
     with worker(server, "--guarantee", arguments.guarantee) as child:
         await settled(server, lambda p: p.is_whole, 60)
-        soak = Soak(server, pid, child.pid)
+        producer = StreamProducer({"bootstrapServers": server, "lingerMs": 0})
+        await producer.connect()
+        soak = Soak(server, producer, pid, child.pid)
         follower = ProgressFollower([server], SystemClock())
         await follower.start()
         tasks = [
@@ -194,6 +199,7 @@ async def measure(arguments: argparse.Namespace, server: str, pid: int) -> bool:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await follower.stop()
+            await producer.close()
     judged = verdict(periods, rate)
     show(
         "flow.soak", durability=arguments.durability, guarantee=arguments.guarantee,
