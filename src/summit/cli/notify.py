@@ -96,41 +96,26 @@ def send(
 def _tell_all(bootstrap_servers: str, wanted: Any) -> None:
     """Write entries that ask for notices, and wait for what becomes of each. Raises Unavailable."""
     from summit.base.errors import Unavailable
+    from summit.notify import ask_to_tell
 
-    async def run() -> list[str]:
+    async def run() -> int:
         follower = desk_follower(bootstrap_servers)
         try:
             await follower.start()
             entries = wanted(follower.desk) if callable(wanted) else wanted
-            answers: asyncio.Queue[Any] = asyncio.Queue()
-
-            def listen(decision: Any) -> None:
-                for change in decision.changes:
-                    if change.what == "notified":
-                        answers.put_nowait(change)
-
-            follower.on("decision", listen)
-            decisions = await follower.write_all(entries)
-            left = {decision.changes[0].offset for decision in decisions}
-            failures = []
-            try:
-                async with asyncio.timeout(_TIMEOUT_S):
-                    while left:
-                        change = await answers.get()
-                        request = change.after.get("request")
-                        if request in left and not change.after["delivered"]:
-                            failures.append(change.note)
-                        left.discard(request)
-            except TimeoutError:
-                reason = f"{counted(len(left), 'notice')} without an answer within {_TIMEOUT_S} s"
-                raise Unavailable(
-                    "notify.unavailable",
-                    reason=f"{reason}; is `summit up` or `summit correlation` running?",
-                ) from None
-            if failures:
-                raise Unavailable("notify.unavailable", reason=failures[0])
-            return [decision.id for decision in decisions]
+            answers = await ask_to_tell(follower, entries, _TIMEOUT_S)
         finally:
             await follower.stop()
+        silent = answers.count(None)
+        if silent:
+            reason = f"{counted(silent, 'notice')} without an answer within {_TIMEOUT_S} s"
+            raise Unavailable(
+                "notify.unavailable",
+                reason=f"{reason}; is `summit up` or `summit correlation` running?",
+            )
+        failures = [each.note for each in answers if each and not each.after["delivered"]]
+        if failures:
+            raise Unavailable("notify.unavailable", reason=failures[0])
+        return len(answers)
 
-    talk(f"{counted(len(asyncio.run(run())), 'notice')} delivered")
+    talk(f"{counted(asyncio.run(run()), 'notice')} delivered")

@@ -78,11 +78,6 @@ class Duty:
         owed += [letter.offset for letter, _ in self._undeliverable]
         return max(self._start, min([*owed, self._follower.desk.state.next_offset]))
 
-    @property
-    def waiting(self) -> dict[str, int]:
-        """Notices that wait, by notification."""
-        return {name: len(box) for name, box in self._outboxes.items() if len(box)}
-
     async def run(self) -> None:
         """Do it until it is cancelled. Raises Unavailable where no broker answers at the start."""
         try:
@@ -104,7 +99,7 @@ class Duty:
 
     def renew(self) -> None:
         """Go by the notifications that are in force now."""
-        before, after = self._writer.recipients, self._current()
+        before, after = self._writer.recipients, dict(sorted(self._current().items()))
         self._writer.recipients = after
         for name in set(before) | set(after):
             if before.get(name) == after.get(name):

@@ -55,7 +55,7 @@ class LetterWriter:
         desk: The desk whose decisions are given, as of each.
 
     Attributes:
-        recipients: By id; changed by whoever follows the definitions.
+        recipients: By id, in their order; changed by whoever follows the definitions.
     """
 
     def __init__(self, desk: AlertDesk) -> None:
@@ -170,8 +170,7 @@ class LetterWriter:
 
     def _policy(self, alert: AlertState) -> tuple[tuple[EscalationPlan, ...], int | None] | None:
         """The levels of an alert: those of the first of its notifications that has some."""
-        for name in sorted(self.recipients):
-            recipient = self.recipients[name]
+        for recipient in self.recipients.values():
             if recipient.plan.escalate and recipient.wants(alert):
                 return recipient.plan.escalate, recipient.plan.repeat_ms
         return None

@@ -95,11 +95,6 @@ class Notifier:
         """Whether it is this one that tells people."""
         return self._duty is not None
 
-    @property
-    def waiting(self) -> dict[str, int]:
-        """Notices that wait here, by notification."""
-        return {} if self._duty is None else self._duty.waiting
-
     # ---- the group ----
 
     async def _keep_up(self) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
 
 import msgspec
 
-from summit.alerts.desk import Decision
-from summit.alerts.desk_state import Audit, Tally
+from summit.alerts.desk_state import Tally
 from summit.alerts.entries import Tell
 from summit.base.errors import Invalid, Unavailable
 from summit.documents.notification import validate_notification
-from summit.notify import prepare_recipient
+from summit.notify import ask_to_tell, prepare_recipient
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
 from summit.services.parameters import refuse_unknown
@@ -73,25 +71,10 @@ async def _tell(node: Node, entry: Tell) -> dict[str, Any]:
 
     Raises: Unavailable("notify.unavailable") where it was not delivered; what the desk refuses.
     """
-    told: asyncio.Queue[Audit] = asyncio.Queue()
-
-    def listen(decision: Decision) -> None:
-        for change in decision.changes:
-            if change.what == "notified" and change.after.get("request") is not None:
-                told.put_nowait(change)
-
-    node.desk.on("decision", listen)
-    try:
-        decision = await node.desk.write(entry)
-        offset = decision.changes[0].offset
-        async with asyncio.timeout(TOLD_TIMEOUT_S):
-            while (change := await told.get()).after["request"] != offset:
-                pass
-    except TimeoutError:
+    (change,) = await ask_to_tell(node.desk, [entry], TOLD_TIMEOUT_S)
+    if change is None:
         reason = f"no answer of the channel within {TOLD_TIMEOUT_S:g} s; it is tried on"
-        raise Unavailable("notify.unavailable", reason=reason) from None
-    finally:
-        node.desk.off("decision", listen)
+        raise Unavailable("notify.unavailable", reason=reason)
     if not change.after["delivered"]:
         raise Unavailable("notify.unavailable", reason=change.note)
     return {"status": "delivered", "notification": entry.channel}
