@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from summit.base.clock import SystemClock
-from summit.flow.registering import doubts_of
+from summit.flow.registering import doubts_of, unknown_notifications
 from summit.journal.definition_log import DefinitionLog
 
 PATTERN: dict[str, Any] = {
@@ -64,3 +64,22 @@ def test_enrichments_whose_rows_cannot_be_had(tmp_path: Path) -> None:
     assert "rows.csv" in text
     (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
     assert not doubts(document)
+
+
+@pytest.mark.parametrize(
+    ("document", "unknown"),
+    [
+        ({"action": {"type": "alert", "config": {"notify": ["here"]}}}, ""),
+        ({"action": {"type": "alert", "config": {"notify": ["here", "a", "b", "a"]}}}, "a, b"),
+        ({"onTimeout": {"action": {"config": {"notify": ["a"]}}}}, "a"),
+        ({"escalate": [{"after": 1, "notify": ["a"]}]}, "a"),
+        ({"tests": [{"events": [{"notify": ["a"]}]}]}, ""),
+        ({"notify": "a"}, ""),
+    ],
+)
+def test_notifications_that_are_not_there(document: dict[str, Any], unknown: str) -> None:
+    log = DefinitionLog()
+    log.apply(0, 0, "notification/here", json.dumps({"type": "file"}).encode())
+    found = unknown_notifications(document, log)
+    assert len(found) == (1 if unknown else 0)
+    assert all(f"called {unknown}:" in text for text in found)

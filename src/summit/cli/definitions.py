@@ -15,12 +15,9 @@ class following:  # noqa: N801 - used as a function
 
     def __init__(self, servers: list[str]) -> None:
         from summit.journal.definitions import Definitions
-        from summit.services.definition_advice import advise
         from summit.services.definition_kinds import check_definition
 
-        self._definitions = Definitions(
-            servers, validate=check_definition, advise=advise, name="summit-cli"
-        )
+        self._definitions = Definitions(servers, validate=check_definition, name="summit-cli")
 
     async def __aenter__(self) -> Any:
         await self._definitions.start()

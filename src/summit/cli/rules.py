@@ -152,14 +152,13 @@ async def _publish(
             published = await definitions.publish(_document(parsed))
             rows.append({
                 "kind": published.definition.kind, "id": published.definition.id,
-                "revision": published.definition.version,
+                "revision": published.definition.version, "warnings": published.warnings,
             })  # fmt: skip
             last = published.definition.offset
         # All are there now: one may name another that comes behind it.
         for row, parsed in zip(rows, documents, strict=True):
-            document = _document(parsed)
-            doubts = await doubts_of(document, definitions.log, servers, SystemClock())
-            row["warnings"] = [*definitions.warnings(document), *doubts]
+            doubts = await doubts_of(_document(parsed), definitions.log, servers, SystemClock())
+            row["warnings"] = [*row["warnings"], *doubts]
     await wait_acting(servers, last)
     if begin:
         talk(f"{', '.join(begin)}: the past is read first; 'summit flow describe' shows how far")

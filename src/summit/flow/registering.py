@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from summit.base.clock import Clock
@@ -15,6 +15,7 @@ from summit.flow.rules import rules_of
 from summit.journal.definition_log import DefinitionLog
 from summit.sources.sources import Sources, SourceSettings
 
+_NOT_MEANT: Final = ("tests",)  # their events may have fields of any name
 _NOTHING_LATE: Final = (
     "allowedLateness changes nothing for topics that are read in the order of arrival, where"
     " nothing is late; a stream with 'order: eventTime' is for them"
@@ -30,13 +31,37 @@ async def doubts_of(
         document: Checked.
         log: With the definition in it.
     """
+    doubts = unknown_notifications(document, log)
     kind = document.get("kind")
     if kind == "enrichment":
-        return await _without_source(document, servers, clock)
-    if kind not in RULE_KINDS:
+        doubts += await _without_source(document, servers, clock)
+    elif kind in RULE_KINDS:
+        plan = RULE_KINDS[kind].validate(document).plan
+        doubts += [*_unknown_target(plan, log), *_never_late(plan, log)]
+    return doubts
+
+
+def unknown_notifications(document: Mapping[str, Any], log: DefinitionLog) -> list[str]:
+    """A text where a document names notifications, wherever in it, that are not there."""
+    named = dict.fromkeys(_under_notify(document))
+    unknown = [name for name in named if log.get("notification", name) is None]
+    if not unknown:
         return []
-    plan = RULE_KINDS[kind].validate(document).plan
-    return [*_unknown_target(plan, log), *_never_late(plan, log)]
+    return [
+        f"no notification is called {', '.join(unknown)}: as long as that is so, nobody is told"
+    ]
+
+
+def _under_notify(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if name == "notify" and isinstance(inner, list | tuple):
+                yield from (each for each in inner if isinstance(each, str))
+            elif name not in _NOT_MEANT:
+                yield from _under_notify(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _under_notify(inner)
 
 
 async def _without_source(

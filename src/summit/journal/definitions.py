@@ -40,7 +40,6 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Validate = Callable[[Mapping[str, Any]], Checked]
-Advise = Callable[[Checked, DefinitionLog], list[str]]
 
 
 def check_document(document: Mapping[str, Any]) -> Checked:
@@ -79,7 +78,6 @@ class Definitions(Emitter):
     Args:
         servers: Addresses of the brokers.
         validate: Refuses a document (raises Invalid) or says what it is kept by.
-        advise: Warns of a document that was put in force, by what else is.
     """
 
     def __init__(
@@ -87,14 +85,12 @@ class Definitions(Emitter):
         servers: Iterable[str],
         *,
         validate: Validate = check_document,
-        advise: Advise = lambda checked, log: [],
         clock: Clock | None = None,
         name: str = "summit-definitions",
     ) -> None:
         super().__init__()
         self._servers = list(servers)
         self._validate = validate
-        self._advise = advise
         self._name = name
         self._live = False
         self._producer: StreamProducer | None = None
@@ -150,13 +146,7 @@ class Definitions(Emitter):
         value = msgspec.json.encode(checked.document)
         change = await self._write(definition_key(checked.kind, checked.id), value, expected_offset)
         assert change.definition is not None
-        warnings = [*checked.warnings, *self._advise(checked, self.log)]
-        return Published(definition=change.definition, warnings=warnings)
-
-    def warnings(self, document: Mapping[str, Any]) -> list[str]:
-        """What there is to warn of now about a document. Raises: Invalid from `validate`."""
-        checked = self._validate(document)
-        return [*checked.warnings, *self._advise(checked, self.log)]
+        return Published(definition=change.definition, warnings=checked.warnings)
 
     async def delete(
         self, kind: str, definition_id: str, *, expected_offset: int | None = None

@@ -24,7 +24,6 @@ from summit.journal.desk_follower import DeskFollower
 from summit.journal.result_follower import ResultFollower
 from summit.notify import Notifier, Outlets
 from summit.services.collector_watch import CollectorWatch
-from summit.services.definition_advice import advise
 from summit.services.definition_kinds import check_definition
 from summit.services.live_results import LiveResults
 from summit.services.settings import notifications_folder
@@ -69,7 +68,7 @@ class Node:
                 request_timeout_ms=ANSWER_TIMEOUT_MS,
             )
         )  # fmt: skip
-        self.definitions = Definitions(self.servers, validate=check_definition, advise=advise)
+        self.definitions = Definitions(self.servers, validate=check_definition)
         self.alerts = AlertFollower(self.servers)
         self.correlations = CorrelationFollower(self.servers)
         self.desk = DeskFollower(self.servers, clock=self.clock)
