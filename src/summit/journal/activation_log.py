@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.journal.progress_record import Positions, split_partition_name
+from summit.journal.progress_record import Positions, moved_positions
 from summit.keyed.captured import Move
 
 
@@ -70,10 +70,7 @@ def moved_activation(value: bytes, move: Move, definitions: tuple[str, int]) -> 
     Raises: as `decode_activation`.
     """
     activation = decode_activation(value)
-    inputs = {
-        name: move(*split_partition_name(name), offset, None)[0]
-        for name, offset in activation.inputs.items()
-    }
+    inputs = moved_positions(activation.inputs, move)
     at, _ = move(*definitions, activation.definitions, None)
     return encode_activation(Activation(at, inputs, activation.timed))
 

@@ -21,12 +21,14 @@ newer version is refused, never guessed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from summit.base.errors import Invalid
 from summit.journal.worker_figures import WorkerFigures
+from summit.keyed.captured import Move
 
 PROGRESS_VERSION: Final = 1
 Positions = dict[str, int]
@@ -99,3 +101,11 @@ def split_partition_name(name: str) -> tuple[str, int]:
     """The topic and the partition of a name."""
     topic, _, partition = name.rpartition("/")
     return topic, int(partition)
+
+
+def moved_positions(positions: Mapping[str, int], move: Move) -> Positions:
+    """The same places as another cluster has them."""
+    return {
+        name: move(*split_partition_name(name), offset, None)[0]
+        for name, offset in positions.items()
+    }

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from summit.base.errors import Corrupt
-from summit.journal.progress_record import Positions, split_partition_name
+from summit.journal.progress_record import Positions, moved_positions
 from summit.keyed.captured import Move
 
 
@@ -61,9 +61,6 @@ def moved_time(value: bytes, move: Move, definitions: tuple[str, int]) -> bytes:
     Raises: as `decode_time`.
     """
     mark = decode_time(value)
-    positions = {
-        name: move(*split_partition_name(name), offset, None)[0]
-        for name, offset in mark.positions.items()
-    }
+    positions = moved_positions(mark.positions, move)
     at, _ = move(*definitions, mark.definitions, None)
     return encode_time(msgspec.structs.replace(mark, definitions=at, positions=positions))
