@@ -27,6 +27,13 @@ class RateLimit:
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    @classmethod
+    def of(cls, per_second: float | None, burst: int | None, clock: Clock) -> RateLimit | None:
+        """The limit of a configuration; None = none. The usual burst is a second's worth."""
+        if per_second is None:
+            return None
+        return cls(per_second, burst or max(1, round(per_second)), clock)
+
     def take(self, client: str, count: int) -> int:
         """Take `count` events; 0 when they may pass, else the milliseconds to wait."""
         now_ms = self._clock.monotonic_ms()

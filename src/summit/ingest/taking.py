@@ -45,10 +45,7 @@ class TakingCollector(Collector):
             config, self, self._clock,
             max_in_flight_bytes=block.max_in_flight_bytes, ack_timeout_ms=block.ack_timeout_ms,
         )  # fmt: skip
-        self._limit: RateLimit | None = None
-        if config.rate_limit is not None:
-            burst = config.rate_burst or max(1, round(config.rate_limit))
-            self._limit = RateLimit(config.rate_limit, burst, self._clock)
+        self._limit = RateLimit.of(config.rate_limit, config.rate_burst, self._clock)
         hours = getattr(block, "idempotency_hours", 24.0)
         self._prefix = f"{config.type}:{config.name}"
         self._notes = Notes(self._prefix, round(hours * _HOUR_MS), self._clock)

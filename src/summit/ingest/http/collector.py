@@ -97,10 +97,7 @@ class HttpCollector(TakingCollector):
         self._limits = Limits(options.max_events_per_request, options.max_event_bytes)
         self._headers = [(name, text.encode()) for name, text in options.headers.items()]
         self._copied = [(name, name.lower()) for name in options.request_headers]
-        self._rate: RateLimit | None = None
-        if options.rate_limit is not None:
-            burst = options.rate_burst or max(1, round(options.rate_limit))
-            self._rate = RateLimit(options.rate_limit, burst, self._clock)
+        self._rate = RateLimit.of(options.rate_limit, options.rate_burst, self._clock)
         self._keys = Keys(self._notes, self._clock)
         self._auth: Authenticator | None = None
         self._signatures: Signatures | None = None

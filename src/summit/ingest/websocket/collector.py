@@ -83,10 +83,7 @@ class WebSocketCollector(TakingCollector):
         self.prefix = self._prefix
         self._headers = [(name, text.encode()) for name, text in options.headers.items()]
         self._auth: Authenticator | None = None
-        self._rate: RateLimit | None = None
-        if options.rate_limit is not None:
-            burst = options.rate_burst or max(1, round(options.rate_limit))
-            self._rate = RateLimit(options.rate_limit, burst, self._clock)
+        self._rate = RateLimit.of(options.rate_limit, options.rate_burst, self._clock)
         self._server: Server | None = None
         self._place: tuple[str, int] | None = None
         self._sessions: set[Session] = set()
