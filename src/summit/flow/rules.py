@@ -15,7 +15,6 @@ from summit.flow.reading import outputs_of, with_starts
 from summit.flow.stage_plans import STAGE_KINDS, StagePlans, stage_plans_of, without_outputs
 from summit.journal.definition_log import Definition, DefinitionLog
 from summit.journal.inputs import TopicFilter, rule_topics
-from summit.keyed.rule import sees_topic
 
 _NONE: Final = TopicFilter([])
 
@@ -52,10 +51,6 @@ class Rules(NamedTuple):
     def none(cls) -> Rules:
         """No rules."""
         return cls([], {}, _NONE, [])
-
-    def plans_read(self, topic: str) -> bool:
-        """Whether a plan reads the topic, and not only a route."""
-        return any(sees_topic(plan.topics, topic) for plan in self.plans)
 
 
 def acting_ones(log: DefinitionLog) -> list[Definition]:
