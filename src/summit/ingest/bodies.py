@@ -152,7 +152,7 @@ def _parse_json(body: bytes, limits: Limits, first: int = 0) -> Batch:
         if type(event) is not dict:
             raise _not_object(index, event, f"event {index}")
         if len(slices[index - first]) > limits.max_event_bytes:
-            raise _too_large(index, len(slices[index - first]), limits)
+            raise too_large(index, len(slices[index - first]), limits)
     return Batch(slices, value)
 
 
@@ -166,7 +166,7 @@ def _parse_lines(body: bytes, limits: Limits) -> Batch:
         if len(slices) == limits.max_events:
             raise _too_many(len(slices) + 1, limits)
         if len(text) > limits.max_event_bytes:
-            raise _too_large(index, len(text), limits)
+            raise too_large(index, len(text), limits)
         try:
             value = _decode_any(text)
         except DECODE_ERRORS as error:
@@ -239,7 +239,8 @@ def _too_many(count: int, limits: Limits) -> Invalid:
     return Invalid("ingest.too_many", count=count, limit=limits.max_events, pointer="")
 
 
-def _too_large(index: int, size_bytes: int, limits: Limits) -> Invalid:
+def too_large(index: int, size_bytes: int, limits: Limits) -> Invalid:
+    """The error for an event that is larger than may be."""
     return Invalid(
         "ingest.event_too_large",
         index=index,

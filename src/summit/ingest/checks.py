@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from summit.base.config import Config
+from summit.base.config import Config, camel_name
 from summit.base.errors import Invalid
 
 
@@ -15,7 +13,7 @@ def at_least(config: Config, least: int, *names: str) -> None:
     for name in names:
         value: Any = getattr(config, name)
         if value is not None and value < least:
-            wire = next(f.encode_name for f in msgspec.structs.fields(config) if f.name == name)
+            wire = camel_name(name)
             raise bad_setting(f"/{wire}", f"{wire} must be at least {least}")
 
 
@@ -25,6 +23,12 @@ def rate_fits(rate: float | None, burst: int | None) -> None:
         raise bad_setting("/rateLimit", "rateLimit must be above 0")
     if burst is not None and (rate is None or burst < 1):
         raise bad_setting("/rateBurst", "rateBurst goes with rateLimit and is at least 1")
+
+
+def hours_fit(hours: float) -> None:
+    """Refuse what is no time for which answers are remembered."""
+    if not 0 < hours <= 24 * 7:
+        raise bad_setting("/idempotencyHours", "idempotencyHours is above 0, at most a week")
 
 
 def bad_setting(pointer: str, reason: str) -> Invalid:

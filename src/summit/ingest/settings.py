@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from summit.base import limits
-from summit.base.config import Config
+from summit.base.config import Config, camel_name
 from summit.base.errors import Invalid
 from summit.events.fields import parse_path
 from summit.ingest.checks import at_least, bad_setting, rate_fits
@@ -237,10 +237,7 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
         if not self.row.shapes:
             for field in _SHAPING:
                 if getattr(self, field) not in (None, []):
-                    wire = next(
-                        one.encode_name
-                        for one in msgspec.structs.fields(type(self)) if one.name == field
-                    )  # fmt: skip
+                    wire = camel_name(field)
                     raise bad_setting(f"/{wire}", f"collectors of type {self.type} have no {wire}")
 
     def _check_place(self) -> None:

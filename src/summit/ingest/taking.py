@@ -57,7 +57,8 @@ class TakingCollector(Collector):
             if self.config.on_invalid == "deadLetter":
                 await ensure_topic(addresses, dead_letter_topic(self.config.topic))
         self._delivery.open(producer)
-        self._delivery.found = await self._notes.open(producer, self.config.topic)
+        if self.guarantee == "effectively_once":
+            self._delivery.found = await self._notes.open(producer, self.config.topic)
         await self._listen()
 
     async def _close(self) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from summit.alerts.desk_state import Tally
 from summit.alerts.entries import Tell
-from summit.base.errors import Invalid, Unavailable
+from summit.base.errors import Unavailable
 from summit.documents.notification import validate_notification
 from summit.notify import ask_to_tell, prepare_recipient
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
@@ -56,8 +56,7 @@ def add_notifications(routes: Routes, node: Node) -> None:
     async def tell(request: Request) -> dict[str, Any]:
         refuse_unknown(request)
         asked = await request.read_json(AskedOf)
-        if node.definitions.log.get("notification", asked.notification) is None:
-            raise Invalid("definition.unknown", kind="notification", id=asked.notification)
+        node.definitions.get("notification", asked.notification)  # raises where it is not there
         alert = request.path_params["id"]
         return await _tell(node, Tell(by=asked.by, id=alert, channel=asked.notification))
 

@@ -18,7 +18,7 @@ import msgspec
 
 from summit.base.errors import Invalid
 from summit.events.event import DECODE_ERRORS
-from summit.ingest.bodies import Batch, Limits, parse_body
+from summit.ingest.bodies import Batch, Limits, parse_body, too_large
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
@@ -64,10 +64,7 @@ def parse_binary(media: str, headers: Mapping[str, str], body: bytes, limits: Li
     value = _ours(event, "the request")
     encoded = msgspec.json.encode(value)
     if len(encoded) > limits.max_event_bytes:
-        raise Invalid(
-            "ingest.event_too_large", index=0, size_bytes=len(encoded),
-            limit=limits.max_event_bytes, pointer="/0",
-        )  # fmt: skip
+        raise too_large(0, len(encoded), limits)
     return Batch([encoded], [value])
 
 

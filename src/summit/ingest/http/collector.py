@@ -194,7 +194,7 @@ class HttpCollector(TakingCollector):
             return Response(note.answer, note.status, replayed, "application/json")
         try:
             response = json_response(await self._take(request, raw, key))
-            await self._keys.answered(key, raw, response.status_code, bytes(response.body))
+            await self._keys.answered(key, response.status_code, bytes(response.body))
         finally:
             self._keys.ended(key)
         return response
@@ -206,10 +206,9 @@ class HttpCollector(TakingCollector):
             return {"challenge": challenge}
         sources = None if key is None else partial(_source, f"{self._prefix}:{key}:")
         shaped = self.shape(batch.slices, batch.values, self._record_headers(request), sources)
-        if shaped.refused and self._options.on_error == "atomic":
-            letters = self.config.on_invalid == "deadLetter"
-            if not letters:
-                raise next(iter(shaped.refused.values()))
+        is_atomic = self._options.on_error == "atomic" and self.config.on_invalid != "deadLetter"
+        if shaped.refused and is_atomic:
+            raise next(iter(shaped.refused.values()))
         size_bytes = len(raw)
         if "content-encoding" in request.headers:
             size_bytes = sum(map(len, batch.slices))  # what it unfolded to
@@ -219,14 +218,14 @@ class HttpCollector(TakingCollector):
             outcomes = await self._delivery.settle(handed)
         except SummitError as error:
             if key is not None and handed.futures is not None:
-                self._keys.left_unclear(key, raw, handed)
+                self._keys.left_unclear(key, handed)
             self._rejected.add(len(batch.slices))
             self._note_error(error)
             error.details["counted"] = True
             raise
         self._count(shaped, handed, outcomes)
         if key is not None:
-            self._keys.left_unclear(key, raw, handed)  # until its note is written
+            self._keys.left_unclear(key, handed)  # until its note is written
         return self._answer(request, batch, shaped, handed, outcomes)
 
     def _challenge(self, batch: Batch) -> str | None:

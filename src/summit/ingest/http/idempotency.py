@@ -35,7 +35,7 @@ class Keys:
     def __init__(self, notes: Notes, clock: Clock) -> None:
         self._notes = notes
         self._clock = clock
-        self._in_flight: set[str] = set()
+        self._in_flight: dict[str, str] = {}  # by key, the digest of the content
         self._unclear = Unclear()
 
     def begin(self, key: str, content: bytes) -> Note | None:
@@ -54,32 +54,35 @@ class Keys:
         if known is not None and known != digest:
             raise Invalid("ingest.key_reused", key=key)
         if note is None:
-            self._in_flight.add(key)
+            self._in_flight[key] = digest
         return note
 
     def unclear(self, key: str) -> Handed | None:
         """What an earlier request of this key has handed over without learning its outcome."""
         return self._unclear.get(key)
 
-    async def answered(self, key: str, content: bytes, status: int, answer: bytes) -> None:
+    async def answered(self, key: str, status: int, answer: bytes) -> None:
         """Remember the answer, durably; of a long one not the `results`. Raises SummitError."""
         if len(answer) > ANSWER_BYTES_MAX:
             told = msgspec.json.decode(answer)
             told.pop("results", None)
             answer = msgspec.json.encode(told)
         note = Note(
-            at=self._clock.now_ms(), hash=hash_of(content), status=status, answer=answer.decode()
+            at=self._clock.now_ms(),
+            hash=self._in_flight[key],
+            status=status,
+            answer=answer.decode(),
         )
         await self._notes.put(key, note, timeout_ms=10_000)
         self._unclear.forget(key)
 
     def ended(self, key: str) -> None:
         """The request is not in flight any more, whatever came of it."""
-        self._in_flight.discard(key)
+        self._in_flight.pop(key, None)
 
-    def left_unclear(self, key: str, content: bytes, handed: Handed) -> None:
+    def left_unclear(self, key: str, handed: Handed) -> None:
         """It is not known which of these records were written."""
-        self._unclear.keep(key, hash_of(content), handed)
+        self._unclear.keep(key, self._in_flight[key], handed)
 
 
 def hash_of(content: bytes) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from summit.base import limits
 from summit.base.config import Config
 from summit.ingest.auth import AuthOptions
-from summit.ingest.checks import at_least, bad_setting, rate_fits
+from summit.ingest.checks import at_least, hours_fit, rate_fits
 from summit.ingest.tls import TlsOptions
 
 
@@ -60,6 +60,5 @@ class HttpOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
         at_least(self, 0, "max_results")
         at_least(self, 100, "request_timeout_ms")
         at_least(self, 1, "max_connections")
-        if not 0 < self.idempotency_hours <= 24 * 7:
-            raise bad_setting("/idempotencyHours", "idempotencyHours is above 0, at most a week")
+        hours_fit(self.idempotency_hours)
         rate_fits(self.rate_limit, self.rate_burst)

@@ -128,9 +128,9 @@ class Signatures:
         for secret in self._secrets:
             key = _standard_secret(secret) if decode else secret
             digest = hmac.new(key, signed, algorithm).digest()
-            expected.append(digest.hex() if encoding == "hex" else b64encode(digest).decode())
+            expected.append(digest.hex().encode() if encoding == "hex" else b64encode(digest))
         texts = [(text.lower() if encoding == "hex" else text).encode() for text in given[:10]]
-        if not any(same_as_one(text, [one.encode() for one in expected]) for text in texts):
+        if not any(same_as_one(text, expected) for text in texts):
             raise _refused("it is not made of this body with a secret of ours")
 
 

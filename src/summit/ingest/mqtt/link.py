@@ -164,27 +164,21 @@ class Link:
 
     def _connected(self, _: Any, __: Any, ___: Any, reason: Any, ____: Any = None) -> None:
         if reason.is_failure:
-            fault: SummitError
-            if str(reason) in _REFUSED:
-                fault = Invalid(
-                    "mqtt.refused", host=self._host, port=self._port, reason=str(reason)
-                )
-            else:
-                fault = self._unreachable(str(reason))
-            self._failed(fault)
+            text = str(reason)
+            self._failed(self._refused(text) if text in _REFUSED else self._unreachable(text))
             return
         self.epoch += 1
         options = self._options
         prefix = f"$share/{options.shared_group}/" if options.shared_group else ""
         if options.version == "5":
-            # Retained messages come when a subscription is new, not at each reconnect.
-            handling = 1 if options.retained else 2
+            # Retained messages come when a subscription is new, not at each reconnect; shared
+            # ones get none.
+            more: dict[str, Any] = (
+                {} if prefix else {"retainHandling": 1 if options.retained else 2}
+            )
             wanted: Any = [
-                (prefix + one, SubscribeOptions(qos=options.qos, retainHandling=handling))
-                for one in options.topics
+                (prefix + one, SubscribeOptions(qos=options.qos, **more)) for one in options.topics
             ]
-            if prefix:
-                wanted = [(one, SubscribeOptions(qos=options.qos)) for one, _ in wanted]
         else:
             wanted = [(prefix + one, options.qos) for one in options.topics]
         self._client.subscribe(wanted)

@@ -12,7 +12,7 @@ from base64 import b64encode
 import msgspec
 
 from summit.base.errors import Invalid
-from summit.ingest.bodies import Batch, Limits, parse_body
+from summit.ingest.bodies import Batch, Limits, parse_body, too_large
 
 
 def parse_payload(codec: str, topic: str, payload: bytes, limits: Limits) -> Batch:
@@ -30,8 +30,5 @@ def parse_payload(codec: str, topic: str, payload: bytes, limits: Limits) -> Bat
         event["payloadBase64"] = b64encode(payload).decode()
     encoded = msgspec.json.encode(event)
     if len(encoded) > limits.max_event_bytes:
-        raise Invalid(
-            "ingest.event_too_large", index=0, size_bytes=len(encoded),
-            limit=limits.max_event_bytes, pointer="/0",
-        )  # fmt: skip
+        raise too_large(0, len(encoded), limits)
     return Batch([encoded], [event])

@@ -9,7 +9,7 @@ import msgspec
 from summit.base import limits
 from summit.base.config import Config
 from summit.ingest.auth import AuthOptions
-from summit.ingest.checks import at_least, bad_setting, rate_fits
+from summit.ingest.checks import at_least, bad_setting, hours_fit, rate_fits
 from summit.ingest.tls import TlsOptions
 
 
@@ -66,5 +66,4 @@ class WebSocketOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=
         rate_fits(self.rate_limit, self.rate_burst)
         if self.auth.type == "signature":
             raise bad_setting("/auth/type", "messages of WebSockets are not signed")
-        if not 0 < self.idempotency_hours <= 24 * 7:
-            raise bad_setting("/idempotencyHours", "idempotencyHours is above 0, at most a week")
+        hours_fit(self.idempotency_hours)
