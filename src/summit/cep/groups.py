@@ -140,18 +140,22 @@ class Group:
 def find_group(groups: list[Group], time_ms: int, plan: CorrelationPlan) -> tuple[Group, int]:
     """The group that takes an event of a time, a new one where none does, and when it takes it."""
     for group in groups:
-        if time_ms < group.start_ms:
-            if is_near(time_ms, group.start_ms, plan):
-                return group, group.start_ms
-        elif time_ms < group.over_ms(plan):
-            return group, time_ms
+        if takes(group, time_ms, plan):
+            return group, max(time_ms, group.start_ms)
     opened = Group(time_ms)
     place = sum(group.start_ms <= time_ms for group in groups)
     groups.insert(place, opened)
     return opened, time_ms
 
 
-def is_near(time_ms: int, start_ms: int, plan: CorrelationPlan) -> bool:
+def takes(group: Group, time_ms: int, plan: CorrelationPlan) -> bool:
+    """Whether an event of a time may be in a group."""
+    if time_ms < group.start_ms:
+        return _is_near(time_ms, group.start_ms, plan)
+    return time_ms < group.over_ms(plan)
+
+
+def _is_near(time_ms: int, start_ms: int, plan: CorrelationPlan) -> bool:
     """Whether an event that is older than a group may be in it."""
     if plan.gap_ms is not None and not joins_session(time_ms, start_ms, plan.gap_ms):
         return False

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from summit.cep.correlation_lane import CorrelationCounters, CorrelationLane
-from summit.cep.groups import CloseReason, Correlation, Group, Place, is_near
+from summit.cep.groups import CloseReason, Correlation, Group, Place, takes
 from summit.cep.linked_groups import Entity, LinkedGroup, name_for
 from summit.cep.linked_state import LINKED_STATE_VERSION, dump_linked, load_linked
 from summit.events.layouts import TypedLayout
@@ -128,7 +128,7 @@ class LinkedLane(CorrelationLane):
             having = self._having.get((tenant, entity))
             if having is None:
                 continue
-            having = [group for group in having if _takes(group, time_ms, plan)]
+            having = [group for group in having if takes(group, time_ms, plan)]
             held = [group for group in having if group.is_hub(entity, plan)]
             if held:
                 hubs[entity] = held
@@ -178,14 +178,10 @@ class LinkedLane(CorrelationLane):
             if other.is_told:
                 was_told = True
                 told.append(other.shown(self.plan, "merged", group.events[0]))
-            self._unindex(other)
-            del self._keys[other.name]
-            self._timers.set(other.name, float("inf"))
-            self.dirty.add(other.name)
-            self.groups -= 1
+            self.forget(other.name)
             self.counters.merged += 1
             cut = group.absorb(other, self.plan)
-            self.events -= cut
+            self.events += len(other.events) - cut
             self.counters.beyond_max += cut
             self._index(group, other.entities)
         return was_told
@@ -214,13 +210,6 @@ class LinkedLane(CorrelationLane):
 
     def _told(self, key: Key, group: Group, reason: CloseReason | None) -> Correlation:
         return _linked(group).shown(self.plan, reason)
-
-
-def _takes(group: LinkedGroup, time_ms: int, plan: Any) -> bool:
-    """Whether an event of a time may be in a group."""
-    if time_ms < group.start_ms:
-        return is_near(time_ms, group.start_ms, plan)
-    return time_ms < group.over_ms(plan)
 
 
 def _linked(group: Group) -> LinkedGroup:

@@ -13,7 +13,7 @@ from summit.analytics.rule import QueryLane, Told
 from summit.base.limits import EARLY_GROUPS_MAX
 from summit.client.transactor import Outgoing
 from summit.documents.stream import StreamPlan
-from summit.flow.findings import Made, early_records, findings_of
+from summit.flow.findings import Made, findings_of, told_records
 from summit.flow.kinds import Plan, prepare
 from summit.flow.suppressing import Suppressed, Suppressor
 from summit.keyed.chunks import Chunk
@@ -120,7 +120,7 @@ class Engine:
                 if now_ms >= due_ms and (some := lane.early(EARLY_GROUPS_MAX)):
                     self._early_ms[lane.rule.id] = now_ms + lane.rule.plan.early_ms
                     told += some
-        return early_records(told)
+        return told_records(told)
 
     def _applied(self, taken: Taken) -> Applied:
         outputs = taken.outputs

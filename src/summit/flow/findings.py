@@ -122,13 +122,12 @@ def findings_of(
             late.append(each)
         else:
             raise TypeError(f"nobody knows what becomes of {type(each).__name__}")
-    if told:
-        records += result_records(list(map(_result, told)))
+    records += told_records(told)
     return Findings(made, records, suppressed, late, counts)
 
 
-def early_records(told: Iterable[Told]) -> list[Outgoing]:
-    """Windows as they stand, for who watches."""
+def told_records(told: Iterable[Told]) -> list[Outgoing]:
+    """The results of queries as records, final ones or as they stand."""
     return result_records(list(map(_result, told)))
 
 

@@ -76,7 +76,7 @@ class WorkerMetrics:
         self.exchange_events = 0
         self.exchange_bytes = 0
         self._restoring: tuple[int, int] | None = None
-        self.undeliverable: dict[str, int] = {}
+        self.undeliverable: Counter[str] = Counter()
         self.restarted: tuple[int, str] | None = None
         self.lags: dict[str, int] = {}
         self.exchange_lag = 0
@@ -110,12 +110,11 @@ class WorkerMetrics:
     @property
     def undeliverable_count(self) -> int:
         """Records that their topics refused for good."""
-        return sum(self.undeliverable.values())
+        return self.undeliverable.total()
 
     def count_undeliverable(self, by_topic: Mapping[str, int]) -> None:
         """So many records more are not written, because their topics refused them."""
-        for topic, count in by_topic.items():
-            self.undeliverable[topic] = self.undeliverable.get(topic, 0) + count
+        self.undeliverable.update(by_topic)
 
     @property
     def faults(self) -> dict[str, str]:

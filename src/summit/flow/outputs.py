@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
@@ -88,7 +89,7 @@ class Outputs:
         sent: Sent = _NOTHING,
     ) -> None:
         self._items: list[_Item] = []
-        self.undeliverable: dict[str, int] = {}
+        self.undeliverable: Counter[str] = Counter()
         self.published = 0
         for made in cut.made:
             self._add(made.effects)
@@ -136,7 +137,7 @@ class Outputs:
             self._items.append(_Item(call_record(effects.call)))
         if effects.cut:
             topic = starts_topic(effects.action.pattern or "")
-            self.undeliverable[topic] = self.undeliverable.get(topic, 0) + 1
+            self.undeliverable[topic] += 1
             get_logger(__name__).error("pattern.not_started", pattern=effects.action.pattern)
 
     @property
@@ -232,7 +233,7 @@ class Outputs:
                 self._items[index] = item._replace(record=alert_record(shorter), alert=shorter)
                 continue
             topic = item.record.topic
-            self.undeliverable[topic] = self.undeliverable.get(topic, 0) + 1
+            self.undeliverable[topic] += 1
             get_logger(__name__).error("output.undeliverable", topic=topic, error=reason)
             del self._items[index]
 

@@ -53,7 +53,6 @@ from summit.flow.switching import Switch, acting_of
 from summit.flow.telling import Teller
 from summit.journal.definitions import Definitions
 from summit.journal.exchange_log import decode_frame
-from summit.journal.inputs import TopicFilter
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
 from summit.journal.topics import (
     ALERTS_TOPIC,
@@ -126,7 +125,7 @@ class Session:
             Sources(self.runtime, self._aside, self._stage), self.teller,
             lambda cut: self.teller.progress(cut, self.rules, self._switch.acting),
         )  # fmt: skip
-        self.rules = Rules([], {}, TopicFilter([]), [])
+        self.rules = Rules.none()
         self._switch = Switch(self.runtime)
         self._backfills = Backfills(settings, clock, definitions, self.runtime, metrics)
         self._switch_ms = 0.0  # since when rules are being changed

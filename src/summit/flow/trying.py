@@ -97,9 +97,7 @@ def try_pattern(
     engine = Engine()
     engine.set_rules([dataclasses.replace(plan, topics=(), enabled=True)])
     values = [event if isinstance(event, bytes) else _encode(event) for event in events]
-    topic = next((name for name in plan.topics if not set(name) & set("*?[!")), TRIED_TOPIC)
-    chunks = [Chunk(topic, 0, range(len(values)), [-1] * len(values), values)]
-    chunks, refused = _staged(chunks, stage)
+    chunks, refused = _staged([_chunk(plan, values)], stage)
     applied = engine.apply(chunks)
     made = applied.made + engine.apply([], TIME_MS_MAX).made
     near_misses, unfinished = _explained(plan, chunks, keys)
@@ -168,13 +166,17 @@ def _run_counted(document: Any, stage: StagePlans | None) -> list[RuleTestResult
     return results
 
 
+def _chunk(plan: Plan, values: list[bytes]) -> Chunk:
+    """Events as records of the first topic that a rule names."""
+    topic = next((name for name in plan.topics if not set(name) & set("*?[!")), TRIED_TOPIC)
+    return Chunk(topic, 0, range(len(values)), [-1] * len(values), values)
+
+
 def _told(
     plan: Plan, events: Iterable[Mapping[str, Any]], stage: StagePlans | None
 ) -> list[dict[str, Any]]:
     """The results of a query, or the closed groups of a correlation, until the end of time."""
-    topic = next((name for name in plan.topics if not set(name) & set("*?[!")), TRIED_TOPIC)
-    values = [_encode(event) for event in events]
-    chunks, _ = _staged([Chunk(topic, 0, range(len(values)), [-1] * len(values), values)], stage)
+    chunks, _ = _staged([_chunk(plan, [_encode(event) for event in events])], stage)
     processor = Processor(make_rule_set([prepare(dataclasses.replace(plan, topics=()))]))
     found = processor.apply(chunks).outputs.found
     found += processor.apply([], TIME_MS_MAX).outputs.found

@@ -164,12 +164,14 @@ class FieldTable(dict[Any, int]):
                 lists += [by_piece[number] for number in numbers]
         if self._exact and (tests := self._exact.get(text)) is not None:
             lists.append(tests)
-        if self._lower and (tests := self._lower.get(lower_ascii(text) or "")) is not None:
+        lower = lower_ascii(text) if self._lower else None
+        if self._lower and (tests := self._lower.get(lower or "")) is not None:
             lists.append(tests)
         if not lists:
             return self._on_text
         found = self._on_text
-        lower = lower_ascii(text)
+        if lower is None:
+            lower = lower_ascii(text)
         for test in {id(test): test for tests in lists for test in tests}.values():
             if test.holds(text, lower) is not test.on_text:
                 found ^= test.bits

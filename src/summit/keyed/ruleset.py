@@ -49,7 +49,6 @@ class RuleSet:
             place.place == "record" for path in fields for place in candidates(path)
         )
         self.layout = TypedLayout(fields | {EVENT_TYPE, _TIMESTAMP})
-        self._decode = msgspec.json.Decoder(self.layout.struct).decode
         self._scan = compile_scan(self.layout, needs_record=self.needs_record)
         self._compiler = ProbeCompiler(
             self.layout, [rule.key_of(self.layout) for rule in self.rules]
@@ -96,7 +95,7 @@ class RuleSet:
 
     def decode(self, value: bytes) -> Any:
         """Decode one event with the fields of all rules. Raises: one of `event.DECODE_ERRORS`."""
-        return self._decode(value)
+        return self.layout.decode(value)
 
     def keep(self, event: Any, value: Any) -> tuple[bytes, bool]:
         """What lanes keep of an event.
