@@ -4,7 +4,7 @@ Lines with marks in, text out; no clock, no disk, no terminal: who calls knows t
 """
 
 from summit.charts.lines import Ahead, Line, Mark, lines_of
-from summit.charts.results import Picture, group_name, lines_of_results
+from summit.charts.results import lines_of_results
 from summit.charts.svg import svg
 from summit.charts.terminal import sparkline, terminal
 
@@ -12,8 +12,6 @@ __all__ = [
     "Ahead",
     "Line",
     "Mark",
-    "Picture",
-    "group_name",
     "lines_of",
     "lines_of_results",
     "sparkline",

@@ -42,20 +42,20 @@ def lines_of_results(
         metric: By default the first one that has an anomaly, else the first one of numbers.
         group: Only groups whose name holds this text; names are the values of `groupBy`.
     """
-    told: dict[tuple[str, int, int], tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+    told: dict[tuple[str, int, int], Mapping[str, Any]] = {}
     for result in results:
         window = result["window"]
         for each in result["groups"]:
-            name = group_name(each["keys"])
-            told[name, window["end"], window["start"]] = (each, result)
+            name = _group_name(each["keys"])
+            told[name, window["end"], window["start"]] = each
             for gone in each.get("replaces", ()):
                 told.pop((name, gone["end"], gone["start"]), None)
     if metric is None:
-        metric = _metric(each for each, _ in told.values())
+        metric = _metric(told.values())
     counts: dict[str, int] = {}
     points: dict[str, list[tuple[float, float | None]]] = {}
     marks: dict[str, list[Mark]] = {}
-    for (name, end, _), (each, _) in sorted(told.items(), key=lambda item: item[0]):
+    for (name, end, _), each in sorted(told.items(), key=lambda item: item[0]):
         if metric not in each["metrics"] or (group is not None and group not in name):
             continue
         value = known(each["metrics"][metric])
@@ -70,7 +70,7 @@ def lines_of_results(
     return Picture(metric, lines, len(counts) - len(lines))
 
 
-def group_name(keys: Mapping[str, Any]) -> str:
+def _group_name(keys: Mapping[str, Any]) -> str:
     """How a group is called: the values of its keys."""
     return ", ".join("-" if value is None else str(value) for value in keys.values())
 

@@ -16,12 +16,12 @@ from typing import Any, Final
 from summit.base import limits
 from summit.documents.aggregation import read_aggregations
 from summit.documents.available import ACTIONS, AGGREGATES_TOPIC
-from summit.documents.plan import ActionPlan, TemplatePlan
+from summit.documents.plan import ActionPlan
 from summit.documents.predicates import read_where
 from summit.documents.problems import join_pointer
 from summit.documents.section import Section, kind_name
 from summit.documents.sending import read_output_topic, read_secret, read_url
-from summit.documents.templates import read_template
+from summit.documents.templates import read_template, read_text_template
 from summit.events.expressions.ir import Literal, Node
 from summit.events.severities import SEVERITIES
 
@@ -116,8 +116,8 @@ def _read_alert(config: Section, steps: Sequence[str]) -> ActionPlan:
     return ActionPlan(
         severity=config.choice("severity", SEVERITIES),
         severity_rules=_read_severities(config, "severityRules", steps),
-        title=_template(config, "title", steps),
-        description=_template(config, "description", steps),
+        title=read_text_template(config, "title", steps),
+        description=read_text_template(config, "description", steps),
         notify=config.texts("notify"),
         runbook=config.text("runbook", chars_max=limits.PATTERN_TEXT_CHARS_MAX),
         fields=config.paths("fields"),
@@ -193,10 +193,3 @@ def _read_severities(
     elif value is not None:
         section.note(name, f"must be a map or a list, not {kind_name(value)}")
     return tuple(found)
-
-
-def _template(config: Section, name: str, steps: Sequence[str]) -> TemplatePlan | None:
-    text = config.text(name, chars_max=limits.PATTERN_TEXT_CHARS_MAX)
-    if text is None:
-        return None
-    return read_template(text, config.at(name), config.problems, steps=steps)

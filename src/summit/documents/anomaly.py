@@ -11,10 +11,9 @@ import math
 from typing import Any, Final
 
 from summit.base import limits
-from summit.documents.plan import TemplatePlan
 from summit.documents.query_plan import AnomalyAlertPlan, AnomalyPlan
 from summit.documents.section import Section, kind_name
-from summit.documents.templates import read_template
+from summit.documents.templates import read_text_template
 
 METHODS: Final = (
     "auto", "zscore", "iqr", "moving-average", "mad", "seasonal", "holt-winters", "ewma", "cusum",
@@ -86,16 +85,9 @@ def _alert(anomaly: Section) -> AnomalyAlertPlan | None:
     return AnomalyAlertPlan(
         severity=mine.choice("severity", ("info", *SEVERITIES)),
         severity_min=mine.choice("minSeverity", SEVERITIES) or "low",
-        title=_template(mine, "title"),
-        description=_template(mine, "description"),
+        title=read_text_template(mine, "title"),
+        description=read_text_template(mine, "description"),
         notify=mine.texts("notify"),
         runbook=mine.text("runbook", chars_max=limits.PATTERN_TEXT_CHARS_MAX),
         suppress_ms=mine.duration_ms("suppress") or 0,
     )
-
-
-def _template(section: Section, name: str) -> TemplatePlan | None:
-    text = section.text(name, chars_max=limits.PATTERN_TEXT_CHARS_MAX)
-    if text is None:
-        return None
-    return read_template(text, section.at(name), section.problems)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from summit.documents.checked import CheckedDocument
 from summit.documents.head import HEAD_FIELDS, read_head, subject_of
@@ -39,11 +39,10 @@ class BackfillPlan:
     live: int | None
 
 
-@dataclass(frozen=True, slots=True)
 class BackfillDocument(CheckedDocument[BackfillPlan]):
     """A backfill that is free of problems."""
 
-    kind: ClassVar[str] = "backfill"
+    kind = "backfill"
 
 
 def validate_backfill(values: Mapping[str, Any], *, source: str = "") -> BackfillDocument:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from summit.base.errors import Invalid
 from summit.base.limits import CORRELATION_EVENTS_DEFAULT, CORRELATION_EVENTS_MAX
 from summit.documents.checked import CheckedDocument
 from summit.documents.hashing import document_hash
@@ -14,9 +13,8 @@ from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.linking import Linking, read_linking
 from summit.documents.problems import Problems, join_pointer
 from summit.documents.rule_tests import EXPECTED_OF_CORRELATION, read_tests
-from summit.documents.section import Section, kind_name
+from summit.documents.section import Section
 from summit.events.expressions.ir import Path
-from summit.events.fields import parse_path
 
 ANY_TYPE: Final = "*"
 LINKED_STATE_ID_END: Final = "/linked"
@@ -167,11 +165,11 @@ def _key(
     section: Section, value: Any, pointer: str, types: tuple[str, ...] | None
 ) -> KeyPart | None:
     if not isinstance(value, Mapping):
-        path = _path(section, value, pointer)
+        path = section.path_of(value, pointer)
         return None if path is None else KeyPart(path)
     by_type = []
     for name, text in value.items():
-        path = _path(section, text, join_pointer(pointer, name))
+        path = section.path_of(text, join_pointer(pointer, name))
         if types is not None and name not in (*types, ANY_TYPE):
             section.problems.add(join_pointer(pointer, name), f"'{name}' is none of the eventTypes")
         if path is not None:
@@ -181,17 +179,6 @@ def _key(
         text = f"names no path for {missing[0]!r}" if missing else "must name a path for each type"
         section.problems.add(pointer, text)
     return KeyPart(None, tuple(sorted(by_type)))
-
-
-def _path(section: Section, value: Any, pointer: str) -> Path | None:
-    if not isinstance(value, str):
-        section.problems.add(pointer, f"must be a field path, not {kind_name(value)}")
-        return None
-    try:
-        return parse_path(value)
-    except Invalid as error:
-        section.problems.add_error(pointer, error)
-        return None
 
 
 def _times(section: Section) -> tuple[int | None, int | None]:

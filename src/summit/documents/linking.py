@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
-from summit.base.errors import Invalid
 from summit.documents.problems import join_pointer
 from summit.documents.section import Section, kind_name
 from summit.events.expressions.ir import Path
-from summit.events.fields import parse_path
 
 LINKS_DEFAULT: Final = 100
 # Values that many unrelated events bear, and that say nothing.
@@ -92,7 +90,7 @@ def _kind(section: Section, name: str, value: Any, pointer: str) -> EntityKind:
     if isinstance(given, (list, tuple)) and given:
         for number, text in enumerate(given):
             at = place if isinstance(value, str) else join_pointer(place, number)
-            path = _path(section, text, at)
+            path = section.path_of(text, at)
             if path is not None:
                 paths.append(path)
     else:
@@ -101,14 +99,3 @@ def _kind(section: Section, name: str, value: Any, pointer: str) -> EntityKind:
             shown = "a map"
         section.problems.add(place, f"must be a field path or a list of them, not {shown}")
     return EntityKind(name, tuple(dict.fromkeys(paths)))
-
-
-def _path(section: Section, text: Any, pointer: str) -> Path | None:
-    if not isinstance(text, str):
-        section.problems.add(pointer, f"must be a field path, not {kind_name(text)}")
-        return None
-    try:
-        return parse_path(text)
-    except Invalid as error:
-        section.problems.add_error(pointer, error)
-        return None

@@ -35,7 +35,7 @@ from summit.documents.head import HEAD_FIELDS, read_head, subject_of
 from summit.documents.plan import TemplatePlan
 from summit.documents.problems import Problems
 from summit.documents.section import Section
-from summit.documents.templates import read_template
+from summit.documents.templates import read_text_template
 
 NOTIFICATION_FIELDS: Final = (
     *HEAD_FIELDS, "type", "config", "match", "on", "subject", "text", "retry", "rateLimit",
@@ -136,8 +136,8 @@ def _read_plan(section: Section, name: str) -> NotificationPlan:
         config=config or {},
         match=section.mapping("match"),
         on=_read_on(section),
-        subject=_template(section, "subject"),
-        text=_template(section, "text"),
+        subject=read_text_template(section, "subject"),
+        text=read_text_template(section, "text"),
         attempts=5 if retry is None else _whole(retry, "attempts", NOTICE_ATTEMPTS_MAX, 5),
         backoff_ms=2_000 if retry is None else retry.duration_ms("backoff") or 2_000,
         rate_count=rate_count,
@@ -189,10 +189,3 @@ def _inner(section: Section, name: str, *names: str) -> Section | None:
 def _whole(section: Section, name: str, most: int, usual: int) -> int:
     found = section.whole(name, least=1, most=most)
     return usual if found is None else found
-
-
-def _template(section: Section, name: str) -> TemplatePlan | None:
-    text = section.text(name)
-    if text is None:
-        return None
-    return read_template(text, section.at(name), section.problems)

@@ -172,17 +172,23 @@ class Section:
             self.problems.add_error(self.at(name), error)
             return None
 
+    def path_of(self, value: object, pointer: str) -> Path | None:
+        """The field path that a value somewhere below is; None with a problem, which is noted."""
+        if not isinstance(value, str):
+            self.problems.add(pointer, f"must be a field path, not {kind_name(value)}")
+            return None
+        try:
+            return parse_path(value)
+        except Invalid as error:
+            self.problems.add_error(pointer, error)
+            return None
+
     def paths(self, name: str) -> tuple[Path, ...]:
         """A list of field paths."""
         found: list[Path] = []
         for value, pointer in self.items(name):
-            if not isinstance(value, str):
-                self.problems.add(pointer, f"must be a field path, not {kind_name(value)}")
-                continue
-            try:
-                path = parse_path(value)
-            except Invalid as error:
-                self.problems.add_error(pointer, error)
+            path = self.path_of(value, pointer)
+            if path is None:
                 continue
             if path in found:
                 self.problems.add(pointer, f"'{value}' stands here twice")

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from summit.base.errors import Invalid
+from summit.base.limits import PATTERN_TEXT_CHARS_MAX
 from summit.documents.plan import TemplatePlan
 from summit.documents.problems import Problems
+from summit.documents.section import Section
 from summit.events.expressions.ir import Field, Node, StepAggregate, StepField
 from summit.events.expressions.parser import parse_expression
 
@@ -50,6 +52,16 @@ def read_template(
     if plain:
         parts.append(plain)
     return TemplatePlan(text, tuple(parts)) if len(problems) == before else None
+
+
+def read_text_template(
+    section: Section, name: str, steps: Sequence[str] = ()
+) -> TemplatePlan | None:
+    """The template that a member of a document is; None without it, or with a problem."""
+    text = section.text(name, chars_max=PATTERN_TEXT_CHARS_MAX)
+    if text is None:
+        return None
+    return read_template(text, section.at(name), section.problems, steps=steps)
 
 
 def _end_of_hole(text: str, position: int) -> int:

@@ -18,6 +18,7 @@ import msgspec
 from summit.base import limits
 from summit.base.config import Config, camel_name
 from summit.base.errors import Invalid
+from summit.documents.collector import PLUGIN
 from summit.events.fields import parse_path
 from summit.ingest.checks import at_least, bad_setting, rate_fits
 from summit.ingest.http.settings import HttpOptions
@@ -26,7 +27,6 @@ from summit.ingest.templates import compile_template, compile_topics
 from summit.ingest.websocket.settings import WebSocketOptions
 from summit.serde.json_schema import schema_check
 
-PLUGIN: Final = "plugin:"  # before the name of a plugin's type
 OnInvalid = Literal["reject", "deadLetter", "tag"]
 
 

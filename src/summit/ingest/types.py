@@ -20,8 +20,9 @@ from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid
+from summit.documents.collector import PLUGIN
 from summit.ingest.collector import Collector
-from summit.ingest.settings import PLUGIN, CollectorConfig
+from summit.ingest.settings import CollectorConfig
 
 ENTRY_POINTS: Final = "summit.collectors"
 
