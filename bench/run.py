@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-BUDGET_S = 300.0  # no bench begins after this; the longest takes about ten seconds
+BUDGET_S = 300.0  # no bench of a further round begins after this
 BENCH_TIMEOUT_S = 150.0
 FULL_TIMEOUT_S = 200.0
 WALL_CLOCK = ("s", "ms", "µs")

@@ -26,6 +26,7 @@ class AnalyticsQuery(Config, frozen=True, kw_only=True, omit_defaults=True):
         allowed_lateness: How long after its end a window is corrected: ms or a text such as `1m`.
         topic: A topic for final results, besides the system's own.
         limits: {groups, events, idle}.
+        tests: Events that it is tried on, and what must come of them; see `summit rules test`.
         early: How often at most open windows are told as they stand; False = never.
     """
 

@@ -20,6 +20,7 @@ class CorrelationRule(Config, frozen=True, kw_only=True, omit_defaults=True):
         event_types: Values of `eventType`; `*`, or none given, stands for every type.
         correlation_key: A field path, or a path by event type.
         correlation_keys: Several of them, which together are the key.
+        tests: Events that it is tried on, and what must come of them; see `summit rules test`.
         linked_by: Fields by kind of entity (`{"user": ["user", "actor"]}`): events that share a
             value are linked, and what is linked is one group. The key, if any, keeps apart.
         hubs: `links`: with how many events that bring something new a value links; `ignore`:
