@@ -120,8 +120,8 @@ def main() -> None:
             subprocess.run([*command, "--as", way], check=True)
         return
     for row in measure(given.keys, settles=given.way == "worker"):
-        row = {"bench": "cep.pauses", "collects": given.way, "keys": given.keys, **row}
-        print(json.dumps({**row, "target_ms_max": PAUSE_MS_MAX}), flush=True)
+        about = {"bench": "cep.pauses", "collects": given.way, "keys": given.keys}
+        print(json.dumps({**about, **row, "target_ms_max": PAUSE_MS_MAX}), flush=True)
 
 
 if __name__ == "__main__":

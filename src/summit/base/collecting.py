@@ -1,8 +1,8 @@
 """Python's cyclic collector: kept away where it finds nothing, and never long at a time.
 
 A look through everything takes as long as there are objects: 60 ms with 200,000 keys. So what is
-alive is set aside four times a second (`gc.freeze`) and looked through no more; counting references frees
-it as before. Only a cycle that dies after that stays, until a process that is at rest looks
+alive is set aside four times a second (`gc.freeze`) and looked through no more; counting references
+frees it as before. Only a cycle that dies after that stays, until a process that is at rest looks
 through everything again.
 """
 

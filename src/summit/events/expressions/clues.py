@@ -153,9 +153,7 @@ def _is_plain(node: Node) -> bool:
     return False
 
 
-def _joined(
-    parts: Sequence[Clues | None], seen: Seen | None, *, decisive: bool
-) -> Clues | None:
+def _joined(parts: Sequence[Clues | None], seen: Seen | None, *, decisive: bool) -> Clues | None:
     """Of `&&` (decisive: false) and `||` (true): one part that decides, else all together."""
     deciding = [part for part in parts if part is not None and part.otherwise is decisive]
     if deciding:
