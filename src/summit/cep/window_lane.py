@@ -259,9 +259,8 @@ class WindowLane:
                 self.counters.keys_dropped += 1
         surplus = len(self._busy) - WINDOW_KEYS_UNPACKED_MAX
         if surplus > 0:
-            for key in list(
-                islice(self._busy, surplus + min(_SLICE, WINDOW_KEYS_UNPACKED_MAX // 2))
-            ):
+            surplus += min(_SLICE, WINDOW_KEYS_UNPACKED_MAX // 2)
+            for key in list(islice(self._busy, surplus)):
                 self._packed[key] = dump_windows(self._windows, self._busy.pop(key))
 
     def _oldest(self, count: int) -> list[Key]:
