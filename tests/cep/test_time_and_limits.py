@@ -263,7 +263,7 @@ class TestRest:
         state = matcher.dump(key)
         assert state is not None
         assert again.load(key, state, matcher.state_version(key))
-        again.apply([], 2_000)
+        again.apply([chunk(event("x", 2_000))])
         assert again.stats()["keys"] == 1
         assert again.apply([], 70_000).dirty == {key}
         assert again.stats()["keys"] == 0

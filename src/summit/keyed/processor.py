@@ -271,14 +271,9 @@ class Processor:
         self._others_ms = self._frontier.others(place)
         self._allowed = [(scope, scope.view.others(place)) for scope in self._exact]
         reached = self._rules.scan(
-            chunk.values,
-            chunk.timestamps_ms,
-            index,
-            self._frontier.reached(place),
-            self._timer_ms(),
-            self._reading.stream.max_future_ms,
-            self,
-        )
+            chunk.values, chunk.timestamps_ms, index, self._frontier.reached(place),
+            self._timer_ms(), self._reading.stream.max_future_ms, self,
+        )  # fmt: skip
         self._frontier.reach(place, reached)
 
     # ---- what the scan calls (`scan.Sink`) ----
