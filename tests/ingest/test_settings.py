@@ -52,7 +52,22 @@ def test_file_options() -> None:
     [
         ({"type": "grpc"}, "collector.type_unavailable", "/type"),
         ({"type": "mqtt", "port": 70_000}, "config.invalid", "/port"),
-        ({"type": "database"}, "collector.type_unavailable", "/type"),
+        ({"type": "database"}, "config.invalid", "/database/url"),
+        (
+            {"type": "database", "database": {"url": "oracle://a/b"}},
+            "config.invalid",
+            "/database/url",
+        ),
+        (
+            {"type": "database", "database": {"url": "postgres://u:secret@h/b"}},
+            "config.invalid",
+            "/database/url",
+        ),
+        (
+            {"type": "database", "database": {"url": "postgres://h/b", "password": "plain"}},
+            "config.invalid",
+            "/database/password",
+        ),
         ({"type": "other"}, "config.invalid", "/type"),
         ({"nme": 1}, "config.unknown_key", "/nme"),
         ({"name": ""}, "config.invalid", "/name"),

@@ -169,6 +169,14 @@ FILE_POLL_INTERVAL_MS: Final = 250  # how often files are looked at
 FILE_ROTATE_WAIT_MS: Final = 5_000  # how long a renamed file may still be written to
 FILE_IN_FLIGHT_BYTES_MAX: Final = 8 * 1024 * 1024  # handed over and not yet acknowledged
 FILE_IN_FLIGHT_RECORDS_MAX: Final = 20_000  # the same in records
+DATABASE_CHUNK_ROWS: Final = 10_000  # rows of a snapshot that are read at once
+DATABASE_QUEUE_CHANGES: Final = 20_000  # changes that are read ahead of the broker
+DATABASE_QUEUE_BYTES: Final = 32 * 1024 * 1024  # the same in bytes
+DATABASE_HEARTBEAT_MS: Final = 10_000  # how often the place is kept while nothing changes
+DATABASE_LAG_ALARM_BYTES: Final = 1024 * 1024 * 1024  # log that the database keeps for a collector
+DATABASE_CONNECT_TIMEOUT_MS: Final = 10_000
+# A transaction may hold a whole table that has no primary key; an open one holds up readers.
+DATABASE_TRANSACTION_TIMEOUT_MS: Final = 300_000
 INGEST_ACK_TIMEOUT_MS: Final = 10_000  # how long a request waits for the broker
 INGEST_EVENTS_PER_REQUEST_MAX: Final = 10_000  # events of one request
 INGEST_EVENT_BYTES_MAX: Final = 1024 * 1024  # one event, as large as a record may be

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from summit.ingest.auth import AuthOptions
 from summit.ingest.collector import Collector, CollectorStatus
+from summit.ingest.database.collector import DatabaseCollector
+from summit.ingest.database.postgresql.settings import PostgresqlOptions
+from summit.ingest.database.settings import DatabaseOptions
 from summit.ingest.files.collector import FileCollector, FileProgress
 from summit.ingest.http.settings import HttpOptions
 from summit.ingest.mqtt.settings import MqttOptions, MqttRoute, MqttTls
@@ -29,6 +32,8 @@ __all__ = [
     "CollectorConfig",
     "CollectorManager",
     "CollectorStatus",
+    "DatabaseCollector",
+    "DatabaseOptions",
     "FileCollector",
     "FileOptions",
     "FileProgress",
@@ -38,6 +43,7 @@ __all__ = [
     "MqttOptions",
     "MqttRoute",
     "MqttTls",
+    "PostgresqlOptions",
     "Producer",
     "TlsOptions",
     "WebSocketCollector",

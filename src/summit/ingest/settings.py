@@ -21,6 +21,7 @@ from summit.base.errors import Invalid
 from summit.documents.collector import PLUGIN
 from summit.events.fields import parse_path
 from summit.ingest.checks import at_least, bad_setting, rate_fits
+from summit.ingest.database.settings import DatabaseOptions
 from summit.ingest.http.settings import HttpOptions
 from summit.ingest.mqtt.settings import MqttOptions
 from summit.ingest.templates import compile_template, compile_topics
@@ -90,6 +91,7 @@ TYPES: Final[Mapping[str, TypeRow]] = {
     "websocket": TypeRow(WebSocketOptions, port=8081, path="/"),
     "mqtt": TypeRow(MqttOptions, port=1883),
     "file": TypeRow(FileOptions, shapes=False),
+    "database": TypeRow(DatabaseOptions),
 }
 
 
@@ -143,6 +145,7 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
     websocket: WebSocketOptions | None = None
     mqtt: MqttOptions | None = None
     file: FileOptions | None = None
+    database: DatabaseOptions | None = None
     options: dict[str, Any] | None = None
 
     def check(self) -> None:
@@ -169,6 +172,8 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise bad_setting("/options", "options belong to plugins")
         if self.type == "file":
             self._check_file()
+        elif self.type == "database":
+            self._check_database()
         else:
             self._check_place()
 
@@ -249,6 +254,13 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
         if auth is not None:
             auth.check_host(self.host, f"/{self.type}/auth")
 
+    def _check_database(self) -> None:
+        for field in ("port", "path"):
+            if getattr(self, field) is not None:
+                raise bad_setting(f"/{field}", f"a database has its {field} in database.url")
+        if not self.block.url:
+            raise bad_setting("/database/url", "a database collector needs database.url")
+
     def _check_file(self) -> None:
         if self.port is not None:
             raise bad_setting("/port", "a file collector has no port")
@@ -263,5 +275,5 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
 _SHAPING: Final = (
     "key_template", "topic_template", "allowed_topics", "sample_rate", "rate_limit", "event_schema",
 )  # fmt: skip
-_LATER: Final = ("grpc", "database")
+_LATER: Final = ("grpc",)
 _PLUGIN_ROW: Final = TypeRow(Config)

@@ -32,6 +32,7 @@ _CLASSES: Final = {
     "websocket": ("summit.ingest.websocket.collector", "WebSocketCollector"),
     "mqtt": ("summit.ingest.mqtt.collector", "MqttCollector"),
     "file": ("summit.ingest.files.collector", "FileCollector"),
+    "database": ("summit.ingest.database.collector", "DatabaseCollector"),
 }
 
 

@@ -1,8 +1,9 @@
 """Collectors, as the guide names them.
 
-Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector`, `MqttCollector` or
-`FileCollector`, and `start` that with a connected producer; `CollectorManager` keeps several by
-name. `Collector` is the base of one's own (see `summit.ingest.types`).
+Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector`, `MqttCollector`,
+`FileCollector` or `CDCCollector` (of type `database`), and `start` that with a connected producer;
+`CollectorManager` keeps several by name. `Collector` is the base of one's own (see
+`summit.ingest.types`).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from summit.ingest import (
     CollectorConfig,
     CollectorManager,
     CollectorStatus,
+    DatabaseOptions,
     FileCollector,
     FileOptions,
     FileProgress,
@@ -21,8 +23,12 @@ from summit.ingest import (
     MqttOptions,
     MqttRoute,
     MqttTls,
+    PostgresqlOptions,
     TlsOptions,
     WebSocketOptions,
+)
+from summit.ingest import (
+    DatabaseCollector as CDCCollector,
 )
 
 if TYPE_CHECKING:
@@ -30,10 +36,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuthOptions",
+    "CDCCollector",
     "Collector",
     "CollectorConfig",
     "CollectorManager",
     "CollectorStatus",
+    "DatabaseOptions",
     "FileCollector",
     "FileOptions",
     "FileProgress",
@@ -43,6 +51,7 @@ __all__ = [
     "MqttOptions",
     "MqttRoute",
     "MqttTls",
+    "PostgresqlOptions",
     "TlsOptions",
     "WebSocketCollector",
     "WebSocketOptions",
