@@ -6,7 +6,7 @@ that time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -47,7 +47,11 @@ class CorrelationCounters:
 
 
 class CorrelationLane:
-    """Runs one rule over all its keys; see `keyed.lane.Lane`."""
+    """Runs one rule over all its keys; see `keyed.lane.Lane`.
+
+    Attributes:
+        watcher: Called with each group that closes, told or not, and why; for explanations.
+    """
 
     state_version = GROUP_STATE_VERSION
     is_exact = True
@@ -60,6 +64,7 @@ class CorrelationLane:
         self.dirty: set[Key] = set()
         self.groups = 0
         self.events = 0
+        self.watcher: Callable[[Key, Group, CloseReason], None] | None = None
         self._keys: dict[Key, list[Group]] = {}
         # A timer may be too early, because a session goes on; never too late.
         self._timers = ExactTimers()
@@ -155,6 +160,10 @@ class CorrelationLane:
         groups = self._keys.get(key, ())
         return [self._told(key, group, None) for group in groups if group.is_told]
 
+    def all_groups(self) -> list[tuple[Key, Group]]:
+        """All open groups, told or not, with the key of their state."""
+        return [(key, group) for key, groups in self._keys.items() for group in groups]
+
     def all_keys(self) -> list[Key]:
         """All keys with open groups."""
         return list(self._keys)
@@ -205,6 +214,8 @@ class CorrelationLane:
         self.groups -= 1
         self.events -= len(group.events)
         self.dirty.add(key)
+        if self.watcher is not None:
+            self.watcher(key, group, reason)
         if groups:
             self._set_timer(key, groups)
         else:
