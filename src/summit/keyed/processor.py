@@ -311,7 +311,7 @@ class Processor:
             elif ordered:
                 waiting = waiting or self._reading.waiting(n, event, own_ms)
                 item = interest(waiting, lane, key, mask, self._wait_log.group_of(key))
-                self._put_in_order(item, self._scope_of[rule], watermark_ms, is_late=is_late)
+                self._put_in_order(item, self._scope_of[rule], watermark_ms, time, is_late=is_late)
             else:
                 runs = lane.wants(key, mask, time)
                 if runs is not None:
@@ -569,11 +569,20 @@ class Processor:
             self._reject(n, "event.no_key", no_key_text(lane.rule), lane.rule.id)
 
     def _put_in_order(
-        self, item: Interest, scope: Scope, watermark_ms: int, *, is_late: bool
+        self, item: Interest, scope: Scope, watermark_ms: int, taken_ms: int, *, is_late: bool
     ) -> None:
-        """Let an event wait for its time; one that is late is taken now by rules that allow it."""
+        """Let an event wait for its time; one that is late is taken now by rules that allow it.
+
+        Args:
+            taken_ms: Of a late one that another worker has read, how far its partition was then.
+        """
         if is_late and self._remote is None:
             self._frontier.reach(self._reading.place, watermark_ms)
+        if is_late and self._catching_up:
+            # It is late by as much as when it was read, and behind what came before it.
+            reached_ms = min(scope.view.now, taken_ms)
+            if reached_ms > item.due_ms:
+                item = item._replace(due_ms=int(reached_ms) - 1)
         if not is_late or self._catching_up:
             scope.wait(item)
             self._wait_log.add(item)
