@@ -199,6 +199,22 @@ class PatternLane:
         runs.told, runs.previous = [], []
         self._changed(key, runs, before)
 
+    def shrink(self, key: Key) -> bool:
+        """See `keyed.lane.Shrinks`: the older half of the key's runs end."""
+        runs = self._busy.get(key)
+        if runs is None:
+            if key not in self._packed:
+                return False
+            runs = self._unpack(key)
+        before = runs.count
+        if before < 2:
+            return False
+        self.program.drop_older_half(runs)
+        for bucket in runs.by_state.values():
+            bucket.trim()
+        self._changed(key, runs, before)
+        return True
+
     def dump(self, key: Key) -> bytes | None:
         """The state of a key as bytes; None = it has none."""
         packed = self._packed.get(key)

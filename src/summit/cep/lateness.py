@@ -31,6 +31,7 @@ from summit.events.expressions.ir import Node, Path
 from summit.events.layouts import TypedLayout
 from summit.keyed.captured import Captured, Origins
 from summit.keyed.keys import GLOBAL_KEY, Key, make_key
+from summit.keyed.lane import Shrinks
 from summit.keyed.outputs import Late
 from summit.keyed.rule import KeyOf
 from summit.keyed.timers import TidyTimers
@@ -448,6 +449,14 @@ class LateLane:
             del self._kept[key]
             self.counters.settled_early += 1
             self.dirty.add(key)
+
+    def shrink(self, key: Key) -> bool:
+        """See `keyed.lane.Shrinks`: first what is kept for late events goes."""
+        if self._kept.pop(key, None) is not None:
+            self.counters.settled_early += 1
+            self.dirty.add(key)
+            return True
+        return isinstance(self._live, Shrinks) and self._live.shrink(key)
 
     def forget(self, key: Key) -> None:
         """See `Lane`."""

@@ -142,7 +142,7 @@ class Program:
             previous.note(key, event)
         self._place(key, growth)
         if key.count > self.runs_max:
-            self._drop_oldest(key)
+            self._drop_oldest(key, self.runs_max)
         matches = growth.matches
         return self.release.take(key, matches) if matches or key.held else matches
 
@@ -383,8 +383,12 @@ class Program:
             del runs[:count]
             bucket.trim()
 
-    def _drop_oldest(self, key: KeyRuns) -> None:
-        while key.count > self.runs_max:
+    def drop_older_half(self, key: KeyRuns) -> None:
+        """End the older half of the key's runs; counted."""
+        self._drop_oldest(key, key.count // 2)
+
+    def _drop_oldest(self, key: KeyRuns, runs_max: int) -> None:
+        while key.count > runs_max:
             state = min(key.by_state, key=lambda state: key.by_state[state].runs[0].start_ms)
             bucket = key.by_state[state]
             del bucket.runs[0]

@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from summit.base.collecting import collection_paused
-from summit.base.limits import WATERMARK_UNKNOWN
+from summit.base.limits import STATE_BYTES_MAX, WATERMARK_UNKNOWN
+from summit.base.logs import get_logger
 from summit.client.transactor import Outgoing
 from summit.client.types import TopicPartition
 from summit.documents.stream import StreamPlan
@@ -63,6 +64,7 @@ class Cut(NamedTuple):
         ready: Key groups that are ready for these.
         counts: How many matches, groups and results there are, by rule id.
         clock: What the clock has decided of this.
+        state_cut: By rule id, how often a key's state was too large to be saved whole.
     """
 
     made: list[Made]
@@ -80,6 +82,7 @@ class Cut(NamedTuple):
     ready: tuple[int, ...] = ()
     counts: Mapping[str, int] = {}
     clock: Sequence[TimeMark] = ()
+    state_cut: Mapping[str, int] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -93,6 +96,7 @@ class Runtime:
 
     Args:
         topic_id: Gives a topic's id for alert ids.
+        state_bytes_max: Says how long a record of state may be; a longer one is cut.
 
     Attributes:
         held: The key groups held here.
@@ -101,8 +105,13 @@ class Runtime:
         events: Records taken since the last cut.
     """
 
-    def __init__(self, topic_id: Callable[[str], str] = str) -> None:
+    def __init__(
+        self,
+        topic_id: Callable[[str], str] = str,
+        state_bytes_max: Callable[[], int] = lambda: STATE_BYTES_MAX,
+    ) -> None:
         self.engine = Engine(topic_id)
+        self._state_bytes_max = state_bytes_max
         self.held: frozenset[int] = frozenset()
         self.positions: Positions = {}
         self.exchange: dict[int, int] = {}
@@ -133,6 +142,7 @@ class Runtime:
         self._moved: set[str] = set()
         self._exchange_moved: set[int] = set()
         self._counts: Counter[str] = Counter()
+        self._state_cut: Counter[str] = Counter()
         self._clock_marks: list[TimeMark] = []
         self.events = 0
 
@@ -492,15 +502,16 @@ class Runtime:
         times = self.engine.processor.watermarks()
         state: dict[int, list[Record]] = {}
         for key in self._dirty:
-            data = self.engine.processor.dump(key)
-            state.setdefault(key_group(key.key), []).append(
-                state_record(key, self.engine.processor.state_version(key), data)
-            )
+            state.setdefault(key_group(key.key), []).append(self._cut_state(key))
         for wait in self._dirty_waits:
             self._cut_wait(wait, state)
         for group, rule, named in self.engine.suppressor.take_dirty():
-            data = self.engine.suppressor.dump(rule, named)
-            state.setdefault(group, []).append(standing_record(rule, named, data))
+            record = standing_record(rule, named, self.engine.suppressor.dump(rule, named))
+            if _is_longer(record, self._state_bytes_max()):
+                self._state_cut[rule] += 1
+                self.engine.suppressor.forget(rule, named)
+                record = record[0], None
+            state.setdefault(group, []).append(record)
         positions = {name: self.positions[name] for name in sorted(self._moved)}
         for name in positions:
             place = split_partition_name(name)
@@ -522,7 +533,7 @@ class Runtime:
             {group: self.exchange[group] for group in self._exchange_moved},
             self._seen(), self.events, self._suppressed, self._acts.acting, self._mark,
             tuple(self.held) if tell_all and self._is_ready else (), self._counts,
-            self._clock_marks,
+            self._clock_marks, self._state_cut,
         )  # fmt: skip
         self._begin_cut()
         return cut
@@ -546,6 +557,17 @@ class Runtime:
         """Whether the next cut holds alerts."""
         return any(each.alert is not None for each in self._made)
 
+    def _cut_state(self, key: StateKey) -> Record:
+        """The state of a key as it can be saved."""
+        matcher, most = self.engine.processor, self._state_bytes_max()
+        name, _ = state_record(key, 0, None)
+        data, is_cut = matcher.dump_within(key, max(most - len(name) - 1, 0))
+        if is_cut:
+            rule = key.rule.partition("/")[0]
+            self._state_cut[rule] += 1
+            get_logger(__name__).warning("state.cut", rule=rule, kept=len(data or b""), most=most)
+        return state_record(key, matcher.state_version(key), data)
+
     def _cut_wait(self, name: WaitKey, state: dict[int, list[Record]]) -> None:
         data = self.engine.processor.dump_wait(name)
         if data is not None:
@@ -554,7 +576,11 @@ class Runtime:
             self._saved_waits.discard(name)
         else:
             return  # it waited between two cuts only
-        state.setdefault(name.group, []).append(wait_record(name, data))
+        record = wait_record(name, data)
+        if _is_longer(record, self._state_bytes_max()):  # it waits on, as long as this worker lives
+            self._state_cut[f"event {name.topic}/{name.partition}@{name.offset}"] += 1
+            record = record[0], None
+        state.setdefault(name.group, []).append(record)
 
     def _seen(self) -> Positions:
         if self._catching_up:
@@ -568,3 +594,8 @@ class Runtime:
             if name not in seen and all(place in told for told in others):
                 seen[name] = min(told[place].offset for told in self._told.values())
         return seen
+
+
+def _is_longer(record: Record, bytes_max: int) -> bool:
+    name, value = record
+    return value is not None and len(name) + len(value) > bytes_max

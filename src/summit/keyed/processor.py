@@ -27,7 +27,7 @@ from summit.keyed.chunks import Chunk
 from summit.keyed.decisions import Found
 from summit.keyed.frontier import BEFORE_ALL_MS, Frontier
 from summit.keyed.keygroups import KEY_GROUPS, RemoteChunk, key_group
-from summit.keyed.lane import Begins, Corrects, Lane
+from summit.keyed.lane import Begins, Corrects, Lane, Shrinks
 from summit.keyed.outputs import Applied, Outputs, StateKey
 from summit.keyed.reading import NOTHING, Reading
 from summit.keyed.rule import no_key_text, sees_topic
@@ -373,6 +373,30 @@ class Processor:
         """The state of a key as bytes of its lane's `state_version`; None = it has none."""
         lane = self._lane(key.rule)
         return None if lane is None else lane.dump(key.key)
+
+    def dump_within(self, key: StateKey, bytes_max: int) -> tuple[bytes | None, bool]:
+        """As `dump`, and whether it had to be cut: nothing larger could be saved.
+
+        The lane lets go of parts of the key's state until it fits, at the worst of all of it.
+        """
+        lane = self._lane(key.rule)
+        data = None if lane is None else lane.dump(key.key)
+        if lane is None or data is None or len(data) <= bytes_max:
+            return data, False
+        while data is not None and len(data) > bytes_max:
+            size = len(data)
+            if not (isinstance(lane, Shrinks) and lane.shrink(key.key)):
+                break
+            data = lane.dump(key.key)
+            if data is not None and len(data) >= size:
+                break  # it is something else that is large
+        if data is not None and len(data) > bytes_max:
+            self._counters["dropped"] += 1
+            lane.forget(key.key)
+            data = lane.dump(key.key)
+        for scope in self._exact:
+            scope.unsettle()
+        return data, True
 
     def state_version(self, key: StateKey) -> int:
         """The version of what `dump` gives for the key; 0 where no active rule has it."""
