@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from summit.base.collecting import collection_paused
 from summit.base.limits import STATE_BYTES_MAX, WATERMARK_UNKNOWN
-from summit.base.logs import get_logger
 from summit.client.transactor import Outgoing
 from summit.client.types import TopicPartition
 from summit.documents.stream import StreamPlan
@@ -22,6 +21,7 @@ from summit.flow.engine import Applied, Engine
 from summit.flow.findings import Made
 from summit.flow.kinds import Plan
 from summit.flow.placement import carrier
+from summit.flow.state_cutting import StateCutting
 from summit.journal.exchange_log import NO_TIME, Frame, Told
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
 from summit.journal.state_log import (
@@ -29,10 +29,7 @@ from summit.journal.state_log import (
     Content,
     Record,
     acts_record,
-    standing_record,
-    state_record,
     time_record,
-    wait_record,
 )
 from summit.journal.time_log import TimeMark
 from summit.journal.topics import EXCHANGE_TOPIC
@@ -111,7 +108,7 @@ class Runtime:
         state_bytes_max: Callable[[], int] = lambda: STATE_BYTES_MAX,
     ) -> None:
         self.engine = Engine(topic_id)
-        self._state_bytes_max = state_bytes_max
+        self._cutting = StateCutting(state_bytes_max)
         self.held: frozenset[int] = frozenset()
         self.positions: Positions = {}
         self.exchange: dict[int, int] = {}
@@ -142,7 +139,6 @@ class Runtime:
         self._moved: set[str] = set()
         self._exchange_moved: set[int] = set()
         self._counts: Counter[str] = Counter()
-        self._state_cut: Counter[str] = Counter()
         self._clock_marks: list[TimeMark] = []
         self.events = 0
 
@@ -502,15 +498,12 @@ class Runtime:
         times = self.engine.processor.watermarks()
         state: dict[int, list[Record]] = {}
         for key in self._dirty:
-            state.setdefault(key_group(key.key), []).append(self._cut_state(key))
+            record = self._cutting.state(self.engine.processor, key)
+            state.setdefault(key_group(key.key), []).append(record)
         for wait in self._dirty_waits:
             self._cut_wait(wait, state)
         for group, rule, named in self.engine.suppressor.take_dirty():
-            record = standing_record(rule, named, self.engine.suppressor.dump(rule, named))
-            if _is_longer(record, self._state_bytes_max()):
-                self._state_cut[rule] += 1
-                self.engine.suppressor.forget(rule, named)
-                record = record[0], None
+            record = self._cutting.standing(self.engine.suppressor, rule, named)
             state.setdefault(group, []).append(record)
         positions = {name: self.positions[name] for name in sorted(self._moved)}
         for name in positions:
@@ -533,7 +526,7 @@ class Runtime:
             {group: self.exchange[group] for group in self._exchange_moved},
             self._seen(), self.events, self._suppressed, self._acts.acting, self._mark,
             tuple(self.held) if tell_all and self._is_ready else (), self._counts,
-            self._clock_marks, self._state_cut,
+            self._clock_marks, self._cutting.take_counts(),
         )  # fmt: skip
         self._begin_cut()
         return cut
@@ -557,17 +550,6 @@ class Runtime:
         """Whether the next cut holds alerts."""
         return any(each.alert is not None for each in self._made)
 
-    def _cut_state(self, key: StateKey) -> Record:
-        """The state of a key as it can be saved."""
-        matcher, most = self.engine.processor, self._state_bytes_max()
-        name, _ = state_record(key, 0, None)
-        data, is_cut = matcher.dump_within(key, max(most - len(name) - 1, 0))
-        if is_cut:
-            rule = key.rule.partition("/")[0]
-            self._state_cut[rule] += 1
-            get_logger(__name__).warning("state.cut", rule=rule, kept=len(data or b""), most=most)
-        return state_record(key, matcher.state_version(key), data)
-
     def _cut_wait(self, name: WaitKey, state: dict[int, list[Record]]) -> None:
         data = self.engine.processor.dump_wait(name)
         if data is not None:
@@ -576,10 +558,7 @@ class Runtime:
             self._saved_waits.discard(name)
         else:
             return  # it waited between two cuts only
-        record = wait_record(name, data)
-        if _is_longer(record, self._state_bytes_max()):  # it waits on, as long as this worker lives
-            self._state_cut[f"event {name.topic}/{name.partition}@{name.offset}"] += 1
-            record = record[0], None
+        record = self._cutting.wait(name, data)
         state.setdefault(name.group, []).append(record)
 
     def _seen(self) -> Positions:
@@ -594,8 +573,3 @@ class Runtime:
             if name not in seen and all(place in told for told in others):
                 seen[name] = min(told[place].offset for told in self._told.values())
         return seen
-
-
-def _is_longer(record: Record, bytes_max: int) -> bool:
-    name, value = record
-    return value is not None and len(name) + len(value) > bytes_max

@@ -27,7 +27,7 @@ from summit.keyed.chunks import Chunk
 from summit.keyed.decisions import Found
 from summit.keyed.frontier import BEFORE_ALL_MS, Frontier
 from summit.keyed.keygroups import KEY_GROUPS, RemoteChunk, key_group
-from summit.keyed.lane import Begins, Corrects, Lane, Shrinks
+from summit.keyed.lane import Begins, Corrects, Lane
 from summit.keyed.outputs import Applied, Outputs, StateKey
 from summit.keyed.reading import NOTHING, Reading
 from summit.keyed.rule import no_key_text, sees_topic
@@ -371,36 +371,12 @@ class Processor:
 
     def dump(self, key: StateKey) -> bytes | None:
         """The state of a key as bytes of its lane's `state_version`; None = it has none."""
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         return None if lane is None else lane.dump(key.key)
-
-    def dump_within(self, key: StateKey, bytes_max: int) -> tuple[bytes | None, bool]:
-        """As `dump`, and whether it had to be cut: nothing larger could be saved.
-
-        The lane lets go of parts of the key's state until it fits, at the worst of all of it.
-        """
-        lane = self._lane(key.rule)
-        data = None if lane is None else lane.dump(key.key)
-        if lane is None or data is None or len(data) <= bytes_max:
-            return data, False
-        while data is not None and len(data) > bytes_max:
-            size = len(data)
-            if not (isinstance(lane, Shrinks) and lane.shrink(key.key)):
-                break
-            data = lane.dump(key.key)
-            if data is not None and len(data) >= size:
-                break  # it is something else that is large
-        if data is not None and len(data) > bytes_max:
-            self._counters["dropped"] += 1
-            lane.forget(key.key)
-            data = lane.dump(key.key)
-        for scope in self._exact:
-            scope.unsettle()
-        return data, True
 
     def state_version(self, key: StateKey) -> int:
         """The version of what `dump` gives for the key; 0 where no active rule has it."""
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         return 0 if lane is None else lane.state_version
 
     def load(self, key: StateKey, data: bytes, version: int) -> bool:
@@ -409,7 +385,7 @@ class Processor:
         Returns: False when no active rule has this state id; then nothing happens.
         Raises: Corrupt("pattern.state").
         """
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         if lane is None:
             return False
         lane.load(key.key, data, version)
@@ -419,7 +395,7 @@ class Processor:
 
     def forget(self, key: StateKey) -> None:
         """Drop what a rule has begun for a key; unknown rules and keys are ignored."""
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         if lane is not None:
             before = lane.live_runs
             lane.forget(key.key)
@@ -572,7 +548,8 @@ class Processor:
         timers = ((scope.soon_ms, others_ms) for scope, others_ms in self._allowed)
         return min((at for at, others_ms in timers if others_ms >= at), default=_NEVER)
 
-    def _lane(self, state_id: str) -> Lane | None:
+    def lane_of(self, state_id: str) -> Lane | None:
+        """The lane of the active rule whose state has this id."""
         return self._by_state.get(state_id)
 
     def _is_late(self, own_ms: int, watermark_ms: int) -> bool:
@@ -595,18 +572,11 @@ class Processor:
     def _put_in_order(
         self, item: Interest, scope: Scope, watermark_ms: int, taken_ms: int, *, is_late: bool
     ) -> None:
-        """Let an event wait for its time; one that is late is taken now by rules that allow it.
-
-        Args:
-            taken_ms: Of a late one that another worker has read, how far its partition was then.
-        """
+        """Let an event wait for its time; one that is late is taken now by rules that allow it."""
         if is_late and self._remote is None:
             self._frontier.reach(self._reading.place, watermark_ms)
         if is_late and self._catching_up:
-            # It is late by as much as when it was read, and behind what came before it.
-            reached_ms = min(scope.view.now, taken_ms)
-            if reached_ms > item.due_ms:
-                item = item._replace(due_ms=int(reached_ms) - 1)
+            item = item.behind(min(scope.view.now, taken_ms))  # where its partition was then
         if not is_late or self._catching_up:
             scope.wait(item)
             self._wait_log.add(item)

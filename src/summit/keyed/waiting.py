@@ -63,6 +63,10 @@ class Interest(NamedTuple):
     waiting: WaitingEvent
     group: int
 
+    def behind(self, reached_ms: float) -> Interest:
+        """The same for an event that was late when time had come so far: it comes after that."""
+        return self if reached_ms <= self.due_ms else self._replace(due_ms=int(reached_ms) - 1)
+
 
 def interest(waiting: WaitingEvent, lane: Lane, key: Key, mask: int, group: int) -> Interest:
     """What a rule waits for an event with."""
