@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from summit.cep_engine import EventCorrelator
 from summit.documents import validate_correlation, validate_query
 from summit.flow.explaining import try_any
 from summit.flow.key_texts import parse_keys
+from summit.real_time_analytics import StreamAnalytics
 
 T0 = 1_700_000_000_000
 SESSION = {
@@ -145,3 +147,11 @@ def test_a_query_says_how_far_a_value_is_from_an_anomaly() -> None:
     assert near["failed"][0]["condition"] == "abs(deviation) > 3"
     assert near["failed"][0]["values"]["cpu"] == 12.5
     assert "cpu is no anomaly" in near["text"]
+
+
+def test_from_python() -> None:
+    one = {"eventType": "login", "timestamp": T0, "id": "a", "level": "info"}
+    (near,) = EventCorrelator().test_correlation_rule(SESSION, [one]).near_misses
+    assert (near.kind, near.missing, near.expires_ms) == ("missing", 2, T0 + 10_000)
+    (near,) = StreamAnalytics().test_query(QUERY, [{**one, "host": "a"}]).near_misses[:1]
+    assert near.failed[0].values == {"level": "info"}
