@@ -311,7 +311,7 @@ class Processor:
             elif ordered:
                 waiting = waiting or self._reading.waiting(n, event, own_ms)
                 item = interest(waiting, lane, key, mask, self._wait_log.group_of(key))
-                self._put_in_order(item, self._scope_of[rule], watermark_ms, is_late=is_late)
+                self._put_in_order(item, self._scope_of[rule], watermark_ms, time, is_late=is_late)
             else:
                 runs = lane.wants(key, mask, time)
                 if runs is not None:
@@ -371,12 +371,12 @@ class Processor:
 
     def dump(self, key: StateKey) -> bytes | None:
         """The state of a key as bytes of its lane's `state_version`; None = it has none."""
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         return None if lane is None else lane.dump(key.key)
 
     def state_version(self, key: StateKey) -> int:
         """The version of what `dump` gives for the key; 0 where no active rule has it."""
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         return 0 if lane is None else lane.state_version
 
     def load(self, key: StateKey, data: bytes, version: int) -> bool:
@@ -385,7 +385,7 @@ class Processor:
         Returns: False when no active rule has this state id; then nothing happens.
         Raises: Corrupt("pattern.state").
         """
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         if lane is None:
             return False
         lane.load(key.key, data, version)
@@ -395,7 +395,7 @@ class Processor:
 
     def forget(self, key: StateKey) -> None:
         """Drop what a rule has begun for a key; unknown rules and keys are ignored."""
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         if lane is not None:
             before = lane.live_runs
             lane.forget(key.key)
@@ -548,7 +548,8 @@ class Processor:
         timers = ((scope.soon_ms, others_ms) for scope, others_ms in self._allowed)
         return min((at for at, others_ms in timers if others_ms >= at), default=_NEVER)
 
-    def _lane(self, state_id: str) -> Lane | None:
+    def lane_of(self, state_id: str) -> Lane | None:
+        """The lane of the active rule whose state has this id."""
         return self._by_state.get(state_id)
 
     def _is_late(self, own_ms: int, watermark_ms: int) -> bool:
@@ -569,11 +570,13 @@ class Processor:
             self._reject(n, "event.no_key", no_key_text(lane.rule), lane.rule.id)
 
     def _put_in_order(
-        self, item: Interest, scope: Scope, watermark_ms: int, *, is_late: bool
+        self, item: Interest, scope: Scope, watermark_ms: int, taken_ms: int, *, is_late: bool
     ) -> None:
         """Let an event wait for its time; one that is late is taken now by rules that allow it."""
         if is_late and self._remote is None:
             self._frontier.reach(self._reading.place, watermark_ms)
+        if is_late and self._catching_up:
+            item = item.behind(min(scope.view.now, taken_ms))  # where its partition was then
         if not is_late or self._catching_up:
             scope.wait(item)
             self._wait_log.add(item)
