@@ -66,6 +66,11 @@ class Transactor:
         self._refused: list[Refusal] = []
         self._innocent: set[tuple[str, int]] = set()
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether the shorter way is taken now."""
+        return self._direct is not None
+
     async def start(self) -> None:
         """Connect, fence older ones of this name, settle what they left open.
 
