@@ -86,6 +86,19 @@ def test_records_beyond_a_batch_stand_in_their_order() -> None:
     run(work)
 
 
+def test_a_transaction_of_nothing_is_none() -> None:
+    async def work(address: str, _: ClusterAdmin) -> None:
+        writer = transactor(address)
+        await writer.start()
+        assert await writer.write([], [], {}, None, nothing) == []
+        assert await writer.write([], [Outgoing("out", b"k", b"a")], {}, None, nothing) == []
+        assert writer.is_direct
+        assert await read(address, "out") == [b"a"]
+        await writer.stop()
+
+    run(work)
+
+
 def test_a_connection_that_ended_while_nothing_was_written_is_made_anew() -> None:
     async def work(address: str, _: ClusterAdmin) -> None:
         one, writer = await joined(address), transactor(address)

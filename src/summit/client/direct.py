@@ -199,7 +199,8 @@ class DirectTransactions:
             self.close()
             self._abort(deadline_ms)
             raise NotDirect(str(error)) from error
-        self._commit(deadline_ms)
+        if offsets or self._sequences:  # of nothing the coordinator knows of no beginning
+            self._commit(deadline_ms)
         return written
 
     # ---- a transaction ----
