@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import Any
 
 import pytest
+from tests.client.conftest import World
 from tests.client.test_transactor import (
     FIRST,
     GROUP,
@@ -18,12 +20,16 @@ from tests.client.test_transactor import (
     until,
 )
 
+from summit.base.clock import SystemClock
 from summit.base.errors import Invalid, Unavailable
-from summit.client import ClusterAdmin
+from summit.client import ClusterAdmin, LogReader
 from summit.client import transactor as transactor_file
 from summit.client.direct import DirectTransactions, Proof, proof_of
 from summit.client.member import GroupMember
+from summit.client.placement import keyed_partition
+from summit.client.settings import ConsumerConfig, ProducerConfig
 from summit.client.transactor import Outgoing, Transactor, Written
+from summit.client.types import TopicPartition
 
 
 async def joined(address: str) -> GroupMember:
@@ -84,6 +90,55 @@ def test_records_beyond_a_batch_stand_in_their_order() -> None:
         await writer.stop()
 
     run(work)
+
+
+def test_many_transactions_on_our_broker_and_on_a_cluster(world: World) -> None:
+    async def go() -> None:
+        source, out = await world.topic(3), await world.topic(3)
+        config = ConsumerConfig(
+            group_id=world.group(), bootstrap_servers=world.address, enable_auto_commit=False
+        )
+        one, owner = GroupMember(config), Owner()
+        await one.join(source, owner, lambda: None)
+        await until(lambda: len(owner.held) == 3)
+        writer = Transactor(
+            ProducerConfig(
+                bootstrap_servers=world.address, transactional_id=world.group(),
+                transaction_timeout_ms=10_000,
+            ),
+            SystemClock(), is_member=True,
+        )  # fmt: skip
+        await writer.start()
+        assert writer.is_direct
+
+        def closing(written: list[Written]) -> list[Outgoing]:
+            return [Outgoing(out, None, b"%d" % written[0].offset, 0)]
+
+        for n in range(10):
+            key = b"%d" % n
+            watched = [Outgoing(out, key, key)]
+            written = await writer.write(
+                watched, [], {TopicPartition(source, n % 3): n + 1}, one.metadata, closing
+            )
+            assert written[0].partition == keyed_partition(key, 3)
+        assert writer.is_direct
+        async with world.admin() as admin:
+            offsets = await admin.group_offsets(config.group_id)
+            assert {place.partition: at for place, at in offsets.items()} == {0: 10, 1: 8, 2: 9}
+            ends = await admin.offsets(out, committed=True)
+        async with LogReader({"bootstrapServers": world.address}, committed=True) as reader:
+            found = [
+                record.value
+                for partition, (first, end) in ends.items()
+                async for records in reader.read(out, partition, first, end)
+                for record in records
+                if record.key is not None
+            ]
+        assert sorted(v or b"" for v in found) == [b"%d" % n for n in range(10)]
+        await one.leave()
+        await writer.stop()
+
+    asyncio.run(go())
 
 
 def test_a_transaction_of_nothing_is_none() -> None:

@@ -65,6 +65,7 @@ _GENERATION: Final = struct.Struct("=i")
 _OF_ANOTHER: Final = frozenset(
     (codes.PRODUCER_FENCED, codes.INVALID_PRODUCER_EPOCH, codes.INVALID_PRODUCER_ID_MAPPING)
 )
+_NOT_HERE: Final = (codes.NOT_COORDINATOR, codes.COORDINATOR_NOT_AVAILABLE)
 _REBALANCED: Final = frozenset(
     (codes.ILLEGAL_GENERATION, codes.UNKNOWN_MEMBER_ID, codes.REBALANCE_IN_PROGRESS)
 )
@@ -89,6 +90,14 @@ class NotDirect(Exception):
 
 class _Refused(Exception):
     """A Kafka error code before the transaction's end."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(codes.name_of(code))
+        self.code = code
+
+
+class _NoCoordinator(OSError):
+    """No broker keeps it now, by a Kafka error code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(codes.name_of(code))
@@ -144,21 +153,25 @@ class DirectTransactions:
 
     def begin(self, deadline_ms: float) -> None:
         """Take the id over; what an older one has left open is settled. Raises NotDirect."""
-        try:
-            while True:
-                request = InitProducerIdRequest(
-                    transactional_id=self._id,
-                    transaction_timeout_ms=self._config.transaction_timeout_ms,
-                )
+        request = InitProducerIdRequest(
+            transactional_id=self._id,
+            transaction_timeout_ms=self._config.transaction_timeout_ms,
+        )
+        while True:
+            try:
                 answer = self._coordinator(_TRANSACTION, self._id).ask(INIT_PRODUCER_ID, 5, request)
-                if answer.error_code == codes.NONE:
-                    self._who = answer.producer_id, answer.producer_epoch
-                    return
-                if answer.error_code not in _COME_AGAIN or self._is_late(deadline_ms):
-                    raise NotDirect(codes.name_of(answer.error_code))
-                self._pause.wait(_PAUSE_S)
-        except (OSError, EOFError, SummitError) as error:
-            raise NotDirect(str(error)) from error
+                code = answer.error_code
+            except _NoCoordinator as missing:
+                code = missing.code
+            except (OSError, EOFError, SummitError) as error:
+                raise NotDirect(str(error)) from error
+            if code == codes.NONE:
+                self._who = answer.producer_id, answer.producer_epoch
+                return
+            if code not in (*_COME_AGAIN, *_NOT_HERE) or self._is_late(deadline_ms):
+                raise NotDirect(codes.name_of(code))
+            self._coordinators.clear()
+            self._pause.wait(10 * _PAUSE_S)
 
     def close(self) -> None:
         """End the connections. Idempotent."""
@@ -373,8 +386,12 @@ class DirectTransactions:
             if code == codes.TRANSACTION_ABORTABLE:
                 self._abort(deadline_ms)
                 raise NotDirect(codes.name_of(code))
-            if code not in _COME_AGAIN or self._is_late(deadline_ms):
+            if code == codes.NOT_COORDINATOR:  # it has moved, and nothing was done
+                self._coordinators.clear()
+            elif code not in _COME_AGAIN:
                 raise Unavailable("client.broker_fault", reason=codes.name_of(code))
+            if self._is_late(deadline_ms):
+                raise Unavailable("client.timeout", reason=codes.name_of(code))
             self._pause.wait(_PAUSE_S)
 
     def _abort(self, deadline_ms: float) -> None:
@@ -391,12 +408,13 @@ class DirectTransactions:
                 reason = codes.name_of(code)
                 if code in _OF_ANOTHER:
                     raise Closed("client.fenced", reason=reason)
-                if code in (codes.NOT_COORDINATOR, codes.COORDINATOR_NOT_AVAILABLE):
+                if code in _NOT_HERE:
                     self._coordinators.clear()
                 elif code not in _COME_AGAIN:
                     raise Unavailable("client.broker_fault", reason=reason)
             except (OSError, EOFError) as error:
                 self.close()
+                self._coordinators.clear()  # it may have moved
                 reason = str(error)
             if self._is_late(deadline_ms):
                 raise Unavailable("client.timeout", reason=reason)
@@ -467,7 +485,7 @@ class DirectTransactions:
             answer = self._any_link().ask(FIND_COORDINATOR, 4, request)
             found = answer.coordinators[0] if answer.coordinators else answer
             if found.error_code != codes.NONE:
-                raise OSError(codes.name_of(found.error_code))
+                raise _NoCoordinator(found.error_code)
             self._coordinators[kind, key] = format_address(found.host, found.port)
         return self._link(self._coordinators[kind, key])
 
