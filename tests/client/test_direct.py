@@ -24,9 +24,10 @@ from summit.base.clock import SystemClock
 from summit.base.errors import Invalid, Unavailable
 from summit.client import ClusterAdmin, LogReader
 from summit.client import transactor as transactor_file
-from summit.client.direct import DirectTransactions, Proof, proof_of
+from summit.client.direct import DirectTransactions
 from summit.client.member import GroupMember
 from summit.client.placement import keyed_partition
+from summit.client.proof import Proof, proof_of
 from summit.client.settings import ConsumerConfig, ProducerConfig
 from summit.client.transactor import Outgoing, Transactor, Written
 from summit.client.types import TopicPartition

@@ -15,10 +15,9 @@ of it, as in `transactor.py`. Blocking; for one thread.
 
 from __future__ import annotations
 
-import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Conflict, SummitError, Unavailable
@@ -26,6 +25,7 @@ from summit.base.rand import Rand
 from summit.client.addresses import format_address
 from summit.client.blocking_link import BlockingLink
 from summit.client.placement import keyed_partition
+from summit.client.proof import Proof
 from summit.client.settings import ProducerConfig
 from summit.client.types import Outgoing, TopicPartition, Written
 from summit.protocol import codes
@@ -60,8 +60,6 @@ _GROUP, _TRANSACTION = 0, 1  # kinds of coordinators
 _METADATA_MS: Final = 300_000  # between two looks at where the partitions are, as librdkafka's
 _PAUSE_S: Final = 0.005
 _RECORD_BYTES: Final = 64  # more than a record takes beside its key, value and headers
-_PROOF: Final = b"CGMDv2:"  # how librdkafka writes down a membership
-_GENERATION: Final = struct.Struct("=i")
 _OF_ANOTHER: Final = frozenset(
     (codes.PRODUCER_FENCED, codes.INVALID_PRODUCER_EPOCH, codes.INVALID_PRODUCER_ID_MAPPING)
 )
@@ -102,35 +100,6 @@ class _NoCoordinator(OSError):
     def __init__(self, code: int) -> None:
         super().__init__(codes.name_of(code))
         self.code = code
-
-
-class Proof(NamedTuple):
-    """A membership, as the group's coordinator wants it proven."""
-
-    group_id: str
-    generation: int
-    member_id: str
-    instance_id: str | None
-
-
-def proof_of(metadata: Any) -> Proof | None:
-    """What librdkafka has written down of a membership; None where it is not understood.
-
-    Format: `CGMDv2:`, the generation as i32 of the machine, group and member, each ended by a zero,
-    then 1 or, before the name of the instance that a zero ends, 0.
-    """
-    if not isinstance(metadata, bytes) or not metadata.startswith(_PROOF):
-        return None
-    try:
-        (generation,) = _GENERATION.unpack_from(metadata, len(_PROOF))
-        group, member, rest = metadata[len(_PROOF) + _GENERATION.size :].split(b"\0", 2)
-        if rest == b"\x01":
-            return Proof(group.decode(), generation, member.decode(), None)
-        if not rest.startswith(b"\0") or rest.find(b"\0", 1) != len(rest) - 1:
-            return None
-        return Proof(group.decode(), generation, member.decode(), rest[1:-1].decode())
-    except (ValueError, struct.error):
-        return None
 
 
 class DirectTransactions:

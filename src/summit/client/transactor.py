@@ -23,8 +23,9 @@ from summit.base.errors import Closed, Invalid, SummitError, Unavailable
 from summit.base.logs import get_logger
 from summit.client import librdkafka
 from summit.client.blame import Refusal, blamed, denied
-from summit.client.direct import DirectTransactions, NotDirect, proof_of
+from summit.client.direct import DirectTransactions, NotDirect
 from summit.client.faults import is_of_another, is_of_size, is_of_topic, translate
+from summit.client.proof import proof_of
 from summit.client.settings import ProducerConfig
 from summit.client.threads import CallThread
 from summit.client.types import Outgoing, TopicPartition, Written
