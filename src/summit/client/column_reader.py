@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed
@@ -76,7 +77,8 @@ class ColumnReader:
             self._pending = calls.submit(partial(self._reader.fetch, count, timeout_ms))
         if self._woken is None:
             self._woken = asyncio.get_running_loop().create_future()
-        await asyncio.wait([self._pending, self._woken], return_when=asyncio.FIRST_COMPLETED)
+        waited: list[asyncio.Future[Any]] = [self._pending, self._woken]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if self._woken.done():
             self._woken = None
             if not self._pending.done():
