@@ -7,8 +7,8 @@ used any more; a new one of the same name settles the matter when it starts (the
 finishes what was decided and aborts what was not), and then the committed offsets tell the truth.
 
 Where that is wanted and the brokers know the newer protocol, `direct.py` writes instead, in half of
-the time, and librdkafka what that leaves to it. Whoever takes the id over would not notice that
-another had it meanwhile: so only what proves a membership changes hands.
+the time, and librdkafka what that leaves to it. Whoever takes the id over does not notice that
+another had it meanwhile; the proof of membership, which goes with the offsets, would tell.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class Transactor:
         assert self._direct is not None
         try:
             if apart or (offsets and not proves):
-                raise NotDirect("records that are refused")
+                raise NotDirect("records that are refused, or no proof of membership")
             return self._direct.write(
                 watched, others, offsets, proof, closing,
                 self._clock.monotonic_ms() + self._timeout_ms,
@@ -199,8 +199,6 @@ class Transactor:
         except NotDirect as reason:
             self._goes_long(reason)
             self._stop()
-            if offsets and not proves:
-                raise Unavailable("client.broker_fault", reason=str(reason)) from reason
             self._start_library()
             return None
 
