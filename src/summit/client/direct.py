@@ -132,7 +132,7 @@ class DirectTransactions:
                 code = answer.error_code
             except _NoCoordinator as missing:
                 code = missing.code
-            except (OSError, EOFError, SummitError) as error:
+            except (OSError, EOFError, ValueError, SummitError) as error:
                 raise NotDirect(str(error)) from error
             if code == codes.NONE:
                 self._who = answer.producer_id, answer.producer_epoch
@@ -464,7 +464,7 @@ class DirectTransactions:
         for place in dict.fromkeys([*self._links, *self._brokers.values(), *self._config.servers]):
             try:
                 return self._link(place)
-            except (OSError, EOFError, SummitError) as error:
+            except (OSError, EOFError, ValueError, SummitError) as error:
                 failure = error
         raise failure
 
