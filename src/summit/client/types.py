@@ -143,6 +143,24 @@ class ProducerRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return cls(**fields)
 
 
+class Outgoing(NamedTuple):
+    """One record to write; `partition` -1 lets the key decide, `timestamp_ms` 0 is now."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int = -1
+    headers: list[tuple[str, bytes | None]] | None = None
+    timestamp_ms: int = 0
+
+
+class Written(NamedTuple):
+    """Where a record stands; readable once the transaction is committed."""
+
+    partition: int
+    offset: int
+
+
 class ProducerResult(msgspec.Struct, frozen=True, gc=False):
     """Where a record came to stand. With `acks=0` nobody knows: `offset` is -1."""
 
