@@ -16,6 +16,10 @@ EVERYWHERE = {"msgspec"}
 # distribution -> module, where the names differ
 MODULES = {
     "google-re2": "re2",
+    "grpcio": "grpc",
+    "grpcio-health-checking": "grpc_health",
+    "grpcio-reflection": "grpc_reflection",
+    "opentelemetry-proto": "opentelemetry",
     "paho-mqtt": "paho",
     "protobuf": "google",
     "pysigma": "sigma",

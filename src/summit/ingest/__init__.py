@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from summit.ingest.auth import AuthOptions
 from summit.ingest.collector import Collector, CollectorStatus
 from summit.ingest.files.collector import FileCollector, FileProgress
+from summit.ingest.grpc.settings import GrpcOptions
 from summit.ingest.http.settings import HttpOptions
 from summit.ingest.mqtt.settings import MqttOptions, MqttRoute, MqttTls
 from summit.ingest.producing import Producer
@@ -19,6 +20,7 @@ from summit.ingest.types import collector_class, make_collector
 from summit.ingest.websocket.settings import WebSocketOptions
 
 if TYPE_CHECKING:
+    from summit.ingest.grpc.collector import GrpcCollector
     from summit.ingest.http.collector import HttpCollector
     from summit.ingest.mqtt.collector import MqttCollector
     from summit.ingest.websocket.collector import WebSocketCollector
@@ -32,6 +34,8 @@ __all__ = [
     "FileCollector",
     "FileOptions",
     "FileProgress",
+    "GrpcCollector",
+    "GrpcOptions",
     "HttpCollector",
     "HttpOptions",
     "MqttCollector",
@@ -46,7 +50,12 @@ __all__ = [
     "make_collector",
 ]
 
-_LATE = {"HttpCollector": "http", "MqttCollector": "mqtt", "WebSocketCollector": "websocket"}
+_LATE = {
+    "GrpcCollector": "grpc",
+    "HttpCollector": "http",
+    "MqttCollector": "mqtt",
+    "WebSocketCollector": "websocket",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -61,6 +61,9 @@ class Session(ABC, Generic[Raw]):
         address: Whose rate it is.
     """
 
+    ends_on_fault = False  # also for senders without a name
+    tells_each = False  # whatever `acks` says
+
     def __init__(
         self, owner: StreamingCollector, client: str | None, seq: int, address: str
     ) -> None:
@@ -188,7 +191,7 @@ class Session(ABC, Generic[Raw]):
 
     async def _answer_all(self) -> None:
         """Answer message after message, in their order."""
-        each = self._owner.options.acks == "each"
+        each = self.tells_each or self._owner.options.acks == "each"
         told_seq = self.done_seq
         while True:
             if not self._pending:
@@ -204,13 +207,13 @@ class Session(ABC, Generic[Raw]):
             fault, outcomes = await self._settle(pending)
             self._pending.popleft()
             self._room.set()
-            if isinstance(fault, Unavailable) and self.client is not None:
+            if isinstance(fault, Unavailable) and (self.ends_on_fault or self.client is not None):
                 # A number that is not done ends here: nothing after it may count as done.
                 left = [pending, *self._pending]
                 for one in left:
-                    if one.handed is not None:
+                    if one.handed is not None and self.client is not None:
                         self._owner.left_unclear(self.client, one.seq, one.handed)
-                await self._owner.drain([one.handed for one in left[1:] if one.handed is not None])
+                await self._drain(left[1:])
                 self._pending.clear()
                 await self._give_up(fault)
                 return
@@ -223,6 +226,13 @@ class Session(ABC, Generic[Raw]):
                 or (pending.id is not None and self._owner.options.acks == "cumulative")
             ):
                 await self._tell(pending, fault, outcomes)
+
+    async def _drain(self, left: list[Pending]) -> None:
+        """Wait for messages that nobody is told of; what comes again is counted then."""
+        if self.client is None:
+            await asyncio.gather(*map(self._settle, left))
+        else:
+            await self._owner.drain([one.handed for one in left if one.handed is not None])
 
     async def _settle(self, pending: Pending) -> tuple[SummitError | None, list[Outcome]]:
         """What became of a message."""

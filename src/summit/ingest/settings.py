@@ -21,6 +21,7 @@ from summit.base.errors import Invalid
 from summit.documents.collector import PLUGIN
 from summit.events.fields import parse_path
 from summit.ingest.checks import at_least, bad_setting, rate_fits
+from summit.ingest.grpc.settings import GrpcOptions
 from summit.ingest.http.settings import HttpOptions
 from summit.ingest.mqtt.settings import MqttOptions
 from summit.ingest.templates import compile_template, compile_topics
@@ -89,6 +90,7 @@ TYPES: Final[Mapping[str, TypeRow]] = {
     "http": TypeRow(HttpOptions, port=8080, path="/ingest"),
     "websocket": TypeRow(WebSocketOptions, port=8081, path="/"),
     "mqtt": TypeRow(MqttOptions, port=1883),
+    "grpc": TypeRow(GrpcOptions, port=50_051),
     "file": TypeRow(FileOptions, shapes=False),
 }
 
@@ -142,6 +144,7 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
     http: HttpOptions | None = None
     websocket: WebSocketOptions | None = None
     mqtt: MqttOptions | None = None
+    grpc: GrpcOptions | None = None
     file: FileOptions | None = None
     options: dict[str, Any] | None = None
 
@@ -263,5 +266,5 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
 _SHAPING: Final = (
     "key_template", "topic_template", "allowed_topics", "sample_rate", "rate_limit", "event_schema",
 )  # fmt: skip
-_LATER: Final = ("grpc", "database")
+_LATER: Final = ("database",)
 _PLUGIN_ROW: Final = TypeRow(Config)

@@ -219,16 +219,10 @@ class StreamingCollector(TakingCollector):
         try:
             outcomes = await self._delivery.settle(handed)
         except SummitError as error:
-            self._rejected.add(len(handed.drafts))
-            self._note_error(error)
+            self.count_refused(error, len(handed.drafts))
             raise
-        self._count(shaped, handed, outcomes)
+        self.count_outcomes(shaped, handed, outcomes)
         return outcomes
-
-    def count_refused(self, error: SummitError) -> None:
-        """A message was refused."""
-        self._rejected.add(1)
-        self._note_error(error)
 
     def note(self, client: str, seq: int) -> None:
         """Every message of the client up to this one is done."""

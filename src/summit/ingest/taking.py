@@ -28,7 +28,8 @@ class TakingCollector(Collector):
 
     A type has a block of options with `max_in_flight_bytes` and `ack_timeout_ms`, opens its way in
     in `_listen` and closes it in `_hang_up`. It asks `check_open`, shapes events by `shape`, gives
-    records to `_delivery`, and has `_count` count the outcome.
+    records to `_delivery`, and has
+    `count_outcomes` count the outcome.
     """
 
     def __init__(
@@ -102,10 +103,15 @@ class TakingCollector(Collector):
         headers: Headers,
         sources: Callable[[int], str] | None = None,
     ) -> Shaped:
-        """The records of a batch; what is left out or refused is counted by `_count`."""
+        """The records of a batch; what is left out or refused is counted by `count_outcomes`."""
         return self._shaper.shape(slices, values, headers, sources)
 
-    def _count(self, shaped: Shaped, handed: Handed, outcomes: Sequence[Outcome]) -> None:
+    def count_refused(self, error: SummitError, count: int = 1) -> None:
+        """Count events that were refused, or as one what holds them."""
+        self._rejected.add(count)
+        self._note_error(error)
+
+    def count_outcomes(self, shaped: Shaped, handed: Handed, outcomes: Sequence[Outcome]) -> None:
         """Count what became of a batch."""
         count = size_bytes = letters = failed = 0
         for draft, outcome in zip(handed.drafts, outcomes, strict=True):

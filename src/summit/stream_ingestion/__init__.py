@@ -1,8 +1,8 @@
 """Collectors, as the guide names them.
 
-Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector`, `MqttCollector` or
-`FileCollector`, and `start` that with a connected producer; `CollectorManager` keeps several by
-name. `Collector` is the base of one's own (see `summit.ingest.types`).
+Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector`, `MqttCollector`,
+`GrpcCollector` or `FileCollector`, and `start` that with a connected producer; `CollectorManager`
+keeps several by name. `Collector` is the base of one's own (see `summit.ingest.types`).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from summit.ingest import (
     FileCollector,
     FileOptions,
     FileProgress,
+    GrpcOptions,
     HttpOptions,
     MqttOptions,
     MqttRoute,
@@ -26,7 +27,7 @@ from summit.ingest import (
 )
 
 if TYPE_CHECKING:
-    from summit.ingest import HttpCollector, MqttCollector, WebSocketCollector
+    from summit.ingest import GrpcCollector, HttpCollector, MqttCollector, WebSocketCollector
 
 __all__ = [
     "AuthOptions",
@@ -37,6 +38,8 @@ __all__ = [
     "FileCollector",
     "FileOptions",
     "FileProgress",
+    "GrpcCollector",
+    "GrpcOptions",
     "HttpCollector",
     "HttpOptions",
     "MqttCollector",
@@ -50,6 +53,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("HttpCollector", "MqttCollector", "WebSocketCollector"):
+    if name in ("GrpcCollector", "HttpCollector", "MqttCollector", "WebSocketCollector"):
         return getattr(summit.ingest, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

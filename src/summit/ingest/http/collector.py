@@ -21,24 +21,20 @@ limit).
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import Any, Final
-
-import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.ingest.auth import Authenticator
 from summit.ingest.bodies import Batch, Limits, parse_body, parse_leniently
-from summit.ingest.delivery import Handed, Outcome
 from summit.ingest.http import cloudevents
 from summit.ingest.http.encodings import unfold
-from summit.ingest.http.idempotency import HEADER, Keys
 from summit.ingest.http.signatures import Signatures
+from summit.ingest.idempotency import HEADER
 from summit.ingest.producing import Producer
-from summit.ingest.rates import RateLimit
+from summit.ingest.requests import Requests
 from summit.ingest.settings import CollectorConfig
-from summit.ingest.shaping import Headers, Shaped
+from summit.ingest.shaping import Headers
 from summit.ingest.taking import TakingCollector
 from summit.web import (
     Request,
@@ -53,23 +49,6 @@ from summit.web import (
 
 _UNDECLARED_BYTES: Final = 1 << 20  # what a body in chunks counts as while it comes
 DRAIN_EXTRA_MS: Final = 2_000  # after the last acknowledgement, for the answers to leave
-
-
-class Result(msgspec.Struct, frozen=True):
-    """Where one event of a request went."""
-
-    index: int
-    partition: int
-    offset: int
-
-
-class Refusal(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Why one event of a request was not written; it may have gone to the dead letters."""
-
-    index: int
-    code: str
-    error: str
-    dead_letter: bool = False
 
 
 class HttpCollector(TakingCollector):
@@ -97,8 +76,9 @@ class HttpCollector(TakingCollector):
         self._limits = Limits(options.max_events_per_request, options.max_event_bytes)
         self._headers = [(name, text.encode()) for name, text in options.headers.items()]
         self._copied = [(name, name.lower()) for name in options.request_headers]
-        self._rate = RateLimit.of(options.rate_limit, options.rate_burst, self._clock)
-        self._keys = Keys(self._notes, self._clock)
+        self._requests = Requests(
+            self, self._delivery, self._notes, self._clock, prefix=self._prefix
+        )
         self._auth: Authenticator | None = None
         self._signatures: Signatures | None = None
         self._server: WebServer | None = None
@@ -159,8 +139,7 @@ class HttpCollector(TakingCollector):
             return await self._take_once(request, raw, key)
         except SummitError as error:
             if not error.details.pop("counted", False):
-                self._rejected.add(1)
-                self._note_error(error)
+                self.count_refused(error)
             if error.code == "ingest.unauthorized" and self._auth is not None:
                 challenge = self._auth.challenge
                 more = {"WWW-Authenticate": challenge} if challenge else None
@@ -188,45 +167,25 @@ class HttpCollector(TakingCollector):
 
     async def _take_once(self, request: Request, raw: bytes, key: str) -> Response:
         """The answer to a request that has a key: the stored one, or a new one that is stored."""
-        note = self._keys.begin(key, raw)
-        if note is not None:
-            replayed = {"Idempotency-Replayed": "true"}
-            return Response(note.answer, note.status, replayed, "application/json")
-        try:
-            response = json_response(await self._take(request, raw, key))
-            await self._keys.answered(key, response.status_code, bytes(response.body))
-        finally:
-            self._keys.ended(key)
-        return response
+        note, answer = await self._requests.once(key, raw, lambda: self._take(request, raw, key))
+        if note is None:
+            return json_response(answer)
+        replayed = {"Idempotency-Replayed": "true"}
+        return Response(note.answer, note.status, replayed, "application/json")
 
     async def _take(self, request: Request, raw: bytes, key: str | None) -> dict[str, Any]:
         """Write the events of a body; the answer when the broker has them."""
         batch = self._parse(request, raw)
         if self._signatures is not None and (challenge := self._challenge(batch)) is not None:
             return {"challenge": challenge}
-        sources = None if key is None else partial(_source, f"{self._prefix}:{key}:")
-        shaped = self.shape(batch.slices, batch.values, self._record_headers(request), sources)
-        is_atomic = self._options.on_error == "atomic" and self.config.on_invalid != "deadLetter"
-        if shaped.refused and is_atomic:
-            raise next(iter(shaped.refused.values()))
         size_bytes = len(raw)
         if "content-encoding" in request.headers:
             size_bytes = sum(map(len, batch.slices))  # what it unfolded to
-        self._check_room(request, len(batch.slices), size_bytes)
-        handed = self._hand_over(shaped, size_bytes, key)
-        try:
-            outcomes = await self._delivery.settle(handed)
-        except SummitError as error:
-            if key is not None and handed.futures is not None:
-                self._keys.left_unclear(key, handed)
-            self._rejected.add(len(batch.slices))
-            self._note_error(error)
-            error.details["counted"] = True
-            raise
-        self._count(shaped, handed, outcomes)
-        if key is not None:
-            self._keys.left_unclear(key, handed)  # until its note is written
-        return self._answer(request, batch, shaped, handed, outcomes)
+        taken = await self._requests.write(
+            batch, self._record_headers(request), size_bytes, key, request.remote_address
+        )
+        asked = request.query_params.get("results") == "true"
+        return {"status": "ok", **taken.answer(with_all=asked)}
 
     def _challenge(self, batch: Batch) -> str | None:
         """What Slack sends once, to see who answers: no event."""
@@ -237,12 +196,6 @@ class HttpCollector(TakingCollector):
         is_one = value.get("type") == "url_verification" and isinstance(challenge, str)
         return challenge if is_one else None
 
-    def _hand_over(self, shaped: Shaped, size_bytes: int, key: str | None) -> Handed:
-        unclear = None if key is None else self._keys.unclear(key)
-        if unclear is not None:
-            return self._delivery.resend(unclear)
-        return self._delivery.hand_over(shaped.drafts, size_bytes)
-
     def _parse(self, request: Request, raw: bytes) -> Batch:
         encoding = request.headers.get("content-encoding", "")
         body = unfold(encoding, raw, self._options.max_body_bytes) if encoding else raw
@@ -252,25 +205,8 @@ class HttpCollector(TakingCollector):
         if cloudevents.is_binary(request.headers):
             return cloudevents.parse_binary(media, request.headers, body, self._limits)
         if self._options.on_error == "skip":
-            batch = parse_leniently(media, body, self._limits)
-            if batch.faults:
-                self._rejected.add(len(batch.faults))
-                self._note_error(next(iter(batch.faults.values())))
-            return batch
+            return parse_leniently(media, body, self._limits)
         return parse_body(media, body, self._limits)
-
-    def _check_room(self, request: Request, count: int, size_bytes: int) -> None:
-        wait_ms = self._rate.take(request.remote_address, count) if self._rate is not None else 0
-        wait_ms = wait_ms or self.rate_wait_ms(count)
-        try:
-            if wait_ms:
-                raise Unavailable("ingest.rate_limited", name=self.name, retry_after_ms=wait_ms)
-            self._delivery.check_room(size_bytes)
-        except Unavailable as error:
-            self._rejected.add(count)
-            self._note_error(error)
-            error.details["counted"] = True
-            raise
 
     def _record_headers(self, request: Request) -> Headers:
         headers = [("summit.received-at", b"%d" % self._clock.now_ms()), *self._headers]
@@ -279,67 +215,3 @@ class HttpCollector(TakingCollector):
             if text is not None:
                 headers.append((name, text.encode("latin-1")))
         return headers
-
-    def _answer(
-        self, request: Request, batch: Batch, shaped: Shaped, handed: Handed,
-        outcomes: list[Outcome],
-    ) -> dict[str, Any]:  # fmt: skip
-        if (
-            not shaped.refused and not batch.faults and not shaped.sampled
-            and not any(isinstance(outcome, SummitError) for outcome in outcomes)
-        ):  # fmt: skip
-            answer: dict[str, Any] = {"status": "ok", "accepted": len(outcomes), "rejected": 0}
-            if self._tells_results(request, len(outcomes)):
-                answer["results"] = [
-                    Result(index, ack.partition, ack.offset)  # type: ignore[union-attr]
-                    for index, ack in enumerate(outcomes)
-                ]
-            return answer
-        return self._mixed_answer(request, batch, shaped, handed, outcomes)
-
-    def _mixed_answer(
-        self, request: Request, batch: Batch, shaped: Shaped, handed: Handed,
-        outcomes: list[Outcome],
-    ) -> dict[str, Any]:  # fmt: skip
-        """The answer where not every event was written."""
-        rows: dict[int, Result | Refusal] = {}
-        faults: dict[int, SummitError] = {**shaped.refused}
-        written = 0
-        for draft, outcome in zip(handed.drafts, outcomes, strict=True):
-            if isinstance(outcome, SummitError):
-                faults[draft.place] = outcome
-            elif draft.is_letter:
-                fault = faults.pop(draft.place)
-                rows[draft.place] = Refusal(draft.place, fault.code, str(fault), dead_letter=True)
-            else:
-                written += 1
-                rows[draft.place] = Result(draft.place, outcome.partition, outcome.offset)
-        if faults and self._options.on_error == "atomic":
-            first = next(iter(faults.values()))  # the broker itself refuses this record for ever
-            first.details["counted"] = True
-            raise first
-        for index, fault in faults.items():
-            rows[index] = Refusal(index, fault.code, str(fault))
-        places = batch.indexes
-        if places is not None:
-            rows = {
-                places[index]: msgspec.structs.replace(row, index=places[index])
-                for index, row in rows.items()
-            }
-        for index, fault in batch.faults.items():
-            rows[index] = Refusal(index, fault.code, str(fault))
-        refused = len(rows) - written
-        answer: dict[str, Any] = {"status": "ok", "accepted": written, "rejected": refused}
-        if shaped.sampled:
-            answer["sampled"] = len(shaped.sampled)
-        if self._tells_results(request, len(rows)):
-            answer["results"] = [rows[index] for index in sorted(rows)]
-        return answer
-
-    def _tells_results(self, request: Request, count: int) -> bool:
-        asked = request.query_params.get("results") == "true"
-        return count <= self._options.max_results or asked
-
-
-def _source(prefix: str, index: int) -> str:
-    return f"{prefix}{index}"
