@@ -36,6 +36,8 @@ except ImportError as missing:
     raise Invalid("extra.missing", what="logs of OpenTelemetry", extra="otlp") from missing
 
 SERVICE: Final = DESCRIPTOR.services_by_name["LogsService"].full_name
+JSON: Final = "application/json"
+MEDIA: Final = ("application/x-protobuf", JSON)
 IDS: Final = ("traceId", "spanId", "trace_id", "span_id")
 _NS_A_MS: Final = 1_000_000
 
@@ -56,6 +58,23 @@ def decode_json(raw: bytes) -> Any:
         return json_format.ParseDict(value, ExportLogsServiceRequest(), ignore_unknown_fields=True)
     except (*DECODE_ERRORS, json_format.ParseError, TypeError, AttributeError) as error:
         raise _invalid(str(error)) from error
+
+
+def read_body(media: str, body: bytes, event_type: str, limits: Limits) -> Batch:
+    """The events of a body of HTTP. Raises Invalid, also ("web.media_type")."""
+    if media not in MEDIA:
+        raise Invalid("web.media_type", media=media, accepted=", ".join(MEDIA))
+    request = decode_json(body) if media == JSON else decode(body)
+    return batch_of(request, event_type, limits)
+
+
+def answer_body(media: str, answer: dict[str, Any]) -> bytes:
+    """The body of the answer over HTTP, of the kind that the request was."""
+    reply = response(answer)
+    if media == JSON:
+        return json_format.MessageToJson(reply, indent=None).encode()
+    found: bytes = reply.SerializeToString()
+    return found
 
 
 def batch_of(request: Any, event_type: str, limits: Limits) -> Batch:

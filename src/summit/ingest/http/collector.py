@@ -3,6 +3,7 @@
     POST /ingest   application/json: an object or an array of objects; application/x-ndjson and
                    application/jsonl: an object a line; CloudEvents in all three modes; each plain,
                    or compressed with gzip, zstd or deflate
+    POST /v1/logs  with `otlp`: logs of OpenTelemetry, Protobuf or JSON (`otlp.py`)
     200 {"status": "ok", "accepted": 2, "rejected": 0,
          "results": [{"index": 0, "partition": 3, "offset": 17}, …]}
     400 an event is not a JSON object (nothing of the request is written) · 401 · 408 · 413 · 415
@@ -21,12 +22,15 @@ limit).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.ingest.auth import Authenticator
 from summit.ingest.bodies import Batch, Limits, parse_body, parse_leniently
+from summit.ingest.checks import bad_setting
 from summit.ingest.http import cloudevents
 from summit.ingest.http.encodings import unfold
 from summit.ingest.http.signatures import Signatures
@@ -47,6 +51,7 @@ from summit.web import (
     problem_response,
 )
 
+OTLP_PATH: Final = "/v1/logs"
 _UNDECLARED_BYTES: Final = 1 << 20  # what a body in chunks counts as while it comes
 DRAIN_EXTRA_MS: Final = 2_000  # after the last acknowledgement, for the answers to leave
 
@@ -73,6 +78,10 @@ class HttpCollector(TakingCollector):
         super().__init__(config, producer=producer, clock=clock)
         options = config.http_options
         self._options = options
+        if options.otlp:
+            import_module("summit.ingest.otlp")  # its library is an extra: said at once
+            if config.route == OTLP_PATH:
+                raise bad_setting("/path", f"{OTLP_PATH} is where otlp is: choose another path")
         self._limits = Limits(options.max_events_per_request, options.max_event_bytes)
         self._headers = [(name, text.encode()) for name, text in options.headers.items()]
         self._copied = [(name, name.lower()) for name in options.request_headers]
@@ -102,6 +111,8 @@ class HttpCollector(TakingCollector):
             self._auth = Authenticator(options.auth)
         routes = Routes()
         routes.post(self.config.route, self._ingest, body_bytes_max=options.max_body_bytes)
+        if options.otlp:
+            routes.post(OTLP_PATH, self._otlp, body_bytes_max=options.max_body_bytes)
         server = WebServer(
             make_app(routes),
             self.config.host,
@@ -124,19 +135,20 @@ class HttpCollector(TakingCollector):
     # ---- one request ----
 
     async def _ingest(self, request: Request) -> Response:
+        return await self._answered(request, self._events)
+
+    async def _otlp(self, request: Request) -> Response:
+        return await self._answered(request, self._logs)
+
+    async def _answered(
+        self, request: Request, take: Callable[[Request, bytes], Awaitable[Response]]
+    ) -> Response:
+        """Read a request that may come in, and take it; what is refused is counted."""
         try:
             self.check_open()
             if self._auth is not None:
                 self._auth.check(request.headers)
-            raw = await self._read(request)
-            key = request.headers.get(HEADER)
-            if self._signatures is not None:
-                now_ms = self._clock.now_ms()
-                replay = self._signatures.check(request.headers, raw, now_ms)
-                key = replay if key is None or replay is not None else key
-            if key is None:
-                return json_response(await self._take(request, raw, None))
-            return await self._take_once(request, raw, key)
+            return await take(request, await self._read(request))
         except SummitError as error:
             if not error.details.pop("counted", False):
                 self.count_refused(error)
@@ -164,6 +176,33 @@ class HttpCollector(TakingCollector):
             raise Invalid("ingest.too_slow", timeout_ms=timeout_ms) from None
         finally:
             self._reading_bytes -= size_bytes
+
+    async def _events(self, request: Request, raw: bytes) -> Response:
+        key = request.headers.get(HEADER)
+        if self._signatures is not None:
+            now_ms = self._clock.now_ms()
+            replay = self._signatures.check(request.headers, raw, now_ms)
+            key = replay if key is None or replay is not None else key
+        if key is None:
+            return json_response(await self._take(request, raw, None))
+        return await self._take_once(request, raw, key)
+
+    async def _logs(self, request: Request, raw: bytes) -> Response:
+        """Logs of OpenTelemetry; the answer is of the same kind as the body."""
+        from summit.ingest import otlp
+
+        encoding = request.headers.get("content-encoding", "")
+        body = unfold(encoding, raw, self._options.max_body_bytes) if encoding else raw
+        media = media_type(request)
+        batch = otlp.read_body(media, body, self._options.otlp_event_type, self._limits)
+        answer: dict[str, Any] = {}
+        if batch.slices or batch.faults:
+            taken = await self._requests.write(
+                batch, self._record_headers(request), sum(map(len, batch.slices)), None,
+                request.remote_address, is_atomic=False,
+            )  # fmt: skip
+            answer = taken.answer(with_all=True)
+        return Response(otlp.answer_body(media, answer), media_type=media)
 
     async def _take_once(self, request: Request, raw: bytes, key: str) -> Response:
         """The answer to a request that has a key: the stored one, or a new one that is stored."""
