@@ -72,7 +72,8 @@ def answer_body(media: str, answer: dict[str, Any]) -> bytes:
     """The body of the answer over HTTP, of the kind that the request was."""
     reply = response(answer)
     if media == JSON:
-        return json_format.MessageToJson(reply, indent=None).encode()
+        text: str = json_format.MessageToJson(reply, indent=None)
+        return text.encode()
     found: bytes = reply.SerializeToString()
     return found
 
