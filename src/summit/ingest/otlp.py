@@ -33,7 +33,7 @@ try:
         ExportLogsServiceResponse,
     )
 except ImportError as missing:
-    raise Invalid("extra.missing", what="logs of OpenTelemetry", extra="otlp") from missing
+    raise Invalid("extra.missing", what="OTLP", extra="otlp") from missing
 
 SERVICE: Final = DESCRIPTOR.services_by_name["LogsService"].full_name
 JSON: Final = "application/json"

@@ -22,11 +22,7 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Internal, Invalid, SummitError, Unavailable
-from summit.ingest import otlp
 from summit.ingest.delivery import RETRY_AFTER_MS
-from summit.ingest.grpc import messages
-from summit.ingest.grpc.session import GONE, GrpcSession, SummingSession
-from summit.ingest.grpc.status import abort
 from summit.ingest.producing import Producer
 from summit.ingest.requests import Requests
 from summit.ingest.settings import CollectorConfig
@@ -40,6 +36,11 @@ try:
     from grpc_reflection.v1alpha import reflection
 except ImportError as missing:
     raise Invalid("extra.missing", what="gRPC", extra="grpc") from missing
+
+from summit.ingest import otlp
+from summit.ingest.grpc import messages
+from summit.ingest.grpc.session import GONE, GrpcSession, SummingSession
+from summit.ingest.grpc.status import abort
 
 CLIENT: Final = "summit-client"
 SEQ: Final = "summit-seq"
