@@ -1,11 +1,11 @@
-"""The gRPC collector: messages of a stream until acknowledged; events per CPU-second of the collector.
+"""The gRPC collector: a stream's messages until acknowledged; events per CPU-second of the collector.
 
     python -m bench.ingest.grpc [--events 60000] [--streams 4]
 
-Cases: messages of one event with cumulative answers; messages of 20 events, as `Event`s of a batch
-and as one JSON array, with an answer each. A real broker, a collector and the clients are three
-processes; the CPU time is that of the collector alone, with all its threads. Beside each the bare
-library, which reads the same messages and answers every twentieth or every one.
+Cases: messages of one event with cumulative answers; of 20 `Event`s and of 100 events as one JSON
+array, with an answer each. A real broker, a collector and the clients are three processes; the CPU
+time is that of the collector alone, with all its threads. Beside each the bare library, which reads
+the same messages and answers every twentieth or every one.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=60_000)
     parser.add_argument("--streams", type=int, default=4)
     options = parser.parse_args()
-    cases = (("event", 1, "cumulative"), ("batch", 20, "each"), ("json", 20, "each"))
+    cases = (("event", 1, "cumulative"), ("batch", 20, "each"), ("json", 100, "each"))
     for form, size, acks in cases:
         count = options.events // options.streams // size
         message = message_of(form, size)

@@ -155,6 +155,7 @@ class _GrpcStreamSender(Sender):
         self._call = self._channel.stream_stream(f"/{SERVICE}/PublishStream")()
         self._answers: dict[str, asyncio.Future[str]] = {}
         self._count = 0
+        self._turn = asyncio.Lock()
         self._task = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -170,7 +171,8 @@ class _GrpcStreamSender(Sender):
         self._count += 1
         id_ = str(self._count)
         self._answers[id_] = answer = asyncio.get_running_loop().create_future()
-        await self._call.write(PublishRequest(id=id_, json=data).SerializeToString())
+        async with self._turn:  # the library takes one write at a time
+            await self._call.write(PublishRequest(id=id_, json=data).SerializeToString())
         return await answer
 
     async def close(self) -> None:

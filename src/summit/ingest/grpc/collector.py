@@ -303,10 +303,8 @@ class GrpcCollector(StreamingCollector):
             await abort(context, error)
             raise
         assert isinstance(session, GrpcSession)
-        running = self._tasks.spawn(self._run(session), f"collector {self.name} stream")
+        running = self._tasks.spawn(self._run(session, context), f"collector {self.name} stream")
         try:
-            if client is not None:
-                await context.send_initial_metadata(((SEQ, str(session.done_seq)),))
             await asyncio.shield(running)
         except asyncio.CancelledError:
             session.end(0, "its sender has gone")  # what was read is brought to its end
@@ -315,9 +313,11 @@ class GrpcCollector(StreamingCollector):
             await abort(context, fault, (SEQ, str(session.done_seq)))
         return session
 
-    async def _run(self, session: GrpcSession) -> None:
+    async def _run(self, session: GrpcSession, context: Any) -> None:
         try:
             with contextlib.suppress(*GONE):
+                if session.client is not None:
+                    await context.send_initial_metadata(((SEQ, str(session.done_seq)),))
                 await session.run()
         finally:
             self._leave(session)

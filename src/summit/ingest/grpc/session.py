@@ -72,7 +72,7 @@ class GrpcSession(Session[bytes]):
         try:
             await self._context.write(answer.SerializeToString())
         except GONE:
-            self._news.set()  # nobody minds when the other side is gone
+            self.end(0, "its sender has gone")
 
 
 class SummingSession(GrpcSession):
