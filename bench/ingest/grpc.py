@@ -1,4 +1,4 @@
-"""The gRPC collector: a stream's messages until acknowledged; events per CPU-second of the collector.
+"""The gRPC collector: messages until acknowledged; events per CPU-second of the collector.
 
     python -m bench.ingest.grpc [--events 60000] [--streams 4]
 
