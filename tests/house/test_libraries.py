@@ -22,6 +22,7 @@ MODULES = {
     "opentelemetry-proto": "opentelemetry",
     "paho-mqtt": "paho",
     "protobuf": "google",
+    "pyjwt": "jwt",
     "pysigma": "sigma",
     "pyyaml": "yaml",
 }

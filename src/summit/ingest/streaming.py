@@ -16,7 +16,6 @@ from weakref import WeakValueDictionary
 from summit.base.clock import Clock
 from summit.base.errors import SummitError
 from summit.base.tasks import Tasks
-from summit.ingest.auth import Authenticator
 from summit.ingest.bodies import Limits
 from summit.ingest.delivery import Handed, Outcome
 from summit.ingest.notes import Note
@@ -65,7 +64,6 @@ class StreamingCollector(TakingCollector):
         self._restart = restart
         self._taken_over = taken_over
         self._headers = [(name, text.encode()) for name, text in options.headers.items()]
-        self._auth: Authenticator | None = None
         self._rate = RateLimit.of(options.rate_limit, options.rate_burst, self._clock)
         self._is_listening = False
         self._sessions: set[Session[Any]] = set()
@@ -90,10 +88,10 @@ class StreamingCollector(TakingCollector):
 
     # ---- life ----
 
-    def _begin(self) -> None:
-        """Before it listens."""
+    async def _begin(self) -> None:
+        """Before it listens. Raises SummitError: it cannot know who sends."""
         if self.options.auth.type != "none":
-            self._auth = Authenticator(self.options.auth)
+            await self._open_auth(self.options.auth)
         self._open_gate.set()
         self._whole = whole_messages(self._delivery.found, f"{self.prefix}:")
         self._is_listening = True

@@ -11,6 +11,7 @@ from typing import Any
 from summit.base.clock import Clock
 from summit.base.errors import SummitError, Unavailable
 from summit.client.dead_letters import dead_letter_topic
+from summit.ingest.auth import Authenticator, AuthOptions
 from summit.ingest.collector import Collector
 from summit.ingest.delivery import RETRY_AFTER_MS, Delivery, Handed, Outcome
 from summit.ingest.notes import Notes
@@ -49,6 +50,7 @@ class TakingCollector(Collector):
         self._limit = RateLimit.of(config.rate_limit, config.rate_burst, self._clock)
         hours = getattr(block, "idempotency_hours", 24.0)
         self._prefix = f"{config.type}:{config.name}"
+        self._auth: Authenticator | None = None
         self._notes = Notes(self._prefix, round(hours * _HOUR_MS), self._clock)
 
     async def _open(self, producer: Producer) -> None:
@@ -65,7 +67,14 @@ class TakingCollector(Collector):
     async def _close(self) -> None:
         self._delivery.flush()
         await self._hang_up()
+        if self._auth is not None:
+            await self._auth.close()
         self._delivery.close()
+
+    async def _open_auth(self, options: AuthOptions) -> None:
+        """Ask senders who they are from now on."""
+        self._auth = auth = Authenticator(options)
+        await auth.open()
 
     @abstractmethod
     async def _listen(self) -> None:

@@ -103,7 +103,7 @@ class GrpcCollector(StreamingCollector):
     async def _listen(self) -> None:
         options = self.options
         credentials = None if options.tls is None else _credentials(options.tls)
-        self._begin()
+        await self._begin()
         server = grpc.aio.server(
             options=_channel_options(options), maximum_concurrent_rpcs=options.max_calls
         )

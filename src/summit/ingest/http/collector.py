@@ -28,7 +28,6 @@ from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
-from summit.ingest.auth import Authenticator
 from summit.ingest.bodies import Batch, Limits, parse_body, parse_leniently
 from summit.ingest.checks import bad_setting
 from summit.ingest.http import cloudevents
@@ -88,7 +87,6 @@ class HttpCollector(TakingCollector):
         self._requests = Requests(
             self, self._delivery, self._notes, self._clock, prefix=self._prefix
         )
-        self._auth: Authenticator | None = None
         self._signatures: Signatures | None = None
         self._server: WebServer | None = None
         self._reading_bytes = 0
@@ -108,7 +106,7 @@ class HttpCollector(TakingCollector):
         if options.auth.type == "signature":
             self._signatures = Signatures(options.auth)
         elif options.auth.type != "none":
-            self._auth = Authenticator(options.auth)
+            await self._open_auth(options.auth)
         routes = Routes()
         routes.post(self.config.route, self._ingest, body_bytes_max=options.max_body_bytes)
         if options.otlp:

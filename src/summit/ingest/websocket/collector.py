@@ -87,7 +87,7 @@ class WebSocketCollector(StreamingCollector):
 
     async def _listen(self) -> None:
         options, host = self.options, self.config.host
-        self._begin()
+        await self._begin()
         try:
             self._server = server = await serve(
                 self._serve, host, self.config.listen_port,
