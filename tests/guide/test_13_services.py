@@ -6,10 +6,13 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
+import grpc
 import pytest
 from tests.guide.conftest import Services
 from tests.ingest.mosquitto import Mosquitto, publish, publisher
 from websockets.sync.client import connect
+
+from summit.ingest.grpc.stub import IngestStub, PublishRequest
 
 PATTERN = {
     "id": "rest-pattern",
@@ -155,7 +158,16 @@ def test_an_mqtt_collector(services: Services, tmp_path: Path) -> None:
         server.stop()
 
 
-@pytest.mark.parametrize("kind", ["grpc", "database"])
+def test_a_grpc_collector(services: Services) -> None:
+    config = {"name": "rpc", "type": "grpc", "port": 0, "topic": "collected-events"}
+    body = services.streaming.post("/api/collectors", json=config).json()
+    assert (body["status"], body["state"]) == ("registered", "running")
+    with grpc.insecure_channel(body["address"]) as channel:
+        reply = IngestStub(channel).Publish(PublishRequest(json=b'{"eventType": "a"}'))
+        assert (reply.accepted, reply.results[0].WhichOneof("outcome")) == (1, "place")
+
+
+@pytest.mark.parametrize("kind", ["database"])
 @later("this type of collector is not built yet")
 def test_collectors_of_the_other_types(services: Services, kind: str) -> None:
     config = {"name": f"{kind}-collector", "type": kind, "topic": "collected-events"}
