@@ -18,6 +18,7 @@ MODULES = {
     "google-re2": "re2",
     "paho-mqtt": "paho",
     "protobuf": "google",
+    "psycopg2-binary": "psycopg2",
     "pysigma": "sigma",
     "pyyaml": "yaml",
 }
