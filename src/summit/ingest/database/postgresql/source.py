@@ -216,7 +216,11 @@ class PostgresqlSource:
             return
         place = self._place
         streaming = self._streaming = Streaming(
-            place, self._describe, self._at_most, schema_changes=self._options.schema_changes
+            place,
+            self._describe,
+            self._type_names,
+            self._at_most,
+            schema_changes=self._options.schema_changes,
         )
         publication = self._preparing.publication.replace('"', '""').replace("'", "''")
         replication = self._link.connect_replication()
@@ -258,12 +262,11 @@ class PostgresqlSource:
             elif not is_inside and cursor.wal_end > place.end:
                 place.at_idle(cursor.wal_end)
             now_ms = self._clock.monotonic_ms()
+            is_due = now_ms - kept_ms >= self._options.heartbeat_interval_ms
             if (
-                changes
-                or size_bytes >= BATCH_BYTES
-                or (
-                    place.end > kept_end and now_ms - kept_ms >= self._options.heartbeat_interval_ms
-                )
+                message is not None  # the batch is full
+                or (changes and not is_inside)  # a transaction comes in one go: its rest is not far
+                or (place.end > kept_end and is_due)
             ):
                 self._hand_over(handoff, Batch(changes, place.position()), size_bytes, cursor)
                 changes, size_bytes = [], 0
@@ -295,6 +298,16 @@ class PostgresqlSource:
             self._place.follow(relation.table, relation.version)
         key = [] if table is None else [one.name for one in table.key]
         return Rows.of_relation(relation, key, self._values.decoder, self._options.hides)
+
+    def _type_names(self, relation: Relation) -> list[str]:
+        query = (
+            "SELECT format_type(one.id::oid, one.modifier) "
+            "FROM unnest(%s::int8[], %s::int4[]) WITH ORDINALITY AS one(id, modifier, place) "
+            "ORDER BY place"
+        )
+        ids = [one.type_oid for one in relation.columns]
+        modifiers = [one.modifier for one in relation.columns]
+        return [row[0] for row in self._link.query(self._connection, query, ids, modifiers)]
 
     def _at_most(self, name: str, key: Key, last: Key) -> bool:
         table = self._prepared.tables[name]
