@@ -64,6 +64,7 @@ class DatabaseCollector(Collector):
         self._limit = RateLimit.of(config.rate_limit, config.rate_burst, self._clock)
         self._gate = asyncio.Event()
         self._ending = asyncio.Event()
+        self._seen: dict[str, Any] = {}
         self._restarts = 0
         self._transactions = 0
 
@@ -106,11 +107,13 @@ class DatabaseCollector(Collector):
 
     def _details(self) -> dict[str, Any]:
         source = self._source
+        if source is not None:
+            self._seen = {**source.status(), "warnings": source.warnings()}
         return {
             "kind": self.config.block.kind,
             "transactions": self._transactions,
             "reconnects": self._restarts,
-            **({} if source is None else {**source.status(), "warnings": source.warnings()}),
+            **self._seen,  # of a source that is closed: how it was at last
         }
 
     # ---- both sides ----
@@ -121,6 +124,7 @@ class DatabaseCollector(Collector):
         await source.open(await writer.open())
 
     async def _disconnect(self) -> None:
+        self._details()
         source, writer = self._source, self._writer
         self._source = self._writer = None
         reading, self._reading = self._reading, None
@@ -245,7 +249,7 @@ class DatabaseCollector(Collector):
 
 def _may_go_on(error: SummitError) -> bool:
     """Whether opening both sides again may help."""
-    if isinstance(error, Internal) or error.code == "client.fenced":
+    if isinstance(error, Internal):
         return False
     return isinstance(error, Unavailable) or error.code.startswith(_GOES_ON)
 

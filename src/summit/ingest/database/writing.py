@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
 from summit.base.clock import Clock
-from summit.base.errors import Invalid, SummitError
+from summit.base.errors import Closed, Invalid, SummitError, Unavailable
 from summit.base.limits import DATABASE_TRANSACTION_TIMEOUT_MS
 from summit.client.dead_letters import dead_letter_topic
 from summit.client.producer import StreamProducer
@@ -81,7 +81,8 @@ class Writer:
                 "transactionTimeoutMs": DATABASE_TRANSACTION_TIMEOUT_MS,
             }
         )
-        self._is_open = False
+        self._clock = clock
+        self._begun_ms: float | None = None  # when the open transaction was begun
 
     async def open(self) -> Position | None:
         """Shut out earlier writers of the collector; the last position that is written.
@@ -100,29 +101,54 @@ class Writer:
 
         Raises: SummitError: nothing of the transaction will be there; close, and make another.
         """
-        if not self._is_open:
-            await self._producer.begin_transaction()
-            self._is_open = True
+        await self._begin()
         records, tally = self._records(changes)
-        if records:
-            await self._producer.send_batch(records)
+        await self._send(records)
         return tally
 
     async def commit(self, position: Position) -> None:
         """Make the open transaction, and the position behind it, durable. Raises as `write`."""
-        if not self._is_open:
-            await self._producer.begin_transaction()
-            self._is_open = True
+        await self._begin()
         record = ProducerRecord(
             topic=self._positions, key=KEY, value=encode_position(position), partition=0
         )
-        await self._producer.send_batch([record])
-        await self._producer.commit_transaction()
-        self._is_open = False
+        await self._send([record])
+        try:
+            await self._producer.commit_transaction()
+        except SummitError as error:
+            await self._see_who_ended_it(error)
+        self._begun_ms = None
 
     async def close(self) -> None:
         """Abort what is open, and let go of the brokers. Idempotent."""
         await self._producer.close()
+
+    async def _begin(self) -> None:
+        if self._begun_ms is None:
+            await self._producer.begin_transaction()
+            self._begun_ms = self._clock.monotonic_ms()
+
+    async def _send(self, records: list[ProducerRecord]) -> None:
+        try:
+            if records:
+                await self._producer.send_batch(records)
+        except SummitError as error:
+            await self._see_who_ended_it(error)
+
+    async def _see_who_ended_it(self, error: SummitError) -> NoReturn:
+        """Raise the error; or that another collector of the name has taken over."""
+        fault = error
+        if error.code != "client.fenced":
+            try:
+                await self._producer.abort_transaction()
+            except SummitError as another:
+                fault = another
+        open_ms = self._clock.monotonic_ms() - (self._begun_ms or 0)
+        if fault.code != "client.fenced":
+            raise error
+        if open_ms >= DATABASE_TRANSACTION_TIMEOUT_MS / 2:  # the broker ended it: it took too long
+            raise Unavailable("ingest.broker_away", reason=str(error)) from error
+        raise Closed("database.taken_over", name=self._config.name, reason=str(fault)) from error
 
     # ---- records ----
 
