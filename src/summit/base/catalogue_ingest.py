@@ -64,7 +64,7 @@ INGEST_ROWS = (
     ErrorSpec("database.again", "Unavailable", 503, None, True,
               "the database is opened again: {reason}", "Nothing; it goes on by itself."),
     ErrorSpec("database.taken_over", "Closed", 410, None, False,
-              "another collector of the name '{name}' has taken over: {reason}",
+              "another collector of the name '{name}' has taken over",
               "Give each collector a name of its own, and run each once."),
     ErrorSpec("database.protocol", "Corrupt", 500, None, False,
               "the database sent what is no message of its protocol: {reason}",

@@ -77,13 +77,17 @@ class Writing:
             (
                 f"INSERT INTO numbers VALUES ({one}, 0, 'new') ON CONFLICT DO NOTHING",
                 f"UPDATE numbers SET n = n + 1 WHERE id = {one}",
-                f"UPDATE numbers SET id = {two} WHERE id = {one}"
-                f" AND NOT EXISTS (SELECT FROM numbers WHERE id = {two})",
+                (
+                    f"UPDATE numbers SET id = {two} WHERE id = {one}"
+                    f" AND NOT EXISTS (SELECT FROM numbers WHERE id = {two})"
+                ),
                 f"DELETE FROM numbers WHERE id = {one}",
                 f"INSERT INTO names VALUES ({name[1:-1]}, 0) ON CONFLICT DO NOTHING",
                 f"UPDATE names SET n = n + 1 WHERE (area, name) = {name}",
-                f"UPDATE names SET (area, name) = ({other}) WHERE (area, name) = {name}"
-                f" AND NOT EXISTS (SELECT FROM names WHERE (area, name) = ({other}))",
+                (
+                    f"UPDATE names SET (area, name) = ({other}) WHERE (area, name) = {name}"
+                    f" AND NOT EXISTS (SELECT FROM names WHERE (area, name) = ({other}))"
+                ),
                 f"DELETE FROM names WHERE (area, name) = {name}",
                 "TRUNCATE names" if rand.random() < 0.01 else "SELECT 1",
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import json
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,6 +19,7 @@ from summit.client.admin import Admin
 from summit.client.producer import StreamProducer
 from summit.client.topics import TopicConfig
 from summit.ingest import Collector, make_collector
+from summit.ingest.database.postgresql.pgoutput import lsn_number
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -104,11 +106,8 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def scene(
-    server: Postgres, broker: BrokerThread, request: pytest.FixtureRequest
-) -> Iterator[Scene]:
-    name = "t" + str(abs(hash(request.node.name)) % 10**9)
-    scene = Scene(server, broker, name)
+def scene(server: Postgres, broker: BrokerThread) -> Iterator[Scene]:
+    scene = Scene(server, broker, f"shop{next(_NUMBERS)}")
     yield scene
     for slot, active in scene.sql(
         "SELECT slot_name, active FROM pg_replication_slots WHERE database = current_database()"
@@ -386,3 +385,53 @@ def test_pause_rate_and_two_of_one_name(scene: Scene) -> None:
 
     scene.run(body)
     assert Replica.of(scene.records()).rows("public.one") == [{"id": n} for n in range(1, 5)]
+
+
+def test_what_cannot_be_read_is_a_dead_letter(scene: Scene) -> None:
+    name = f"{scene.name}raw"
+    scene.sql(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    raw = Scene.__new__(Scene)
+    raw.server, raw.name, raw.address = scene.server, name, scene.address
+    raw.url = scene.server.url.replace("/shop", f"/{name}")
+    bad = "convert_from('\\xff', 'SQL_ASCII')"
+    raw.sql("CREATE TABLE one (id int PRIMARY KEY, t text)", f"INSERT INTO one VALUES (1, {bad})")
+
+    async def body(collector: Collector) -> None:
+        await until(lambda: collector.status().details["phase"] == "streaming")
+        statement = f"INSERT INTO one VALUES (2, {bad}), (3, 'good')"
+        await asyncio.to_thread(raw.sql, statement)
+        await until(lambda: collector.status().accepted == 1)
+        assert collector.status().dead_letters == 2
+        assert "public.one.t" in (collector.status().last_error or "")
+
+    raw.run(body)
+    assert [one["after"]["id"] for one in raw.events()] == [3]
+    letters = [json.loads(one.value()) for one in raw.records(f"{name}.dlq")]
+    assert [one["error"]["code"] for one in letters] == ["database.row"] * 2
+    originals = [base64.b64decode(one["originalValue"]) for one in letters]
+    assert b"1\t\xff\n" in originals
+    raw.sql(f"SELECT pg_drop_replication_slot('summit_{name}')")
+
+
+def test_heartbeats_and_alarms(scene: Scene) -> None:
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY)", "CREATE TABLE other (id int)")
+
+    async def body(collector: Collector) -> None:
+        await until(lambda: collector.status().details["phase"] == "streaming")
+        before = lsn_number(collector.status().details["confirmedLsn"])
+        # What others write moves the place too, or the server would keep its log for ever.
+        await asyncio.to_thread(
+            scene.sql, "INSERT INTO other SELECT generate_series(1, 20000)", "SELECT 1"
+        )
+        lsn = lsn_number((await asyncio.to_thread(scene.sql, _NOW))[0][0])
+        await until(lambda: lsn_number(collector.status().details["confirmedLsn"]) >= lsn)
+        assert lsn - before > 1_000_000
+        await until(lambda: len(collector.status().details["warnings"]) == 1)
+        assert "lagAlarmBytes" in collector.status().details["warnings"][0]
+
+    block = {"heartbeatIntervalMs": 50, "lagAlarmBytes": 1, "tables": ["public.one"]}
+    scene.run(body, block=block)
+    assert scene.events() == []
+
+
+_NOW = "SELECT pg_current_wal_lsn()::text"

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Internal, Invalid, SummitError, Unavailable
+from summit.base.ids import uuid7
+from summit.base.rand import Rand
 from summit.base.tasks import Tasks
 from summit.ingest.collector import Collector
 from summit.ingest.database.kinds import make_source
@@ -65,6 +67,8 @@ class DatabaseCollector(Collector):
         self._gate = asyncio.Event()
         self._ending = asyncio.Event()
         self._seen: dict[str, Any] = {}
+        self._owner = ""
+        self._is_owner = False
         self._restarts = 0
         self._transactions = 0
 
@@ -94,6 +98,7 @@ class DatabaseCollector(Collector):
             raise Invalid("collector.no_log")
         self._ending.clear()
         self._gate.set()
+        self._owner, self._is_owner = str(uuid7(self._clock, Rand())), False
         await self._connect()
         self._task = self._tasks.spawn(self._run(), f"collector {self.name}")
 
@@ -120,8 +125,13 @@ class DatabaseCollector(Collector):
 
     async def _connect(self) -> None:
         self._source = source = make_source(self.config, self._clock)
-        self._writer = writer = Writer(self.config, self._addresses, source.source_id, self._clock)
-        await source.open(await writer.open())
+        self._writer = writer = Writer(
+            self.config, self._addresses, source.source_id, self._clock,
+            owner=self._owner, is_again=self._is_owner,
+        )  # fmt: skip
+        position = await writer.open()
+        self._is_owner = True
+        await source.open(position)
 
     async def _disconnect(self) -> None:
         self._details()
