@@ -250,7 +250,7 @@ def run_all(runs: int, full: bool) -> tuple[list[Line], dict[str, str]]:
             for bench in benches:
                 name = " ".join(bench)
                 late = time.monotonic() - begun > BUDGET_S
-                if bench[0].rpartition(".")[0] in absent or name in failed or (late and turn):
+                if _is_absent(bench[0], absent) or name in failed or (late and turn):
                     continue
                 print(f"{turn + 1}/{runs} {name}", file=sys.stderr, flush=True)
                 found, reason = (
@@ -260,6 +260,10 @@ def run_all(runs: int, full: bool) -> tuple[list[Line], dict[str, str]]:
                 if reason:
                     failed[name] = reason
     return lines, failed
+
+
+def _is_absent(bench: str, absent: dict[str, str]) -> bool:
+    return bench in absent or bench.rpartition(".")[0] in absent
 
 
 def row(figure: Figure, lines: list[Line]) -> Line:

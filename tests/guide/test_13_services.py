@@ -171,6 +171,9 @@ def test_a_database_collector(services: Services) -> None:
             sleep(0.05)
         else:
             raise AssertionError("the changes did not come")
+        figures = services.streaming.get("/metrics").text
+        assert 'summit_collector_accepted_total{collector="db"} 2.0' in figures
+        assert 'summit_collector_warnings{collector="db"} 0.0' in figures
         services.streaming.delete("/api/collectors/db")
 
 
