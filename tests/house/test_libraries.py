@@ -23,6 +23,7 @@ MODULES = {
     "paho-mqtt": "paho",
     "protobuf": "google",
     "pyjwt": "jwt",
+    "psycopg2-binary": "psycopg2",
     "pysigma": "sigma",
     "pyyaml": "yaml",
 }

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from summit.base.clock import Clock
-from summit.base.errors import Invalid, SummitError
+from summit.base.errors import Closed, Invalid, SummitError
 from summit.base.limits import DATABASE_TRANSACTION_TIMEOUT_MS
 from summit.client.dead_letters import dead_letter_topic
 from summit.client.producer import StreamProducer
 from summit.client.types import ProducerRecord
-from summit.ingest.database.changes import Change, Enveloper, record_key
+from summit.ingest.database.changes import Change, Enveloper, record_key, replaced_key
 from summit.ingest.database.positions import (
     KEY,
     encode_position,
@@ -55,13 +55,21 @@ class Tally(NamedTuple):
 class Writer:
     """Writes what one collector reads; knows what it has written.
 
-    Its transactional id is the collector's: two of one name shut each other out.
+    Its transactional id is the collector's: two of one name shut each other out, the newest wins.
+
+    Args:
+        source_id: What the events name as their source.
+        owner: Stands for one start of one collector.
+        is_again: It had a writer before: if somebody else has opened the positions since, it ends.
     """
 
     def __init__(
-        self, config: CollectorConfig, addresses: list[str], source_id: str, clock: Clock
-    ) -> None:
+        self, config: CollectorConfig, addresses: list[str], source_id: str, clock: Clock,
+        *, owner: str, is_again: bool,
+    ) -> None:  # fmt: skip
         self._config = config
+        self._owner = owner
+        self._is_again = is_again
         self._options: Any = config.block
         self._addresses = addresses
         self._enveloper = Enveloper(source_id, config.name)
@@ -86,23 +94,26 @@ class Writer:
     async def open(self) -> Position | None:
         """Shut out earlier writers of the collector; the last position that is written.
 
-        Raises: Unavailable; Invalid("topic.name_invalid"); Corrupt.
+        Raises: Unavailable; Invalid("topic.name_invalid"); Corrupt; Closed("database.taken_over").
         """
         topic = self._config.topic
         for name in (topic, dead_letter_topic(topic), self._options.schema_topic):
             if name is not None:
                 await ensure_topic(self._addresses, name)
         await self._producer.connect()
-        return await load_position(self._addresses, self._positions)
+        stored = await load_position(self._addresses, self._positions)
+        position = None if stored is None else stored.position
+        if self._is_again and (stored is None or stored.owner != self._owner):
+            raise Closed("database.taken_over", name=self._config.name)
+        await self._commit(position)
+        return position
 
     async def write(self, changes: list[Change]) -> Tally:
         """Write changes into the open transaction, or a new one; they count after `commit`.
 
         Raises: SummitError: nothing of the transaction will be there; close, and make another.
         """
-        if not self._is_open:
-            await self._producer.begin_transaction()
-            self._is_open = True
+        await self._begin()
         records, tally = self._records(changes)
         if records:
             await self._producer.send_batch(records)
@@ -110,12 +121,12 @@ class Writer:
 
     async def commit(self, position: Position) -> None:
         """Make the open transaction, and the position behind it, durable. Raises as `write`."""
-        if not self._is_open:
-            await self._producer.begin_transaction()
-            self._is_open = True
-        record = ProducerRecord(
-            topic=self._positions, key=KEY, value=encode_position(position), partition=0
-        )
+        await self._commit(position)
+
+    async def _commit(self, position: Position | None) -> None:
+        await self._begin()
+        value = encode_position(self._owner, position)
+        record = ProducerRecord(topic=self._positions, key=KEY, value=value, partition=0)
         await self._producer.send_batch([record])
         await self._producer.commit_transaction()
         self._is_open = False
@@ -123,6 +134,11 @@ class Writer:
     async def close(self) -> None:
         """Abort what is open, and let go of the brokers. Idempotent."""
         await self._producer.close()
+
+    async def _begin(self) -> None:
+        if not self._is_open:
+            await self._producer.begin_transaction()
+            self._is_open = True
 
     # ---- records ----
 
@@ -141,13 +157,12 @@ class Writer:
             event = enveloper.event(change, coordinate)
             value = encode(event)
             headers: Pairs = [(SOURCE_HEADER, coordinate.encode())]
-            if change.op == "s":
-                records.append(ProducerRecord(topic=schema_topic, value=value, headers=headers))
-            elif self._is_plain:
+            if change.op == "s" or self._is_plain:
                 key = record_key(change.table, change.key)
-                records.append(ProducerRecord(topic=topic, value=value, key=key, headers=headers))
-                if change.op == "d" and tombstones and key is not None:
-                    records.append(ProducerRecord(topic=topic, key=key, headers=headers))
+                to = schema_topic if change.op == "s" else topic
+                records.append(ProducerRecord(topic=to, value=value, key=key, headers=headers))
+                if tombstones:
+                    self._end_key(records, change, to, headers)
             else:
                 rest = rest.plus(self._shape(records, change, event, value, coordinate))
                 continue
@@ -174,9 +189,16 @@ class Writer:
         key = draft.key if self._has_key else record_key(change.table, change.key)
         headers: Pairs = [*draft.headers]
         records.append(ProducerRecord(topic=draft.topic, value=value, key=key, headers=headers))
-        if change.op == "d" and self._options.tombstones and key is not None:
-            records.append(ProducerRecord(topic=draft.topic, key=key, headers=headers))
+        if self._options.tombstones and not self._has_key:
+            self._end_key(records, change, draft.topic, headers)
         return Tally(1, len(value))
+
+    @staticmethod
+    def _end_key(records: list[ProducerRecord], change: Change, topic: str, headers: Pairs) -> None:
+        old = replaced_key(change)
+        if old is not None:
+            key = record_key(change.table, old)
+            records.append(ProducerRecord(topic=topic, key=key, headers=headers))
 
     def _bury(
         self, records: list[ProducerRecord], change: Change, coordinate: str, fault: SummitError
