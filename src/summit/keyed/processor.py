@@ -31,7 +31,7 @@ from summit.keyed.keygroups import KEY_GROUPS, RemoteChunk, key_group
 from summit.keyed.lane import Begins, Corrects, Lane
 from summit.keyed.outputs import Applied, Outputs, StateKey
 from summit.keyed.reading import NOTHING, Reading
-from summit.keyed.rule import no_key_text, sees_topic
+from summit.keyed.rule import no_key_text
 from summit.keyed.ruleset import RuleSet
 from summit.keyed.scopes import Scope, make_scopes
 from summit.keyed.type_index import TypeIndex, Untyped
@@ -497,15 +497,8 @@ class Processor:
 
         A reader far past it only fills the memory. Infinite when nothing holds it back.
         """
-        place = (topic, partition)
-        return max(
-            (
-                scope.view.others(place)
-                for scope in self._scopes
-                if sees_topic(scope.lanes[0].rule.topics, topic)
-            ),
-            default=_NEVER,
-        )
+        all_ms = (scope.allowed_ms(topic, partition) for scope in self._scopes)
+        return max((at_ms for at_ms in all_ms if at_ms is not None), default=_NEVER)
 
     @property
     def frontier_ms(self) -> float:

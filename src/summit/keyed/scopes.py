@@ -40,6 +40,11 @@ class Scope:
         self.waiting: list[Interest] = []
         self._soon_ms = _UNKNOWN
 
+    def allowed_ms(self, topic: str, partition: int) -> float | None:
+        """How far the other partitions let F come; None where its rules do not read the topic."""
+        reads = sees_topic(self.lanes[0].rule.topics, topic)
+        return self.view.others((topic, partition)) if reads else None
+
     @property
     def next_exact_ms(self) -> float:
         """The next exact timer."""
