@@ -126,11 +126,27 @@ class PatternLane:
         program = self.program
         if runs is _AT_ONCE:
             return self._match_at_once(key, event, mask)
+        over: list[Match] = []
+        if program.gap_ms is not None:
+            if program.before_session(runs, event.time_ms):
+                return over
+            if program.session_over(runs, event.time_ms):
+                over = self._end_session(key, runs)
         before = runs.count
         matches = program.advance(runs, event, mask, frontier_ms)
         self.counters.matches += len(matches)
         self._changed(key, runs, before)
-        return self._matches(key, matches) if matches else []
+        return over + self._matches(key, matches) if matches else over
+
+    def _end_session(self, key: Key, runs: KeyRuns) -> list[Match]:
+        """An event came after the key's session, before time did: it ends what was under way."""
+        assert self.program.gap_ms is not None
+        assert runs.session_ms is not None
+        over = self._told_by_time(key, runs.session_ms + self.program.gap_ms + 1)
+        self._busy[key] = runs
+        if self._tidy is not None:
+            self._tidy.add(key, 0)
+        return over
 
     def _match_at_once(self, key: Key, event: Captured, mask: int) -> list[Match]:
         """The match of an event that is one by itself; nothing is kept of its key."""
@@ -146,10 +162,13 @@ class PatternLane:
         if due is None:
             return None
         deadline, key = due
-        matches, timeouts = self._expire(key, int(deadline))
+        return self._told_by_time(key, int(deadline))
+
+    def _told_by_time(self, key: Key, deadline_ms: int) -> list[Match]:
+        matches, timeouts = self._expire(key, deadline_ms)
         found = self._matches(key, matches)
         if timeouts and self.rule.plan.on_timeout is not None:
-            found += self._matches(key, timeouts, int(deadline))
+            found += self._matches(key, timeouts, deadline_ms)
         return found
 
     def forget_over(self, now_ms: float) -> None:
@@ -196,6 +215,22 @@ class PatternLane:
         runs.by_state, runs.held, runs.count = {}, [], 0
         runs.told, runs.previous = [], []
         self._changed(key, runs, before)
+
+    def shrink(self, key: Key) -> bool:
+        """See `keyed.lane.Shrinks`: the older half of the key's runs end."""
+        runs = self._busy.get(key)
+        if runs is None:
+            if key not in self._packed:
+                return False
+            runs = self._unpack(key)
+        before = runs.count
+        if before < 2:
+            return False
+        self.program.drop_older_half(runs)
+        for bucket in runs.by_state.values():
+            bucket.trim()
+        self._changed(key, runs, before)
+        return True
 
     def dump(self, key: Key) -> bytes | None:
         """The state of a key as bytes; None = it has none."""
@@ -332,6 +367,8 @@ class PatternLane:
 
 def _tidy_timers(rule: PatternRule) -> TidyTimers | None:
     """Timers for what bounds the rule's runs in time; None = nothing does."""
+    if rule.plan.gap_ms is not None:
+        return TidyTimers(rule.plan.gap_ms)
     if rule.plan.within_ms is not None:
         return TidyTimers(rule.plan.within_ms)
     if rule.plan.limits.ttl_ms is not None:

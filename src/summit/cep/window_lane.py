@@ -242,6 +242,11 @@ class WindowLane:
         self._held = groups
         self._awaited = self._unseen()
 
+    @property
+    def awaited(self) -> frozenset[Key]:
+        """The expected keys that begin as soon as time does."""
+        return frozenset(self._awaited)
+
     def _set_timer(self, key: Key, state: KeyWindows) -> None:
         due_ms = self._windows.due_ms(state)
         if due_ms < state.timer_ms:

@@ -31,7 +31,7 @@ from summit.keyed.keygroups import KEY_GROUPS, RemoteChunk, key_group
 from summit.keyed.lane import Begins, Corrects, Lane
 from summit.keyed.outputs import Applied, Outputs, StateKey
 from summit.keyed.reading import NOTHING, Reading
-from summit.keyed.rule import no_key_text, sees_topic
+from summit.keyed.rule import no_key_text
 from summit.keyed.ruleset import RuleSet
 from summit.keyed.scopes import Scope, make_scopes
 from summit.keyed.type_index import TypeIndex, Untyped
@@ -312,7 +312,7 @@ class Processor:
             elif ordered:
                 waiting = waiting or self._reading.waiting(n, event, own_ms)
                 item = interest(waiting, lane, key, mask, self._wait_log.group_of(key))
-                self._put_in_order(item, self._scope_of[rule], watermark_ms, is_late=is_late)
+                self._put_in_order(item, self._scope_of[rule], watermark_ms, time, is_late=is_late)
             else:
                 touch(rule)
                 runs = lane.wants(key, mask, time)
@@ -373,12 +373,12 @@ class Processor:
 
     def dump(self, key: StateKey) -> bytes | None:
         """The state of a key as bytes of its lane's `state_version`; None = it has none."""
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         return None if lane is None else lane.dump(key.key)
 
     def state_version(self, key: StateKey) -> int:
         """The version of what `dump` gives for the key; 0 where no active rule has it."""
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         return 0 if lane is None else lane.state_version
 
     def load(self, key: StateKey, data: bytes, version: int) -> bool:
@@ -387,7 +387,7 @@ class Processor:
         Returns: False when no active rule has this state id; then nothing happens.
         Raises: Corrupt("pattern.state").
         """
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         if lane is None:
             return False
         lane.load(key.key, data, version)
@@ -398,7 +398,7 @@ class Processor:
 
     def forget(self, key: StateKey) -> None:
         """Drop what a rule has begun for a key; unknown rules and keys are ignored."""
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         if lane is not None:
             before = lane.live_runs
             lane.forget(key.key)
@@ -497,15 +497,8 @@ class Processor:
 
         A reader far past it only fills the memory. Infinite when nothing holds it back.
         """
-        place = (topic, partition)
-        return max(
-            (
-                scope.view.others(place)
-                for scope in self._scopes
-                if sees_topic(scope.lanes[0].rule.topics, topic)
-            ),
-            default=_NEVER,
-        )
+        all_ms = (scope.allowed_ms(topic, partition) for scope in self._scopes)
+        return max((at_ms for at_ms in all_ms if at_ms is not None), default=_NEVER)
 
     @property
     def frontier_ms(self) -> float:
@@ -552,7 +545,8 @@ class Processor:
         timers = ((scope.soon_ms, others_ms) for scope, others_ms in self._allowed)
         return min((at for at, others_ms in timers if others_ms >= at), default=_NEVER)
 
-    def _lane(self, state_id: str) -> Lane | None:
+    def lane_of(self, state_id: str) -> Lane | None:
+        """The lane of the active rule whose state has this id."""
         return self._by_state.get(state_id)
 
     def _is_late(self, own_ms: int, watermark_ms: int) -> bool:
@@ -573,11 +567,13 @@ class Processor:
             self._reject(n, "event.no_key", no_key_text(lane.rule), lane.rule.id)
 
     def _put_in_order(
-        self, item: Interest, scope: Scope, watermark_ms: int, *, is_late: bool
+        self, item: Interest, scope: Scope, watermark_ms: int, taken_ms: int, *, is_late: bool
     ) -> None:
         """Let an event wait for its time; one that is late is taken now by rules that allow it."""
         if is_late and self._remote is None:
             self._frontier.reach(self._reading.place, watermark_ms)
+        if is_late and self._catching_up:
+            item = item.behind(min(scope.view.now, taken_ms))  # where its partition was then
         if not is_late or self._catching_up:
             scope.wait(item)
             self._wait_log.add(item)

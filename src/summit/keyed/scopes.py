@@ -40,6 +40,11 @@ class Scope:
         self.waiting: list[Interest] = []
         self._soon_ms = _UNKNOWN
 
+    def allowed_ms(self, topic: str, partition: int) -> float | None:
+        """How far the other partitions let F come; None where its rules do not read the topic."""
+        reads = sees_topic(self.lanes[0].rule.topics, topic)
+        return self.view.others((topic, partition)) if reads else None
+
     @property
     def next_exact_ms(self) -> float:
         """The next exact timer."""
@@ -73,7 +78,7 @@ class Scope:
     @property
     def next_release_ms(self) -> float:
         """The frontier at which the next waiting event is taken."""
-        return self.waiting[0].own_ms + 1 if self.waiting else _NEVER
+        return self.waiting[0].due_ms + 1 if self.waiting else _NEVER
 
     def pass_to(
         self,
@@ -89,13 +94,13 @@ class Scope:
             found: Takes what comes of them.
         """
         waiting = self.waiting
-        while waiting and waiting[0].own_ms < now:
+        while waiting and waiting[0].due_ms < now:
             item = heappop(waiting)
-            time = item.own_ms
             if self.exact:
-                self._fire(time, found)
+                self._fire(item.due_ms, found)
             log.remove(item)
-            self.take(item, time, keep, found)
+            is_late = item.due_ms > item.waiting.own_ms
+            self.take(item, item.due_ms + is_late, keep, found)
         if self.exact:
             self._fire(now, found)
 
@@ -106,7 +111,7 @@ class Scope:
         that it comes too late for, whatever came with it in one batch.
         """
         now = self.view.now
-        if item.own_ms >= now:
+        if item.due_ms >= now:
             self.wait(item)
             log.add(item)
             return
@@ -119,7 +124,7 @@ class Scope:
         Args:
             frontier_ms: How far its events have been taken; past the event's time, it is late.
         """
-        time = item.own_ms
+        time = item.waiting.own_ms
         self._awake.touch_lane(item.lane)
         held = item.lane.wants(item.key, item.mask, time)
         if held is None:
