@@ -6,10 +6,13 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-import pytest
+import grpc
 from tests.guide.conftest import Services
+from tests.ingest.database.postgres import running
 from tests.ingest.mosquitto import Mosquitto, publish, publisher
 from websockets.sync.client import connect
+
+from summit.ingest.grpc.stub import IngestStub, PublishRequest
 
 PATTERN = {
     "id": "rest-pattern",
@@ -23,11 +26,6 @@ PATTERN = {
     "action": {"type": "alert", "config": {"severity": "high", "notify": ["security-team"]}},
 }
 TIME = 1_700_000_000_000
-
-
-def later(reason: str) -> pytest.MarkDecorator:
-    """An endpoint that is not built yet."""
-    return pytest.mark.xfail(strict=True, reason=reason)
 
 
 # ---- streaming service, port 3000 ----
@@ -155,11 +153,34 @@ def test_an_mqtt_collector(services: Services, tmp_path: Path) -> None:
         server.stop()
 
 
-@pytest.mark.parametrize("kind", ["grpc", "database"])
-@later("this type of collector is not built yet")
-def test_collectors_of_the_other_types(services: Services, kind: str) -> None:
-    config = {"name": f"{kind}-collector", "type": kind, "topic": "collected-events"}
-    assert services.streaming.post("/api/collectors", json=config).status_code == 200
+def test_a_grpc_collector(services: Services) -> None:
+    config = {"name": "rpc", "type": "grpc", "port": 0, "topic": "collected-events"}
+    body = services.streaming.post("/api/collectors", json=config).json()
+    assert (body["status"], body["state"]) == ("registered", "running")
+    with grpc.insecure_channel(body["address"]) as channel:
+        reply = IngestStub(channel).Publish(PublishRequest(json=b'{"eventType": "a"}'))
+        assert (reply.accepted, reply.results[0].WhichOneof("outcome")) == (1, "place")
+
+
+def test_a_database_collector(services: Services) -> None:
+    for server in running():
+        server.sql("CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1)")
+        config = {
+            "name": "db", "type": "database", "topic": "db-events", "database": {"url": server.url}
+        }  # fmt: skip
+        body = services.streaming.post("/api/collectors", json=config).json()
+        assert (body["status"], body["state"]) == ("registered", "running")
+        server.sql("INSERT INTO a VALUES (2)")
+        for _ in range(600):
+            if services.streaming.get("/api/collectors/db").json()["accepted"] == 2:
+                break
+            sleep(0.05)
+        else:
+            raise AssertionError("the changes did not come")
+        figures = services.streaming.get("/metrics").text
+        assert 'summit_collector_accepted_total{collector="db"} 2.0' in figures
+        assert 'summit_collector_warnings{collector="db"} 0.0' in figures
+        services.streaming.delete("/api/collectors/db")
 
 
 # ---- event correlation service, port 3001 ----

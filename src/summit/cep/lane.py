@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from summit.base.limits import KEYS_UNPACKED_MAX
 from summit.cep.match import Match, make_match
+from summit.cep.moves import NOWHERE
 from summit.cep.runs import KeyRuns, Run, last_ms, new_key
 from summit.cep.state import STATE_VERSION, dump_key, load_key, peek_key
 from summit.events.layouts import TypedLayout
@@ -21,6 +22,8 @@ from summit.keyed.timers import ExactTimers, TidyTimers
 
 if TYPE_CHECKING:
     from summit.cep.rules import PatternRule  # which makes lanes
+
+_AT_ONCE: Final = new_key()  # stands for a key without state whose event is a match by itself
 
 
 @dataclass(slots=True)
@@ -51,6 +54,7 @@ class PatternLane:
         self._origins = origins
         self._busy: dict[Key, KeyRuns] = {}
         self._packed: dict[Key, bytes] = {}
+        self._set_at_once()
         self._set_timers()
 
     def __len__(self) -> int:
@@ -69,6 +73,7 @@ class PatternLane:
         self.program = rule.program(layout)
         if timed != rule.is_timed:
             self._set_timers()
+        self._set_at_once()
         if not self.program.guards:
             return
         for runs in self._busy.values():  # decoded by the layout of before
@@ -99,8 +104,11 @@ class PatternLane:
         return runs if self.program.concerns(runs, mask) else None
 
     def _begun(self, key: Key, mask: int, time_ms: int) -> KeyRuns | None:
-        if not (mask & self.program.remembers or self.program.automaton.starts(mask)):
+        starts = self.program.automaton.starts(mask)
+        if not (starts or mask & self.program.remembers):
             return None
+        if self._at_once and len(starts) == 1 and starts[0].emits and starts[0].target == NOWHERE:
+            return _AT_ONCE
         runs = self._busy[key] = new_key()
         if self._tidy is not None:
             self._tidy.add(key, time_ms + self._tidy.within_ms)
@@ -116,6 +124,8 @@ class PatternLane:
         Returns: The matches it completes, in order of emission.
         """
         program = self.program
+        if runs is _AT_ONCE:
+            return self._match_at_once(key, event, mask)
         over: list[Match] = []
         if program.gap_ms is not None:
             if program.before_session(runs, event.time_ms):
@@ -137,6 +147,13 @@ class PatternLane:
         if self._tidy is not None:
             self._tidy.add(key, 0)
         return over
+
+    def _match_at_once(self, key: Key, event: Captured, mask: int) -> list[Match]:
+        """The match of an event that is one by itself; nothing is kept of its key."""
+        self.counters.matches += 1
+        event.sequence = 1
+        (begun,) = self.program.automaton.starts(mask)
+        return self._matches(key, [Run(event.time_ms, 1, event.time_ms, (begun.taker, event))])
 
     def fire(self, now_ms: float) -> list[Match] | None:
         """Fire the exact timer that is due next; None when none is due at `now_ms`."""
@@ -316,6 +333,13 @@ class PatternLane:
             del self._busy[key]
         if self.exact is not None:
             self.exact.set(key, self.program.next_deadline(runs))
+
+    def _set_at_once(self) -> None:
+        """Whether an event may be a match with nothing kept of its key, before or after."""
+        program = self.program
+        self._at_once = not (
+            self.rule.is_timed or program.guards or program.remembers or program.release.holds
+        )
 
     def _set_timers(self) -> None:
         """Timers as the rule needs them, those of its keys set."""

@@ -104,6 +104,7 @@ class Commits:
                 transaction_timeout_ms=settings.transaction_timeout_ms,
             ),
             self._clock,
+            is_member=True,
         )
         try:
             await transactor.start()

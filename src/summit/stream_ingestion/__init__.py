@@ -1,8 +1,9 @@
 """Collectors, as the guide names them.
 
-Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector`, `MqttCollector` or
-`FileCollector`, and `start` that with a connected producer; `CollectorManager` keeps several by
-name. `Collector` is the base of one's own (see `summit.ingest.types`).
+Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector`, `MqttCollector`,
+`GrpcCollector`, `FileCollector` or `CDCCollector` (of type `database`), and `start` that with a
+connected producer; `CollectorManager` keeps several by name. `Collector` is the base of one's own
+(see `summit.ingest.types`).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,35 +15,46 @@ from summit.ingest import (
     CollectorConfig,
     CollectorManager,
     CollectorStatus,
+    DatabaseOptions,
     FileCollector,
     FileOptions,
     FileProgress,
+    GrpcOptions,
     HttpOptions,
     MqttOptions,
     MqttRoute,
     MqttTls,
+    PostgresqlOptions,
     TlsOptions,
     WebSocketOptions,
 )
+from summit.ingest import (
+    DatabaseCollector as CDCCollector,
+)
 
 if TYPE_CHECKING:
-    from summit.ingest import HttpCollector, MqttCollector, WebSocketCollector
+    from summit.ingest import GrpcCollector, HttpCollector, MqttCollector, WebSocketCollector
 
 __all__ = [
     "AuthOptions",
+    "CDCCollector",
     "Collector",
     "CollectorConfig",
     "CollectorManager",
     "CollectorStatus",
+    "DatabaseOptions",
     "FileCollector",
     "FileOptions",
     "FileProgress",
+    "GrpcCollector",
+    "GrpcOptions",
     "HttpCollector",
     "HttpOptions",
     "MqttCollector",
     "MqttOptions",
     "MqttRoute",
     "MqttTls",
+    "PostgresqlOptions",
     "TlsOptions",
     "WebSocketCollector",
     "WebSocketOptions",
@@ -50,6 +62,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("HttpCollector", "MqttCollector", "WebSocketCollector"):
+    if name in ("GrpcCollector", "HttpCollector", "MqttCollector", "WebSocketCollector"):
         return getattr(summit.ingest, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

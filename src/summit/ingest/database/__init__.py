@@ -1,0 +1,1 @@
+"""Changes of databases: one collector over sources that each know one kind of database."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: logical replication by pgoutput, decoded here."""
