@@ -222,7 +222,9 @@ class DatabaseCollector(Collector):
                 size += len(current.changes)
             position = current.position
             left_ms = flush_ms - (self._clock.monotonic_ms() - begun_ms)
-            if position is not None and (size >= limit or left_ms <= 0):
+            # Where a rate holds it back, no transaction is left open for the wait.
+            is_enough = size >= limit or left_ms <= 0 or self._limit is not None
+            if position is not None and is_enough:
                 break
             try:
                 current = await self._next(source, None if position is None else left_ms / 1000)
