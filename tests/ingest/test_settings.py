@@ -127,8 +127,3 @@ def test_what_is_refused(changes: dict[str, Any], code: str, pointer: str | None
     assert caught.value.code == code
     if pointer is not None:
         assert caught.value.details["pointer"] == pointer
-
-
-def test_a_type_that_is_not_built_names_those_that_are() -> None:
-    with pytest.raises(Invalid, match=r"'database' are not available yet; available: http, web"):
-        CollectorConfig(name="m", type="database", topic="t")
