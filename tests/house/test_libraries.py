@@ -16,6 +16,7 @@ EVERYWHERE = {"msgspec"}
 # distribution -> module, where the names differ
 MODULES = {
     "google-re2": "re2",
+    "mysql-replication": "pymysqlreplication",
     "paho-mqtt": "paho",
     "protobuf": "google",
     "pysigma": "sigma",

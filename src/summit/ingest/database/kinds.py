@@ -11,7 +11,10 @@ from summit.ingest.database.source import Source
 from summit.ingest.settings import CollectorConfig
 
 # Kind -> module and class. Its schemes and its block of options stand in `settings.py`.
-_SOURCES: Final[dict[str, tuple[str, str]]] = {}
+_SOURCES: Final[dict[str, tuple[str, str]]] = {
+    "mysql": ("summit.ingest.database.mysql.source", "MysqlSource"),
+    "sqlite": ("summit.ingest.database.sqlite.source", "SqliteSource"),
+}
 
 
 def make_source(config: CollectorConfig, clock: Clock) -> Source:
