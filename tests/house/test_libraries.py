@@ -19,6 +19,7 @@ MODULES = {
     "mysql-replication": "pymysqlreplication",
     "paho-mqtt": "paho",
     "protobuf": "google",
+    "psycopg2-binary": "psycopg2",
     "pysigma": "sigma",
     "pyyaml": "yaml",
 }

@@ -60,6 +60,11 @@ INGEST_ROWS = (
     ErrorSpec("database.position_unreadable", "Corrupt", 500, None, False,
               "the newest record of the topic '{topic}' is no position: {reason}",
               "Find out who wrote it; with the topic deleted the collector begins anew."),
+    ErrorSpec("database.again", "Unavailable", 503, None, True,
+              "the database is opened again: {reason}", "Nothing; it goes on by itself."),
+    ErrorSpec("database.protocol", "Corrupt", 500, None, False,
+              "the database sent what is no message of its protocol: {reason}",
+              "See whether its version is one that is supported."),
     ErrorSpec("database.row", "Invalid", 422, None, False,
               "the row cannot be read: {reason}", "Look at its dead letter, and at the table's types."),
 )  # fmt: skip

@@ -26,6 +26,8 @@ EVENT_TYPES: Final = {
     "s": "database.schema",
 }
 
+_encode: Final = msgspec.json.Encoder().encode
+
 Row = dict[str, Any]  # values that JSON can hold
 
 
@@ -75,7 +77,8 @@ class Enveloper:
 
     def coordinate(self, change: Change) -> str:
         """What no other change has: it becomes `summit.src`."""
-        return f"{self._prefix}{change.lsn}:{change.sequence}"
+        text = f"{self._prefix}{change.lsn}:{change.sequence}"
+        return f"{text}:{change.op}" if change.op in "rs" else text  # those count for themselves
 
     def event(self, change: Change, coordinate: str) -> dict[str, Any]:
         """The event of a change."""
@@ -99,6 +102,15 @@ class Enveloper:
         }
 
 
-def record_key(table: str, key: Row | None) -> bytes | None:
-    """The record key of a row: `["public.orders",7]`; None where the table has no key."""
-    return None if key is None else msgspec.json.encode([table, *key.values()])
+def record_key(table: str, key: Row | None) -> bytes:
+    """The record key of a row: `["public.orders",7]`; of what has no key only the table."""
+    return _encode([table] if key is None else [table, *key.values()])
+
+
+def replaced_key(change: Change) -> Row | None:
+    """The key under which a row is no more: it was deleted, or has another one now."""
+    before, key = change.before, change.key
+    if key is None or before is None or change.op not in "ud":
+        return None
+    old = {name: before.get(name) for name in key}
+    return old if change.op == "d" or old != key else None

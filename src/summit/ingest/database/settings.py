@@ -50,7 +50,8 @@ class DatabaseOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
         snapshot_chunk_rows: Rows that are read at once; a killed snapshot goes on after the last
             chunk that was written.
         numbers: What becomes of numbers that JSON readers would round: `string` keeps every digit.
-        tombstones: A deletion is followed by a record without a value, for compacted topics.
+        tombstones: A row that is deleted, or gets another key, is followed by a record without a
+            value under its old key, for compacted topics; not with keys of one's own.
         schema_changes: Whether changes of a table's columns are events too.
         schema_topic: Where those go; default the collector's topic.
         heartbeat_interval_ms: How often the place is kept while nothing changes.

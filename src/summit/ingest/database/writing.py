@@ -12,7 +12,7 @@ from summit.base.limits import DATABASE_TRANSACTION_TIMEOUT_MS
 from summit.client.dead_letters import dead_letter_topic
 from summit.client.producer import StreamProducer
 from summit.client.types import ProducerRecord
-from summit.ingest.database.changes import Change, Enveloper, record_key
+from summit.ingest.database.changes import Change, Enveloper, record_key, replaced_key
 from summit.ingest.database.positions import (
     KEY,
     encode_position,
@@ -141,13 +141,12 @@ class Writer:
             event = enveloper.event(change, coordinate)
             value = encode(event)
             headers: Pairs = [(SOURCE_HEADER, coordinate.encode())]
-            if change.op == "s":
-                records.append(ProducerRecord(topic=schema_topic, value=value, headers=headers))
-            elif self._is_plain:
+            if change.op == "s" or self._is_plain:
                 key = record_key(change.table, change.key)
-                records.append(ProducerRecord(topic=topic, value=value, key=key, headers=headers))
-                if change.op == "d" and tombstones and key is not None:
-                    records.append(ProducerRecord(topic=topic, key=key, headers=headers))
+                to = schema_topic if change.op == "s" else topic
+                records.append(ProducerRecord(topic=to, value=value, key=key, headers=headers))
+                if tombstones:
+                    self._end_key(records, change, to, headers)
             else:
                 rest = rest.plus(self._shape(records, change, event, value, coordinate))
                 continue
@@ -174,9 +173,16 @@ class Writer:
         key = draft.key if self._has_key else record_key(change.table, change.key)
         headers: Pairs = [*draft.headers]
         records.append(ProducerRecord(topic=draft.topic, value=value, key=key, headers=headers))
-        if change.op == "d" and self._options.tombstones and key is not None:
-            records.append(ProducerRecord(topic=draft.topic, key=key, headers=headers))
+        if self._options.tombstones and not self._has_key:
+            self._end_key(records, change, draft.topic, headers)
         return Tally(1, len(value))
+
+    @staticmethod
+    def _end_key(records: list[ProducerRecord], change: Change, topic: str, headers: Pairs) -> None:
+        old = replaced_key(change)
+        if old is not None:
+            key = record_key(change.table, old)
+            records.append(ProducerRecord(topic=topic, key=key, headers=headers))
 
     def _bury(
         self, records: list[ProducerRecord], change: Change, coordinate: str, fault: SummitError

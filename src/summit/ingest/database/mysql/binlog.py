@@ -40,8 +40,11 @@ try:
     from pymysqlreplication import BinLogStreamReader, row_event
     from pymysqlreplication import event as events
     from pymysqlreplication.gtid import Gtid, GtidSet
+    from pymysqlreplication.logger import logger
 except ImportError as missing:
     raise Invalid("extra.missing", what="MySQL", extra="mysql") from missing
+
+logger.setLevel("CRITICAL")  # it speaks of connecting again, which is not its business here
 
 HEARTBEAT_S: Final = 1  # how often the server says that it is there
 SILENCE_S: Final = 30  # after which it is taken for dead

@@ -216,7 +216,8 @@ def _decimal(column: ColumnType) -> _Reader:
         *([(_DIGIT_BYTES[whole[1]], whole[1])] if whole[1] else []), *([(4, 9)] * whole[0]),
     )  # fmt: skip
     parts = (
-        *([(4, 9)] * fraction[0]), *([(_DIGIT_BYTES[fraction[1]], fraction[1])] if fraction[1] else []),
+        *([(4, 9)] * fraction[0]),
+        *([(_DIGIT_BYTES[fraction[1]], fraction[1])] if fraction[1] else []),
     )  # fmt: skip
     total = sum(size for size, _ in (*groups, *parts))
 

@@ -102,14 +102,15 @@ class MysqlSource:
         if log.lag_bytes > self._options.lag_alarm_bytes:
             found.append(
                 f"{log.lag_bytes} bytes of the binary log are not read yet: see whether the broker "
-                f"is slow, and have the server keep its logs for longer (binlog_expire_logs_seconds)"
+                f"is slow, and have the server keep its logs for longer "
+                f"(binlog_expire_logs_seconds)"
             )
-        if log.lag_bytes and log.oldest_file and log.oldest_file == log.place.file:
-            if log.lag_bytes > self._options.lag_alarm_bytes // 2:
-                found.append(
-                    f"{log.oldest_file} is read, which is the oldest file that the server has: "
-                    f"what it purges next is lost"
-                )
+        in_danger = bool(log.oldest_file) and log.oldest_file == log.place.file
+        if in_danger and log.lag_bytes > self._options.lag_alarm_bytes // 2:
+            found.append(
+                f"{log.oldest_file} is read, which is the oldest file that the server has: "
+                f"what it purges next is lost"
+            )
         return found
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import Final, Literal
 
 from summit.base.config import Config
-from summit.ingest.checks import bad_setting
+from summit.ingest.checks import at_least, bad_setting
 
 _SLOT: Final = re.compile(r"[a-z0-9_]{1,63}")
 _LSN: Final = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
@@ -23,6 +23,7 @@ class PostgresqlOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields
             tables that it lacks.
         start_lsn: Go on from here, whatever was written before: a place that the slot still holds,
             `16/B374D848`. Everything from there comes again, under the same coordinates.
+        keep_bytes: Log that the slot keeps behind what is written, so that startLsn can go back.
         sslmode: TLS to the server, in libpq's words.
         sslrootcert: Whose certificates the server's must be, a file.
     """
@@ -32,6 +33,7 @@ class PostgresqlOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields
     create_slot: bool = True
     create_publication: bool = True
     start_lsn: str | None = None
+    keep_bytes: int = 0
     sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
     sslrootcert: str | None = None
 
@@ -40,6 +42,7 @@ class PostgresqlOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields
             raise bad_setting("/slot", "slot is 1 to 63 of a-z, 0-9 and _")
         if self.publication is not None and not 1 <= len(self.publication.encode()) <= 63:
             raise bad_setting("/publication", "publication is 1 to 63 bytes long")
+        at_least(self, 0, "keep_bytes")
         if self.start_lsn is not None and not _LSN.fullmatch(self.start_lsn):
             raise bad_setting("/startLsn", "startLsn is a place in the log like 16/B374D848")
 

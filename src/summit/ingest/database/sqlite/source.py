@@ -125,10 +125,8 @@ class SqliteSource:
         """Too many changes wait in the database."""
         if self._waiting < BACKLOG_ALARM:
             return []
-        return [
-            f"{self._waiting} changes wait in {self._own.changes_table} of {self._path}: see "
-            f"whether the broker is slow"
-        ]
+        table = self._own.changes_table
+        return [f"{self._waiting} changes wait in {table} of {self._path}: is the broker slow?"]
 
     async def close(self) -> None:
         """End the thread and close the file. Idempotent."""
@@ -209,8 +207,8 @@ class SqliteSource:
         self._phase = "snapshot" if place.snapshot else "stream"
         yield Sized(Batch([], msgspec.to_builtins(place)), 0)
         while place.snapshot and not self._ending.is_set():
-            for sized, place in self._snapshot_piece(place):
-                self._place = place
+            for sized, more in self._snapshot_piece(place):
+                self._place = place = more
                 yield sized
         if self._options.snapshot == "initialOnly":
             return
@@ -310,17 +308,20 @@ class SqliteSource:
             {name: row[name] for name in table.key} if row is not None and table.key else None
             for row in (before, after)
         ]
-        for row in (before, after):
-            for name in [one for one in row or () if self._options.hides(f"{table.name}.{one}")]:
-                del row[name]  # type: ignore[index]
+        hidden = [name for name, _ in table.columns if self._options.hides(f"{table.name}.{name}")]
+        for name in hidden:
+            for row in (before, after):
+                if row is not None:
+                    del row[name]
+        parts: list[tuple[str, Row | None, Row | None, Row | None]] = []
         if op == "u" and (before is None or after is None or keys[0] != keys[1]):
             # Another key is another row: the old one is gone, the new one has come.
-            parts = [("d", keys[0], before, None)] if before is not None else []
-            parts += [("c", keys[1], None, after)] if after is not None else []
-        elif before is None and after is None:
-            parts = []
-        else:
-            parts = [(op, keys[1] if after is not None else keys[0], before, after)]
+            if before is not None:
+                parts.append(("d", keys[0], before, None))
+            if after is not None:
+                parts.append(("c", keys[1], None, after))
+        elif before is not None or after is not None:
+            parts.append((op, keys[1] if after is not None else keys[0], before, after))
         return [
             Change(op, table.name, key, old, new, str(seq), number, ts, table.version)
             for number, (op, key, old, new) in enumerate(parts)
@@ -341,10 +342,8 @@ class SqliteSource:
         db.execute("BEGIN")
         try:
             changes, size, seq = self._changes_after(place, PIECE)
-            if self._waiting:
-                table = None  # all changes of this moment must be told before its rows
-            else:
-                table = self._next_table(db, place)
+            # All changes of this moment must be told before its rows.
+            table = None if self._waiting else self._next_table(db, place)
             rows = None if table is None else self._select(db, table, place)
             if table is None or table.rowid is not None:
                 db.execute("ROLLBACK")  # a slow broker must not hold up the application

@@ -1,0 +1,136 @@
+"""Connections to a PostgreSQL server. The only file that imports psycopg2.
+
+Everything here blocks; it is called on the source's thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from summit.base.errors import Invalid, SummitError, Unavailable
+from summit.ingest.database.postgresql.settings import PostgresqlOptions
+from summit.ingest.database.settings import DatabaseOptions
+
+try:
+    import psycopg2
+    from psycopg2 import extras
+except ImportError as missing:
+    raise Invalid("extra.missing", what="PostgreSQL", extra="postgresql") from missing
+
+# How values are written: the same in the snapshot and in the stream.
+_SESSION: Final = (
+    "-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c bytea_output=hex "
+    "-c extra_float_digits=1 -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+)
+_REFUSALS: Final = (
+    "authentication failed", "no pg_hba.conf entry", "does not exist", "permission denied",
+    "not permitted", "no password supplied", "must be superuser",
+)  # fmt: skip
+# SQLSTATE classes that pass by themselves: connection, resources, in use, operator's intervention.
+_PASSING: Final = ("08", "53", "55006", "57", "58", "XX000", "40")
+
+
+class Link:
+    """The way to one server: makes connections, and translates their errors."""
+
+    def __init__(self, options: DatabaseOptions) -> None:
+        self._options = options
+        own = options.postgresql or PostgresqlOptions()
+        address = options.address
+        self.where = f"{address.hostname or 'local'}:{address.port or 5432}/{options.database}"
+        self._settings: dict[str, Any] = {
+            "dbname": options.database or "postgres",
+            "user": options.user,
+            "host": None if address.hostname is None else _host(options),
+            "port": address.port,
+            "sslmode": own.sslmode,
+            "sslrootcert": own.sslrootcert,
+            "connect_timeout": max(1, options.connect_timeout_ms // 1000),
+            "application_name": "summit",
+            "client_encoding": "UTF8",
+            "keepalives_idle": 30,
+            "options": _SESSION,
+        }
+
+    @contextlib.contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn what the library raises into errors of ours."""
+        try:
+            yield
+        except psycopg2.Error as error:
+            raise self.fault(error) from error
+
+    def fault(self, error: Exception) -> SummitError:
+        """What an error of the library means: `database.unreachable` passes, `refused` does not."""
+        reason = " ".join(str(error).split()) or repr(error)
+        code = getattr(error, "pgcode", None)
+        if code is not None:
+            passes = code.startswith(_PASSING)
+        else:
+            is_link = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+            passes = not any(word in reason for word in _REFUSALS)
+            passes = passes and (is_link or isinstance(error, psycopg2.DatabaseError))
+        if passes:
+            return Unavailable("database.unreachable", where=self.where, reason=reason)
+        return Invalid("database.refused", where=self.where, reason=reason)
+
+    def connect(self) -> Any:
+        """A connection for queries, each its own transaction. Raises as `fault`."""
+        with self.translated():
+            connection = psycopg2.connect(**self._arguments())
+            connection.autocommit = True
+            return connection
+
+    def connect_replication(self) -> Any:
+        """A connection for the replication protocol. Raises as `fault`."""
+        with self.translated():
+            return psycopg2.connect(
+                connection_factory=extras.LogicalReplicationConnection, **self._arguments()
+            )
+
+    def query(self, connection: Any, sql: str | bytes, *values: Any) -> list[Any]:
+        """The rows of a query. Raises as `fault`."""
+        with self.translated(), connection.cursor() as cursor:
+            cursor.execute(sql, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def copy_out(self, connection: Any, sql: str, take: Callable[[bytes], Any]) -> None:
+        """Give every line of a COPY TO STDOUT to `take`. Raises as `fault`."""
+        with self.translated(), connection.cursor() as cursor:
+            cursor.copy_expert(sql, _Sink(take))
+
+    def _arguments(self) -> dict[str, Any]:
+        given = {**self._settings, "password": self._options.secret()}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class _Sink:
+    """What psycopg2 takes for a file."""
+
+    def __init__(self, take: Callable[[bytes], Any]) -> None:
+        self.write = take
+
+    def read(self, _: int = -1) -> bytes:
+        """Nothing: psycopg2 asks whether it is there."""
+        return b""
+
+
+def _host(options: DatabaseOptions) -> str:
+    """The host; `%2Fvar%2Frun` is a directory with a socket."""
+    from urllib.parse import unquote
+
+    netloc = options.address.netloc.rpartition("@")[2]
+    host = unquote(netloc.partition(":")[0])
+    return host if host.startswith("/") else options.address.hostname or host
+
+
+def quote_name(name: str) -> str:
+    """A name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """A text as SQL has it, whatever is in it."""
+    return "E'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

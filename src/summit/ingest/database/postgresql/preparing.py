@@ -1,0 +1,165 @@
+"""What must hold before a PostgreSQL database can be followed, made where we may make it.
+
+The server writes its log for logical decoding; every followed table has an identity; a publication
+holds the tables; a slot keeps the log, and still has what follows the position.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from summit.base.errors import Invalid, SummitError
+from summit.ingest.database.positions import positions_topic
+from summit.ingest.database.postgresql.link import Link, quote_name
+from summit.ingest.database.postgresql.pgoutput import lsn_number, lsn_text
+from summit.ingest.database.postgresql.settings import PostgresqlOptions, default_slot
+from summit.ingest.database.postgresql.tables import Table, read_tables
+from summit.ingest.database.source import Position
+from summit.ingest.settings import CollectorConfig
+
+_VERSION_LEAST: Final = 100_000
+_SERVER: Final = """
+SELECT current_setting('server_version_num')::int, current_setting('wal_level'),
+       pg_current_wal_lsn()::text, (SELECT system_identifier FROM pg_control_system())::text,
+       pg_is_in_recovery()
+"""
+_SLOT: Final = """
+SELECT plugin, active, coalesce(confirmed_flush_lsn, restart_lsn)::text, database,
+       to_jsonb(s) ->> 'wal_status'
+  FROM pg_replication_slots s WHERE slot_name = %s
+"""
+
+
+class Prepared(NamedTuple):
+    """A database that can be followed.
+
+    Attributes:
+        system: The identifier of the server's data.
+        tables: The wanted tables.
+        lsn: Where its slot, or without one its log, is.
+    """
+
+    system: str
+    tables: dict[str, Table]
+    lsn: int
+
+
+class Preparing:
+    """Sees that a database can be followed, for one collector."""
+
+    def __init__(self, config: CollectorConfig, link: Link) -> None:
+        self._options = config.block
+        self._own = config.block.postgresql or PostgresqlOptions()
+        self._link = link
+        self._topic = positions_topic(config.name)
+        self.slot = self._own.slot or default_slot(config.name)
+        self.publication = self._own.publication or self.slot
+
+    def prepare(self, connection: Any, position: Position | None) -> Prepared:
+        """Everything that must hold. Raises as `Source.open`."""
+        ((version, wal_level, lsn, system, in_recovery),) = self._link.query(connection, _SERVER)
+        if version < _VERSION_LEAST:
+            raise self._unfit("it is older than PostgreSQL 10", "Follow a newer server.")
+        if in_recovery:
+            raise self._unfit("it is a standby", "Follow its primary.")
+        if position is not None:
+            self._check_place(position, system, lsn_number(lsn))
+        every = read_tables(self._link, connection)
+        tables = {name: one for name, one in every.items() if self._options.takes(name)}
+        if not tables:
+            raise self._unfit(
+                f"no table fits {self._options.tables}",
+                "Correct tables: names or globs like public.orders.",
+            )
+        if self._options.snapshot == "initialOnly":
+            return Prepared(system, tables, lsn_number(lsn))
+        if wal_level != "logical":
+            raise self._unfit(
+                f"wal_level is {wal_level}", "Set wal_level = logical and restart the server."
+            )
+        self._publish(connection, tables)
+        return Prepared(system, tables, self._find_slot(connection, position))
+
+    def unpublished(self, connection: Any) -> list[str]:
+        """Wanted tables that the publication lacks: they are new."""
+        published = self._published(connection)
+        tables = read_tables(self._link, connection)
+        return [
+            name for name in tables if self._options.takes(name) and name not in (published or ())
+        ]
+
+    def _check_place(self, position: Position, system: str, lsn: int) -> None:
+        if position["system"] != system:
+            raise self._lost(position, "this is another server's data")
+        if position["end"] > lsn:
+            raise self._lost(position, f"its log ends at {lsn_text(lsn)}, before that")
+
+    def _published(self, connection: Any) -> list[str] | None:
+        """The tables of the publication; None when there is none."""
+        query = "SELECT 1 FROM pg_publication WHERE pubname = %s"
+        if not self._link.query(connection, query, self.publication):
+            return None
+        query = (
+            "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = %s"
+        )
+        return [row[0] for row in self._link.query(connection, query, self.publication)]
+
+    def _publish(self, connection: Any, tables: dict[str, Table]) -> None:
+        published = self._published(connection)
+        missing = [one for name, one in tables.items() if name not in (published or ())]
+        if not missing:
+            return
+        names = ", ".join(one.quoted for one in missing)
+        name = quote_name(self.publication)
+        statement = (
+            f"CREATE PUBLICATION {name} FOR TABLE {names}"
+            if published is None
+            else f"ALTER PUBLICATION {name} ADD TABLE {names}"
+        )
+        if not self._own.create_publication:
+            raise self._unfit(
+                f"the publication '{self.publication}' lacks {names}", f"Run: {statement}"
+            )
+        # Published without an identity, a table would refuse UPDATE and DELETE of everybody.
+        for one in missing:
+            if one.updates_would_fail:
+                raise self._unfit(
+                    f"{one.qualified} has neither a primary key nor a replica identity, so its "
+                    "updates and deletions would fail once it is published",
+                    f"Run: ALTER TABLE {one.quoted} REPLICA IDENTITY FULL; or exclude the table.",
+                )
+        self._link.query(connection, statement)
+
+    def _find_slot(self, connection: Any, position: Position | None) -> int:
+        found = self._link.query(connection, _SLOT, self.slot)
+        if not found:
+            if position is not None:
+                raise self._lost(position, f"its replication slot '{self.slot}' is gone")
+            statement = f"SELECT pg_create_logical_replication_slot('{self.slot}', 'pgoutput')"
+            if not self._own.create_slot:
+                raise self._unfit(f"it has no slot '{self.slot}'", f"Run: {statement}")
+            self._link.query(connection, statement)
+            found = self._link.query(connection, _SLOT, self.slot)
+        ((plugin, _, lsn, database, wal_status),) = found
+        if plugin != "pgoutput" or (self._options.database and database != self._options.database):
+            raise self._unfit(
+                f"its slot '{self.slot}' is for {plugin} in the database {database}",
+                "Name another slot in postgresql.slot.",
+            )
+        if wal_status == "lost":
+            raise self._lost(position, f"its slot '{self.slot}' was given up for want of room")
+        return lsn_number(lsn)
+
+    def _unfit(self, reason: str, todo: str) -> SummitError:
+        return Invalid("database.unfit", where=self._link.where, reason=reason, todo=todo)
+
+    def _lost(self, position: Position | None, reason: str) -> SummitError:
+        place = "the beginning" if position is None else lsn_text(position["end"])
+        todo = (
+            f"To begin anew: drop the slot '{self.slot}' if it is there, delete the topic "
+            f"'{self._topic}', and start the collector; it then reads all rows again."
+        )
+        return Invalid(
+            "database.position_lost",
+            where=self._link.where, position=place, reason=reason, todo=todo,
+        )  # fmt: skip

@@ -1,0 +1,164 @@
+"""Reads the rows that are there, in the database's own snapshot, chunk after chunk.
+
+A temporary slot gives a snapshot and the place in the log that it belongs to. Tables with a primary
+key are read in its order, so that a snapshot that was broken off goes on behind the last key that
+was written (`seams.py`); without one a table is read as a whole, and written as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from summit.base.clock import Clock
+from summit.base.errors import Invalid
+from summit.ingest.database.changes import Change
+from summit.ingest.database.postgresql.link import Link, quote_name, quote_text
+from summit.ingest.database.postgresql.pgoutput import lsn_number
+from summit.ingest.database.postgresql.seams import Key
+from summit.ingest.database.postgresql.shaping import Rows, bad_change
+from summit.ingest.database.postgresql.tables import Table, TableColumn
+from summit.ingest.database.postgresql.values import parse_copy_line
+
+
+class Snapshot(NamedTuple):
+    """An open snapshot: a connection that sees the database as it was at a place in its log."""
+
+    connection: Any
+    lsn: int
+    lsn_text: str
+
+
+class Chunk(NamedTuple):
+    """Some rows of a table; `last` is the last one's key, None at the table's end."""
+
+    changes: list[Change]
+    size_bytes: int
+    last: Key | None
+    is_end: bool
+
+
+def open_snapshot(link: Link, slot: str) -> Snapshot:
+    """A snapshot of now; waits for transactions that are open. Raises as `Source.open`."""
+    replication = link.connect_replication()
+    try:
+        with link.translated():
+            own = f"{slot[:50]}_{replication.info.backend_pid}"
+            cursor = replication.cursor()
+            cursor.execute(f"CREATE_REPLICATION_SLOT {quote_name(own)} TEMPORARY LOGICAL pgoutput")
+            _, lsn_text, name, _ = cursor.fetchone()
+        connection = link.connect()
+        try:
+            with link.translated():
+                cursor = connection.cursor()
+                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                cursor.execute(f"SET TRANSACTION SNAPSHOT {quote_text(name)}")
+        except BaseException:
+            connection.close()
+            raise
+    finally:
+        replication.close()  # the slot goes with it; the snapshot lives on in the connection
+    return Snapshot(connection, lsn_number(lsn_text), lsn_text)
+
+
+def key_expression(key: tuple[TableColumn, ...], values: Key | None = None) -> str:
+    """The key's columns, or values in their place, as a row that SQL compares in their order."""
+    parts = []
+    for place, column in enumerate(key):
+        text = quote_name(column.name)
+        if values is not None:
+            text = f"CAST({quote_text(values[place])} AS {column.type_name})"
+        parts.append(text if column.collation is None else f"{text} COLLATE {column.collation}")
+    return f"({', '.join(parts)})"
+
+
+class TableReader:
+    """Reads one table in a snapshot.
+
+    Args:
+        after: The key behind which it goes on; None: from the beginning.
+        counted: Rows that the collector has read so far: they number the coordinates.
+    """
+
+    def __init__(
+        self, link: Link, snapshot: Snapshot, table: Table, rows: Rows, *,
+        after: Key | None, counted: int, clock: Clock,
+    ) -> None:  # fmt: skip
+        self._link = link
+        self._snapshot = snapshot
+        self._table = table
+        self._rows = rows
+        self._after = after
+        self._clock = clock
+        self.counted = counted
+
+    def chunks(self, size: int, is_wanted: Callable[[], bool]) -> Iterator[Chunk]:
+        """The chunks to the table's end. Without a key all but the last are of one piece."""
+        while is_wanted():
+            if not self._table.key:
+                yield from self._by_cursor(size, is_wanted)
+                return
+            columns = self._columns()
+            key = ", ".join(
+                quote_name(one.name) if one.collation is None
+                else f"{quote_name(one.name)} COLLATE {one.collation}"
+                for one in self._table.key
+            )  # fmt: skip
+            where = ""
+            if self._after is not None:
+                own, last = key_expression(self._table.key), self._after
+                where = f"WHERE {own} > {key_expression(self._table.key, last)}"
+            lines: list[bytes] = []
+            rest = f"{where} ORDER BY {key} LIMIT {size}"
+            self._link.copy_out(self._snapshot.connection, self._copy(columns, rest), lines.append)
+            chunk = self._chunk(lines, is_end=len(lines) < size)
+            self._after = chunk.last
+            yield chunk
+            if chunk.is_end:
+                return
+
+    def _by_cursor(self, size: int, is_wanted: Callable[[], bool]) -> Iterator[Chunk]:
+        """All rows of a table without a key; ranges of its blocks are read one after the other."""
+        columns = self._columns()
+        query = f"SELECT pg_relation_size({quote_text(self._table.quoted)}::regclass) / 8192"
+        ((blocks,),) = self._link.query(self._snapshot.connection, query)
+        step = max(1, size // 50)
+        for first in range(0, blocks + 1, step):
+            if not is_wanted():
+                return
+            lines: list[bytes] = []
+            rest = f"WHERE ctid >= '({first},0)'::tid AND ctid < '({first + step},0)'::tid"
+            self._link.copy_out(self._snapshot.connection, self._copy(columns, rest), lines.append)
+            yield self._chunk(lines, is_end=first + step > blocks)
+
+    def _copy(self, columns: str, rest: str) -> str:
+        # Names in it are quoted, values too.
+        return f"COPY (SELECT {columns} FROM ONLY {self._table.quoted} {rest}) TO STDOUT"  # noqa: S608
+
+    def _columns(self) -> str:
+        return ", ".join(quote_name(one.name) for one in self._table.columns)
+
+    def _chunk(self, lines: list[bytes], *, is_end: bool) -> Chunk:
+        now_ms = self._clock.now_ms()
+        rows, lsn = self._rows, self._snapshot.lsn_text
+        source = {"snapshot": True}
+        changes: list[Change] = []
+        cells: list[Any] = []
+        size_bytes = 0
+        for line in lines:
+            cells = [*parse_copy_line(line)]
+            size_bytes += len(line)
+            try:
+                row, _ = rows.row(cells)
+            except Invalid as error:
+                changes.append(bad_change(rows, error, lsn, self.counted, now_ms, line))
+            else:
+                changes.append(
+                    Change(
+                        "r", rows.table, rows.key_row(row), None, row, lsn, self.counted, now_ms,
+                        rows.version, source,
+                    )
+                )  # fmt: skip
+            self.counted += 1
+        last = rows.key_of(cells) if lines and not is_end else None
+        return Chunk(changes, size_bytes, last, is_end)
