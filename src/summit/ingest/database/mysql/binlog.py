@@ -30,7 +30,7 @@ from summit.ingest.database.mysql.link import (
     open_driver,
     query,
 )
-from summit.ingest.database.mysql.place import LogPlace, advanced, is_before
+from summit.ingest.database.mysql.place import LogPlace, Seam, advanced, is_before
 from summit.ingest.database.mysql.rows import BadRow, ColumnType, RowDecoder
 from summit.ingest.database.mysql.statements import parse
 from summit.ingest.database.mysql.tables import SYSTEM, Table, describe, version_of
@@ -253,7 +253,11 @@ class Log:
             self._gtid = ""
         since = safe.since
         if since:
-            since = {name: one for name, one in since.items() if is_before(file, offset, one)}
+            since = {
+                name: [one for one in seams if is_before(file, offset, (one.file, one.offset))]
+                for name, seams in since.items()
+            }
+            since = {name: seams for name, seams in since.items() if seams}
         self._safe = msgspec.structs.replace(safe, file=file, offset=offset, gtid=gtid, since=since)
 
     def _measure(self) -> None:
@@ -272,10 +276,7 @@ class Log:
         known = self._known.get(event.table_id)
         if known is None or known.decoder is None:
             return
-        since = self._safe.since.get(known.name)
-        end = event.packet.log_pos
-        if since is not None and not is_before(*since, (self._reader.log_file, end)):
-            return
+        early = self._early(known, event.packet.log_pos)
         data = event.packet.packet.get_all_data()
         start, stop = 20 + event.packet.read_bytes, 20 + event.event_size
         images = [event.columns_present_bitmap]
@@ -285,12 +286,25 @@ class Log:
         for found in known.decoder.rows(data, start, stop, images):
             if isinstance(found, BadRow):
                 self._add_bad(op, known.name, found.raw, found.reason)
-            else:
+            elif not early:
                 self._add_rows(op, known, found)
+            else:
+                # Each image for itself: a row may have moved from one side to the other.
+                told = [one for one in found if not _is_later(known, one, early)]
+                if len(told) == len(found):
+                    self._add_rows(op, known, found)
+                elif told:
+                    self._add_rows("d" if told[0] is found[0] else "c", known, (told[0],))
             if len(self._changes) >= PIECE:
                 is_large = self._count >= LARGE and self._count % LARGE < PIECE
                 at = msgspec.structs.replace(self._safe, skip=self._count) if is_large else None
                 yield self._give(at)
+
+    def _early(self, known: _Known, end: int) -> list[Seam]:
+        """The moments of a broken-off snapshot of a table that come after a place."""
+        here = (self._reader.log_file, end)
+        seams = self._safe.since.get(known.name, ())
+        return [one for one in seams if not is_before(one.file, one.offset, here)]
 
     def _add_rows(self, op: str, known: _Known, found: tuple[Row, ...]) -> None:
         for row in found if known.hidden else ():
@@ -301,13 +315,7 @@ class Log:
         elif op == "d":
             self._add("d", known, found[0], None)
         else:
-            before, after = found
-            if any(before.get(name) != after.get(name) for name in known.key):
-                # Another key is another row: the old one is gone, the new one has come.
-                self._add("d", known, before, None)
-                self._add("c", known, None, after)
-            else:
-                self._add("u", known, before, after)
+            self._add("u", known, found[0], found[1])
 
     def _add(self, op: str, known: _Known, before: Row | None, after: Row | None) -> None:
         row = after if after is not None else before
@@ -433,6 +441,12 @@ class Log:
         if schema.lower() in SYSTEM or self._options.database not in ("", schema):
             return False
         return bool(self._options.takes(f"{schema}.{table}"))
+
+
+def _is_later(known: _Known, row: Row, early: list[Seam]) -> bool:
+    """Whether a snapshot has read the row after this change, so that it holds it."""
+    key = [row.get(name) for name in known.key]
+    return any(not one.behind or key > list(one.behind) for one in early)
 
 
 def _column_type(column: Any, declared: str) -> ColumnType:

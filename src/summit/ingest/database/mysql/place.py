@@ -9,7 +9,7 @@ large one is written in pieces.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -30,6 +30,18 @@ class Snapshot(msgspec.Struct, frozen=True):
     rows: int = 0
 
 
+class Seam(NamedTuple):
+    """A later moment of a broken-off snapshot, and which rows of a table it read.
+
+    Attributes:
+        behind: Those above this key; empty: all. Changes of them before the moment are in it.
+    """
+
+    file: str
+    offset: int
+    behind: tuple[int, ...] = ()
+
+
 class LogPlace(msgspec.Struct, frozen=True):
     """Where to go on.
 
@@ -40,8 +52,7 @@ class LogPlace(msgspec.Struct, frozen=True):
         skip: Rows of captured tables from there that are written already.
         server: The server's number.
         snapshot: While there is one under way.
-        since: Tables whose snapshot was made later than the place, and where (file, offset): their
-            changes before that are in the snapshot.
+        since: Of tables that a broken-off snapshot came to later than the place: when.
         asked: The `startAt` that it began with.
         asked: The `startAt` that it began with.
     """
@@ -52,7 +63,7 @@ class LogPlace(msgspec.Struct, frozen=True):
     skip: int = 0
     server: int = 0
     snapshot: Snapshot | None = None
-    since: dict[str, tuple[str, int]] = {}
+    since: dict[str, list[Seam]] = {}
     asked: str = ""
 
     @property

@@ -2,9 +2,9 @@
 
 Tables with a key that can be compared come in chunks, each with a position, so that a killed
 snapshot goes on behind its last chunk; others come whole. A snapshot that goes on has a later
-moment: the changes between the two moments of tables that were not begun are left out of the
-stream (`since`). Of the table that was being read they are told, also where the rows behind the
-last chunk show them already.
+moment: changes between the two moments of rows that were not read in the first are left out of the
+stream (`since`). Only for the table that was being read this needs keys of integers; with others
+its changes are told, also where the rows behind the last chunk show them already.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import msgspec
 from summit.ingest.database.ahead import Sized
 from summit.ingest.database.changes import Change, Row
 from summit.ingest.database.mysql.link import Connection, Place, Server, query, quoted, stream
-from summit.ingest.database.mysql.place import LogPlace, Snapshot
+from summit.ingest.database.mysql.place import LogPlace, Seam, Snapshot
 from summit.ingest.database.mysql.rows import shortest_float
-from summit.ingest.database.mysql.tables import Table, version_of
+from summit.ingest.database.mysql.tables import INTEGERS, Table, version_of
 from summit.ingest.database.source import Batch
 
 _PIECE: Final = 1_000  # rows of a table without chunks that are handed over together
@@ -94,15 +94,17 @@ def read_tables(
     """
     progress = start.snapshot or Snapshot()
     since = dict(start.since)
-    lsn = f"{moment.gtid or moment.text}/snapshot"
+    lsn = moment.gtid or moment.text
     for table in tables:
         name = table.qualified
         if name in progress.done:
             continue
-        if name != progress.table:
+        is_fresh = name != progress.table
+        if is_fresh:
             progress = msgspec.structs.replace(progress, table=name, after=())
-            if moment.text != start.text:
-                since[name] = (moment.file, moment.offset)
+        if moment.text != start.text and (is_fresh or table.has_numbers):
+            behind = tuple(int(value[1:]) for value in progress.after)
+            since[name] = [*since.get(name, ()), Seam(moment.file, moment.offset, behind)]
         here = msgspec.structs.replace(start, since=since)
         for sized in _rows_of(connection, table, here, progress, lsn, wanted):
             progress = _progress(sized) or progress
@@ -207,7 +209,7 @@ def _progress(sized: Sized) -> Snapshot | None:
 
 
 def _reader(type_: str, *, exact: bool) -> Callable[[Any], Any]:
-    if type_ in _INTEGERS:
+    if type_ in INTEGERS:
         return int
     if type_ == "decimal" and not exact:
         return float
@@ -218,7 +220,6 @@ def _same(value: Any) -> Any:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
-_INTEGERS: Final = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "float": lambda value: shortest_float(float(value)),
     "double": float,

@@ -11,6 +11,7 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.ingest.database.ahead import ReadAhead, Sized
+from summit.ingest.database.handoff import Handoff
 from summit.ingest.database.mysql.binlog import Log
 from summit.ingest.database.mysql.link import (
     Connection,
@@ -60,8 +61,7 @@ class MysqlSource:
         self._ahead = ReadAhead(
             self._batches,
             name=f"mysql {self._config.name}",
-            max_changes=self._options.queue_changes,
-            max_bytes=self._options.queue_bytes,
+            handoff=Handoff(self._options.queue_changes, self._options.queue_bytes),
             wake=self._wake,
         )
         self._ahead.start()

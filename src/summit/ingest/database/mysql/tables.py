@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from summit.ingest.database.mysql.link import Connection, query
 
 SYSTEM: Final = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
+INTEGERS: Final = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
 # Keys of these types are compared as they are ordered, so that a table can be read in chunks.
 _ORDERED: Final = frozenset(
     {
@@ -46,6 +47,12 @@ class Table(NamedTuple):
     def shape(self) -> dict[str, str]:
         """Its columns and their types, as schema events tell them."""
         return {one.name: one.full_type for one in self.columns}
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether its key is of integers, which compare here as they do there."""
+        types = {one.name: one.type for one in self.columns}
+        return bool(self.key) and all(types[name] in INTEGERS for name in self.key)
 
     @property
     def has_chunks(self) -> bool:

@@ -21,6 +21,7 @@ from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.ingest.database.ahead import ReadAhead, Sized
 from summit.ingest.database.changes import Change, Row
+from summit.ingest.database.handoff import Handoff
 from summit.ingest.database.positions import positions_topic
 from summit.ingest.database.source import Batch, Position
 from summit.ingest.database.sqlite.settings import SqliteOptions
@@ -94,8 +95,7 @@ class SqliteSource:
         self._ahead = ReadAhead(
             self._batches,
             name=f"sqlite {self._config.name}",
-            max_changes=self._options.queue_changes,
-            max_bytes=self._options.queue_bytes,
+            handoff=Handoff(self._options.queue_changes, self._options.queue_bytes),
             wake=self._ending.set,
         )
         self._ahead.start()
@@ -313,19 +313,14 @@ class SqliteSource:
             for row in (before, after):
                 if row is not None:
                     del row[name]
-        parts: list[tuple[str, Row | None, Row | None, Row | None]] = []
-        if op == "u" and (before is None or after is None or keys[0] != keys[1]):
-            # Another key is another row: the old one is gone, the new one has come.
-            if before is not None:
-                parts.append(("d", keys[0], before, None))
-            if after is not None:
-                parts.append(("c", keys[1], None, after))
-        elif before is not None or after is not None:
-            parts.append((op, keys[1] if after is not None else keys[0], before, after))
-        return [
-            Change(op, table.name, key, old, new, str(seq), number, ts, table.version)
-            for number, (op, key, old, new) in enumerate(parts)
-        ]
+        if after is None and op == "u":
+            op = "d"  # of a row that moved to where the snapshot has not come yet
+        elif before is None and op == "u":
+            op = "c"
+        if before is None and after is None:
+            return []
+        key = keys[1] if after is not None else keys[0]
+        return [Change(op, table.name, key, before, after, str(seq), 0, ts, table.version)]
 
     def _schema_change(self, table: Table, seq: int, ts: int, *, has: bool) -> list[Change]:
         if not self._options.schema_changes:
@@ -395,7 +390,7 @@ class SqliteSource:
         if table.name != place.table:
             place = msgspec.structs.replace(place, table=table.name, after=None)
         names = [name for name, _ in table.columns]
-        lsn, now_ms = f"{place.seq}/snapshot", self._clock.now_ms()
+        lsn, now_ms = str(place.seq), self._clock.now_ms()
         count, last = 0, place.after
         for found in rows:
             changes = []
