@@ -88,9 +88,10 @@ def folded(found: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]
         if op == "t":
             rows = {place: row for place, row in rows.items() if place[0] != table}
         elif op in "crud":
-            place = (table, json.dumps(event["source"]["key"]))
-            if op == "d":
-                rows.pop(place, None)
-            else:
-                rows[place] = event["after"]
+            key = event["source"]["key"]
+            if op in "ud" and event["before"] is not None:  # perhaps under another key
+                old = {name: event["before"][name] for name in key}
+                rows.pop((table, json.dumps(old)), None)
+            if op != "d":
+                rows[table, json.dumps(key)] = event["after"]
     return rows
