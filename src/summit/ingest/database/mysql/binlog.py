@@ -162,6 +162,8 @@ class Log:
     def _dial(self, **settings: Any) -> Connection:
         if len(self._dialled) == 2:  # one for the log, one for the package's own questions
             raise lost_connection()
+        if "db" in settings:  # the driver's older word, of which it warns
+            settings["database"] = settings.pop("db")
         self._dialled.append(open_driver(**settings))
         return self._dialled[-1]
 
