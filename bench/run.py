@@ -56,6 +56,7 @@ BENCHES = (
     ("bench.client.memory", "--records", "2000000"),
     ("bench.ingest.http",),
     ("bench.ingest.websocket",),
+    ("bench.ingest.database",),
     ("bench.cli",),
 )
 FULL = {  # what `--full` runs instead
@@ -184,6 +185,13 @@ FIGURES = (
            line={"bench": "ingest websocket", "events_per_message": 20},
            key="events_per_cpu_s", unit="events per CPU-s",
            cpu=("cpu_us_per_event", "µs each"), ratio="ratio_cpu_to_bare", least=50_000),
+    Figure(what="ingest: changes of PostgreSQL, exactly once (ratio: to psycopg2 alone)",
+           line={"bench": "ingest database", "case": "stream"},
+           key="changes_per_cpu_s", unit="changes per CPU-s",
+           cpu=("cpu_us_per_change", "µs each"), ratio="ratio_cpu_to_bare", least=20_000),
+    Figure(what="ingest: rows of PostgreSQL, the snapshot",
+           line={"bench": "ingest database", "case": "snapshot"},
+           key="changes_per_cpu_s", unit="rows per CPU-s", cpu=("cpu_us_per_change", "µs each")),
     Figure(what="cli: summit --help (ratio: to importing click)",
            line={"bench": "cli.help"}, key="wall_s", unit="s", cpu=("cpu_s", "s"),
            ratio="ratio_to_bare", most=0.3),
@@ -201,6 +209,8 @@ def missing() -> dict[str, str]:
             found[room] = "not run: numpy is not installed (extra [dev])"
     if importlib.util.find_spec("aiokafka") is None:
         found["bench.client"] = "not run: aiokafka is not installed (extra [dev])"
+    if not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
+        found["bench.ingest.database"] = "not run: PostgreSQL is not installed (Debian: postgresql)"
     if importlib.util.find_spec("uvloop") is None:
         found["uvloop"] = "not installed (extra [fast]): broker and reference use asyncio's loop"
     return found
@@ -240,7 +250,7 @@ def run_all(runs: int, full: bool) -> tuple[list[Line], dict[str, str]]:
             for bench in benches:
                 name = " ".join(bench)
                 late = time.monotonic() - begun > BUDGET_S
-                if bench[0].rpartition(".")[0] in absent or name in failed or (late and turn):
+                if _is_absent(bench[0], absent) or name in failed or (late and turn):
                     continue
                 print(f"{turn + 1}/{runs} {name}", file=sys.stderr, flush=True)
                 found, reason = (
@@ -250,6 +260,10 @@ def run_all(runs: int, full: bool) -> tuple[list[Line], dict[str, str]]:
                 if reason:
                     failed[name] = reason
     return lines, failed
+
+
+def _is_absent(bench: str, absent: dict[str, str]) -> bool:
+    return bench in absent or bench.rpartition(".")[0] in absent
 
 
 def row(figure: Figure, lines: list[Line]) -> Line:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.guide.conftest import Services
+from tests.ingest.database.postgres import running
 from tests.ingest.mosquitto import Mosquitto, publish, publisher
 from websockets.sync.client import connect
 
@@ -155,7 +156,28 @@ def test_an_mqtt_collector(services: Services, tmp_path: Path) -> None:
         server.stop()
 
 
-@pytest.mark.parametrize("kind", ["grpc", "database"])
+def test_a_database_collector(services: Services) -> None:
+    for server in running():
+        server.sql("CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1)")
+        config = {
+            "name": "db", "type": "database", "topic": "db-events", "database": {"url": server.url}
+        }  # fmt: skip
+        body = services.streaming.post("/api/collectors", json=config).json()
+        assert (body["status"], body["state"]) == ("registered", "running")
+        server.sql("INSERT INTO a VALUES (2)")
+        for _ in range(600):
+            if services.streaming.get("/api/collectors/db").json()["accepted"] == 2:
+                break
+            sleep(0.05)
+        else:
+            raise AssertionError("the changes did not come")
+        figures = services.streaming.get("/metrics").text
+        assert 'summit_collector_accepted_total{collector="db"} 2.0' in figures
+        assert 'summit_collector_warnings{collector="db"} 0.0' in figures
+        services.streaming.delete("/api/collectors/db")
+
+
+@pytest.mark.parametrize("kind", ["grpc"])
 @later("this type of collector is not built yet")
 def test_collectors_of_the_other_types(services: Services, kind: str) -> None:
     config = {"name": f"{kind}-collector", "type": kind, "topic": "collected-events"}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from summit.alerts.entries import decode_entry
@@ -83,7 +83,8 @@ class Cluster:
 
     def __init__(self, rules: Rules, rand: random.Random) -> None:
         self.rand = rand
-        self.definitions = [rules]  # each one's place is the offset below which it acts
+        # Each one's place is the offset below which it acts: by the first, none does.
+        self.definitions = [Rules([], []), rules]
         self.acted: set[int] = set()
         self.stretches: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
         self.inputs: dict[tuple[str, int], list[bytes]] = {place: [] for place in INPUTS}
@@ -212,6 +213,7 @@ class Worker:
         self.switch.acts(definitions)
         rules = self.cluster.definitions[definitions]
         self.runtime.set_rules(rules.plans, rules.streams)
+        self.watch({})
 
     def follow(self) -> None:
         """Read the definitions, and go on with what that began."""
@@ -243,23 +245,27 @@ class Worker:
         if not runtime.held:
             self.switch.forget()
         was = self.switch.acting
-        at = acting_of(groups, content.acts, self.known, was)
-        if at != was:
+        at = acting_of(groups, content.acts, was)
+        if at != was or not runtime.held:
             self.go_by(at)
         self.switch.takes_up()
         starts = {group: cluster.frames_read.get(group, 0) for group in groups}
         runtime.hold(starts, content, tidy=True)
         self.barrier = {group: cluster.ends[group] for group in runtime.held}
         runtime.catch_up(begins=True)
+        self.watch(content.times)
+
+    def watch(self, times: Mapping[tuple[str, int], int]) -> None:
+        """Read the inputs that come along with the key groups; without rules there are none."""
+        runtime = self.runtime
+        if self.switch.acting == 0:
+            return
         for place in INPUTS:
             name = "/".join(map(str, place))
-            if carrier(*place) in groups:
-                runtime.begin(
-                    name, cluster.read.get(place, 0), content.times.get(place, WATERMARK_UNKNOWN)
-                )
-        runtime.watch(
-            [f"{t}/{p}" for t, p in INPUTS if carrier(t, p) not in runtime.held]
-        )  # fmt: skip
+            if carrier(*place) in runtime.held and name not in runtime.positions:
+                at_ms = times.get(place, WATERMARK_UNKNOWN)
+                runtime.begin(name, self.cluster.read.get(place, 0), at_ms)
+        runtime.watch([f"{t}/{p}" for t, p in INPUTS if carrier(t, p) not in runtime.held])
 
     def begin_anew(self) -> None:
         """Nobody has said how the transaction ended: a newer epoch, and what is committed."""

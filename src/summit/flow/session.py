@@ -304,12 +304,13 @@ class Session:
             self._fresh = True
             self._switch.forget()
         was = self._switch.acting if self.runtime.held else -1
-        at = newest = self._definitions.next_offset
+        at = self._definitions.next_offset
         # With all key groups and no frames there is nothing that older ones are needed for.
         if len(groups) < KEY_GROUPS or any(bounds[g][1] > starts[g] for g in groups):
-            at = acting_of(groups, content.acts, newest, was)
+            at = acting_of(groups, content.acts, was)
         at = await self._backfills.not_before_full(at, was)
-        if at != was and await self._go_by(at) and self.runtime.held:
+        changes = at != was or not self.runtime.held
+        if changes and await self._go_by(at) and self.runtime.held:
             await self._watch(at_end=True)
         self._switch.takes_up()
         # A rule that cannot run here may run elsewhere, or tomorrow.

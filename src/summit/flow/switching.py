@@ -110,15 +110,15 @@ class Switch:
         self._runtime.set_acts(self._saved, self.target, is_ready=self._is_ready)
 
 
-def acting_of(groups: Iterable[int], known: Mapping[int, Acts], newest: int, acting: int) -> int:
+def acting_of(groups: Iterable[int], known: Mapping[int, Acts], acting: int) -> int:
     """The definitions by which to go on with key groups that are taken up.
 
     Those that made the state of one of them have made that of all, or all were ready for them.
+    Where nothing is saved none has acted: others may have sent events by older definitions than
+    the newest, which these must not see.
 
     Args:
         known: What is saved of them.
-        newest: Where nothing is.
-        acting: Those that act here already; negative where nothing is held.
+        acting: The definitions that act here already; negative where nothing is held.
     """
-    saved = [known[group].acting for group in groups if group in known]
-    return max(acting, max(saved, default=newest if acting < 0 else acting))
+    return max(acting, max((known[group].acting for group in groups if group in known), default=0))

@@ -32,6 +32,11 @@ _RATES = {
     "producerRequestRate": "produce_requests_per_s",
     "consumerRequestRate": "fetch_requests_per_s",
 }
+_BEHIND = {
+    "lagBytes": "Bytes of the source's log that are not written yet",
+    "retainedBytes": "Bytes of log that the source keeps for the collector",
+    "warnings": "Warnings in the collector's status",
+}
 # Under the names that Kafka's own exporters use, so that dashboards for Kafka show them.
 _KAFKA_GAUGES = {
     "underReplicatedPartitions": (
@@ -75,7 +80,7 @@ class ServiceMetrics:
                     "state": status.state, "accepted": status.accepted,
                     "rejected": status.rejected, "bytes": status.bytes,
                     "deadLetters": status.dead_letters, "sampled": status.sampled,
-                    **status.rates,
+                    **status.rates, **_behind(status.details),
                 }
                 for status in (c.status() for c in self._node.collectors.list())
             },
@@ -242,6 +247,22 @@ class _Families:
             for name, status in self._figures["collectors"].items():
                 counter.add_metric([name], status[member])
             yield counter
+        for member, text in _BEHIND.items():
+            gauge = GaugeMetricFamily(
+                f"summit_collector_{_snake(member)}", text, labels=["collector"]
+            )
+            for name, status in self._figures["collectors"].items():
+                if member in status:
+                    gauge.add_metric([name], status[member])
+            yield gauge
+
+
+def _behind(details: Mapping[str, Any]) -> dict[str, int]:
+    """How far a collector is behind its source, and of how much it warns; where it says so."""
+    found = {name: details[name] for name in _BEHIND if isinstance(details.get(name), int)}
+    if "warnings" in details:
+        found["warnings"] = len(details["warnings"])
+    return found
 
 
 def _snake(name: str) -> str:

@@ -64,7 +64,9 @@ class MariaDb:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         for _ in range(6_000):
-            with contextlib.suppress(pymysql.err.OperationalError), self.connect():
+            # By a socket of our own: the driver leaves its open when nobody listens yet.
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(self._socket)
                 return
             assert self._child.poll() is None, "mariadbd has ended"
             threading.Event().wait(0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -111,9 +112,16 @@ class Postgres:
     def kill(self) -> None:
         """End it as a power cut would: the server and all its processes at once."""
         assert self._child is not None
-        os.killpg(self._child.pid, signal.SIGKILL)
+        family = [self._child.pid, *_children(self._child.pid)]  # each is a session of its own
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._child.wait(30)
         self._child = None
+        deadline = time.monotonic() + 30
+        while any(Path(f"/proc/{pid}").exists() for pid in family):  # their memory is shared
+            assert time.monotonic() < deadline, "PostgreSQL's processes do not end"
+            time.sleep(0.01)
 
     def stop(self) -> None:
         child, self._child = self._child, None
@@ -132,6 +140,16 @@ class Postgres:
             check=False, capture_output=True, text=True, cwd=self._directory, **self._user,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr + done.stdout
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == parent:
+                found.append(int(path.parent.name))
+    return found
 
 
 def running(**options: Any) -> Iterator[Postgres]:

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Internal, Invalid, SummitError, Unavailable
+from summit.base.ids import uuid7
+from summit.base.rand import Rand
 from summit.base.tasks import Tasks
 from summit.ingest.collector import Collector
 from summit.ingest.database.kinds import make_source
@@ -64,6 +66,9 @@ class DatabaseCollector(Collector):
         self._limit = RateLimit.of(config.rate_limit, config.rate_burst, self._clock)
         self._gate = asyncio.Event()
         self._ending = asyncio.Event()
+        self._seen: dict[str, Any] = {}
+        self._owner = ""
+        self._is_owner = False
         self._restarts = 0
         self._transactions = 0
 
@@ -93,6 +98,7 @@ class DatabaseCollector(Collector):
             raise Invalid("collector.no_log")
         self._ending.clear()
         self._gate.set()
+        self._owner, self._is_owner = str(uuid7(self._clock, Rand())), False
         await self._connect()
         self._task = self._tasks.spawn(self._run(), f"collector {self.name}")
 
@@ -106,21 +112,29 @@ class DatabaseCollector(Collector):
 
     def _details(self) -> dict[str, Any]:
         source = self._source
+        if source is not None:
+            self._seen = {**source.status(), "warnings": source.warnings()}
         return {
             "kind": self.config.block.kind,
             "transactions": self._transactions,
             "reconnects": self._restarts,
-            **({} if source is None else {**source.status(), "warnings": source.warnings()}),
+            **self._seen,  # of a source that is closed: how it was at last
         }
 
     # ---- both sides ----
 
     async def _connect(self) -> None:
         self._source = source = make_source(self.config, self._clock)
-        self._writer = writer = Writer(self.config, self._addresses, source.source_id, self._clock)
-        await source.open(await writer.open())
+        self._writer = writer = Writer(
+            self.config, self._addresses, source.source_id, self._clock,
+            owner=self._owner, is_again=self._is_owner,
+        )  # fmt: skip
+        position = await writer.open()
+        self._is_owner = True
+        await source.open(position)
 
     async def _disconnect(self) -> None:
+        self._details()
         source, writer = self._source, self._writer
         self._source = self._writer = None
         reading, self._reading = self._reading, None
@@ -245,7 +259,7 @@ class DatabaseCollector(Collector):
 
 def _may_go_on(error: SummitError) -> bool:
     """Whether opening both sides again may help."""
-    if isinstance(error, Internal) or error.code == "client.fenced":
+    if isinstance(error, Internal):
         return False
     return isinstance(error, Unavailable) or error.code.startswith(_GOES_ON)
 

@@ -1,5 +1,10 @@
 """How far a database collector is: a compacted topic of its own, `_summit.database.NAME`.
 
+    {"owner": "6f1c…", "position": {…}}
+
+Who opens it says so at once (`owner`), so that an earlier one of the name, which is then shut out,
+knows that it was not only the broker that ended its transaction.
+
 Positions are written in the transactions of the records that they speak of, so one is there exactly
 when the other is. A topic per collector: in a common one another collector's open transaction would
 hide the newest position from a reader of what is committed.
@@ -9,7 +14,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -19,6 +24,14 @@ from summit.client.log_reader import LogReader
 from summit.client.topics import TopicConfig
 from summit.ingest.database.source import Position
 from summit.ingest.topics import admin_config
+
+
+class Stored(NamedTuple):
+    """The newest record: whose it is, and how far it says they are; None: nothing was written."""
+
+    owner: str
+    position: Position | None
+
 
 KEY: Final = b"position"
 _STEP: Final = 2_000  # offsets that are looked at together, from the end
@@ -33,8 +46,8 @@ def positions_topic(collector: str) -> str:
     return f"_summit.database.{plain}"
 
 
-async def load_position(addresses: list[str], topic: str) -> Position | None:
-    """The last position that is committed; makes the topic. None: nothing was ever written.
+async def load_position(addresses: list[str], topic: str) -> Stored | None:
+    """The newest record that is committed; makes the topic. None: nobody ever opened it.
 
     Ask only after the collector's producer has connected, which ends what an earlier one left open.
     Raises: Unavailable; Corrupt("database.position_unreadable").
@@ -61,13 +74,13 @@ async def load_position(addresses: list[str], topic: str) -> Position | None:
     return None
 
 
-def encode_position(position: Position) -> bytes:
+def encode_position(owner: str, position: Position | None) -> bytes:
     """The value of a position's record."""
-    return msgspec.json.encode(position)
+    return msgspec.json.encode(Stored(owner, position)._asdict())
 
 
-def _decode(value: bytes, topic: str) -> Position:
+def _decode(value: bytes, topic: str) -> Stored:
     try:
-        return msgspec.json.decode(value, type=dict)
-    except msgspec.DecodeError as error:
+        return msgspec.convert(Stored(**msgspec.json.decode(value)), Stored)
+    except (msgspec.MsgspecError, TypeError) as error:
         raise Corrupt("database.position_unreadable", topic=topic, reason=str(error)) from error

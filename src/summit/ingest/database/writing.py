@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from summit.base.clock import Clock
-from summit.base.errors import Invalid, SummitError
+from summit.base.errors import Closed, Invalid, SummitError
 from summit.base.limits import DATABASE_TRANSACTION_TIMEOUT_MS
 from summit.client.dead_letters import dead_letter_topic
 from summit.client.producer import StreamProducer
@@ -55,13 +55,21 @@ class Tally(NamedTuple):
 class Writer:
     """Writes what one collector reads; knows what it has written.
 
-    Its transactional id is the collector's: two of one name shut each other out.
+    Its transactional id is the collector's: two of one name shut each other out, the newest wins.
+
+    Args:
+        source_id: What the events name as their source.
+        owner: Stands for one start of one collector.
+        is_again: It had a writer before: if somebody else has opened the positions since, it ends.
     """
 
     def __init__(
-        self, config: CollectorConfig, addresses: list[str], source_id: str, clock: Clock
-    ) -> None:
+        self, config: CollectorConfig, addresses: list[str], source_id: str, clock: Clock,
+        *, owner: str, is_again: bool,
+    ) -> None:  # fmt: skip
         self._config = config
+        self._owner = owner
+        self._is_again = is_again
         self._options: Any = config.block
         self._addresses = addresses
         self._enveloper = Enveloper(source_id, config.name)
@@ -86,23 +94,26 @@ class Writer:
     async def open(self) -> Position | None:
         """Shut out earlier writers of the collector; the last position that is written.
 
-        Raises: Unavailable; Invalid("topic.name_invalid"); Corrupt.
+        Raises: Unavailable; Invalid("topic.name_invalid"); Corrupt; Closed("database.taken_over").
         """
         topic = self._config.topic
         for name in (topic, dead_letter_topic(topic), self._options.schema_topic):
             if name is not None:
                 await ensure_topic(self._addresses, name)
         await self._producer.connect()
-        return await load_position(self._addresses, self._positions)
+        stored = await load_position(self._addresses, self._positions)
+        position = None if stored is None else stored.position
+        if self._is_again and (stored is None or stored.owner != self._owner):
+            raise Closed("database.taken_over", name=self._config.name)
+        await self._commit(position)
+        return position
 
     async def write(self, changes: list[Change]) -> Tally:
         """Write changes into the open transaction, or a new one; they count after `commit`.
 
         Raises: SummitError: nothing of the transaction will be there; close, and make another.
         """
-        if not self._is_open:
-            await self._producer.begin_transaction()
-            self._is_open = True
+        await self._begin()
         records, tally = self._records(changes)
         if records:
             await self._producer.send_batch(records)
@@ -110,12 +121,12 @@ class Writer:
 
     async def commit(self, position: Position) -> None:
         """Make the open transaction, and the position behind it, durable. Raises as `write`."""
-        if not self._is_open:
-            await self._producer.begin_transaction()
-            self._is_open = True
-        record = ProducerRecord(
-            topic=self._positions, key=KEY, value=encode_position(position), partition=0
-        )
+        await self._commit(position)
+
+    async def _commit(self, position: Position | None) -> None:
+        await self._begin()
+        value = encode_position(self._owner, position)
+        record = ProducerRecord(topic=self._positions, key=KEY, value=value, partition=0)
         await self._producer.send_batch([record])
         await self._producer.commit_transaction()
         self._is_open = False
@@ -123,6 +134,11 @@ class Writer:
     async def close(self) -> None:
         """Abort what is open, and let go of the brokers. Idempotent."""
         await self._producer.close()
+
+    async def _begin(self) -> None:
+        if not self._is_open:
+            await self._producer.begin_transaction()
+            self._is_open = True
 
     # ---- records ----
 

@@ -80,6 +80,11 @@ class Link:
         """A connection for queries, each its own transaction. Raises as `fault`."""
         with self.translated():
             connection = psycopg2.connect(**self._arguments())
+            if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+                # Its bytes are of any encoding: asked for UTF-8, the server fails at the first
+                # that are not. So they are taken as they are, and looked at one by one.
+                self._settings["client_encoding"] = "SQL_ASCII"
+                connection.set_client_encoding("SQL_ASCII")
             connection.autocommit = True
             return connection
 

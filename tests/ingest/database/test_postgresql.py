@@ -1,0 +1,437 @@
+"""PostgreSQL against a real server: the snapshot, every kind of change, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from tests.ingest.database.postgres import Postgres, running
+from tests.ingest.database.replica import Replica, as_rows, committed, events_of
+
+from summit.base.errors import Conflict, Invalid, SummitError
+from summit.broker import BrokerSettings, BrokerThread
+from summit.client.admin import Admin
+from summit.client.producer import StreamProducer
+from summit.client.topics import TopicConfig
+from summit.ingest import Collector, make_collector
+from summit.ingest.database.postgresql.pgoutput import lsn_number
+
+pytestmark = pytest.mark.timeout(180)
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    yield from running()
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerThread]:
+    directory = tmp_path_factory.mktemp("broker")
+    thread = BrokerThread(BrokerSettings(port=0, data_dir=str(directory), durability="os"))
+    thread.start()
+    yield thread
+    thread.stop()
+
+
+class Scene:
+    """One database, one topic and the collector between them."""
+
+    def __init__(self, server: Postgres, broker: BrokerThread, name: str) -> None:
+        self.server = server
+        self.name = name
+        self.address = f"127.0.0.1:{broker.port}"
+        self.url = server.url.replace("/shop", f"/{name}")
+        server.sql(f"CREATE DATABASE {name}", database="postgres")
+
+    def sql(self, *statements: str) -> list[Any]:
+        return self.server.sql(*statements, database=self.name)
+
+    def make(self, block: dict[str, Any] | None = None, **changes: Any) -> Collector:
+        config = {"name": self.name, "type": "database", "topic": self.name, **changes}
+        return make_collector({**config, "database": {"url": self.url, **(block or {})}})
+
+    def run(
+        self,
+        body: Callable[[Collector], Awaitable[Any]],
+        block: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> Collector:
+        """Start a collector, do something, stop it."""
+
+        async def go() -> Collector:
+            async with Admin({"bootstrapServers": self.address}) as admin:
+                await admin.create_if_missing(TopicConfig(name=self.name, partitions=1))
+            async with StreamProducer({"bootstrapServers": self.address}) as producer:
+                collector = self.make(block, **changes)
+                await collector.start(producer)
+                try:
+                    async with asyncio.timeout(120):
+                        await body(collector)
+                finally:
+                    await collector.stop()
+            return collector
+
+        return asyncio.run(go())
+
+    def follow(self, count: int, *statements: str, **changes: Any) -> Collector:
+        """Run until `count` events were taken since the start; statements go in the middle."""
+
+        async def body(collector: Collector) -> None:
+            await until(lambda: collector.status().details["phase"] == "streaming")
+            for statement in statements:
+                await asyncio.to_thread(self.sql, statement)
+            await until(lambda: collector.status().accepted >= count)
+
+        collector = self.run(body, **changes)
+        assert collector.status().accepted == count
+        return collector
+
+    def records(self, topic: str | None = None) -> list[Any]:
+        return committed(self.address, topic or self.name)
+
+    def events(self) -> list[dict[str, Any]]:
+        return events_of(self.records())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # bounded by the time-out around
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def scene(server: Postgres, broker: BrokerThread) -> Iterator[Scene]:
+    scene = Scene(server, broker, f"shop{next(_NUMBERS)}")
+    yield scene
+    for slot, active in scene.sql(
+        "SELECT slot_name, active FROM pg_replication_slots WHERE database = current_database()"
+    ):
+        assert not active, "a slot is still used after the collector has stopped"
+        scene.sql(f"SELECT pg_drop_replication_slot('{slot}')")
+
+
+def test_snapshot_then_every_kind_of_change(scene: Scene) -> None:
+    scene.sql(
+        "CREATE TABLE one (id int PRIMARY KEY, name text)",
+        "INSERT INTO one SELECT i, 'n' || i FROM generate_series(1, 25) i",
+    )
+    collector = scene.follow(
+        25 + 8,
+        "INSERT INTO one VALUES (100, 'a'), (101, 'b')",
+        "UPDATE one SET name = 'c' WHERE id = 100",
+        "UPDATE one SET id = 200 WHERE id = 101",
+        "DELETE FROM one WHERE id = 1",
+        "TRUNCATE one",
+        "BEGIN; INSERT INTO one VALUES (7, 'x'); ROLLBACK; INSERT INTO one VALUES (8, '8')",
+        "INSERT INTO one VALUES (9, NULL)",
+        block={"snapshotChunkRows": 10},
+    )
+    events = scene.events()
+    assert [one["op_type"] for one in events[25:]] == list("ccuudtcc")
+    first = events[0]
+    assert (first["eventType"], first["source_id"]) == (
+        "database.snapshot",
+        f"postgresql:{scene.name}",
+    )
+    assert first["after"] == {"id": 1, "name": "n1"}
+    assert first["source"]["table"] == "public.one"
+    changed, moved, deleted = events[27], events[28], events[29]
+    assert (changed["before"], changed["after"]) == (None, {"id": 100, "name": "c"})
+    assert (moved["before"], moved["after"]) == ({"id": 101}, {"id": 200, "name": "b"})
+    assert (deleted["before"], deleted["after"]) == ({"id": 1}, None)
+    assert events[25]["source"]["tx"] == events[26]["source"]["tx"] != changed["source"]["tx"]
+    assert [one["source"]["sequence"] for one in events[25:28]] == [0, 1, 0]
+    replica = Replica.of(scene.records())
+    assert replica.rows("public.one") == as_rows(["id", "name"], scene.sql("SELECT * FROM one"))
+    assert {one.key() for one in scene.records()} >= {b'["public.one",1]', b'["public.one",200]'}
+    details = collector.status().details
+    assert details["snapshot"]["tablesDone"] == 1
+    assert details["warnings"] == []
+
+
+def test_goes_on_where_it_was(scene: Scene) -> None:
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY)", "INSERT INTO one VALUES (1)")
+    scene.follow(2, "INSERT INTO one VALUES (2)")
+    scene.sql("INSERT INTO one VALUES (3), (4)", "DELETE FROM one WHERE id = 1")
+    scene.follow(3)
+    # A table that is new is read when the collector starts, and then followed.
+    scene.sql("CREATE TABLE two (id int PRIMARY KEY)", "INSERT INTO two VALUES (1), (2)")
+    scene.follow(4, "INSERT INTO two VALUES (3)", "DELETE FROM one WHERE id = 2")
+    replica = Replica.of(scene.records())
+    assert replica.rows("public.one") == [{"id": 3}, {"id": 4}]
+    assert replica.rows("public.two") == [{"id": 1}, {"id": 2}, {"id": 3}]
+    ((confirmed, last),) = scene.sql(
+        "SELECT confirmed_flush_lsn >= restart_lsn, pg_current_wal_lsn() - confirmed_flush_lsn "
+        "FROM pg_replication_slots WHERE database = current_database()"
+    )
+    assert confirmed
+    assert last < 100_000
+
+
+def test_values(scene: Scene) -> None:
+    scene.sql(
+        "CREATE TYPE mood AS ENUM ('sad', 'ok')",
+        "CREATE DOMAIN small AS int CHECK (VALUE < 100)",
+        "CREATE TABLE one (id bigint PRIMARY KEY, n numeric, f float8, b bool, t text, x bytea, "
+        "j jsonb, u uuid, tz timestamptz, ts timestamp, d date, a int[], aa text[][], m mood, "
+        "ms mood[], s small, i interval, r int4range, z text)",
+    )
+    row = (
+        "9007199254740993, 12345678901234567890.123, 'NaN', true, "
+        "E'tab\\tback\\\\slash\\nline\\\\N', '\\x00ff', "
+        "'{\"k\": [1, null, \"ü\"]}', '0b2c1a9e-7f5d-4a53-8f2a-3f7a4c1d2e3f', "
+        "'2026-01-31 12:00:00.5+02', '2026-01-31 12:00:00', '2026-01-31', '{1,NULL,3}', "
+        'E\'{{"a,b","q\\\\"q"},{"",NULL}}\', \'ok\', \'{sad,ok}\', '
+        "7, '1 day 2 hours', '[1,5)', NULL"
+    )
+    expected = {
+        "id": 9007199254740993, "n": "12345678901234567890.123", "f": "NaN", "b": True,
+        "t": "tab\tback\\slash\nline\\N", "x": "AP8=", "j": {"k": [1, None, "ü"]},
+        "u": "0b2c1a9e-7f5d-4a53-8f2a-3f7a4c1d2e3f", "tz": "2026-01-31T10:00:00.5Z",
+        "ts": "2026-01-31T12:00:00", "d": "2026-01-31", "a": [1, None, 3],
+        "aa": [["a,b", 'q"q'], ["", None]], "m": "ok", "ms": ["sad", "ok"], "s": 7,
+        "i": "P1DT2H", "r": "[1,5)", "z": None,
+    }  # fmt: skip
+    scene.sql(f"INSERT INTO one VALUES ({row})")
+    scene.follow(2, f"INSERT INTO one VALUES (1, {row.partition(', ')[2]})")
+    read, streamed = (one["after"] for one in scene.events())
+    assert read == expected
+    assert streamed == {**expected, "id": 1}  # the snapshot and the stream spell values alike
+
+
+def test_unchanged_toast_is_marked(scene: Scene) -> None:
+    big = "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 400) i)"
+    scene.sql(
+        "CREATE TABLE one (id int PRIMARY KEY, big text, n int)",
+        f"INSERT INTO one VALUES (1, {big}, 1)",
+        "CREATE TABLE whole (id int PRIMARY KEY, big text, n int)",
+        "ALTER TABLE whole REPLICA IDENTITY FULL",
+        f"INSERT INTO whole VALUES (1, {big}, 1)",
+    )
+    scene.follow(4, "UPDATE one SET n = 2", "UPDATE whole SET n = 2")
+    one, whole = scene.events()[2:]
+    assert (one["after"], one["source"]["unavailable"]) == ({"id": 1, "n": 2}, ["big"])
+    assert one["before"] is None
+    assert "unavailable" not in whole["source"]  # with the full identity it is in the old row
+    assert len(whole["after"]["big"]) == 400 * 32
+    assert whole["before"]["n"] == 1
+    columns = ["id", "big", "n"]
+    replica = Replica.of(scene.records())
+    assert replica.rows("public.one") == as_rows(columns, scene.sql("SELECT * FROM one"))
+
+
+def test_tables_without_a_key(scene: Scene) -> None:
+    scene.sql(
+        "CREATE TABLE one (v text)", "INSERT INTO one SELECT i FROM generate_series(1, 700) i"
+    )
+    with pytest.raises(Invalid, match="REPLICA IDENTITY FULL") as refused:
+        scene.follow(0)
+    assert refused.value.code == "database.unfit"
+    scene.sql("UPDATE one SET v = v")  # nothing was published that would now refuse this
+    scene.sql("ALTER TABLE one REPLICA IDENTITY FULL")
+    scene.follow(
+        702, "UPDATE one SET v = 'x' WHERE v = '7'", "DELETE FROM one WHERE v = '8'",
+        block={"snapshotChunkRows": 60},
+    )  # fmt: skip
+    records = scene.records()
+    assert {one.key() for one in records} == {b'["public.one"]'}
+    events = events_of(records)
+    assert sorted(int(one["after"]["v"]) for one in events[:700]) == list(range(1, 701))
+    assert [(one["op_type"], one["before"]) for one in events[700:]] == [
+        ("u", {"v": "7"}), ("d", {"v": "8"}),
+    ]  # fmt: skip
+
+
+def test_columns_that_change_are_events(scene: Scene) -> None:
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY, a text)", "INSERT INTO one VALUES (1, 'a')")
+    block = {"schemaTopic": f"{scene.name}.schema"}
+    scene.follow(
+        4, "ALTER TABLE one ADD COLUMN n numeric(8, 2)", "INSERT INTO one VALUES (2, 'b', 1.50)",
+        "INSERT INTO one VALUES (3)", block=block,
+    )  # fmt: skip
+    scene.follow(1, "INSERT INTO one VALUES (4)", block=block)  # told once, also after a restart
+    (schema,) = events_of(scene.records(f"{scene.name}.schema"))
+    rows = scene.events()
+    assert (schema["eventType"], schema["op_type"]) == ("database.schema", "s")
+    assert [one["type"] for one in schema["after"]["columns"]] == [
+        "integer",
+        "text",
+        "numeric(8,2)",
+    ]
+    assert schema["source"]["earlier"] == rows[0]["schema_version"]
+    assert {one["schema_version"] for one in rows[1:]} == {schema["schema_version"]}
+    assert rows[1]["after"] == {"id": 2, "a": "b", "n": "1.50"}
+
+
+def test_tombstones_hidden_columns_and_choice_of_tables(scene: Scene) -> None:
+    scene.sql(
+        "CREATE TABLE one (id int PRIMARY KEY, secret text)",
+        "CREATE TABLE other (id int PRIMARY KEY)",
+        "INSERT INTO one VALUES (1, 's')", "INSERT INTO other VALUES (1)",
+    )  # fmt: skip
+    scene.follow(
+        3, "INSERT INTO other VALUES (2)", "UPDATE one SET id = 2", "DELETE FROM one",
+        block={"tables": ["public.*"], "exclude": ["*.other"], "excludeColumns": ["*.secret"],
+               "tombstones": True},
+    )  # fmt: skip
+    records = scene.records()
+    assert [(one.key(), one.value() is None) for one in records] == [
+        (b'["public.one",1]', False), (b'["public.one",2]', False), (b'["public.one",1]', True),
+        (b'["public.one",2]', False), (b'["public.one",2]', True),
+    ]  # fmt: skip
+    assert "secret" not in b"".join(one.value() or b"" for one in records).decode()
+
+
+def test_shaping_is_honoured(scene: Scene) -> None:
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY, n int)", "INSERT INTO one VALUES (1, 5)")
+
+    async def body(collector: Collector) -> None:
+        await asyncio.to_thread(scene.sql, "INSERT INTO one VALUES (2, NULL), (3, 6)")
+        await until(lambda: collector.status().accepted == 2)
+        assert collector.status().dead_letters == 1
+
+    schema = {"properties": {"after": {"properties": {"n": {"type": "integer"}}}}}
+    scene.run(body, eventSchema=schema, onInvalid="deadLetter", keyTemplate="k${after.id}")
+    assert [one.key() for one in scene.records()] == [b"k1", b"k3"]
+    (letter,) = scene.records(f"{scene.name}.dlq")
+    assert json.loads(letter.value())["error"]["code"] == "ingest.schema_refused"
+
+
+def test_only_the_rows(scene: Scene) -> None:
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY)", "INSERT INTO one VALUES (1), (2)")
+
+    async def body(collector: Collector) -> None:
+        await until(lambda: collector.state == "completed")
+
+    collector = scene.run(body, block={"snapshot": "initialOnly"})
+    assert collector.status().accepted == 2
+    assert scene.sql("SELECT * FROM pg_replication_slots WHERE database = current_database()") == []
+    assert scene.sql("SELECT * FROM pg_publication") == []
+
+
+def test_never_the_rows_and_seeking(scene: Scene) -> None:
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY)", "INSERT INTO one VALUES (1)")
+    keep = {"snapshot": "never", "postgresql": {"keepBytes": 1 << 30}}
+    scene.follow(1, "INSERT INTO one VALUES (2)", block=keep)
+    ((middle,),) = scene.sql("SELECT pg_current_wal_lsn()::text")
+    scene.follow(2, "INSERT INTO one VALUES (3)", "INSERT INTO one VALUES (4)", block=keep)
+    assert [one["after"]["id"] for one in scene.events()] == [2, 3, 4]
+    seek = {"snapshot": "never", "postgresql": {"keepBytes": 1 << 30, "startLsn": middle}}
+    scene.follow(2, block=seek)  # once more from there
+    scene.follow(1, "INSERT INTO one VALUES (5)", block=seek)  # but not at every start
+    events = scene.events()
+    assert [one["after"]["id"] for one in events] == [2, 3, 4, 3, 4, 5]
+    assert events[1]["evidence_id"] == events[3]["evidence_id"]
+    with pytest.raises(Invalid) as refused:
+        scene.follow(0, block={"snapshot": "never", "postgresql": {"startLsn": "0/1"}})
+    assert refused.value.code == "database.position_lost"
+
+
+def test_a_slot_that_is_gone(scene: Scene) -> None:
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY)", "INSERT INTO one VALUES (1)")
+    scene.follow(1)
+    ((slot,),) = scene.sql(
+        "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()"
+    )
+    scene.sql(f"SELECT pg_drop_replication_slot('{slot}')")
+    with pytest.raises(SummitError) as refused:
+        scene.follow(0)
+    assert refused.value.code == "database.position_lost"
+    assert f"delete the topic '_summit.database.{scene.name}'" in str(refused.value)
+
+
+def test_what_is_refused(scene: Scene) -> None:
+    with pytest.raises(Invalid) as refused:
+        scene.follow(0)
+    assert (refused.value.code, "no table" in str(refused.value)) == ("database.unfit", True)
+    with pytest.raises(Invalid) as refused:
+        scene.follow(0, block={"url": scene.url + "nowhere"})
+    assert refused.value.code == "database.refused"
+    with pytest.raises(SummitError) as away:
+        scene.follow(0, block={"url": "postgresql://cdc@127.0.0.1:1/x"})
+    assert away.value.code == "database.unreachable"
+
+
+def test_pause_rate_and_two_of_one_name(scene: Scene) -> None:
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY)", "INSERT INTO one VALUES (1)")
+
+    async def body(collector: Collector) -> None:
+        await until(lambda: collector.status().accepted == 1)
+        await collector.pause()
+        await asyncio.to_thread(scene.sql, "INSERT INTO one VALUES (2)")
+        await asyncio.sleep(0.3)
+        # What was being read when it was paused may still come, later changes may not.
+        await asyncio.to_thread(scene.sql, "INSERT INTO one VALUES (3)")
+        await asyncio.sleep(0.3)
+        assert collector.status().accepted <= 2
+        await collector.resume()
+        await until(lambda: collector.status().accepted == 3)
+        with pytest.raises(Conflict):
+            await collector.start(StreamProducer({"bootstrapServers": scene.address}))
+        async with StreamProducer({"bootstrapServers": scene.address}) as producer:
+            second = scene.make()
+            await second.start(producer)
+            await asyncio.to_thread(scene.sql, "INSERT INTO one VALUES (4)")
+            await until(lambda: collector.state == "failed")
+            assert "another collector of the name" in (collector.status().last_error or "")
+            await until(lambda: second.status().accepted == 1)
+            await second.stop()
+
+    scene.run(body)
+    assert Replica.of(scene.records()).rows("public.one") == [{"id": n} for n in range(1, 5)]
+
+
+def test_what_cannot_be_read_is_a_dead_letter(scene: Scene) -> None:
+    name = f"{scene.name}raw"
+    scene.sql(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    raw = Scene.__new__(Scene)
+    raw.server, raw.name, raw.address = scene.server, name, scene.address
+    raw.url = scene.server.url.replace("/shop", f"/{name}")
+    bad = "convert_from('\\xff', 'SQL_ASCII')"
+    raw.sql("CREATE TABLE one (id int PRIMARY KEY, t text)", f"INSERT INTO one VALUES (1, {bad})")
+
+    async def body(collector: Collector) -> None:
+        await until(lambda: collector.status().details["phase"] == "streaming")
+        statement = f"INSERT INTO one VALUES (2, {bad}), (3, 'good')"
+        await asyncio.to_thread(raw.sql, statement)
+        await until(lambda: collector.status().accepted == 1)
+        assert collector.status().dead_letters == 2
+        assert "public.one.t" in (collector.status().last_error or "")
+
+    raw.run(body)
+    assert [one["after"]["id"] for one in raw.events()] == [3]
+    letters = [json.loads(one.value()) for one in raw.records(f"{name}.dlq")]
+    assert [one["error"]["code"] for one in letters] == ["database.row"] * 2
+    originals = [base64.b64decode(one["originalValue"]) for one in letters]
+    assert b"1\t\xff\n" in originals
+    raw.sql(f"SELECT pg_drop_replication_slot('summit_{name}')")
+
+
+def test_heartbeats_and_alarms(scene: Scene) -> None:
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY)", "CREATE TABLE other (id int)")
+
+    async def body(collector: Collector) -> None:
+        await until(lambda: collector.status().details["phase"] == "streaming")
+        before = lsn_number(collector.status().details["confirmedLsn"])
+        # What others write moves the place too, or the server would keep its log for ever.
+        await asyncio.to_thread(
+            scene.sql, "INSERT INTO other SELECT generate_series(1, 20000)", "SELECT 1"
+        )
+        lsn = lsn_number((await asyncio.to_thread(scene.sql, _NOW))[0][0])
+        await until(lambda: lsn_number(collector.status().details["confirmedLsn"]) >= lsn)
+        assert lsn - before > 1_000_000
+        await until(lambda: len(collector.status().details["warnings"]) == 1)
+        assert "lagAlarmBytes" in collector.status().details["warnings"][0]
+
+    block = {"heartbeatIntervalMs": 50, "lagAlarmBytes": 1, "tables": ["public.one"]}
+    scene.run(body, block=block)
+    assert scene.events() == []
+
+
+_NOW = "SELECT pg_current_wal_lsn()::text"
