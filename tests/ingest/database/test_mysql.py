@@ -28,6 +28,7 @@ from summit.client.admin import Admin
 from summit.client.producer import StreamProducer
 from summit.ingest import Collector, make_collector
 from summit.ingest.database.mysql import binlog
+from summit.ingest.database.positions import load_position, positions_topic
 from summit.ingest.topics import admin_config
 
 pytestmark = pytest.mark.timeout(400)
@@ -218,12 +219,9 @@ def test_statements_and_shapes(broker: BrokerThread, app: App) -> None:
             ("s", "other", None), ("c", "t", {"b": "last", "a": 8}),
         ]  # fmt: skip
         altered = next(one for one in found if one["op_type"] == "s")
-        assert altered["after"] == {
-            "a": "int(11)",
-            "b": "varchar(10)",
-            "x": "int(11)",
-            "y": "int(11)",
-        }
+        columns = {one["name"]: one["type"] for one in altered["after"]["columns"]}
+        assert columns == {"a": "int(11)", "b": "varchar(10)", "x": "int(11)", "y": "int(11)"}
+        assert altered["after"]["key"] == ["b", "a"]
         assert "ADD y" in altered["source"]["statement"]
         versions = [one["schema_version"] for one in found if one["op_type"] == "c"]
         assert versions[0] != versions[3] == altered["schema_version"] == versions[-1]
@@ -382,6 +380,11 @@ def test_the_broker_goes_and_comes_back(tmp_path: Path, app: App) -> None:
     broker.stop()
 
 
+async def started_and_done(collector: Collector, producer: StreamProducer) -> None:
+    await collector.start(producer)
+    await collector.done()  # type: ignore[attr-defined]
+
+
 def test_a_log_that_was_purged_is_told_and_a_new_snapshot_helps(
     broker: BrokerThread, app: App
 ) -> None:
@@ -389,25 +392,24 @@ def test_a_log_that_was_purged_is_told_and_a_new_snapshot_helps(
 
     async def body(producer: StreamProducer) -> None:
         configs = [app.config(f"purged-{f}", {"mysql": {"follow": f}}) for f in ("gtid", "file")]
-        for config in configs:
+        for number, config in enumerate(configs):
             async with collecting(producer, config) as collector:
                 await streaming(collector)
-                app.run(f"INSERT INTO t VALUES ({len(config['name'])})")
-                await accepted(collector, 1)
+                app.run(f"INSERT INTO t VALUES ({number})")
+                await accepted(collector, number + 1)
         for number in range(100, 103):
             app.run(f"INSERT INTO t VALUES ({number})")
             app.run("FLUSH BINARY LOGS")
-        ((*_, newest), *_rest) = [app.run("SHOW BINARY LOGS")[-1][:1]]
+        newest = app.run("SHOW BINARY LOGS")[-1][0]
         app.run(f"PURGE BINARY LOGS TO '{newest}'")
         for config in configs:
             collector = make_collector(config)
             with pytest.raises(Invalid) as caught:
-                await collector.start(producer)
-                await collector.done()  # type: ignore[attr-defined]
+                await started_and_done(collector, producer)
             await collector.stop()
             assert caught.value.code == "database.position_lost"
             topic = f"_summit.database.{config['name']}"
-            assert topic in str(caught.value.hint or caught.value)
+            assert topic in str(caught.value)
         async with Admin(admin_config(producer.addresses)) as admin:
             await admin.delete_topic("_summit.database.purged-file")
         async with collecting(producer, configs[1]) as collector:
@@ -428,13 +430,19 @@ def test_heartbeats_move_the_place_and_the_lag_is_known(broker: BrokerThread, ap
                 app.run(f"INSERT INTO t VALUES ({n})")
             app.run("FLUSH BINARY LOGS")
             newest = app.run("SHOW BINARY LOGS")[-1][0]
-            await until(lambda: collector.status().details.get("file") == newest, collector)
+            topic = positions_topic("beats")
+            async with asyncio.timeout(WAIT_S):
+                while not (
+                    (stored := await load_position(producer.addresses, topic))
+                    and (stored.position or {}).get("file") == newest
+                ):
+                    await asyncio.sleep(0.1)
             await until(lambda: collector.status().details["lagBytes"] == 0, collector)
             assert collector.status().accepted == 0
         async with collecting(producer, config) as collector:
             await streaming(collector)
             details = collector.status().details
-            assert details["file"] == newest  # kept, though nothing was written
+            assert details["file"] == newest
             assert details["warnings"] == []
 
     run(broker, body)

@@ -143,7 +143,11 @@ def test_columns_that_come_and_tables_that_go(broker: BrokerThread, app: App) ->
             app.run("DROP TABLE old")
             await told(producer, "shapes.changes", lambda one: one["source"]["table"] == "old")
             app.run("ALTER TABLE t RENAME COLUMN a TO b")
-            await told(producer, "shapes.changes", lambda one: "b" in (one["after"] or ()))
+            await told(
+                producer,
+                "shapes.changes",
+                lambda one: one["op_type"] == "s" and "'b'" in str(one["after"]),
+            )
             app.run("INSERT INTO t VALUES (2, 'b', 'late')")
             app.run("INSERT INTO more VALUES ('late')")
             with pytest.raises(sqlite3.OperationalError, match="trigger"):
@@ -157,10 +161,12 @@ def test_columns_that_come_and_tables_that_go(broker: BrokerThread, app: App) ->
             {"id": 1, "a": "a", "z": "early"}, {"id": 2, "b": "b", "z": "late"}
         ]  # fmt: skip
         more = [one["after"] for one in found if one["source"]["table"] == "more"]
-        assert [one["x"] for one in more if one != {"x": ""}] == ["early", "late"]
+        assert [one["x"] for one in more if "columns" not in one] == ["early", "late"]
         shapes = [(one["source"]["table"], one["after"]) for one in found if one["op_type"] == "s"]
         assert ("old", None) in shapes
-        assert ("t", {"id": "INTEGER", "b": "", "z": ""}) in shapes
+        assert ["id", "b", "z"] in [
+            [column["name"] for column in after["columns"]] for _, after in shapes if after
+        ]
         versions = {one["schema_version"] for one in found if one["source"]["table"] == "t"}
         assert len(versions) in (2, 3)
 

@@ -33,7 +33,7 @@ from summit.ingest.database.mysql.link import (
 from summit.ingest.database.mysql.place import LogPlace, Seam, advanced, is_before
 from summit.ingest.database.mysql.rows import BadRow, ColumnType, RowDecoder
 from summit.ingest.database.mysql.statements import parse
-from summit.ingest.database.mysql.tables import SYSTEM, Table, describe, version_of
+from summit.ingest.database.mysql.tables import SYSTEM, Table, describe, told, version_of
 from summit.ingest.database.source import Batch
 
 try:
@@ -292,11 +292,11 @@ class Log:
                 self._add_rows(op, known, found)
             else:
                 # Each image for itself: a row may have moved from one side to the other.
-                told = [one for one in found if not _is_later(known, one, early)]
-                if len(told) == len(found):
+                kept = [one for one in found if not _is_later(known, one, early)]
+                if len(kept) == len(found):
                     self._add_rows(op, known, found)
-                elif told:
-                    self._add_rows("d" if told[0] is found[0] else "c", known, (told[0],))
+                elif kept:
+                    self._add_rows("d" if kept[0] is found[0] else "c", known, (kept[0],))
             if len(self._changes) >= PIECE:
                 is_large = self._count >= LARGE and self._count % LARGE < PIECE
                 at = msgspec.structs.replace(self._safe, skip=self._count) if is_large else None
@@ -382,7 +382,7 @@ class Log:
         if self._altered.pop(name, known.version) != known.version:
             self._append(
                 Change(
-                    "s", name, None, None, dict(columns), self._lsn, self._count,
+                    "s", name, None, None, told(columns, known.key), self._lsn, self._count,
                     self._origin["committedAt"], known.version, self._origin,
                 )
             )  # fmt: skip
@@ -428,7 +428,7 @@ class Log:
                 )  # fmt: skip
             elif self._options.schema_changes:
                 now = describe(self._side, database, table)
-                columns: Row | None = None if now is None else dict(now.shape)
+                columns: Row | None = None if now is None else told(now.shape, now.key)
                 version = "" if now is None else version_of(now.shape)
                 self._altered[name] = version
                 self._append(

@@ -23,6 +23,7 @@ from summit.ingest.database.mysql.rows import shortest_float
 from summit.ingest.database.mysql.tables import INTEGERS, Table, version_of
 from summit.ingest.database.source import Batch
 
+_ORIGIN: Final = {"snapshot": True}
 _PIECE: Final = 1_000  # rows of a table without chunks that are handed over together
 
 
@@ -147,7 +148,18 @@ def _rows_of(
             for name in hidden:
                 del row[name]
             made.append(
-                Change("r", table.qualified, key, None, row, lsn, count + offset, now_ms, version)
+                Change(
+                    "r",
+                    table.qualified,
+                    key,
+                    None,
+                    row,
+                    lsn,
+                    count + offset,
+                    now_ms,
+                    version,
+                    _ORIGIN,
+                )
             )
         return Sized(Batch(made, None), size)
 

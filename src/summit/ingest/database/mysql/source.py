@@ -216,12 +216,12 @@ class MysqlSource:
             raise self._place.told(error) from error
         if self._options.snapshot == "initialOnly":
             return
-        self._phase = "stream"
         self._log = log = Log(
             self._place, server, start,
             server_id=self._own.server_id or default_server_id(self._config.name),
             by_gtid=self._by_gtid(server, start), clock=self._clock, closing=self._is_closing,
         )  # fmt: skip
+        self._phase = "stream"
         yield from log.batches()
 
     def _snapshot(

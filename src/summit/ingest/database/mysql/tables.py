@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from summit.ingest.database.mysql.link import Connection, query
 
@@ -45,7 +45,7 @@ class Table(NamedTuple):
 
     @property
     def shape(self) -> dict[str, str]:
-        """Its columns and their types, as schema events tell them."""
+        """Its columns and their types."""
         return {one.name: one.full_type for one in self.columns}
 
     @property
@@ -93,6 +93,12 @@ def describe(connection: Connection, schema: str, name: str) -> Table | None:
     )  # fmt: skip
     columns = tuple(Column(column, type_.lower(), _text(full)) for column, type_, full in found)
     return Table(schema, name, columns, tuple(one for (one,) in key))
+
+
+def told(shape: dict[str, str], key: tuple[str, ...]) -> dict[str, Any]:
+    """A table's columns and key as schema events tell them."""
+    columns = [{"name": name, "type": type_} for name, type_ in shape.items()]
+    return {"columns": columns, "key": list(key)}
 
 
 def version_of(shape: dict[str, str]) -> str:

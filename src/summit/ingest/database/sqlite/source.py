@@ -33,6 +33,7 @@ PIECE: Final = 1_000  # changes that are read at once
 DELETE_CHANGES: Final = 5_000  # written ones that are deleted together, or those of a second
 DELETE_MS: Final = 1_000
 BACKLOG_ALARM: Final = 1_000_000  # changes that wait before there is a warning
+_SNAPSHOT: Final = {"snapshot": True}
 _OLDEST: Final = (3, 38)  # the first version that always has JSON
 
 
@@ -320,13 +321,39 @@ class SqliteSource:
         if before is None and after is None:
             return []
         key = keys[1] if after is not None else keys[0]
-        return [Change(op, table.name, key, before, after, str(seq), 0, ts, table.version)]
+        return [
+            Change(
+                op,
+                table.name,
+                key,
+                before,
+                after,
+                str(seq),
+                0,
+                ts,
+                table.version,
+                _SNAPSHOT if op == "r" else None,
+            )
+        ]
 
     def _schema_change(self, table: Table, seq: int, ts: int, *, has: bool) -> list[Change]:
         if not self._options.schema_changes:
             return []
-        columns: Row | None = dict(table.columns) if has else None
-        return [Change("s", table.name, None, None, columns, str(seq), 0, ts, table.version)]
+        named = [{"name": name, "type": type_} for name, type_ in table.columns]
+        columns: Row | None = {"columns": named, "key": list(table.key)} if has else None
+        return [
+            Change(
+                "s",
+                table.name,
+                None,
+                None,
+                columns,
+                str(seq),
+                0,
+                ts,
+                table.version,
+            )
+        ]
 
     # ---- the snapshot ----
 
