@@ -56,6 +56,7 @@ BENCHES = (
     ("bench.client.memory", "--records", "2000000"),
     ("bench.ingest.http",),
     ("bench.ingest.websocket",),
+    ("bench.ingest.grpc",),
     ("bench.ingest.database",),
     ("bench.cli",),
 )
@@ -183,6 +184,10 @@ FIGURES = (
            cpu=("cpu_us_per_event", "µs each"), ratio="ratio_cpu_to_bare", least=50_000),
     Figure(what="ingest: WebSocket, 20 events a message",
            line={"bench": "ingest websocket", "events_per_message": 20},
+           key="events_per_cpu_s", unit="events per CPU-s",
+           cpu=("cpu_us_per_event", "µs each"), ratio="ratio_cpu_to_bare", least=50_000),
+    Figure(what="ingest: a gRPC stream, 20 events a message (ratio: to the bare library)",
+           line={"bench": "ingest grpc", "events_per_message": 20},
            key="events_per_cpu_s", unit="events per CPU-s",
            cpu=("cpu_us_per_event", "µs each"), ratio="ratio_cpu_to_bare", least=50_000),
     Figure(what="ingest: changes of PostgreSQL, exactly once (ratio: to psycopg2 alone)",

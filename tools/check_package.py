@@ -12,7 +12,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA_SUFFIXES = {".py", ".typed", ".yaml"}
+DATA_SUFFIXES = {".proto", ".py", ".typed", ".yaml"}
 
 
 def sources() -> set[str]:

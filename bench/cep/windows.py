@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from bench.cep.key_memory import resident_bytes
 
+from summit.base.collecting import SETTLE_EACH_S, Settling
 from summit.cep.rules import compile_rules
 from summit.documents import validate_pattern
 from summit.keyed.chunks import Chunk
@@ -61,8 +62,9 @@ def batches(keys: int, rounds: int) -> Iterator[list[bytes]]:
 
 
 def summit(keys: int, rounds: int) -> dict[str, Any]:
-    """The rule, as a worker runs it."""
+    """The rule, as a worker runs it, whose process collects so."""
     processor = Processor(compile_rules([validate_pattern(DOCUMENT).plan]))
+    settling, settled_s = Settling(), 0.0
     gc.collect()
     before = resident_bytes()
     seconds, told, offset = 0.0, 0, 0
@@ -71,6 +73,9 @@ def summit(keys: int, rounds: int) -> dict[str, Any]:
         offset += len(values)
         begin = time.process_time()
         told += len(processor.apply([chunk]).outputs.found)
+        if seconds - settled_s >= SETTLE_EACH_S:
+            settled_s = seconds
+            settling.settle(seconds, seconds)
         seconds += time.process_time() - begin
     gc.collect()
     per_key = (resident_bytes() - before) / keys

@@ -93,26 +93,29 @@ async def measure(arguments: argparse.Namespace, server: str, pid: int, data_dir
         await send(producer, arguments.rate, 3, sent)
         await asyncio.sleep(1)
         taken_ms.clear()
-        before = cpu_s(child.pid), cpu_s(pid)
+        pids = child.pid, pid, os.getpid()
+        before = list(map(cpu_s, pids))
+        began = time.perf_counter()
         count = await send(producer, arguments.rate, arguments.seconds, sent)
+        seconds = time.perf_counter() - began
         with suppress(TimeoutError):
             async with asyncio.timeout(30):
                 while sent:
                     await asyncio.sleep(0.05)
-        spent = cpu_s(child.pid) - before[0], cpu_s(pid) - before[1]
+        spent = [cpu_s(each) - was for each, was in zip(pids, before, strict=True)]
         reading.cancel()
     await producer.close()
     taken_ms.sort()
     syncs = disk(data_dir, 500)
-    seconds = count / arguments.rate
     show(
         "flow.latency", guarantee=arguments.guarantee, durability=arguments.durability,
-        rate=arguments.rate,
+        rate=arguments.rate, sent_per_s=count / seconds,
         alerts=len(taken_ms), missing=len(sent), load_1m=os.getloadavg()[0],
         p50_ms=percentile(taken_ms, 0.5), p99_ms=percentile(taken_ms, 0.99), max_ms=taken_ms[-1],
         p99_to_disk=percentile(taken_ms, 0.99) / percentile(syncs, 0.99),
         disk_p50_ms=percentile(syncs, 0.5), disk_p99_ms=percentile(syncs, 0.99),
         worker_cpu_share=spent[0] / seconds, broker_cpu_share=spent[1] / seconds,
+        bench_cpu_share=spent[2] / seconds,
         target_p99_ms=P99_MS_MAX,
     )  # fmt: skip
 

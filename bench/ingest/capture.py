@@ -14,7 +14,6 @@ import asyncio
 import json
 import os
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -150,4 +149,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

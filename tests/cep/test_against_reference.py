@@ -27,6 +27,7 @@ from summit.cep.releasing import Release, Skip
 from summit.cep.runs import Run, new_key
 from summit.cep.state import STATE_VERSION, dump_key, load_key
 from summit.cep.steps import Step
+from summit.documents.plan import Span
 from summit.keyed.captured import Captured, Origin, Origins
 
 ORIGIN = Origin("t", 0)
@@ -155,7 +156,7 @@ def run_program(
         dumped: Save and load the key's state behind every event.
     """
     rules = Release(skip, **release, held_max=1_000)
-    program = Program(case.automaton, case.within, release=rules, exact=True)
+    program = Program(case.automaton, Span(case.within), release=rules, exact=True)
     key, origins = new_key(), Origins()
     found: list[Run] = []
     told: list[Run] = []

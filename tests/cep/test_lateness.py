@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.cep.plans import by_time, chunk, event
 
-from summit.base.errors import Corrupt, Invalid
+from summit.base.errors import Corrupt
 from summit.cep.late_keys import identity
 from summit.cep.match import Match
 from summit.cep.rules import compile_rules
@@ -61,6 +61,22 @@ RULES: dict[str, dict[str, Any]] = {
     "loop": {"steps": [{**STEPS[0], "times": {"min": 2}}, STEPS[1]], "within": 900},
     "absence": {"steps": SILENCE, "within": 300},
     "unbounded": {"steps": STEPS},
+    "hop sequence": {
+        "steps": STEPS, "windowConfig": {"type": "sliding", "size": 600, "slide": 200},
+    },
+    "session sequence": {
+        "steps": STEPS, "windowConfig": {"type": "session", "gap": 300}, "afterMatch": "noSkip",
+    },
+    "session absence": {"steps": SILENCE, "windowConfig": {"type": "session", "gap": 200}},
+    "expected": {
+        "window": {"type": "tumbling", "size": 400}, "having": "count() == 0",
+        "expectedKeys": ["u", "never"],
+    },
+    "expected sliding": {
+        "window": {"type": "sliding", "size": 400}, "having": "count() == 0",
+        "expectedKeys": ["v", "never"],
+    },
+    "expected session": {"window": {"type": "session", "gap": 300}, "expectedKeys": ["v", "never"]},
     "longest": {"steps": STEPS, "within": 400, "emit": "longest"},
 }  # fmt: skip
 
@@ -168,6 +184,8 @@ def test_what_stands_is_what_a_run_from_scratch_gives(name: str, seed: int) -> N
     rand = random.Random(f"{name} {seed}")
     plan = plan_of(name)
     rows = random_rows(rand, 90)
+    if name.startswith("expected"):  # from when on keys are awaited is known by the first event
+        rows = [(T0, event("a", T0, user="z", x=0)), *(row for row in rows if row[0] >= T0)]
     processor, found, outputs = processor_of(plan), [], []
     first = 0
     while first < len(rows):
@@ -335,6 +353,16 @@ def test_state_of_another_version_is_refused() -> None:
         processor.load(key, data[:-1], processor.state_version(key))
 
 
-def test_expected_keys_cannot_be_corrected_yet() -> None:
-    with pytest.raises(Invalid, match="allowedLateness"):
-        plan_of("silence", expectedKeys=["u"])
+def test_a_silence_that_was_told_is_withdrawn() -> None:
+    window = {"type": "tumbling", "size": 400}
+    plan = plan_of("empty", window=window, expectedKeys=["u"])
+    processor = processor_of(plan, delay_ms=0)
+    stamps = [T0 + 10**9]
+    processor.apply([chunk(event("a", T0, user="z"), stamps=stamps)])
+    beyond = chunk(event("c", T0 + 450, user="z"), first=1, stamps=stamps)
+    told = processor.apply([beyond]).outputs.found
+    assert [(m.key, m.window, m.late) for m in told] == [(("u",), (T0, T0 + 400), False)]
+    (gone,) = processor.apply(
+        [chunk(event("a", T0 + 100, user="u"), first=2, stamps=stamps)]
+    ).outputs.found
+    assert (gone.withdrawn, gone.window, gone.revision) == (True, (T0, T0 + 400), 1)

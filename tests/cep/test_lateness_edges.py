@@ -207,6 +207,29 @@ def test_late_events_count_for_keys_that_catch_up(name: str, seed: int) -> None:
     assert got == sorted(map(plain, expected), key=repr)
 
 
+def test_what_is_too_late_is_so_for_keys_that_catch_up() -> None:
+    """Nothing is kept of the key; how late the event was when it was read says that it is."""
+    plan = plan_of(**tumbling("count() >= 1", "1s"))
+    rows = [(HOUR, event("a", HOUR, user="v")), (0, event("a", 0, user="u"))]
+    rows += [(HOUR - 500, event("a", HOUR - 500, user="w"))]
+    told = []
+    for catches_up in (False, True):
+        reader, holder = processor_of(plan), processor_of(plan)
+        reader.hold(())
+        found: list[Any] = []
+        holder.catch_up(begins=catches_up)
+        for number, row in enumerate(rows):
+            give(reader, holder, row, number, found)
+            holder.set_watermarks(reader.watermarks())
+            found += [] if catches_up else holder.apply([]).outputs.found
+        holder.catch_up(begins=False)
+        found += holder.apply([], TIME_MS_MAX).outputs.found
+        assert [each.offset for each in found if isinstance(each, Late)] == [1]
+        told.append(sorted(map(plain, standing(found).values()), key=repr))
+    assert told[0] == told[1]
+    assert len(told[0]) == 2
+
+
 def give(
     reader: Processor, holder: Processor, row: tuple[int, bytes], number: int, found: list[Any]
 ) -> None:

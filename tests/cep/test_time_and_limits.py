@@ -240,3 +240,39 @@ def test_a_long_share_is_let_go_when_no_run_needs_it() -> None:
             del bucket.runs[0]
             bucket.trim()
     assert len(bucket.taken) < 400
+
+
+class TestRest:
+    """Rules that were given nothing are not asked behind a batch; time finds them all the same."""
+
+    def test_what_is_over_goes_though_nothing_comes_for_its_rule(self) -> None:
+        other = pattern(StepPlan("x", predicate=of_type("x")), pattern_id="q")
+        matcher = matcher_of(failures_then_success(), other)
+        matcher.apply([chunk(event("failed", 1_000, user="u"))])
+        for time in (2_000, 60_999):
+            assert matcher.apply([chunk(event("x", time, user="w"))]).dirty == set()
+            assert matcher.stats()["keys"] == 1
+        (gone,) = matcher.apply([chunk(event("x", 65_000, user="w"))]).dirty
+        assert gone.key == "u"
+        assert matcher.stats()["keys"] == 0
+
+    def test_what_was_loaded_goes_too(self) -> None:
+        matcher, again = matcher_of(failures_then_success()), matcher_of(failures_then_success())
+        (key,) = matcher.apply([chunk(event("failed", 1_000, user="u"))]).dirty
+        again.apply([])
+        state = matcher.dump(key)
+        assert state is not None
+        assert again.load(key, state, matcher.state_version(key))
+        again.apply([chunk(event("x", 2_000))])
+        assert again.stats()["keys"] == 1
+        assert again.apply([], 70_000).dirty == {key}
+        assert again.stats()["keys"] == 0
+
+    def test_an_event_that_is_a_match_by_itself_leaves_no_state(self) -> None:
+        matcher = matcher_of(pattern(StepPlan("x", predicate=of_type("x")), within_ms=1_000))
+        applied = matcher.apply([chunk(event("x", 5, user="u"), event("x", 5, user="u"))])
+        assert [(m.start_ms, m.end_ms, m.timed) for m in applied.outputs.found] == [
+            (5, 5, False)
+        ] * 2
+        assert applied.dirty == set()
+        assert (matcher.stats()["keys"], matcher.stats()["matches"]) == (0, 2)

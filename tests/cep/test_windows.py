@@ -268,5 +268,17 @@ def test_more_keys_than_are_kept_as_objects(monkeypatch: pytest.MonkeyPatch) -> 
         assert world.stats()["keys"] == 0
 
 
+def test_many_keys_that_are_over_go_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("summit.cep.window_lane._SLICE", 10)
+    world = World(plan(window={"type": "sliding", "size": "60s"}, having="count() > 9"))
+    for n in range(40):
+        world.take(event(f"k{n}", 0))
+    left = []
+    while not left or left[-1]:
+        world.take(until=200 * SECOND + len(left))
+        left.append(world.stats()["keys"])
+    assert left == [30, 20, 10, 0]
+
+
 def test_key_groups_of_the_expected() -> None:
     assert len({key_group(f"k{n}") for n in range(40)}) > 20  # or the test above says little

@@ -21,6 +21,7 @@ from summit.client.types import TopicPartition
 from summit.stream_processing import MessageBroker
 
 GROUP = "workers"
+IS_MEMBER = True
 FIRST = TopicPartition("in", 0)
 
 
@@ -70,7 +71,7 @@ def transactor(address: str, name: str = "one") -> Transactor:
     config = ProducerConfig(
         bootstrap_servers=[address], transactional_id=name, transaction_timeout_ms=10_000
     )
-    return Transactor(config, SystemClock())
+    return Transactor(config, SystemClock(), is_member=IS_MEMBER)
 
 
 async def read(address: str, topic: str) -> list[bytes | None]:

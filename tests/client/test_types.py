@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from summit.base.errors import Invalid
@@ -80,3 +81,13 @@ def test_a_commit_request_takes_the_guides_names() -> None:
     )
     with pytest.raises(Invalid, match="a commit needs offset"):
         OffsetCommitRequest.from_dict({"topic": "t", "partition": 1})
+
+
+def test_types_are_looked_at_once_not_for_each_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    ProducerRecord.from_dict({"topic": "t"})
+
+    def looked(_: object) -> object:
+        raise AssertionError("the fields were worked out anew")
+
+    monkeypatch.setattr(msgspec.structs, "fields", looked)
+    assert ProducerRecord.from_dict({"topic": "t", "value": b"v"}).value == b"v"

@@ -155,8 +155,8 @@ INVALID, LATER = "document.invalid", "pattern.not_available"
             [("/windowConfig/size", INVALID)],
         ),
         (
-            guide(opens("a"), opens("b"), windowConfig={"type": "session", "gap": 5}),
-            [("/windowConfig/gap", LATER), ("/windowConfig/type", LATER)],
+            guide(opens("a"), opens("b"), windowConfig={"type": "session", "gap": 5, "slide": 1}),
+            [("/windowConfig/slide", INVALID)],
         ),
         (
             guide(opens("a"), windowConfig={"type": "session", "size": 5, "gap": 6}),
@@ -167,8 +167,8 @@ INVALID, LATER = "document.invalid", "pattern.not_available"
             [("/windowConfig/type", INVALID)],
         ),
         (
-            guide(opens("a"), windowConfig={"type": "sliding", "size": 5, "slide": 1}),
-            [("/windowConfig/slide", LATER)],
+            guide(opens("a"), windowConfig={"type": "sliding", "size": 5, "slide": 6}),
+            [("/windowConfig/slide", INVALID)],
         ),
         (
             guide(

@@ -208,12 +208,12 @@ def test_all_problems_are_raised_at_once() -> None:
 
 
 def test_the_text_of_a_single_problem() -> None:
-    document = {"id": "p", "windowConfig": {"type": "sliding", "size": 5, "slide": 1},
+    document = {"id": "p", "windowConfig": {"type": "sliding", "size": 5, "slide": 6},
                 "conditions": [{"eventType": "a"}, {"eventType": "b"}],
                 "action": {"type": "alert"}}  # fmt: skip
     error = refused(lambda: validate_pattern(document))
-    assert error.code == LATER
-    assert str(error) == ("pattern 'p': /windowConfig/slide: 'slide' is not available yet")
+    assert error.code == INVALID
+    assert str(error).startswith("pattern 'p': /windowConfig/slide: must not be longer than 'size'")
     assert error.http_status == 400
 
 

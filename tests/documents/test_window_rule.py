@@ -149,10 +149,6 @@ def test_the_id_of_alerts_and_the_state_change_with_what_they_mean() -> None:
         ({"expectedKeys": [{}], "having": "count() == 0"}, [("/expectedKeys/0", INVALID)]),
         ({"limits": {"runsPerKey": 5}}, [("/limits/runsPerKey", INVALID)]),
         ({"limits": {"evidence": 0}}, [("/limits/evidence", INVALID)]),
-        (
-            {"allowedLateness": "5s", "having": "count() == 0", "expectedKeys": ["a"]},
-            [("/allowedLateness", LATER)],
-        ),
     ],
 )  # fmt: skip
 def test_a_problem(fields: dict[str, Any], expected: list[tuple[str, str]]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
+from summit.base.errors import Invalid
 from summit.documents import validate_pattern
 from summit.documents.stream import StreamPlan
 from summit.events.times import TIME_MS_MAX
@@ -25,10 +27,14 @@ class World:
 
     def __init__(self, **more: Any) -> None:
         self.engine = Engine()
-        plan = validate_pattern({**RULE, **more}).plan
-        self.engine.set_rules([plan], [StreamPlan("s", ("*",), is_ordered=True, delay_ms=0)])
+        self.use(**more)
         self.offset = 0
         self.matches = 0
+
+    def use(self, **more: Any) -> None:
+        """Go by the rule with these members."""
+        plan = validate_pattern({**RULE, **more}).plan
+        self.engine.set_rules([plan], [StreamPlan("s", ("*",), is_ordered=True, delay_ms=0)])
 
     def give(self, at: int, x: int, user: str = "u") -> Applied:
         """What comes of an event, and of the time it brings."""
@@ -71,3 +77,29 @@ def test_what_was_withdrawn_stands_for_nothing() -> None:
     assert world.told(500, -1) == ["Withdrawn: u"]
     world.give(2_000, 2)
     assert world.told(3_500, 0, "v") == ["u"]
+
+
+def test_suppress_that_is_added_later_keeps_corrections_of_what_was_told() -> None:
+    world = World(suppress=None)
+    world.give(0, 2)
+    assert world.told(1_500, 0, "v") == ["u"]
+    for _, rule, key in world.engine.suppressor.take_dirty():  # what a worker saves
+        assert world.engine.suppressor.dump(rule, key) is not None
+    world.use()
+    assert world.told(500, 1) == ["Corrected: u"]
+    assert world.told(600, -3) == ["Withdrawn: u"]
+
+
+def test_suppress_that_is_taken_away_tells_no_correction_of_what_was_suppressed() -> None:
+    world = World()
+    world.give(0, 2)
+    world.give(1_000, 2)
+    assert world.give(2_500, 0, "v").suppressed
+    world.use(suppress={"by": ["user"], "for": "20s"})
+    assert world.told(1_500, 1) == []
+
+
+def test_a_query_shares_nothing_with_a_pattern_of_its_id() -> None:
+    """What stands for a query is named `query:ID`, which no pattern may be called."""
+    with pytest.raises(Invalid, match="name of another kind"):
+        validate_pattern({**RULE, "id": "query:q"})

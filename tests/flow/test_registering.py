@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from summit.base.clock import SystemClock
+from summit.client.admin import Admin
 from summit.flow.registering import doubts_of, unknown_notifications
 from summit.journal.definition_log import DefinitionLog
 
@@ -19,12 +22,14 @@ PATTERN: dict[str, Any] = {
 }  # fmt: skip
 
 
-def doubts(document: dict[str, Any], *others: dict[str, Any]) -> list[str]:
+def doubts(
+    document: dict[str, Any], *others: dict[str, Any], servers: Sequence[str] = ("localhost:1",)
+) -> list[str]:
     log = DefinitionLog()
     for offset, each in enumerate((*others, document)):
         name = f"{each['kind']}/{each['id']}"
         log.apply(offset, 1, name, json.dumps(each).encode())
-    return asyncio.run(doubts_of(document, log, ["localhost:1"], SystemClock()))
+    return asyncio.run(doubts_of(document, log, servers, SystemClock()))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +69,48 @@ def test_enrichments_whose_rows_cannot_be_had(tmp_path: Path) -> None:
     assert "rows.csv" in text
     (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
     assert not doubts(document)
+
+
+def enrichment(kind: str, **config: Any) -> dict[str, Any]:
+    return {
+        "kind": "enrichment", "id": "e", "eventType": "*", "enrichmentType": kind, "config": config,
+    }  # fmt: skip
+
+
+def test_services_that_nobody_answers_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/x"
+        given = {"apiUrl": url, "keyField": "user"}
+        assert doubts(enrichment("api", **given, allowPrivate=True)) == []
+        (inside,) = doubts(enrichment("api", **given))
+    assert "allowPrivate: true" in inside
+    (closed,) = doubts(enrichment("api", **given, allowPrivate=True))
+    assert f"nobody listens at {url[7:-2]}" in closed
+    (secret,) = doubts(enrichment("api", **given, allowPrivate=True, apiKey="${SUMMIT_NOT_SET}"))
+    assert "SUMMIT_NOT_SET" in secret
+
+
+def test_functions_that_are_not_installed() -> None:
+    (text,) = doubts(enrichment("custom", handler="nowhere"))
+    assert "nowhere" in text
+
+
+def test_topics_of_rows(summit_broker_factory: Any) -> None:
+    document = enrichment("lookup", keyField="user", topic="rows")
+    broker = summit_broker_factory(auto_create_topics=False)
+    (missing,) = doubts(document, servers=[broker.address])
+    assert "there is no topic 'rows'" in missing
+
+    async def make(**config: Any) -> None:
+        async with Admin({"bootstrapServers": [broker.address]}) as admin:
+            await admin.create_topic({"partitions": 1, **config})
+
+    asyncio.run(make(name="rows"))
+    (kept,) = doubts(document, servers=[broker.address])
+    assert "is not compacted" in kept
+    asyncio.run(make(name="table", cleanupPolicy="compact"))
+    document["config"]["topic"] = "table"
+    assert doubts(document, servers=[broker.address]) == []
 
 
 @pytest.mark.parametrize(

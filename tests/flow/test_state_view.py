@@ -13,7 +13,8 @@ from tests.flow.world import T0, failure, five_failures, world
 from summit.base.errors import Invalid, SummitError
 from summit.cli.state import state
 from summit.documents import validate_pattern
-from summit.flow.state_view import list_states, parse_keys, show_key
+from summit.flow.key_texts import parse_keys
+from summit.flow.state_view import list_states, show_key
 from summit.journal.definition_log import Definition
 from summit.journal.state_reading import list_keys, read_keys
 from summit.keyed.keys import make_key

@@ -233,7 +233,7 @@ def test_kills_under_load_lose_nothing_and_double_nothing(
                         last = await w.send(*events, partition=partition)
                         first = last.offset - len(events) + 1
                         sent[partition] += [(first + n, e) for n, e in enumerate(events)]
-                    await asyncio.sleep(0.01)
+                    await asyncio.sleep(0.03)  # all alerts are to fit into one page
 
             forward = {"type": "forward", "config": {"topic": "found", "key": "ip"}}
             await w.apply(five_failures(), five_failures("f", action=forward), active=False)

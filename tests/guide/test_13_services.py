@@ -6,11 +6,13 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-import pytest
+import grpc
 from tests.guide.conftest import Services
 from tests.ingest.database.postgres import running
 from tests.ingest.mosquitto import Mosquitto, publish, publisher
 from websockets.sync.client import connect
+
+from summit.ingest.grpc.stub import IngestStub, PublishRequest
 
 PATTERN = {
     "id": "rest-pattern",
@@ -24,11 +26,6 @@ PATTERN = {
     "action": {"type": "alert", "config": {"severity": "high", "notify": ["security-team"]}},
 }
 TIME = 1_700_000_000_000
-
-
-def later(reason: str) -> pytest.MarkDecorator:
-    """An endpoint that is not built yet."""
-    return pytest.mark.xfail(strict=True, reason=reason)
 
 
 # ---- streaming service, port 3000 ----
@@ -156,6 +153,15 @@ def test_an_mqtt_collector(services: Services, tmp_path: Path) -> None:
         server.stop()
 
 
+def test_a_grpc_collector(services: Services) -> None:
+    config = {"name": "rpc", "type": "grpc", "port": 0, "topic": "collected-events"}
+    body = services.streaming.post("/api/collectors", json=config).json()
+    assert (body["status"], body["state"]) == ("registered", "running")
+    with grpc.insecure_channel(body["address"]) as channel:
+        reply = IngestStub(channel).Publish(PublishRequest(json=b'{"eventType": "a"}'))
+        assert (reply.accepted, reply.results[0].WhichOneof("outcome")) == (1, "place")
+
+
 def test_a_database_collector(services: Services) -> None:
     for server in running():
         server.sql("CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1)")
@@ -175,13 +181,6 @@ def test_a_database_collector(services: Services) -> None:
         assert 'summit_collector_accepted_total{collector="db"} 2.0' in figures
         assert 'summit_collector_warnings{collector="db"} 0.0' in figures
         services.streaming.delete("/api/collectors/db")
-
-
-@pytest.mark.parametrize("kind", ["grpc"])
-@later("this type of collector is not built yet")
-def test_collectors_of_the_other_types(services: Services, kind: str) -> None:
-    config = {"name": f"{kind}-collector", "type": kind, "topic": "collected-events"}
-    assert services.streaming.post("/api/collectors", json=config).status_code == 200
 
 
 # ---- event correlation service, port 3001 ----

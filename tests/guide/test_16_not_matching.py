@@ -67,6 +67,28 @@ def test_the_test_endpoint_names_the_near_miss(services: Services) -> None:
     )
 
 
+def test_correlations_and_queries_are_explained_too(services: Services) -> None:
+    post = services.correlation.post
+    rule = {"id": "both", "correlationKey": "user", "timeWindow": "1m", "minEvents": 2}
+    events = [{"eventType": "a", "user": "ann", "timestamp": at} for at in (0, 60_000)]
+    tried = post("/api/correlation/rules/test", json={"rule": rule, "events": events}).json()
+    near = tried["nearMisses"][0]
+    assert (near["kind"], near["lateMs"], near["key"]) == ("outsideWindow", 1, ["ann"])
+    assert post("/api/correlation/rules", json=rule).status_code == 200
+    explained = post("/api/correlation/rules/both/explain", json={"events": events}).json()
+    assert explained["nearMisses"] == tried["nearMisses"]
+    assert explained["revision"] == 1
+    query = {
+        "id": "n", "metrics": [{"name": "n", "function": "count"}], "where": "user == 'bob'",
+        "window": {"type": "tumbling", "size": "1m"},
+    }  # fmt: skip
+    tried = post("/api/analytics/queries/test", json={"query": query, "events": events}).json()
+    assert tried["results"] == []
+    assert tried["nearMisses"][0]["failed"][0]["values"] == {"user": "ann"}
+    bad = post("/api/analytics/queries/test", json={"pattern": query, "events": events})
+    assert bad.status_code == 400
+
+
 def tried(events: list[dict[str, Any]]) -> Any:
     plain = {key: value for key, value in PATTERN.items() if key != "kind"}
     return CEPEngine().test_pattern(EventPattern.from_dict(plain), events)

@@ -16,9 +16,14 @@ EVERYWHERE = {"msgspec"}
 # distribution -> module, where the names differ
 MODULES = {
     "google-re2": "re2",
+    "grpcio": "grpc",
+    "grpcio-health-checking": "grpc_health",
+    "grpcio-reflection": "grpc_reflection",
+    "opentelemetry-proto": "opentelemetry",
     "mysql-replication": "pymysqlreplication",
     "paho-mqtt": "paho",
     "protobuf": "google",
+    "pyjwt": "jwt",
     "psycopg2-binary": "psycopg2",
     "pysigma": "sigma",
     "pyyaml": "yaml",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,9 +14,10 @@ from summit.cep.rules import compile_rules
 from summit.documents import validate_pattern
 from summit.documents.plan import PatternPlan
 from summit.events.event import parse_event
-from summit.events.expressions import compile_predicate
+from summit.events.expressions import compile_predicate, parse_expression
 from summit.events.layouts import EventLayout
 from summit.keyed.chunks import Chunk
+from summit.keyed.field_table import FieldTable
 from summit.keyed.processor import Processor
 
 FIELDS = ("Image", "Line", "m.path")
@@ -57,6 +60,14 @@ EVENTS = st.builds(
     st.sampled_from(["start", "start", "other"]), VALUES, VALUES, VALUES, NUMBERS,
     st.sampled_from([None, None, "data", "metadata"]),
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _clues_are_chosen_anew_soon() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("summit.keyed.field_table._SAMPLE", 2)
+        patch.setattr("summit.keyed.field_table._SAMPLE_EACH", 2)
+        yield
 
 
 def plans(predicates: list[str]) -> list[PatternPlan]:
@@ -107,3 +118,17 @@ def test_a_thousand_rules_are_not_asked() -> None:
     assert [one.rule for one in probe.find(bad)] == [7, 999]
     several = rules.decode(b'{"eventType": "start", "Line": ["attack-0007"]}')
     assert probe.find(several) == ()  # lists are put to the rules themselves
+
+
+def test_after_a_while_common_texts_call_for_no_test() -> None:
+    wanted = parse_expression('x.contains("C:/common/place/") && x.contains("rare")')
+    table = FieldTable([(wanted, 1)], 1)
+    for n in range(4):
+        assert table[f"C:/common/place/{n}"] == 0
+    asked = []
+    (test,) = table._tests
+    holds = test.holds
+    test.holds = lambda value, lower: asked.append(value) or holds(value, lower)
+    assert table["C:/common/place/5"] == 0
+    assert asked == []
+    assert table["C:/common/place/rare"] == 1

@@ -252,3 +252,22 @@ def test_an_event_over_the_wire_is_no_json_and_harms_nobody(
     assert rest("GET", "/api/alerts?key=after")[1]["count"] == 1
     dead = streaming("GET", "/api/topics/events.dlq")[1]["partitions"]
     assert sum(p["highWaterMark"] for p in dead) >= 3
+
+
+def test_a_pattern_may_begin_with_the_past(rest: Rest) -> None:
+    for user in ("past-1", "past-2"):
+        assert rest("POST", "/api/events", seen(user))[0] == 200
+    late = {**ONE_STEP, "id": "seen-too", "name": "Seen too"}
+    problem(rest("POST", "/api/patterns?since=never", late), 400, "web.parameter")
+    problem(rest("POST", "/api/patterns?begin=1", late), 400, "web.parameter_unknown")
+    assert rest("GET", "/api/patterns/seen-too")[0] == 404  # refused is not half registered
+    status, reply = rest("POST", "/api/patterns?since=earliest", late)
+    assert (status, reply["pattern"]) == (200, "seen-too")
+    wanted, found = {"past-1", "past-2"}, set[str]()
+    end = time.monotonic() + 60
+    while not wanted <= found and time.monotonic() < end:
+        alerts = rest("GET", "/api/alerts?pattern=seen-too")[1]["alerts"]
+        found = {alert["key"]["user"] for alert in alerts}
+        time.sleep(0.05)
+    assert wanted <= found
+    assert rest("DELETE", "/api/patterns/seen-too")[0] == 200

@@ -168,7 +168,7 @@ def test_collectors_start_or_leave_nothing_behind(up: Running, tmp_path: Path) -
     status, answer = call("POST", f"http://{reply['address']}/ingest?x=1", [{"eventType": "a"}] * 3)
     assert (status, answer["accepted"]) == (200, 3)
     status, reply = call(
-        "POST", f"{base}/api/collectors", {"name": "q", "type": "grpc", "topic": "x"}
+        "POST", f"{base}/api/collectors", {"name": "q", "type": "database", "topic": "x"}
     )
     assert status == 400
     assert call("DELETE", f"{base}/api/collectors/web")[0] == 200

@@ -447,9 +447,6 @@ _ROWS = (
     ErrorSpec("follower.closed", "Closed", 503, None, False,
               "the follower of {topic} is stopped", "Start a new one."),
     # ---- ingest, web ----
-    ErrorSpec("collector.type_unavailable", "Invalid", 400, None, False,
-              "collectors of type '{type}' are not available yet; available: {available}",
-              "Use an available type, or a program that posts to an http collector."),
     ErrorSpec("collector.unknown", "Invalid", 404, None, False,
               "collector '{name}' does not exist", "Check the name; list the collectors."),
     ErrorSpec("collector.exists", "Conflict", 409, None, False,

@@ -11,8 +11,9 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, Self, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -115,13 +116,21 @@ def _invalid(cls: type, error: msgspec.ValidationError, field: str = "") -> Inva
     )
 
 
-def key_names(cls: type[msgspec.Struct]) -> dict[str, str]:
+@cache  # msgspec works the types out anew each time: as long as a hundred records take
+def key_names(cls: type[msgspec.Struct]) -> Mapping[str, str]:
     """Every accepted key of a struct class (snake_case and wire), with its wire name."""
     names: dict[str, str] = {}
     for field in msgspec.structs.fields(cls):
         names[field.name] = field.encode_name
         names[field.encode_name] = field.encode_name
-    return names
+    return MappingProxyType(names)
+
+
+@cache
+def field_names(cls: type[msgspec.Struct]) -> Mapping[str, str]:
+    """The same keys, each with its name in Python."""
+    fields = {field.encode_name: field.name for field in msgspec.structs.fields(cls)}
+    return MappingProxyType({key: fields[wire] for key, wire in key_names(cls).items()})
 
 
 def camel_name(name: str) -> str:

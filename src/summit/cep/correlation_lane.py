@@ -6,14 +6,16 @@ that time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from summit.cep.group_state import GROUP_STATE_VERSION, dump_groups, load_groups
 from summit.cep.groups import CloseReason, Correlation, Group, find_group
 from summit.events.layouts import TypedLayout
-from summit.keyed.captured import Captured, event_ref
+from summit.keyed.captured import Captured, EventRef, event_ref
 from summit.keyed.keys import Key, key_values
 from summit.keyed.timers import ExactTimers
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from summit.cep.correlation_rules import CorrelationRule  # which makes lanes
 
 _NEVER: Final = float("inf")
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 @dataclass(slots=True)
@@ -35,6 +39,7 @@ class CorrelationCounters:
         completed: Groups that had enough events.
         incomplete: Groups that were closed without.
         evicted: Groups closed before their time, because of the rule's limits.
+        values_cut: Events of which only the place, type and id are kept: there were too many.
     """
 
     taken: int = 0
@@ -44,10 +49,15 @@ class CorrelationCounters:
     completed: int = 0
     incomplete: int = 0
     evicted: int = 0
+    values_cut: int = 0
 
 
 class CorrelationLane:
-    """Runs one rule over all its keys; see `keyed.lane.Lane`."""
+    """Runs one rule over all its keys; see `keyed.lane.Lane`.
+
+    Attributes:
+        watcher: Called with each group that closes, told or not, and why; for explanations.
+    """
 
     state_version = GROUP_STATE_VERSION
     is_exact = True
@@ -60,6 +70,7 @@ class CorrelationLane:
         self.dirty: set[Key] = set()
         self.groups = 0
         self.events = 0
+        self.watcher: Callable[[Key, Group, CloseReason], None] | None = None
         self._keys: dict[Key, list[Group]] = {}
         # A timer may be too early, because a session goes on; never too late.
         self._timers = ExactTimers()
@@ -155,6 +166,10 @@ class CorrelationLane:
         groups = self._keys.get(key, ())
         return [self._told(key, group, None) for group in groups if group.is_told]
 
+    def all_groups(self) -> list[tuple[Key, Group]]:
+        """All open groups, told or not, with the key of their state."""
+        return [(key, group) for key, groups in self._keys.items() for group in groups]
+
     def all_keys(self) -> list[Key]:
         """All keys with open groups."""
         return list(self._keys)
@@ -174,6 +189,18 @@ class CorrelationLane:
             self.groups += len(groups)
             self.events += sum(len(group.events) for group in groups)
             self._set_timer(key, groups)
+
+    def shrink(self, key: Key) -> bool:
+        """See `keyed.lane.Shrinks`: of events only the place, the type and the id are kept."""
+        cut = 0
+        for group in self._keys.get(key, ()):
+            short = [_without_value(event) for event in group.events]
+            cut += sum(one is not other for one, other in zip(short, group.events, strict=True))
+            group.events = short
+        if cut:
+            self.counters.values_cut += cut
+            self.dirty.add(key)
+        return cut > 0
 
     def forget(self, key: Key) -> None:
         """Drop a key's open groups without telling them."""
@@ -205,6 +232,8 @@ class CorrelationLane:
         self.groups -= 1
         self.events -= len(group.events)
         self.dirty.add(key)
+        if self.watcher is not None:
+            self.watcher(key, group, reason)
         if groups:
             self._set_timer(key, groups)
         else:
@@ -229,3 +258,15 @@ class CorrelationLane:
 
     def _set_timer(self, key: Key, groups: list[Group]) -> None:
         self._timers.set(key, self._next_over(groups).over_ms(self.plan))
+
+
+def _without_value(event: EventRef) -> EventRef:
+    """The same event by its place, with its type and id only."""
+    if event.value is None:
+        return event
+    body = _decode(event.value)
+    known = {name: body[name] for name in ("eventType", "eventId") if body.get(name) is not None}
+    short = _encode(known)
+    if len(short) >= len(event.value):
+        return event
+    return msgspec.structs.replace(event, value=None, projection=short)

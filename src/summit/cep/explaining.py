@@ -66,11 +66,10 @@ class RunReader:
         self._program = program
         self._steps = {step.name: step for step in flat_steps(rule.plan.steps)}
 
-    def living(self, state: int, run: Run) -> RunState:
-        """A live run, whose captures are complete."""
+    def living(self, state: int, run: Run, deadline: float) -> RunState:
+        """A live run, whose captures are complete, and which is over at `deadline`."""
         automaton = self._program.automaton
         waits, ended_by = automaton.waits_for(state)
-        deadline = self._program.deadline(state, run)
         taken = self.taken(run)
         counts = Counter(each.step for each in taken)
         completes = state in automaton.pending
@@ -129,7 +128,10 @@ class StateReader:
         if state is None:
             return []
         key = load_key(state, version, self._origins)
-        found = [self._reader.living(state, run) for state, run in self._program.living(key)]
+        found = [
+            self._reader.living(state, run, self._program.deadline(state, run, key))
+            for state, run in self._program.living(key)
+        ]
         return found + [self._reader.held(run) for run in key.held]
 
     def count(self, data: bytes, version: int) -> KeyCounts:

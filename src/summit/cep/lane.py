@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from summit.base.limits import KEYS_UNPACKED_MAX
 from summit.cep.match import Match, make_match
+from summit.cep.moves import NOWHERE
 from summit.cep.runs import KeyRuns, Run, last_ms, new_key
 from summit.cep.state import STATE_VERSION, dump_key, load_key, peek_key
 from summit.events.layouts import TypedLayout
@@ -21,6 +22,8 @@ from summit.keyed.timers import ExactTimers, TidyTimers
 
 if TYPE_CHECKING:
     from summit.cep.rules import PatternRule  # which makes lanes
+
+_AT_ONCE: Final = new_key()  # stands for a key without state whose event is a match by itself
 
 
 @dataclass(slots=True)
@@ -51,6 +54,7 @@ class PatternLane:
         self._origins = origins
         self._busy: dict[Key, KeyRuns] = {}
         self._packed: dict[Key, bytes] = {}
+        self._set_at_once()
         self._set_timers()
 
     def __len__(self) -> int:
@@ -69,6 +73,7 @@ class PatternLane:
         self.program = rule.program(layout)
         if timed != rule.is_timed:
             self._set_timers()
+        self._set_at_once()
         if not self.program.guards:
             return
         for runs in self._busy.values():  # decoded by the layout of before
@@ -99,8 +104,11 @@ class PatternLane:
         return runs if self.program.concerns(runs, mask) else None
 
     def _begun(self, key: Key, mask: int, time_ms: int) -> KeyRuns | None:
-        if not (mask & self.program.remembers or self.program.automaton.starts(mask)):
+        starts = self.program.automaton.starts(mask)
+        if not (starts or mask & self.program.remembers):
             return None
+        if self._at_once and len(starts) == 1 and starts[0].emits and starts[0].target == NOWHERE:
+            return _AT_ONCE
         runs = self._busy[key] = new_key()
         if self._tidy is not None:
             self._tidy.add(key, time_ms + self._tidy.within_ms)
@@ -116,11 +124,36 @@ class PatternLane:
         Returns: The matches it completes, in order of emission.
         """
         program = self.program
+        if runs is _AT_ONCE:
+            return self._match_at_once(key, event, mask)
+        over: list[Match] = []
+        if program.gap_ms is not None:
+            if program.before_session(runs, event.time_ms):
+                return over
+            if program.session_over(runs, event.time_ms):
+                over = self._end_session(key, runs)
         before = runs.count
         matches = program.advance(runs, event, mask, frontier_ms)
         self.counters.matches += len(matches)
         self._changed(key, runs, before)
-        return self._matches(key, matches) if matches else []
+        return over + self._matches(key, matches) if matches else over
+
+    def _end_session(self, key: Key, runs: KeyRuns) -> list[Match]:
+        """An event came after the key's session, before time did: it ends what was under way."""
+        assert self.program.gap_ms is not None
+        assert runs.session_ms is not None
+        over = self._told_by_time(key, runs.session_ms + self.program.gap_ms + 1)
+        self._busy[key] = runs
+        if self._tidy is not None:
+            self._tidy.add(key, 0)
+        return over
+
+    def _match_at_once(self, key: Key, event: Captured, mask: int) -> list[Match]:
+        """The match of an event that is one by itself; nothing is kept of its key."""
+        self.counters.matches += 1
+        event.sequence = 1
+        (begun,) = self.program.automaton.starts(mask)
+        return self._matches(key, [Run(event.time_ms, 1, event.time_ms, (begun.taker, event))])
 
     def fire(self, now_ms: float) -> list[Match] | None:
         """Fire the exact timer that is due next; None when none is due at `now_ms`."""
@@ -129,10 +162,13 @@ class PatternLane:
         if due is None:
             return None
         deadline, key = due
-        matches, timeouts = self._expire(key, int(deadline))
+        return self._told_by_time(key, int(deadline))
+
+    def _told_by_time(self, key: Key, deadline_ms: int) -> list[Match]:
+        matches, timeouts = self._expire(key, deadline_ms)
         found = self._matches(key, matches)
         if timeouts and self.rule.plan.on_timeout is not None:
-            found += self._matches(key, timeouts, int(deadline))
+            found += self._matches(key, timeouts, deadline_ms)
         return found
 
     def forget_over(self, now_ms: float) -> None:
@@ -179,6 +215,22 @@ class PatternLane:
         runs.by_state, runs.held, runs.count = {}, [], 0
         runs.told, runs.previous = [], []
         self._changed(key, runs, before)
+
+    def shrink(self, key: Key) -> bool:
+        """See `keyed.lane.Shrinks`: the older half of the key's runs end."""
+        runs = self._busy.get(key)
+        if runs is None:
+            if key not in self._packed:
+                return False
+            runs = self._unpack(key)
+        before = runs.count
+        if before < 2:
+            return False
+        self.program.drop_older_half(runs)
+        for bucket in runs.by_state.values():
+            bucket.trim()
+        self._changed(key, runs, before)
+        return True
 
     def dump(self, key: Key) -> bytes | None:
         """The state of a key as bytes; None = it has none."""
@@ -282,6 +334,13 @@ class PatternLane:
         if self.exact is not None:
             self.exact.set(key, self.program.next_deadline(runs))
 
+    def _set_at_once(self) -> None:
+        """Whether an event may be a match with nothing kept of its key, before or after."""
+        program = self.program
+        self._at_once = not (
+            self.rule.is_timed or program.guards or program.remembers or program.release.holds
+        )
+
     def _set_timers(self) -> None:
         """Timers as the rule needs them, those of its keys set."""
         # A pattern that reports what time brings about needs them to the millisecond.
@@ -308,6 +367,8 @@ class PatternLane:
 
 def _tidy_timers(rule: PatternRule) -> TidyTimers | None:
     """Timers for what bounds the rule's runs in time; None = nothing does."""
+    if rule.plan.gap_ms is not None:
+        return TidyTimers(rule.plan.gap_ms)
     if rule.plan.within_ms is not None:
         return TidyTimers(rule.plan.within_ms)
     if rule.plan.limits.ttl_ms is not None:

@@ -12,7 +12,7 @@ whose own time plus the lateness is before F.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from summit.events.expressions.ir import Node, Path
 from summit.events.layouts import TypedLayout
 from summit.keyed.captured import Captured, Origins
 from summit.keyed.keys import GLOBAL_KEY, Key, make_key
+from summit.keyed.lane import Shrinks
 from summit.keyed.outputs import Late
 from summit.keyed.rule import KeyOf
 from summit.keyed.timers import TidyTimers
@@ -136,6 +137,8 @@ class LateLane:
         self._layout = layout
         # Goes through the past of one key at a time.
         self._again: Any = rule.inner.new_lane(layout, self._origins)
+        if isinstance(self._again, WindowLane):
+            self._again.hold(())  # expected keys begin once, in the state of now
         self._timers = TidyTimers(rule.lateness_ms)
         for key in self._kept:
             self._timers.add(key, 0)
@@ -180,6 +183,11 @@ class LateLane:
         self._live.no_key()
 
     # ---- events ----
+
+    def hold(self, groups: Container[int] | None) -> None:
+        """See `keyed.lane.Begins`."""
+        if isinstance(self._live, WindowLane):
+            self._live.hold(groups)
 
     def expect_late(self, *, expected: bool) -> None:
         """See `keyed.lane.Corrects`."""
@@ -355,7 +363,11 @@ class LateLane:
 
     def fire(self, now_ms: float) -> Sequence[Match] | None:
         """See `Lane`."""
-        fired: Sequence[Match] | None = self._by_time(self._live.fire, now_ms)
+        live = self._live
+        begun = live.awaited if isinstance(live, WindowLane) else ()
+        fired: Sequence[Match] | None = self._by_time(live.fire, now_ms)
+        if begun and self._expects_late:
+            self._keep_begun(begun, now_ms)
         if not fired:
             return fired
         found: list[Match] = []
@@ -367,6 +379,15 @@ class LateLane:
                 continue
             found += kept.note([match])
         return found
+
+    def _keep_begun(self, keys: frozenset[Key], now_ms: float) -> None:
+        """Keep expected keys that time has begun: an event may come for a window of silence."""
+        base_ms = now_ms - self.rule.lateness_ms
+        for key in keys:
+            state = self._live.dump(key)
+            if state is not None and key not in self._kept:
+                self._kept[key] = Kept(state, base_ms)
+                self._timers.add(key, now_ms)
 
     def _by_time(self, change: Callable[[float], Any], now_ms: float) -> Any:
         """Let time change the state of now; what is kept of those keys is looked at later."""
@@ -428,6 +449,14 @@ class LateLane:
             del self._kept[key]
             self.counters.settled_early += 1
             self.dirty.add(key)
+
+    def shrink(self, key: Key) -> bool:
+        """See `keyed.lane.Shrinks`: first what is kept for late events goes."""
+        if self._kept.pop(key, None) is not None:
+            self.counters.settled_early += 1
+            self.dirty.add(key)
+            return True
+        return isinstance(self._live, Shrinks) and self._live.shrink(key)
 
     def forget(self, key: Key) -> None:
         """See `Lane`."""

@@ -29,6 +29,7 @@ Kind = Literal[
     "condition", "outsideWindow", "order", "otherKey", "noKey", "outsideStream", "interrupted",
     "forbidden", "missing",
 ]  # fmt: skip
+Bound = Literal["step", "window", "session"]
 _decode = msgspec.json.Decoder().decode
 
 
@@ -124,14 +125,14 @@ def seen_event(event: Captured, step: str | None = None) -> SeenEvent:
     )  # fmt: skip
 
 
-def too_late_text(step: str, late_ms: int, after_ms: int, limit_ms: int, *, of_step: bool) -> str:
+def too_late_text(step: str, late_ms: int, after_ms: int, limit_ms: int, bound: Bound) -> str:
     """The line of `outsideWindow`."""
-    since = "the event before it" if of_step else "the first event"
-    window = "its step's window" if of_step else "the window"
-    return (
-        f"'{step}' came {late_ms} ms too late: {after_ms} ms after {since},"
-        f" outside {window} of {limit_ms} ms"
-    )
+    since, window = {
+        "step": ("the event before it", f"its step's window of {limit_ms} ms"),
+        "window": ("the first event", f"the window of {limit_ms} ms"),
+        "session": ("the session's last event", f"its gap of {limit_ms - 1} ms"),
+    }[bound]
+    return f"'{step}' came {late_ms} ms too late: {after_ms} ms after {since}, outside {window}"
 
 
 def condition_text(step: str, failed: Sequence[FailedPart]) -> str:

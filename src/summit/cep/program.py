@@ -14,6 +14,7 @@ from summit.cep.moves import NOWHERE, SKIPPED, Automaton, Move, Moves
 from summit.cep.previous import Previous
 from summit.cep.releasing import Release
 from summit.cep.runs import WAS_MATCH, Bucket, Captures, Guard, KeyRuns, Run
+from summit.documents.plan import Span
 from summit.keyed.captured import Captured
 
 _FOREVER: Final = float("inf")
@@ -36,6 +37,8 @@ class Program:
             set, and clears it when it does not hold.
         runs_max: Live runs of one key; beyond it the oldest end, counted in `runs_dropped`.
         exact: Runs end by `expire` only, which is called to the millisecond.
+        span: With a slide all events of a run lie in the last window that holds its first one; with
+            a gap a key's runs end when for longer no event of a step has come: `session_over`.
         previous: (bit of the mask, what is remembered of events that have it).
 
     Attributes:
@@ -47,18 +50,17 @@ class Program:
     def __init__(
         self,
         automaton: Automaton,
-        within_ms: int | None,
+        span: Span,
         *,
         release: Release,
         guards: tuple[tuple[int, Guard], ...] = (),
         runs_max: int = 1_000,
         exact: bool = False,
-        aligned: bool = False,
         previous: tuple[int, Previous] | None = None,
     ) -> None:
         self.automaton = automaton
-        self.within_ms = within_ms
-        self.aligned = aligned and within_ms is not None
+        self.within_ms, self.slide_ms, self.gap_ms = span
+        self._takers = (1 << len(automaton.step_names)) - 1
         self.guards = guards
         self.runs_max = runs_max
         self.release = release
@@ -69,7 +71,8 @@ class Program:
             self.remembers, self.previous = previous
         self.runs_dropped = 0
         self.captures_dropped = 0
-        self._bounded = within_ms is not None or any(gap is not None for gap in automaton.gaps)
+        gaps = (self.within_ms, self.gap_ms, *automaton.gaps)
+        self._bounded = any(limit is not None for limit in gaps)
         # A run that a longer one of the same start can always replace is not even begun, where
         # the longer one's match would remove it anyway.
         self._prune_moves = self.release.is_one_per_start and not guards
@@ -89,6 +92,8 @@ class Program:
         """Whether an event with this mask can change anything for the key."""
         if mask & self.remembers or self.automaton.starts(mask):
             return True
+        if self.gap_ms is not None and mask & self._takers and (key.count or key.held):
+            return True  # it prolongs the session
         stay = self.automaton.stay
         guarded = any(mask & bit for bit, _ in self.guards)
         return guarded or any(self.moves(state, mask) is not stay[state] for state in key.by_state)
@@ -107,6 +112,9 @@ class Program:
         """
         key.sequence += 1
         event.sequence = key.sequence
+        if self.gap_ms is not None and mask & self._takers:
+            time, last = event.time_ms, key.session_ms
+            key.session_ms = time if last is None or key.is_empty else max(time, last)
         previous = self.previous
         if previous is not None:
             previous.recall(key)
@@ -134,7 +142,7 @@ class Program:
             previous.note(key, event)
         self._place(key, growth)
         if key.count > self.runs_max:
-            self._drop_oldest(key)
+            self._drop_oldest(key, self.runs_max)
         matches = growth.matches
         return self.release.take(key, matches) if matches or key.held else matches
 
@@ -148,7 +156,7 @@ class Program:
         for state, bucket in list(key.by_state.items()):
             alive: list[Run] = []
             for run in bucket.runs:
-                deadline = self.deadline(state, run)
+                deadline = self.deadline(state, run, key)
                 if deadline > now_ms:
                     alive.append(run)
                     continue
@@ -163,11 +171,27 @@ class Program:
             matches = self.release.take(key, matches)
         return matches, timeouts
 
-    def deadline(self, state: int, run: Run) -> float:
-        """The time at which the run is over; infinite when nothing bounds it."""
+    def session_over(self, key: KeyRuns, time_ms: int) -> bool:
+        """Whether an event of a time comes too late for the session of the key's runs."""
+        gap, last = self.gap_ms, key.session_ms
+        if gap is None or last is None or not (key.count or key.held):
+            return False
+        return time_ms - last > gap
+
+    def before_session(self, key: KeyRuns, time_ms: int) -> bool:
+        """Whether an event of a partition that is behind is too old for the session."""
+        gap = self.gap_ms
+        if gap is None or not key.count:
+            return False
+        return time_ms < min(b.runs[0].start_ms for b in key.by_state.values()) - gap
+
+    def deadline(self, state: int, run: Run, key: KeyRuns) -> float:
+        """The time at which a run of the key is over; infinite when nothing bounds it."""
         found = _FOREVER
+        if self.gap_ms is not None and key.session_ms is not None:
+            found = key.session_ms + self.gap_ms + 1
         if self.within_ms is not None:
-            found = self._span(run.start_ms)[1]
+            found = min(found, self._span(run.start_ms)[1])
         gap = self.automaton.gaps[state]
         return found if gap is None else min(found, run.last_ms + gap)
 
@@ -176,8 +200,8 @@ class Program:
         within = self.within_ms
         if within is None:
             return -(1 << 62), _FOREVER
-        if self.aligned:
-            first = start_ms - start_ms % within
+        if self.slide_ms is not None:
+            first = start_ms - start_ms % self.slide_ms
             return first, first + within
         return start_ms - within + 1, start_ms + within
 
@@ -186,7 +210,7 @@ class Program:
         if not self._bounded:
             return _FOREVER
         return min(
-            (self.deadline(state, run) for state, b in key.by_state.items() for run in b.runs),
+            (self.deadline(state, run, key) for state, b in key.by_state.items() for run in b.runs),
             default=_FOREVER,
         )
 
@@ -359,8 +383,12 @@ class Program:
             del runs[:count]
             bucket.trim()
 
-    def _drop_oldest(self, key: KeyRuns) -> None:
-        while key.count > self.runs_max:
+    def drop_older_half(self, key: KeyRuns) -> None:
+        """End the older half of the key's runs; counted."""
+        self._drop_oldest(key, key.count // 2)
+
+    def _drop_oldest(self, key: KeyRuns, runs_max: int) -> None:
+        while key.count > runs_max:
             state = min(key.by_state, key=lambda state: key.by_state[state].runs[0].start_ms)
             bucket = key.by_state[state]
             del bucket.runs[0]

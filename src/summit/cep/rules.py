@@ -22,7 +22,7 @@ from summit.cep.releasing import Release, Skip
 from summit.cep.runs import Guard
 from summit.cep.temporal import relation_guards
 from summit.cep.window_rule import WindowRule
-from summit.documents.plan import PatternPlan, StepPlan
+from summit.documents.plan import PatternPlan, Span, StepPlan
 from summit.documents.stream import StreamPlan
 from summit.documents.temporal import INTERVAL_FIELDS
 from summit.events.expressions.analysis import (
@@ -125,8 +125,7 @@ class PatternRule:
         step = -1 if after.step is None else self.automaton.step_names.index(after.step)
         return Program(
             self.automaton,
-            plan.within_ms,
-            aligned=plan.aligned,
+            Span(plan.within_ms, plan.slide_ms, plan.gap_ms),
             release=Release(
                 Skip(after.kind, step),
                 plan.emit,
@@ -175,8 +174,9 @@ def prepare_rule(plan: PatternPlan) -> PatternRule:
     Raises: Invalid("pattern.steps") for steps that go together in no defined way.
     """
     steps = [_step(step) for step in plan.steps]
-    automaton = Automaton(steps, plan.within_ms, ordered=plan.matching == "ordered")
-    if plan.emit == "longest" and plan.within_ms is None:
+    bound_ms = plan.within_ms or plan.gap_ms
+    automaton = Automaton(steps, bound_ms, ordered=plan.matching == "ordered")
+    if plan.emit == "longest" and bound_ms is None:
         raise Invalid("pattern.steps", step="", reason="emit: longest needs a within")
     bits: list[Node] = []
     guards: list[tuple[int, Node]] = []

@@ -79,6 +79,7 @@ class KeyRuns(msgspec.Struct, gc=False):
         held: Matches that wait for other runs; only with `strict_order` and `emit: longest`.
         told: Ranges of starts (first, last) whose time-outs are told no more.
         previous: What the rule remembers of earlier events: see `previous.py`.
+        session_ms: When an event of a step came last; only of rules with a session.
     """
 
     sequence: int
@@ -87,6 +88,7 @@ class KeyRuns(msgspec.Struct, gc=False):
     held: list[Run]
     told: list[tuple[int, int]] = []
     previous: list[Any] = []
+    session_ms: int | None = None
 
     @property
     def is_empty(self) -> bool:

@@ -10,7 +10,8 @@ MessagePack list, version 2 (the version travels beside the bytes, not in them):
        [step, event index, ...] of the events all these runs have taken], ...],
      [held runs, in the same form],
      [[first, last], ...] the starts whose time-outs are told no more,
-     [what the rule remembers of earlier events, ...]]
+     [what the rule remembers of earlier events, ...],
+     when an event of a step came last: only of rules with a session]
 
 Times are milliseconds after the base time, own times after the event's time. `whole` is 1 when the
 value is the record's own, 0 when it is a projection; `done` is `Run.done_ms`, when it is a time
@@ -42,23 +43,34 @@ _OldRows = tuple[
     list[tuple[int, list[_OldRunRow], list[int]]],
     list[_OldRunRow],
 ]
-_Rows = tuple[
-    int,
-    int,
-    list[tuple[str, int]],
-    list[_EventRow],
-    list[tuple[int, list[_RunRow], list[int]]],
-    list[_RunRow],
-    list[tuple[int, int]],
-    list[Any],
-]
+
+
+class _Rows(NamedTuple):
+    sequence: int
+    base_ms: int
+    places: list[tuple[str, int]]
+    events: list[_EventRow]
+    states: list[tuple[int, list[_RunRow], list[int]]]
+    held: list[_RunRow]
+    told: list[tuple[int, int]]
+    previous: list[Any]
+    session: int | None = None
+
 
 _Raw = msgspec.Raw
-_PeekedRows = tuple[
-    int, int, _Raw, _Raw,
-    list[tuple[int, list[tuple[int, _Raw, _Raw, _Raw, _Raw, _Raw]], _Raw]],
-    list[_Raw], _Raw, list[_Raw],
-]  # fmt: skip
+
+
+class _PeekedRows(NamedTuple):
+    sequence: int
+    base_ms: int
+    places: _Raw
+    events: _Raw
+    states: list[tuple[int, list[tuple[int, _Raw, _Raw, _Raw, _Raw, _Raw]], _Raw]]
+    held: list[_Raw]
+    told: _Raw
+    previous: list[_Raw]
+    session: int | None = None
+
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODERS: Final[dict[int, Any]] = {
@@ -106,7 +118,8 @@ def dump_key(key: KeyRuns) -> bytes:
     # The bytes that an encoder gives hold on to room they do not use; a copy does not.
     buffer = bytearray()
     whole = (key.sequence, base, list(origins), rows, states, held, key.told, key.previous)
-    _ENCODER.encode_into(whole, buffer)
+    session = key.session_ms
+    _ENCODER.encode_into(whole if session is None else (*whole, session - base), buffer)
     return bytes(buffer)
 
 
@@ -118,7 +131,7 @@ def load_key(data: bytes, version: int, origins: Origins) -> KeyRuns:
     decode = _decoder(version)
     try:
         sequence, base, places, rows, states, held, *more = decode(data)
-        told, previous = more or ([], [])
+        told, previous, session = more or ([], [], None)
         known = [origins.of(topic, partition) for topic, partition in places]
         events = [
             Captured(
@@ -141,7 +154,8 @@ def load_key(data: bytes, version: int, origins: Origins) -> KeyRuns:
     except (msgspec.MsgspecError, IndexError, ValueError) as error:
         raise Corrupt("pattern.state", reason=str(error)) from error
     count = sum(len(bucket.runs) for bucket in by_state.values())
-    return KeyRuns(sequence, count, by_state, waiting, told, previous)
+    last_ms = None if session is None else base + session
+    return KeyRuns(sequence, count, by_state, waiting, told, previous, last_ms)
 
 
 class Peeked(NamedTuple):
@@ -164,13 +178,12 @@ def peek_key(data: bytes) -> Peeked:
     Raises: as `load_key`, for a part of the reasons.
     """
     try:
-        _, base, _, _, states, held, _, previous = _peek(data)
+        seen = _peek(data)
     except msgspec.MsgspecError as error:
         raise Corrupt("pattern.state", reason=str(error)) from error
-    starts = [row[0] for _, rows, _ in states for row in rows]
-    return Peeked(
-        len(starts), not (starts or held or previous), base + min(starts) if starts else 0
-    )
+    starts = [row[0] for _, rows, _ in seen.states for row in rows]
+    is_empty = not (starts or seen.held or seen.previous)
+    return Peeked(len(starts), is_empty, seen.base_ms + min(starts) if starts else 0)
 
 
 def move_key(data: bytes, version: int, move: Move) -> bytes:
@@ -188,6 +201,8 @@ def move_key(data: bytes, version: int, move: Move) -> bytes:
             moved.append((number, time, own, origin, at, source, value, whole))
     except (msgspec.MsgspecError, IndexError, ValueError) as error:
         raise Corrupt("pattern.state", reason=str(error)) from error
+    if version == STATE_VERSION and others[-1] is None:
+        del others[-1]  # as `dump_key` writes it
     return _ENCODER.encode((sequence, base, places, moved, *others))
 
 

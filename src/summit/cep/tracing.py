@@ -122,7 +122,7 @@ class Tracer:
             values = key_values(key)
             for track in traced.tracks.values():
                 if len(unfinished) < _OPEN_MAX:
-                    state = self._reader.living(track.state, track.run)
+                    state = self._reader.living(track.state, track.run, track.over_ms)
                     unfinished.append(OpenMatch(values, state))
             self._settle(key, traced)
         found = self._verdicts.nearest()
@@ -197,15 +197,17 @@ class Tracer:
             self._ask(traced.begin, event)
 
     def _tracks(self, traced: _Traced) -> dict[Any, Track]:
-        living = self._program.living(traced.runs)
-        return {(state, _taken(run)): Track(state, run) for state, run in living}
+        runs, program = traced.runs, self._program
+        return {
+            (state, _taken(run)): Track(state, run, over_ms=program.deadline(state, run, runs))
+            for state, run in program.living(runs)
+        }
 
     def _end(self, key: Key, traced: _Traced, now_ms: float) -> None:
         """Let what is over by now end, in the order in which it is due."""
         while (due := self._program.next_deadline(traced.runs)) <= now_ms and due != _FOREVER:
             for track in traced.tracks.values():
-                deadline = self._program.deadline(track.state, track.run)
-                if deadline <= due and track.state not in self._pending:
+                if track.over_ms <= due and track.state not in self._pending:
                     traced.overdue.append(track)
             self._program.expire(traced.runs, int(due))
             while len(traced.overdue) > _OVERDUE_MAX:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from summit.base.config import nearest
 from summit.cep.explaining import RunReader, flat_steps
 from summit.cep.near_misses import (
+    Bound,
     Collection,
     Kind,
     NearMiss,
@@ -56,11 +57,13 @@ class Track:
 
     Attributes:
         run: Without captures for one that did not even begin.
+        over_ms: When it is over.
     """
 
     state: int
     run: Run
     nearest: Attempt | None = None
+    over_ms: float = _FOREVER
 
 
 class Verdicts:
@@ -134,16 +137,21 @@ class Verdicts:
     def late(self, key: Key, track: Track, step: str, event: Captured) -> None:
         """The awaited event has come, when the partial match was over."""
         run = track.run
-        deadline = int(self._program.deadline(track.state, run))
+        deadline = int(track.over_ms)
         gap = self._automaton.gaps[track.state]
         of_step = gap is not None and run.last_ms + gap == deadline
         begun = run.last_ms if of_step else run.start_ms
+        session = self._program.gap_ms is not None and self._program.within_ms is None
+        if session and not of_step:
+            assert self._program.gap_ms is not None
+            begun = deadline - self._program.gap_ms - 1
         limit = deadline - begun
         late = event.time_ms - deadline + 1
         distance = 1 + min(late / max(limit, 1), _LATE_MAX)
         if track.nearest is not None and track.nearest.distance < distance:
             self._tell_attempt(key, track, track.nearest)
-        text = too_late_text(step, late, event.time_ms - begun, limit, of_step=of_step)
+        where: Bound = "step" if of_step else "session" if session else "window"
+        text = too_late_text(step, late, event.time_ms - begun, limit, where)
         self._tell("outsideWindow", text, distance, key, track, step, event, late_ms=late)
 
     def ended(self, key: Key, track: Track, event: Captured) -> None:
@@ -175,7 +183,7 @@ class Verdicts:
             return
         if not track.run.captures:
             return
-        said = self._reader.living(track.state, track.run).text
+        said = self._reader.living(track.state, track.run, track.over_ms).text
         text = missing_text(said, self._type_hint(waits))
         step = next(iter(waits), "")
         self._tell("missing", text, _NOTHING, key, track, step, None, open=is_open)
@@ -210,7 +218,7 @@ class Verdicts:
         if not captures or step in (self._names[n] for n in captures[::2]):
             return False
         first, last = captures[1], captures[-1]
-        deadline = self._program.deadline(track.state, track.run)
+        deadline = track.over_ms
         within = self._program.within_ms
         for other, event in reversed(self._recent[self._names.index(step)]):
             if self._parts[step].failed(event.fields, captures):
@@ -260,7 +268,7 @@ class Verdicts:
             return
         deadline = _FOREVER
         if track is not None and captures:
-            deadline = self._program.deadline(track.state, track.run)
+            deadline = track.over_ms
         taken = [
             seen_event(captures[n + 1], self._names[captures[n]])
             for n in range(0, len(captures), 2)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from summit.base.limits import WINDOW_KEYS_UNPACKED_MAX
 from summit.cep.aligned import AlignedWindows
@@ -29,6 +30,8 @@ from summit.keyed.keys import Key, key_text, key_values
 
 if TYPE_CHECKING:
     from summit.cep.window_rule import WindowRule  # which makes lanes
+
+_SLICE: Final = 2_000  # keys that are looked at, or packed, behind one batch beside those that came
 
 
 @dataclass(slots=True)
@@ -181,10 +184,12 @@ class WindowLane:
         return [match for _, matches in found for match in matches]
 
     def tidy(self, frontier_ms: float) -> None:
-        """Forget the keys whose windows are empty at the frontier."""
+        """Forget keys whose windows are empty at the frontier: some, the others next time."""
         if self.is_exact:
             return
-        while (taken := self._timers.take(frontier_ms)) is not None:
+        room = _SLICE + 2 * len(self.dirty)  # more than come, so that none are left behind
+        while room > 0 and (taken := self._timers.take(frontier_ms, room)) is not None:
+            room -= len(taken[1])
             for key in taken[1]:
                 self._look(key, taken[0], ends=False)
 
@@ -237,6 +242,11 @@ class WindowLane:
         self._held = groups
         self._awaited = self._unseen()
 
+    @property
+    def awaited(self) -> frozenset[Key]:
+        """The expected keys that begin as soon as time does."""
+        return frozenset(self._awaited)
+
     def _set_timer(self, key: Key, state: KeyWindows) -> None:
         due_ms = self._windows.due_ms(state)
         if due_ms < state.timer_ms:
@@ -252,8 +262,10 @@ class WindowLane:
             for key in self._oldest(surplus):
                 self.forget(key)
                 self.counters.keys_dropped += 1
-        if len(self._busy) > WINDOW_KEYS_UNPACKED_MAX:
-            for key in list(self._busy)[: len(self._busy) - WINDOW_KEYS_UNPACKED_MAX // 2]:
+        surplus = len(self._busy) - WINDOW_KEYS_UNPACKED_MAX
+        if surplus > 0:
+            surplus += min(_SLICE, WINDOW_KEYS_UNPACKED_MAX // 2)
+            for key in list(islice(self._busy, surplus)):
                 self._packed[key] = dump_windows(self._windows, self._busy.pop(key))
 
     def _oldest(self, count: int) -> list[Key]:

@@ -32,9 +32,17 @@ class WindowTimers:
         else:
             keys.append(key)
 
-    def take(self, now_ms: float) -> tuple[int, list[Key]] | None:
-        """Take out the earliest time and its keys, if it has come."""
+    def take(self, now_ms: float, room: int | None = None) -> tuple[int, list[Key]] | None:
+        """Take out the earliest time and its keys, if it has come.
+
+        Args:
+            room: Leave keys beyond so many for the next call.
+        """
         if not self._heap or self._heap[0] > now_ms:
             return None
+        if room is not None and len(keys := self._keys[self._heap[0]]) > room:
+            some = keys[-room:]
+            del keys[-room:]
+            return self._heap[0], some
         at_ms = heappop(self._heap)
         return at_ms, self._keys.pop(at_ms)

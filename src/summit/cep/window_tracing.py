@@ -13,13 +13,14 @@ from typing import Any, Final
 
 import msgspec
 
+from summit.base.errors import SummitError
 from summit.cep.explaining import RunState, Taken
 from summit.cep.match import Match
 from summit.cep.near_misses import Collection as Nearest
 from summit.cep.near_misses import NearMiss, seen_event
 from summit.cep.parts import FailedPart
 from summit.cep.rules import compile_rules
-from summit.cep.tracing import OpenMatch, Tracer
+from summit.cep.tracing import OpenMatch
 from summit.documents.plan import PatternPlan
 from summit.events.event import event_time
 from summit.events.expressions.analysis import required_fields
@@ -115,7 +116,7 @@ class WindowTracer:
         return failed, distance
 
     def _near(self, match: Match, failed: list[FailedPart], *, open_still: bool) -> NearMiss:
-        taken = [_captured(ref) for _, ref in match.captures]
+        taken = [captured_of(ref) for _, ref in match.captures]
         assert match.window is not None
         return NearMiss(
             kind="condition", text=_text(match, failed, open_still=open_still), key=match.key,
@@ -126,7 +127,7 @@ class WindowTracer:
     def _open(self, match: Match, failed: list[FailedPart]) -> OpenMatch:
         assert match.window is not None
         start_ms, end_ms = match.window
-        taken = [Taken(_STEP, _captured(ref)) for _, ref in match.captures]
+        taken = [Taken(_STEP, captured_of(ref)) for _, ref in match.captures]
         if self._trailing_ms is not None:
             end_ms = match.end_ms + self._trailing_ms  # of the last window that holds its events
         state = RunState(
@@ -136,15 +137,7 @@ class WindowTracer:
         return OpenMatch(match.key, state)
 
     def _lacks_key(self, rejected: Rejected, chunk: Chunk) -> None:
-        place = chunk.offsets.index(rejected.offset)
-        origin = Origin(chunk.topic, chunk.partition)
-        value = chunk.values[place] or b"{}"
-        own = msgspec.json.decode(value).get("timestamp")
-        at = event_time(own, chunk.timestamps_ms[place])
-        event = Captured(0, at, at, origin, rejected.offset, None, value)
-        found = NearMiss(kind="noKey", text=rejected.message, key=None, step=_STEP, taken=[],
-                         event=seen_event(event))  # fmt: skip
-        self._nearest.add(5.0, found)
+        self._nearest.add(5.0, without_key(rejected, chunk))
 
 
 class _Layout:
@@ -162,10 +155,10 @@ def _text(match: Match, failed: Iterable[FailedPart], *, open_still: bool) -> st
     assert match.window is not None
     start_ms, end_ms = match.window
     events = "1 event" if match.count == 1 else f"{match.count} events"
-    text = f"the window {_at(start_ms)} to {_at(end_ms)} has {events}"
+    text = f"the window {clock_text(start_ms)} to {clock_text(end_ms)} has {events}"
     needs = "; ".join(map(_need, failed))
     text += f": {needs}" if needs else ": 'having' is true of it"
-    return f"{text}; it closes at {_at(end_ms)}" if open_still and match.timed else text
+    return f"{text}; it closes at {clock_text(end_ms)}" if open_still and match.timed else text
 
 
 def _need(part: FailedPart) -> str:
@@ -173,7 +166,8 @@ def _need(part: FailedPart) -> str:
     return f"{had}, needed is {part.condition}"
 
 
-def _at(ms: int) -> str:
+def clock_text(ms: int) -> str:
+    """The time of the day, UTC."""
     try:
         return datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]
     except (ValueError, OverflowError, OSError):
@@ -191,12 +185,28 @@ def _gap(node: Node, values: Mapping[str, Any]) -> float:
     return 1.0
 
 
-def _captured(ref: EventRef) -> Captured:
+def captured_of(ref: EventRef) -> Captured:
+    """An event that was told, as near-misses show it."""
     value = ref.value if ref.value is not None else ref.projection or b"{}"
     origin = Origin(ref.topic, ref.partition)
     return Captured(0, ref.taken_ms, ref.timestamp_ms, origin, ref.offset, ref.src, value)
 
 
-def tracer_of(plan: PatternPlan, keys: Collection[Key] = ()) -> Tracer | WindowTracer:
-    """What follows a pattern, with steps or with a window. Raises: Invalid("pattern.steps")."""
-    return Tracer(plan, keys) if plan.window is None else WindowTracer(plan, keys)
+def without_key(rejected: Rejected, chunk: Chunk) -> NearMiss:
+    """The near-miss of an event that lacks its key."""
+    event = event_at(chunk, chunk.offsets.index(rejected.offset))
+    return NearMiss(
+        kind="noKey", text=rejected.message, key=None, step=_STEP, taken=[], event=seen_event(event)
+    )
+
+
+def event_at(chunk: Chunk, place: int) -> Captured:
+    """One event of a chunk, that is a JSON object, with its own time."""
+    value = chunk.values[place] or b"{}"
+    stamp_ms = chunk.timestamps_ms[place]
+    try:
+        at = event_time(msgspec.json.decode(value).get("timestamp"), stamp_ms)
+    except SummitError:
+        at = stamp_ms
+    origin = Origin(chunk.topic, chunk.partition)
+    return Captured(0, at, at, origin, chunk.offsets[place], None, bytes(value))

@@ -16,6 +16,7 @@ from summit.cep.groups import Correlation
 from summit.documents.correlation import CorrelationPlan, validate_correlation
 from summit.documents.correlation_rule import CorrelationRule
 from summit.events.event import event_bytes
+from summit.flow.trying import TriedCounted, try_counted
 from summit.keyed.chunks import Chunk
 from summit.keyed.outputs import StateKey
 from summit.keyed.processor import Processor
@@ -68,6 +69,18 @@ class EventCorrelator(Emitter):
         self._rules[document.id] = (named, plan)
         active = [each for given, each in self._rules.values() if given.enabled is not False]
         self._processor.replace_rules(_rule_set(active))
+
+    def test_correlation_rule(
+        self, rule: CorrelationRule | Mapping[str, Any], events: Iterable[Any]
+    ) -> TriedCounted:
+        """Try a rule on events; neither the rule nor the events stay.
+
+        Returns: The closed groups, and of the others what they lack and when they close.
+        Raises: Invalid as `register_correlation_rule`.
+        """
+        made = rule if isinstance(rule, CorrelationRule) else CorrelationRule.from_dict(rule)
+        plan = validate_correlation(made.to_dict()).plan
+        return try_counted(plan, [event_bytes(event) for event in events])
 
     async def correlate_events(self, events: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
         """Take events, in order.

@@ -13,7 +13,7 @@ import click
 from summit.base.errors import Invalid
 from summit.cli.output import bootstrap_option, counted, output_option, print_json, talk, time_text
 from summit.cli.replay import When
-from summit.cli.rule_source import find_rule
+from summit.cli.rule_source import ALL_KINDS, find_rule
 
 _OPEN_SHOWN = 5
 
@@ -44,22 +44,22 @@ def explain(
 ) -> None:
     """Say why RULE does not match EVENT...: what each partial match waits for, what kept it.
 
-    RULE is a file (FILE#ID for one of several), the id of a rule in force, or ID@REVISION. An
+    RULE is a file (FILE#ID for one of several), the id of a rule in force, or ID@REVISION; a
+    pattern, a correlation or a query (correlation:ID and query:ID where several have the id). An
     EVENT is a JSON object, a file of them, or - for standard input. Without any, --topic, --since
     and --until say which events of the log are looked at.
     """
-    from summit.flow.explaining import explain_range, tried_dict
+    from summit.flow.explaining import explain_range, try_any
+    from summit.flow.key_texts import parse_keys
     from summit.flow.spans import Range
-    from summit.flow.state_view import parse_keys
-    from summit.flow.trying import try_pattern
 
     servers = bootstrap_servers.split(",")
-    named = asyncio.run(find_rule(servers, rule))
+    named = asyncio.run(find_rule(servers, rule, kinds=ALL_KINDS))
     plan = named.document.plan
     only = parse_keys(plan, keys) if keys else []
     if test_name is not None or events:
         given = _test_events(named.document, test_name) if test_name else _events(events)
-        found = tried_dict(try_pattern(plan, given, keys=only))
+        found = try_any(plan, given, keys=only)
     elif topics or since is not None or until is not None:
         wanted = Range(topics=topics or plan.topics, since_ms=since, until_ms=until)
         found = asyncio.run(explain_range(servers, plan, wanted, keys=only))
@@ -74,14 +74,15 @@ def explain(
 def _print(found: dict[str, Any]) -> None:
     if "records" in found:
         talk(f"{counted(found['records'], 'record')} looked at")
-    if "matches" in found:
-        count = len(found["matches"])
-        click.echo("1 match" if count == 1 else f"{count} matches")
+    for noun, one in (("matches", "match"), ("groups", "group"), ("results", "result")):
+        if noun in found:
+            count = len(found[noun])
+            click.echo(f"1 {one}" if count == 1 else f"{count} {noun}")
     for number, near in enumerate(found["nearMisses"], 1):
         key = "" if not near["key"] else " for " + ", ".join(map(str, near["key"]))
         click.echo(f"{number}. {near['kind']}{key}: {near['text']}")
         for event in near["taken"]:
-            click.echo(f"     has   {_event(event)} as '{event['step']}'")
+            click.echo(f"     has   {_event(event)}" + _as_step(event))
         if near["event"] is not None:
             click.echo(f"     event {_event(near['event'])}")
         if near["open"] and near["expiresMs"] is not None:
@@ -96,6 +97,11 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(f"and {len(found['unfinished']) - _OPEN_SHOWN} more unfinished; -o json has all")
     for bad in found.get("rejected", []):
         click.echo(f"event {bad['offset']} cannot be used: {bad['message']}")
+
+
+def _as_step(event: dict[str, Any]) -> str:
+    """Which step took it; windows and groups have only events."""
+    return "" if event["step"] == "event" else f" as '{event['step']}'"
 
 
 def _event(event: dict[str, Any]) -> str:

@@ -313,9 +313,9 @@ def read_lane(lane: Lane, fault_of: Callable[[Any, Any], SummitError]) -> list[P
     return [result for result in results if result is not None]
 
 
-def result_of(message: Any) -> ProducerResult:
-    """Where librdkafka's message came to stand."""
-    offset = message.offset()
+def result_of(message: Any, knows_offsets: bool) -> ProducerResult:
+    """Where librdkafka's message came to stand; `knows_offsets`: see `Lane`."""
+    offset = message.offset() if knows_offsets else None
     return ProducerResult(
         message.topic(), message.partition(), -1 if offset is None else offset,
         message.timestamp()[1],

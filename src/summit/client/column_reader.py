@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed
@@ -34,6 +35,7 @@ class ColumnReader:
         )
         self._calls: CallThread | None = None
         self._pending: asyncio.Future[Fetched] | None = None
+        self._woken: asyncio.Future[None] | None = None  # of the poll that waits, or the next one
         self._moved = False  # since the running fetch began
         self._ends: Offsets = {}
 
@@ -65,7 +67,7 @@ class ColumnReader:
     async def poll(self, count: int, timeout_ms: float) -> list[Columns]:
         """The next records, at most `count`, after at most `timeout_ms`.
 
-        A caller that is cancelled leaves the fetch running: its records go to the next one.
+        A caller that is cancelled, or woken, leaves the fetch running: its records go to the next.
 
         Raises: Invalid("consumer.no_offset"); Closed.
         """
@@ -73,7 +75,14 @@ class ColumnReader:
         if self._pending is None:
             self._moved = False
             self._pending = calls.submit(partial(self._reader.fetch, count, timeout_ms))
-        await asyncio.wait([self._pending])
+        if self._woken is None:
+            self._woken = asyncio.get_running_loop().create_future()
+        waited: list[asyncio.Future[Any]] = [self._pending, self._woken]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if self._woken.done():
+            self._woken = None
+            if not self._pending.done():
+                return []
         pending, self._pending = self._pending, None
         if (error := pending.exception()) is not None:
             get_logger(__name__).error("reader.fetch_failed", error=repr(error))
@@ -89,8 +98,15 @@ class ColumnReader:
         return joined(fetched.records)
 
     def wake(self) -> None:
-        """Let the running `poll`, or else the next one, return soon with what there is."""
+        """Let the running `poll`, or else the next one, return at once with what there is.
+
+        librdkafka cannot be woken: the fetch goes on, and ends within its slice.
+        """
         self._reader.interrupt()
+        if self._woken is None and self._calls is not None:
+            self._woken = asyncio.get_running_loop().create_future()
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
     async def pause(self, partitions: Iterable[TopicPartition]) -> None:
         """Bring no records of these partitions until `resume`, save what was fetched already."""

@@ -39,6 +39,7 @@ class Deliveries:
         on_reports: Called on the loop with every burst of records that were sent alone.
         on_lane: Called on the loop with every lane whose answers are complete.
         on_error: Told of an error that ended librdkafka's producer; on whatever thread polls.
+        knows_offsets: See `Lane`.
     """
 
     def __init__(
@@ -47,11 +48,14 @@ class Deliveries:
         on_reports: Callable[[deque[Report]], None],
         on_lane: Callable[[Lane], None],
         on_error: Callable[[Any], None],
+        *,
+        knows_offsets: bool = True,
     ) -> None:
         self._handle = handle
         self._on_reports = on_reports
         self._on_lane = on_lane
         self._on_error = on_error
+        self._knows_offsets = knows_offsets
         self._failures = librdkafka.load().KafkaException
         self._loop = asyncio.get_running_loop()
         self._reports: deque[Report] = deque()
@@ -74,7 +78,10 @@ class Deliveries:
 
     def open(self, count: int, topic: str | None) -> Lane:
         """A lane for at most `count` records of a topic; `seal` it before the loop runs on."""
-        lane = self._spare.pop() if self._spare else Lane(self._filled)
+        if self._spare:
+            lane = self._spare.pop()
+        else:
+            lane = Lane(self._filled, knows_offsets=self._knows_offsets)
         lane.open(count, topic)
         self.open_lanes += 1
         return lane

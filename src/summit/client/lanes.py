@@ -27,6 +27,8 @@ class Lane:
     Args:
         when_full: Told when every place that was taken has its answer; on the thread that polls.
             May come twice; `is_full` says whether it is so.
+        knows_offsets: Without acknowledgement (`acks=0`) librdkafka counts on in a batch from an
+            offset that is none, and comes to such as look right.
     """
 
     __slots__ = (
@@ -34,7 +36,7 @@ class Lane:
         "topic",
     )  # fmt: skip
 
-    def __init__(self, when_full: Callable[[Lane], None]) -> None:
+    def __init__(self, when_full: Callable[[Lane], None], *, knows_offsets: bool = True) -> None:
         self.callbacks: list[Callback] = []
         self.results: list[ProducerResult | None] = []  # None: not written, or not there yet
         self.errors: dict[int, tuple[Any, Any]] = {}  # librdkafka's error and message, by place
@@ -42,9 +44,11 @@ class Lane:
         self.given = 0  # places whose answers are awaited, 0 when the lane is free
         self.load: Any = None
         self._missing: list[None] = []  # one for each answer that is awaited
-        self._take = self._taker(when_full)
+        self._take = self._taker(when_full, knows_offsets)
 
-    def _taker(self, when_full: Callable[[Lane], None]) -> Callable[[int, Any, Any], None]:
+    def _taker(
+        self, when_full: Callable[[Lane], None], knows_offsets: bool
+    ) -> Callable[[int, Any, Any], None]:
         results, errors, missing = self.results, self.errors, self._missing
         pop = missing.pop
 
@@ -54,7 +58,7 @@ class Lane:
                 results[place] = ProducerResult(
                     self.topic or message.topic(),
                     message.partition(),
-                    -1 if offset is None else offset,
+                    -1 if offset is None or not knows_offsets else offset,
                     message.timestamp()[1],
                 )
             else:

@@ -111,7 +111,14 @@ class StreamProducer(Emitter):
         self._deliveries = self._deliver(handle)
 
     def _deliver(self, handle: Any) -> Deliveries:
-        return Deliveries(handle, self._take_reports, self._take_lane, self._library_told)
+        return Deliveries(
+            handle, self._take_reports, self._take_lane, self._library_told,
+            knows_offsets=self._knows_offsets,
+        )  # fmt: skip
+
+    @property
+    def _knows_offsets(self) -> bool:
+        return self.config.required_acks != "0"
 
     def _dial(self, addresses: list[str]) -> Any:
         library = librdkafka.load()
@@ -464,12 +471,12 @@ class StreamProducer(Emitter):
             answer.exception()  # the next record tells what is wrong
 
     def _take_reports(self, reports: deque[Report]) -> None:
-        freed = 0
+        freed, knows_offsets = 0, self._knows_offsets
         results = []
         for future, size, error, message in reports:
             freed += size
             if error is None:
-                result = result_of(message)
+                result = result_of(message, knows_offsets)
                 results.append(result)
                 if not future.done():
                     future.set_result(result)

@@ -5,6 +5,10 @@ thread of its own, no future per record. librdkafka speaks the first transaction
 commit or abort without a clean answer nobody knows what became of it. Such a transactor is not
 used any more; a new one of the same name settles the matter when it starts (the coordinator
 finishes what was decided and aborts what was not), and then the committed offsets tell the truth.
+
+Where that is wanted and the brokers know the newer protocol, `direct.py` writes instead, in half of
+the time, and librdkafka what that leaves to it. Whoever takes the id over does not notice that
+another had it meanwhile; the proof of membership, which goes with the offsets, would tell.
 """
 
 from __future__ import annotations
@@ -12,38 +16,26 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Invalid, SummitError, Unavailable
+from summit.base.logs import get_logger
 from summit.client import librdkafka
 from summit.client.blame import Refusal, blamed, denied
+from summit.client.direct import DirectTransactions, NotDirect
 from summit.client.faults import is_of_another, is_of_size, is_of_topic, translate
+from summit.client.proof import proof_of
 from summit.client.settings import ProducerConfig
 from summit.client.threads import CallThread
-from summit.client.types import TopicPartition
+from summit.client.types import Outgoing, TopicPartition, Written
+
+__all__ = ["Closing", "Outgoing", "Transactor", "Written"]
 
 _POLL_EVERY: Final = 1_000  # records between two looks at the reports
 _FULL_POLL_S: Final = 0.05
+_LONG_WAY_MS: Final = 10_000  # until the shorter one is tried again
 _ABORTABLE: Final = ("consumer.rebalanced", "producer.must_abort")
-
-
-class Outgoing(NamedTuple):
-    """One record to write; `partition` -1 lets the key decide, `timestamp_ms` 0 is now."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    partition: int = -1
-    headers: list[tuple[str, bytes | None]] | None = None
-    timestamp_ms: int = 0
-
-
-class Written(NamedTuple):
-    """Where a record stands; readable once the transaction is committed."""
-
-    partition: int
-    offset: int
 
 
 Closing = Callable[[list[Written]], Sequence[Outgoing]]
@@ -56,18 +48,29 @@ class Transactor:
         config: With a `transactional_id`: at most one transactor of a name is alive, older ones
             are fenced. Without one each call writes records that are readable at once; when it
             fails some of them may be.
+        is_member: Who writes is a member of the group whose offsets it commits, and proves it.
     """
 
-    def __init__(self, config: ProducerConfig, clock: Clock) -> None:
+    def __init__(self, config: ProducerConfig, clock: Clock, *, is_member: bool = False) -> None:
         self._config = config
         self._clock = clock
         self._timeout_ms = config.transaction_timeout_ms
         self._transactional = config.transactional_id is not None
+        self._may_be_direct = (
+            is_member and self._transactional and config.compression_type == "none"
+        )
+        self._direct: DirectTransactions | None = None
+        self._direct_at_ms = 0.0  # when it may be tried again
         self._calls = CallThread("summit-transactor")
         self._handle: Any = None
         self._library: Any = None
         self._refused: list[Refusal] = []
         self._innocent: set[tuple[str, int]] = set()
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the shorter way is taken now."""
+        return self._direct is not None
 
     async def start(self) -> None:
         """Connect, fence older ones of this name, settle what they left open.
@@ -119,6 +122,29 @@ class Transactor:
     # ---- on the transactor's thread ----
 
     def _start(self) -> None:
+        if not self._starts_direct():
+            self._start_library()
+
+    def _starts_direct(self) -> bool:
+        """Whether the id is taken over for the shorter way."""
+        if not self._may_be_direct:
+            return False
+        direct = DirectTransactions(self._config, self._clock)
+        try:
+            direct.begin(self._clock.monotonic_ms() + self._timeout_ms)
+        except NotDirect as reason:
+            direct.close()
+            self._goes_long(reason)
+            return False
+        self._direct = direct
+        return True
+
+    def _goes_long(self, reason: NotDirect) -> None:
+        self._may_be_direct = not reason.for_good
+        self._direct_at_ms = self._clock.monotonic_ms() + _LONG_WAY_MS
+        get_logger(__name__).info("transactor.goes_long", reason=str(reason))
+
+    def _start_library(self) -> None:
         self._library = librdkafka.load()
         servers = self._config.servers
         settings = librdkafka.producer_settings(self._config, servers, lambda _: None)
@@ -130,11 +156,51 @@ class Transactor:
             raise _unusable(translate(error, brokers=", ".join(servers))) from error
 
     def _stop(self) -> None:
+        if self._direct is not None:
+            self._direct.close()
+            self._direct = None
+        self._stop_library()
+
+    def _stop_library(self) -> None:
         if self._handle is not None:
             with suppress(self._library.KafkaException):  # one that has failed for good says so
                 self._handle.purge(in_queue=True, in_flight=True, blocking=False)
                 self._handle.poll(0)
             self._handle = None
+
+    def _write_direct(
+        self,
+        watched: Sequence[Outgoing],
+        others: Sequence[Outgoing],
+        offsets: Mapping[TopicPartition, int],
+        membership: Any,
+        closing: Closing,
+        apart: Collection[int],
+    ) -> list[Written] | None:
+        """The shorter way; None where librdkafka is to write it. Raises: as `write`."""
+        proof = proof_of(membership)
+        proves = bool(offsets) and proof is not None and bool(proof.member_id)
+        if self._direct is None:
+            is_time = self._may_be_direct and self._clock.monotonic_ms() >= self._direct_at_ms
+            if not is_time or not proves or apart:
+                return None
+            self._stop_library()
+            if not self._starts_direct():
+                self._start_library()
+                return None
+        assert self._direct is not None
+        try:
+            if apart or (offsets and not proves):
+                raise NotDirect("records that are refused, or no proof of membership")
+            return self._direct.write(
+                watched, others, offsets, proof, closing,
+                self._clock.monotonic_ms() + self._timeout_ms,
+            )  # fmt: skip
+        except NotDirect as reason:
+            self._goes_long(reason)
+            self._stop()
+            self._start_library()
+            return None
 
     def _write(
         self,
@@ -145,8 +211,11 @@ class Transactor:
         closing: Closing,
         apart: Collection[int],
     ) -> list[Written]:
-        if self._handle is None:
+        if self._handle is None and self._direct is None:
             raise Closed("client.closed", what="producer")
+        written = self._write_direct(watched, others, offsets, membership, closing, apart)
+        if written is not None:
+            return written
         deadline_ms = self._clock.monotonic_ms() + self._timeout_ms
         try:
             if self._transactional:
@@ -334,8 +403,8 @@ class Transactor:
             if not is_of_topic(fault):
                 return _unusable(translate(unclear))
             # For the broker nothing had begun; a newer epoch is right whatever it thinks.
-            self._stop()
-            self._start()
+            self._stop_library()
+            self._start_library()
         return fault
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from summit.base.config import key_names, suggestion
+from summit.base.config import field_names, suggestion
 from summit.base.errors import Invalid
 
 Text = str | bytes
@@ -143,6 +143,24 @@ class ProducerRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return cls(**fields)
 
 
+class Outgoing(NamedTuple):
+    """One record to write; `partition` -1 lets the key decide, `timestamp_ms` 0 is now."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int = -1
+    headers: list[tuple[str, bytes | None]] | None = None
+    timestamp_ms: int = 0
+
+
+class Written(NamedTuple):
+    """Where a record stands; readable once the transaction is committed."""
+
+    partition: int
+    offset: int
+
+
 class ProducerResult(msgspec.Struct, frozen=True, gc=False):
     """Where a record came to stand. With `acks=0` nobody knows: `offset` is -1."""
 
@@ -221,16 +239,15 @@ class OffsetCommitRequest(msgspec.Struct, frozen=True, kw_only=True, rename="cam
 
 def _known_fields(cls: type[msgspec.Struct], values: Mapping[str, Any]) -> dict[str, Any]:
     """Values by field name; keys may be camelCase. Raises Invalid for an unknown one."""
-    wire = key_names(cls)
-    by_wire = {field.encode_name: field.name for field in msgspec.structs.fields(cls)}
+    names = field_names(cls)
     fields: dict[str, Any] = {}
     for key, value in values.items():
-        if key not in wire:
+        if (name := names.get(key)) is None:
             raise Invalid(
                 "config.unknown_key", key=key, where=cls.__name__,
-                hint=suggestion(key, wire), pointer=f"/{key}",
+                hint=suggestion(key, names), pointer=f"/{key}",
             )  # fmt: skip
-        fields[by_wire[wire[key]]] = value
+        fields[name] = value
     return fields
 
 

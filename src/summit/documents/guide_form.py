@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from summit.base import limits
-from summit.documents.plan import StepPlan
+from summit.documents.plan import Span, StepPlan
 from summit.documents.predicates import joined, read_condition
 from summit.documents.problems import Problems, join_pointer
 from summit.documents.section import Section, kind_name
 from summit.documents.steps import Sequence, check_repetitions, read_times, step_names
+from summit.documents.window_parts import read_window
 
 _Part = tuple[Mapping[str, Any], str]
-_WINDOWS_LATER = ("session",)
 
 
 def read_conditions(
@@ -42,21 +42,12 @@ def read_conditions(
     return Sequence(tuple(found) if len(problems) == before else (), names)
 
 
-def read_window_config(section: Section) -> tuple[int | None, bool]:
-    """The `within` of a `windowConfig`, milliseconds, None without one; whether it is aligned."""
-    value = section.mapping("windowConfig")
-    if value is None:
-        return None, False
-    config = Section(
-        value, section.at("windowConfig"), section.problems,
-        names=("type", "size", "allowedLatenessMs"), later=("slide", "gap"), noun="windowConfig",
-    )  # fmt: skip
-    if not config.has("type"):
-        config.note("type", "a windowConfig needs 'type'")
-    kind = config.choice("type", ("sliding", "tumbling"), _WINDOWS_LATER)
-    if config.has("type") and kind is None:
-        return None, False
-    return config.duration_ms("size", required=True), kind == "tumbling"
+def read_window_config(section: Section) -> Span | None:
+    """What a `windowConfig` says of a sequence; None without one."""
+    if section.mapping("windowConfig") is None:
+        return None
+    kind, size_ms, slide_ms, gap_ms = read_window(section)
+    return Span(size_ms, size_ms if kind == "tumbling" else slide_ms, gap_ms)
 
 
 def _groups(value: Any, pointer: str, problems: Problems) -> list[list[_Part]]:

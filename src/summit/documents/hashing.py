@@ -32,7 +32,8 @@ def semantic_hash(
     *,
     matching: Matching = "ordered",
     relations: Sequence[TemporalPlan] = (),
-    aligned: bool = False,
+    slide_ms: int | None = None,
+    gap_ms: int | None = None,
 ) -> str:
     """Over what decides which events make a match: steps, stream, key and time."""
     meaning: dict[str, Any] = {"steps": [_step(step) for step in steps]}
@@ -42,8 +43,12 @@ def semantic_hash(
         meaning["groupBy"] = [list(path) for path in group_by]
     if within_ms is not None:
         meaning["within"] = within_ms
-    if aligned:
+    if slide_ms is not None:
         meaning["aligned"] = True
+        if slide_ms != within_ms:
+            meaning["slide"] = slide_ms
+    if gap_ms is not None:
+        meaning["gap"] = gap_ms
     if matching != "ordered":
         meaning["matching"] = matching
     if relations:
@@ -62,7 +67,8 @@ def rehashed(plan: PatternPlan) -> PatternPlan:
         within_ms=plan.within_ms,
         matching=plan.matching,
         relations=plan.relations,
-        aligned=plan.aligned,
+        slide_ms=plan.slide_ms,
+        gap_ms=plan.gap_ms,
     )
     return replace(plan, semantic_hash=found)
 

@@ -28,6 +28,7 @@ from summit.documents.plan import (
     Emit,
     Limits,
     PatternPlan,
+    Span,
     StepPlan,
 )
 from summit.documents.predicates import read_where
@@ -110,14 +111,15 @@ def validate_pattern(
     if is_window_rule(values):
         return _validate_window(section, head, topics, group_by, source=source, custom=custom)
     matching = section.choice("matching", MATCHINGS) or "ordered"
-    (steps, names), (within_ms, aligned) = _read_sequence(section, ordered=matching == "ordered")
+    (steps, names), span = _read_sequence(section, ordered=matching == "ordered")
     relations = read_relations(section, names)
     after_match = _read_after_match(section, names)
     lateness_ms = _read_lateness(section)
-    emit, strict_order = _read_release(section, within_ms)
-    limits = _read_limits(section, within_ms)
+    bound_ms = span.within_ms or span.gap_ms
+    emit, strict_order = _read_release(section, bound_ms)
+    limits = _read_limits(section, bound_ms)
     action, on_timeout = _read_actions(
-        section, names, topics, bounded=_is_bounded(steps, within_ms), custom=custom
+        section, names, topics, bounded=_is_bounded(steps, bound_ms), custom=custom
     )
     suppress = read_suppress(section, group_by, action)
     tests = read_tests(section)
@@ -126,17 +128,18 @@ def validate_pattern(
     plan = PatternPlan(
         id=head.id, name=head.name or head.id, steps=steps, description=head.description,
         version=head.version, enabled=head.enabled, topics=topics, where=where, group_by=group_by,
-        within_ms=within_ms, aligned=aligned, matching=matching, relations=relations,
+        within_ms=span.within_ms, slide_ms=span.slide_ms, gap_ms=span.gap_ms,
+        matching=matching, relations=relations,
         strict_order=strict_order, after_match=after_match, emit=emit, limits=limits,
         action=action, on_timeout=on_timeout, suppress=suppress, tags=head.tags,
         lateness_ms=lateness_ms,
         projected=projected_fields(steps, group_by, (action, on_timeout), relations, suppress),
         semantic_hash=semantic_hash(
-            steps, where, group_by, within_ms, matching=matching, relations=relations,
-            aligned=aligned,
+            steps, where, group_by, span.within_ms, matching=matching, relations=relations,
+            slide_ms=span.slide_ms, gap_ms=span.gap_ms,
         ),
         document_hash=document_hash({"kind": "pattern", **values}),
-        warnings=_warnings(head, steps, within_ms or limits.ttl_ms, bool(group_by), action),
+        warnings=_warnings(head, steps, bound_ms or limits.ttl_ms, bool(group_by), action),
     )  # fmt: skip
     return PatternDocument(values, plan, tests, head.owner)
 
@@ -231,9 +234,6 @@ def _read_lateness(section: Section) -> int:
         if of_window and section.has("allowedLateness"):
             inner.note("allowedLatenessMs", "a pattern says allowedLateness once")
         lateness_ms = lateness_ms or of_window or 0
-    if lateness_ms and section.has("expectedKeys"):
-        text = "'allowedLateness' of a rule that expects keys"
-        section.not_available("allowedLateness", text)
     return lateness_ms
 
 
@@ -256,11 +256,11 @@ def _read_actions(
     return action, on_timeout
 
 
-def _read_sequence(section: Section, *, ordered: bool) -> tuple[Sequence, tuple[int | None, bool]]:
-    """Steps and `within`, from either form, and whether that is an aligned window."""
+def _read_sequence(section: Section, *, ordered: bool) -> tuple[Sequence, Span]:
+    """Steps and what bounds them in time, from either form."""
     values, problems = section.values, section.problems
     within_ms = section.duration_ms("within")
-    window_ms, aligned = read_window_config(section)
+    span = read_window_config(section)
     if section.has("within") and section.has("windowConfig"):
         section.note("windowConfig", "a pattern has either 'within' or 'windowConfig'")
     steps = Sequence((), [])
@@ -274,10 +274,11 @@ def _read_sequence(section: Section, *, ordered: bool) -> tuple[Sequence, tuple[
         )
     else:
         problems.add("", "a pattern needs 'steps' (or 'conditions')")
-    within_ms = within_ms if window_ms is None else window_ms
-    if steps.steps and steps.steps[-1].relation == "notFollowedBy" and within_ms is None:
+    span = Span(within_ms) if span is None else span
+    is_open = span.within_ms is None and span.gap_ms is None
+    if steps.steps and steps.steps[-1].relation == "notFollowedBy" and is_open:
         section.note("within", "an absence needs 'within': for so long nothing may come")
-    return steps, (within_ms, aligned)
+    return steps, span
 
 
 def _read_release(section: Section, within_ms: int | None) -> tuple[Emit, bool]:

@@ -7,7 +7,7 @@ nothing but this.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from summit.documents.window_plan import WindowPlan
 from summit.events.expressions.ir import Node, Path
@@ -167,6 +167,14 @@ class SuppressPlan:
     for_ms: int
 
 
+class Span(NamedTuple):
+    """What bounds the events of a match in time; see `PatternPlan`."""
+
+    within_ms: int | None = None
+    slide_ms: int | None = None
+    gap_ms: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PatternPlan:
     """One pattern, checked and lowered.
@@ -178,8 +186,10 @@ class PatternPlan:
         group_by: Field paths of the key; empty = one global group. An event that lacks one of
             them (missing or null) is skipped and counted.
         within_ms: Half-open limit from the first to the last event of a match, or None.
-        aligned: Whether all events of a match lie in one window of that length which begins at a
-            multiple of it since 1970, instead.
+        slide_ms: All events of a match lie in one window of that length which begins at a multiple
+            of this since 1970, instead; None = no such windows.
+        gap_ms: All events of a match lie in one session of its key: none is further than this from
+            an event of a step before it; None = no sessions.
         matching: Whether the steps come in their order, or in any.
         strict_order: Release matches in the order of their starts, as Flink does.
         on_timeout: What to do with partial matches that ran out of time; None = nothing.
@@ -203,7 +213,8 @@ class PatternPlan:
     where: Node | None = None
     group_by: tuple[Path, ...] = ()
     within_ms: int | None = None
-    aligned: bool = False
+    slide_ms: int | None = None
+    gap_ms: int | None = None
     matching: Matching = "ordered"
     relations: tuple[TemporalPlan, ...] = ()
     strict_order: bool = False

@@ -35,6 +35,10 @@ def compile_find(path: Path) -> Find:
         for first, way in ways:
             if first not in value and first != "*":
                 continue
+            if len(way) == 1 and first != "*":
+                if value[first] is not None:
+                    return [Place(value, first)]
+                continue
             found: list[Place] = []
             _collect(value, way, 0, found, deep=False)
             found = [place for place in found if place.value is not None]
@@ -57,7 +61,10 @@ def compile_find_everywhere(path: Path) -> Find:
         found: list[Place] = []
         for heads, way in ways:
             for head in heads:
-                if head in value or head == "*":
+                if len(way) == 1 and head != "*":
+                    if head in value:
+                        found.append(Place(value, head))
+                elif head in value or head == "*":
                     _collect(value, way, 0, found, deep=True)
                     break
         if len(found) < 2:
@@ -79,6 +86,9 @@ def put(value: Value, path: Path, new: Any) -> str | None:
     """
     holder: Any = value
     last = len(path) - 1
+    if not last:
+        value[path[0]] = new
+        return None
     for number, part in enumerate(path):
         if number == last:
             break

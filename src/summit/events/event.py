@@ -239,8 +239,13 @@ def field_reader(path: Path) -> Callable[[Event], Any]:
     if path == ("timestamp",):
         return lambda event: event.timestamp
     places = candidates(path)
+    root, is_plain = path[0], len(path) == 1
 
     def read(event: Event) -> Any:
+        if is_plain and type(event.value) is dict:
+            found = event.value.get(root)
+            if found is not None:
+                return found
         for place in places:
             found = _look(event, place)
             if found is not None:

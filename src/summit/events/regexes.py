@@ -21,12 +21,7 @@ Find = Callable[[str], "list[int] | None"]
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False
 _OPTIONS.max_mem = limits.REGEX_MEMORY_BYTES
-_PIECE_OPTIONS: Final = re2.Options()
-_PIECE_OPTIONS.log_errors = False
-_PIECE_OPTIONS.case_sensitive = False
-_PIECE_OPTIONS.literal = True
-_PIECE_OPTIONS.max_mem = limits.PIECES_MEMORY_BYTES
-_PIECES_EACH: Final = 2_000
+_PIECES_EACH: Final = (20_000, 2_000)  # of one automaton; one costs a text the same as five
 _PLAIN: Final = _re.compile(r"(\^?)([A-Za-z0-9 _/:;,@=<>\"'!%&~#-]+)", _re.ASCII)
 
 
@@ -48,16 +43,37 @@ def compile_search(pattern: str) -> Search:
         if plain[1]:
             return lambda text: text.startswith(part)
         return lambda text: part in text
-    find = regex.search
+    find = _finder(regex)
+    last: tuple[str | None, bool] = (None, False)
 
     def search(text: str) -> bool:
+        nonlocal last
+        asked, found = last
+        if asked is text:  # rules that share a pattern ask for one text after one another
+            return found
         # Bytes: of a text the binding would also work out character positions, at twice the cost.
         try:
-            return find(text.encode()) is not None
+            found = find(text.encode())
         except UnicodeEncodeError:  # half a surrogate pair, which JSON in UTF-8 cannot bring
-            return find(text.encode(errors="replace")) is not None
+            found = find(text.encode(errors="replace"))
+        last = (text, found)
+        return found
 
     return search
+
+
+def _finder(regex: Any) -> Callable[[bytes], bool]:
+    """Whether the expression is found in bytes.
+
+    Straight from the engine where the binding lets us: its `search` makes a generator and an object
+    of the match, which takes longer than the search itself.
+    """
+    match = getattr(getattr(regex, "_regexp", None), "Match", None)
+    anywhere = getattr(getattr(re2, "_Anchor", None), "UNANCHORED", None)
+    if match is None or anywhere is None:
+        search = regex.search
+        return lambda data: search(data) is not None
+    return lambda data: match(anywhere, data, 0, len(data))[0][0] >= 0
 
 
 def compile_pieces(pieces: Sequence[str]) -> Find | None:
@@ -72,17 +88,9 @@ def compile_pieces(pieces: Sequence[str]) -> Find | None:
     >>> sorted(find("CMD.EXE /c whoami"))
     [0, 1]
     """
-    parts: list[tuple[int, Any]] = []
-    for first in range(0, len(pieces), _PIECES_EACH):
-        found = re2.Set.SearchSet(_PIECE_OPTIONS)
-        for piece in pieces[first : first + _PIECES_EACH]:
-            found.Add(piece)
-        found.Compile()
-        last = min(first + _PIECES_EACH, len(pieces)) - 1
-        # A set without room for its automaton finds nothing, and says nothing of it.
-        if last - first not in (found.Match(pieces[last]) or ()):
-            return None
-        parts.append((first, found.Match))
+    parts = next(filter(None, (_sets_of(pieces, each) for each in _PIECES_EACH)), None)
+    if parts is None:
+        return None
 
     def find(text: str) -> list[int] | None:
         try:
@@ -99,6 +107,30 @@ def compile_pieces(pieces: Sequence[str]) -> Find | None:
 
     only: Any = parts[0][1] if len(parts) == 1 else None
     return find if only is None else find_one
+
+
+def _sets_of(pieces: Sequence[str], each: int) -> list[tuple[int, Any]] | None:
+    """Automata for so many pieces each: the number of the first, and what matches a text.
+
+    None = one of them has no room.
+    """
+    parts: list[tuple[int, Any]] = []
+    for first in range(0, len(pieces), each):
+        some = pieces[first : first + each]
+        options = re2.Options()
+        options.log_errors = False
+        options.case_sensitive = False
+        options.literal = True
+        options.max_mem = limits.PIECES_MEMORY_BYTES * (2 if len(some) > _PIECES_EACH[-1] else 1)
+        found = re2.Set.SearchSet(options)
+        for piece in some:
+            found.Add(piece)
+        found.Compile()
+        # A set without room for its automaton finds nothing, and says nothing of it.
+        if len(some) - 1 not in (found.Match(some[-1]) or ()):
+            return None
+        parts.append((first, getattr(getattr(found, "_set", None), "Match", found.Match)))
+    return parts
 
 
 def compile_regex(pattern: str) -> Any:

@@ -104,6 +104,7 @@ class Commits:
                 transaction_timeout_ms=settings.transaction_timeout_ms,
             ),
             self._clock,
+            is_member=True,
         )
         try:
             await transactor.start()
@@ -193,6 +194,7 @@ class Commits:
         self._metrics.exchange_events += outputs.exchange_events
         self._metrics.exchange_bytes += outputs.exchange_bytes
         self._metrics.count_undeliverable(outputs.undeliverable)
+        self._metrics.state_cut.update(cut.state_cut)
         self._metrics.published += outputs.published
 
     async def _transact(
@@ -223,6 +225,7 @@ class Commits:
             except Conflict as error:
                 self._metrics.aborts += 1
                 if is_of_size(error):  # of what nobody watches: nothing can be left out
+                    self._metrics.state_refused(outputs.state_bytes_largest)
                     raise Unavailable(
                         "client.broker_fault", reason=_said(error, outputs)
                     ) from error
@@ -234,6 +237,8 @@ class Commits:
             except Invalid as error:
                 self._metrics.aborts += 1
                 if not outputs.blame(error):
+                    if is_of_size(error):
+                        self._metrics.state_refused(outputs.state_bytes_largest)
                     self._made_topics.clear()
                     raise Unavailable(
                         "client.broker_fault", reason=_said(error, outputs)

@@ -322,6 +322,11 @@ def _worker_warnings(worker: _Worker, now_ms: int) -> list[str]:
             f"worker '{worker.id}' could not write {figures.undeliverable} records, which are lost:"
             f" {where}; its log says why (output.undeliverable)"
         )
+    for rule, count in figures.state_cut.items():
+        found.append(
+            f"worker '{worker.id}' has cut state of '{rule}' {count} times: what is kept of one key"
+            " is larger than a record; lower its limits (runsPerKey, maxEvents), or its window"
+        )
     if figures.restarted is not None and now_ms - figures.restarted[0] < _RESTARTED_MS:
         found.append(
             f"worker '{worker.id}' began anew {figures.restarts} times, last because of:"

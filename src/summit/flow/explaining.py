@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,15 +11,17 @@ from summit.alerts import alert_dict
 from summit.cep.match import Match
 from summit.cep.near_misses import NearMiss
 from summit.cep.tracing import OpenMatch
-from summit.cep.window_tracing import tracer_of
 from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.merged_reading import read_merged
+from summit.documents.correlation import CorrelationPlan
 from summit.documents.plan import PatternPlan
+from summit.flow.kinds import Plan
 from summit.flow.past_stage import stage_of_the_past
 from summit.flow.rules import acting_ones, rules_of
 from summit.flow.spans import Range, find_spans
-from summit.flow.trying import Tried
+from summit.flow.tracers import tracer_of
+from summit.flow.trying import Tried, TriedCounted, try_counted, try_pattern
 from summit.journal.definitions import Definitions
 from summit.keyed.captured import EventRef
 from summit.keyed.chunks import chunk_records
@@ -28,16 +30,33 @@ from summit.keyed.keys import Key
 MATCHES_SHOWN: Final = 1_000
 
 
+def try_any(
+    plan: Plan, events: Iterable[Mapping[str, Any] | bytes], *, keys: Sequence[Key] = ()
+) -> dict[str, Any]:
+    """Try a rule of any kind on events: what came, with the names of the wire, and why no more.
+
+    Args:
+        keys: Only these are explained; none = all.
+    Raises: Invalid as the tracers.
+    """
+    if isinstance(plan, PatternPlan):
+        return tried_dict(try_pattern(plan, events, keys=keys))
+    noun = "groups" if isinstance(plan, CorrelationPlan) else "results"
+    tried = try_counted(plan, events, keys=keys)
+    return {
+        noun: tried.rows[:MATCHES_SHOWN],
+        **explained_dict(tried.near_misses, tried.unfinished),
+        "rejected": _rejected(tried),
+    }
+
+
 def tried_dict(tried: Tried) -> dict[str, Any]:
     """What trying a pattern gave, with the names of the wire."""
     return {
         "matches": [match_dict(match) for match in tried.matches[:MATCHES_SHOWN]],
         "alerts": [alert_dict(alert) for alert in tried.alerts[:MATCHES_SHOWN]],
         **explained_dict(tried.near_misses, tried.unfinished),
-        "rejected": [
-            {"offset": each.offset, "code": each.code, "message": each.message}
-            for each in tried.rejected[:MATCHES_SHOWN]
-        ],
+        "rejected": _rejected(tried),
     }
 
 
@@ -63,7 +82,7 @@ def match_dict(match: Match) -> dict[str, Any]:
 
 async def explain_range(
     servers: Sequence[str],
-    plan: PatternPlan,
+    plan: Plan,
     wanted: Range,
     *,
     keys: Sequence[Key] = (),
@@ -95,6 +114,13 @@ async def explain_range(
             count += len(records)
             progress(count, total)
     return {"records": count, **explained_dict(*tracer.finish())}
+
+
+def _rejected(tried: Tried | TriedCounted) -> list[dict[str, Any]]:
+    return [
+        {"offset": each.offset, "code": each.code, "message": each.message}
+        for each in tried.rejected[:MATCHES_SHOWN]
+    ]
 
 
 def _open_dict(open_one: OpenMatch) -> dict[str, Any]:

@@ -102,7 +102,8 @@ def findings_of(
             made.append(Made(effects, each))
             if isinstance(seen, Alike):
                 suppressor.stand(seen, effects.id, each.end_ms)
-                suppressor.made(plan, seen, effects.id, each.end_ms)
+            if makes_alert and not each.revision:
+                suppressor.made(plan, each, effects.id)
         elif isinstance(each, Correlation):
             name = f"correlation:{each.rule_id}"
             rule = plans[name]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from summit.base.clock import Clock
-from summit.base.limits import RATE_WINDOW_MS
+from summit.base.limits import RATE_WINDOW_MS, STATE_BYTES_MAX, STATE_BYTES_MIN
 from summit.flow.stage_figures import StageFigures
 
 
@@ -46,6 +46,8 @@ class WorkerMetrics:
         stage: What filters, transformations, enrichments and routes have done.
         published: Records that actions have written.
         undeliverable: By topic, records that it refused for good.
+        state_cut: By rule, how often a key's state was too large to be saved whole.
+        state_bytes_max: How large a record of state may be; less once brokers have refused one.
         restarted: When everything was begun anew last (milliseconds since 1970 UTC), and why.
         faulty: Why definitions cannot act, by rule id, of the stage by `kind/id`.
         past_faults: What became of the past of rules that begin with it, by rule id.
@@ -77,6 +79,8 @@ class WorkerMetrics:
         self.exchange_bytes = 0
         self._restoring: tuple[int, int] | None = None
         self.undeliverable: Counter[str] = Counter()
+        self.state_cut: Counter[str] = Counter()
+        self.state_bytes_max = STATE_BYTES_MAX
         self.restarted: tuple[int, str] | None = None
         self.lags: dict[str, int] = {}
         self.exchange_lag = 0
@@ -115,6 +119,17 @@ class WorkerMetrics:
     def count_undeliverable(self, by_topic: Mapping[str, int]) -> None:
         """So many records more are not written, because their topics refused them."""
         self.undeliverable.update(by_topic)
+
+    def state_refused(self, size_bytes: int) -> bool:
+        """The brokers have refused a record of state so large: from now on at most half of it.
+
+        Returns: Whether that changes anything.
+        """
+        most = max(min(self.state_bytes_max, size_bytes) // 2, STATE_BYTES_MIN)
+        if size_bytes <= STATE_BYTES_MIN or most >= self.state_bytes_max:
+            return False
+        self.state_bytes_max = most
+        return True
 
     @property
     def faults(self) -> dict[str, str]:

@@ -162,13 +162,22 @@ class Outputs:
         return {index for index, item in enumerate(self._items) if item.is_apart}
 
     @property
-    def largest_state(self) -> str:
-        """Of which rule and key group the largest record of state is, in words; "" = none."""
-        largest = max(
+    def state_bytes_largest(self) -> int:
+        """Length of the largest record of state; 0 = there is none."""
+        largest = self._largest()
+        return 0 if largest is None else largest[0] + len(largest[2])
+
+    def _largest(self) -> tuple[int, int, bytes] | None:
+        return max(
             ((len(value or b""), group, name)
              for group, records in self._state.items() for name, value in records),
             default=None,
         )  # fmt: skip
+
+    @property
+    def largest_state(self) -> str:
+        """Of which rule and key group the largest record of state is, in words; "" = none."""
+        largest = self._largest()
         if largest is None:
             return ""
         size, group, name = largest

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from summit.base.clock import Clock
-from summit.base.errors import SummitError
 from summit.documents import validate_enrichment
-from summit.documents.enrichment_sources import GeoPlan, TablePlan
 from summit.documents.query_plan import QueryPlan
 from summit.flow.kinds import RULE_KINDS
 from summit.flow.rules import rules_of
 from summit.journal.definition_log import DefinitionLog
-from summit.sources.sources import Sources, SourceSettings
+from summit.sources.reachable import doubts_about
 
 _NOT_MEANT: Final = ("tests",)  # their events may have fields of any name
 _NOTHING_LATE: Final = (
@@ -34,7 +32,7 @@ async def doubts_of(
     doubts = unknown_notifications(document, log)
     kind = document.get("kind")
     if kind == "enrichment":
-        doubts += await _without_source(document, servers, clock)
+        doubts += await doubts_about(validate_enrichment(document).plan, servers, clock)
     elif kind in RULE_KINDS:
         plan = RULE_KINDS[kind].validate(document).plan
         doubts += [*_unknown_target(plan, log), *_never_late(plan, log)]
@@ -62,26 +60,6 @@ def _under_notify(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _under_notify(inner)
-
-
-async def _without_source(
-    document: Mapping[str, Any], servers: Sequence[str], clock: Clock
-) -> list[str]:
-    """Why the rows of an enrichment cannot be had from here, which workers may have."""
-    plan = validate_enrichment(document).plan
-    source = plan.source
-    is_here = isinstance(source, TablePlan) and source.topic is None
-    if not is_here and not isinstance(source, GeoPlan):
-        return []  # others are asked, read or run only where they are used
-    sources = Sources(SourceSettings(servers=servers), clock)
-    try:
-        faults = await sources.use((plan,))
-    except SummitError as error:
-        return [f"it finds nothing: {error}"]
-    finally:
-        await sources.close()
-    text = "as seen from here it finds nothing, workers on other machines may: {}"
-    return [text.format(fault) for fault in faults.values()]
 
 
 def _unknown_target(plan: Any, log: DefinitionLog) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from summit.base.collecting import collection_paused
-from summit.base.limits import WATERMARK_UNKNOWN
+from summit.base.limits import STATE_BYTES_MAX, WATERMARK_UNKNOWN
 from summit.client.transactor import Outgoing
 from summit.client.types import TopicPartition
 from summit.documents.stream import StreamPlan
@@ -21,6 +21,7 @@ from summit.flow.engine import Applied, Engine
 from summit.flow.findings import Made
 from summit.flow.kinds import Plan
 from summit.flow.placement import carrier
+from summit.flow.state_cutting import StateCutting
 from summit.journal.exchange_log import NO_TIME, Frame, Told
 from summit.journal.progress_record import Positions, partition_name, split_partition_name
 from summit.journal.state_log import (
@@ -28,10 +29,7 @@ from summit.journal.state_log import (
     Content,
     Record,
     acts_record,
-    standing_record,
-    state_record,
     time_record,
-    wait_record,
 )
 from summit.journal.time_log import TimeMark
 from summit.journal.topics import EXCHANGE_TOPIC
@@ -63,6 +61,7 @@ class Cut(NamedTuple):
         ready: Key groups that are ready for these.
         counts: How many matches, groups and results there are, by rule id.
         clock: What the clock has decided of this.
+        state_cut: By rule id, how often a key's state was too large to be saved whole.
     """
 
     made: list[Made]
@@ -80,6 +79,7 @@ class Cut(NamedTuple):
     ready: tuple[int, ...] = ()
     counts: Mapping[str, int] = {}
     clock: Sequence[TimeMark] = ()
+    state_cut: Mapping[str, int] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -93,6 +93,7 @@ class Runtime:
 
     Args:
         topic_id: Gives a topic's id for alert ids.
+        state_bytes_max: Says how long a record of state may be; a longer one is cut.
 
     Attributes:
         held: The key groups held here.
@@ -101,8 +102,13 @@ class Runtime:
         events: Records taken since the last cut.
     """
 
-    def __init__(self, topic_id: Callable[[str], str] = str) -> None:
+    def __init__(
+        self,
+        topic_id: Callable[[str], str] = str,
+        state_bytes_max: Callable[[], int] = lambda: STATE_BYTES_MAX,
+    ) -> None:
         self.engine = Engine(topic_id)
+        self._cutting = StateCutting(state_bytes_max)
         self.held: frozenset[int] = frozenset()
         self.positions: Positions = {}
         self.exchange: dict[int, int] = {}
@@ -492,15 +498,13 @@ class Runtime:
         times = self.engine.processor.watermarks()
         state: dict[int, list[Record]] = {}
         for key in self._dirty:
-            data = self.engine.processor.dump(key)
-            state.setdefault(key_group(key.key), []).append(
-                state_record(key, self.engine.processor.state_version(key), data)
-            )
+            record = self._cutting.state(self.engine.processor, key)
+            state.setdefault(key_group(key.key), []).append(record)
         for wait in self._dirty_waits:
             self._cut_wait(wait, state)
         for group, rule, named in self.engine.suppressor.take_dirty():
-            data = self.engine.suppressor.dump(rule, named)
-            state.setdefault(group, []).append(standing_record(rule, named, data))
+            record = self._cutting.standing(self.engine.suppressor, rule, named)
+            state.setdefault(group, []).append(record)
         positions = {name: self.positions[name] for name in sorted(self._moved)}
         for name in positions:
             place = split_partition_name(name)
@@ -522,7 +526,7 @@ class Runtime:
             {group: self.exchange[group] for group in self._exchange_moved},
             self._seen(), self.events, self._suppressed, self._acts.acting, self._mark,
             tuple(self.held) if tell_all and self._is_ready else (), self._counts,
-            self._clock_marks,
+            self._clock_marks, self._cutting.take_counts(),
         )  # fmt: skip
         self._begin_cut()
         return cut
@@ -554,7 +558,8 @@ class Runtime:
             self._saved_waits.discard(name)
         else:
             return  # it waited between two cuts only
-        state.setdefault(name.group, []).append(wait_record(name, data))
+        record = self._cutting.wait(name, data)
+        state.setdefault(name.group, []).append(record)
 
     def _seen(self) -> Positions:
         if self._catching_up:

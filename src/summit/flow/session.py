@@ -93,7 +93,7 @@ class Session:
         self._stopping = stopping
         self._finishing = finishing
         self._inputs = Inputs(settings, clock)
-        self.runtime = Runtime(self._inputs.topic_id)
+        self.runtime = Runtime(self._inputs.topic_id, lambda: metrics.state_bytes_max)
         self._idle = IdleInputs(self.runtime, clock, self._idle_ms)
         self._alignment = Alignment(self.runtime, self._inputs)
         self._handover = Handover(self._inputs.wake)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 from typing import Any
 
 import msgspec
@@ -14,12 +13,11 @@ from summit.cep.rules import prepare_any
 from summit.cep.window_explaining import WindowReader
 from summit.documents import validate_pattern
 from summit.documents.plan import PatternPlan
+from summit.flow.key_texts import json_value, key_paths, parse_keys
 from summit.journal.definition_log import Definition
 from summit.journal.state_reading import Found, list_keys, read_keys
 from summit.keyed.keygroups import key_group
-from summit.keyed.keys import Key, key_values, make_key
-
-_decode = msgspec.json.Decoder().decode
+from summit.keyed.keys import Key, key_values
 
 
 async def show_key(
@@ -68,61 +66,7 @@ async def list_states(
             }
         )  # fmt: skip
     last = _shown(page.found[-1].key) if page.more else None
-    return {"rule": plan.id, "groupBy": _paths(plan), "keys": rows, "next": last}
-
-
-def parse_keys(plan: PatternPlan, texts: Sequence[str]) -> list[Key]:
-    """The keys that some texts may mean: most likely first.
-
-    One text for each field of `groupBy`, in its order or as `field=value`; or one JSON list of
-    all values. A value in JSON's quotes is a text; `42` may be the text and the number.
-
-    Raises: Invalid("state.key_invalid").
-    """
-    paths = _paths(plan)
-    if len(texts) == 1 and texts[0].startswith("["):
-        values = _json(texts[0])
-        key = make_key(values) if isinstance(values, list) else None
-        if key is None or len(values) != len(paths):
-            raise _bad_key(plan, texts, f"'{texts[0]}' is no JSON list of {len(paths)} values")
-        return [key]
-    named = [text.partition("=") for text in texts]
-    if texts and sorted(name for name, _, _ in named) == sorted(paths):
-        by_name = {name: value for name, _, value in named}
-        texts = [by_name[path] for path in paths]
-    if len(texts) != len(paths):
-        raise _bad_key(plan, texts, f"{len(texts)} given")
-    keys = [make_key(values) for values in product(*map(_meanings, texts))]
-    return list(dict.fromkeys(key for key in keys if key is not None))
-
-
-def _meanings(text: str) -> list[Any]:
-    value = _json(text)
-    if isinstance(value, str):
-        return [value]
-    return [text] if value is None or isinstance(value, list | dict) else [text, value]
-
-
-def _json(text: str) -> Any:
-    """The JSON value of a text; None when it is none."""
-    try:
-        return _decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-
-
-def _bad_key(plan: PatternPlan, texts: Sequence[str], reason: str) -> Invalid:
-    paths = _paths(plan)
-    wanted = ", ".join(paths) if paths else "nothing: it has one key for all events"
-    return Invalid(
-        "state.key_invalid", rule=plan.id, key=" ".join(texts), wanted=wanted, reason=reason
-    )
-
-
-def _paths(plan: PatternPlan) -> list[str]:
-    if plan.window is not None and plan.window.by_groups:
-        return []  # one key holds all groups
-    return [".".join(path) for path in plan.group_by]
+    return {"rule": plan.id, "groupBy": key_paths(plan), "keys": rows, "next": last}
 
 
 def _reader(plan: PatternPlan) -> StateReader | WindowReader:
@@ -145,7 +89,7 @@ def _of_key(plan: PatternPlan, reader: StateReader | WindowReader, found: Found)
         content = {"runs": [_of_run(run) for run in reader.runs(found.data, found.version)]}
     return {
         "rule": plan.id,
-        "key": dict(zip(_paths(plan), values, strict=True)),
+        "key": dict(zip(key_paths(plan), values, strict=True)),
         "keyGroup": key_group(found.key),
         "bytes": found.size_bytes,
         "stateVersion": found.version,
@@ -181,5 +125,5 @@ def _of_event(taken: Taken) -> dict[str, Any]:
     if event.time_ms != event.own_ms:
         shown["takenAt"] = event.time_ms
     shown["whole"] = event.whole
-    shown["event"] = _json(event.value.decode(errors="replace"))
+    shown["event"] = json_value(event.value.decode(errors="replace"))
     return shown

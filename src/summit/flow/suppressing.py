@@ -82,12 +82,16 @@ class Suppressor:
         standing = Standing(alert_id, at_ms, at_ms + alike.for_ms)
         self._held.stand(alike.rule, alike.key, alike.values, standing)
 
-    def made(self, plan: PatternPlan, alike: Alike, alert_id: str, at_ms: int) -> None:
-        """The match that an alert was made of may be corrected: remember that it was made."""
-        until_ms = at_ms + 2 * plan.lateness_ms  # what is looked at later than due is in it
-        if plan.lateness_ms:
+    def made(self, plan: PatternPlan, match: Match, alert_id: str) -> None:
+        """The match that an alert was made of may be corrected: remember that it was made.
+
+        Also where the rule does not suppress: it may when the correction comes.
+        """
+        key, at_ms = make_key(match.key), match.end_ms
+        if plan.lateness_ms and key is not None:
+            until_ms = at_ms + 2 * plan.lateness_ms  # what is looked at later than due is in it
             made = Standing("", at_ms, until_ms)  # stands for nothing
-            self._held.stand(alike.rule, alike.key, _MADE + alert_id, made)
+            self._held.stand(plan.id, key, _MADE + alert_id, made)
 
     def correct(
         self, plan: PatternPlan, match: Match, events: Sequence[CapturedEvent], alert_id: str
@@ -123,7 +127,7 @@ class Suppressor:
 
     def keep_rules(self, plans: Iterable[Plan]) -> None:
         """Go by these rules; what stands for others is forgotten."""
-        self._held.keep_rules({name for plan in plans if (name := _suppressing(plan)) is not None})
+        self._held.keep_rules({name for plan in plans if (name := _kept_id(plan)) is not None})
 
     def hold(self, groups: Collection[int]) -> None:
         """Keep the keys of these key groups only."""
@@ -158,10 +162,10 @@ class Suppressor:
         self._held.forget(rule, key)
 
 
-def _suppressing(plan: Plan) -> str | None:
-    """The id of the rule where it suppresses."""
+def _kept_id(plan: Plan) -> str | None:
+    """The id of the rule where something is kept of it: it suppresses, or may be corrected."""
     if isinstance(plan, PatternPlan):
-        return None if plan.suppress is None else plan.id
+        return None if plan.suppress is None and not plan.lateness_ms else plan.id
     if isinstance(plan, QueryPlan):
         alerts = (metric.anomaly.alert for metric in plan.metrics if metric.anomaly is not None)
         if any(alert is not None and alert.suppress_ms for alert in alerts):

@@ -71,7 +71,8 @@ class Teller:
         return (
             metrics.events, metrics.matches, metrics.alerts, metrics.suppressed, metrics.restores,
             metrics.restarts, metrics.state_records, metrics.exchange_events,
-            metrics.undeliverable_count, metrics.calls, metrics.calls_failed,
+            metrics.undeliverable_count, metrics.state_cut.total(),
+            metrics.calls, metrics.calls_failed,
             tuple(metrics.faults.items()),
             self._runtime.engine.processor.live_runs, metrics.events_per_s() > 0,
         )  # fmt: skip
@@ -150,6 +151,7 @@ class Teller:
             undeliverable_topics=dict(
                 sorted(metrics.undeliverable.items(), key=lambda told: -told[1])[:_TOPICS_TOLD_MAX]
             ),
+            state_cut=dict(metrics.state_cut.most_common(_TOPICS_TOLD_MAX)),
             published=metrics.published,
             calls=metrics.calls,
             calls_failed=metrics.calls_failed,

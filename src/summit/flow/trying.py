@@ -14,7 +14,6 @@ from summit.cep.groups import Correlation
 from summit.cep.match import Match
 from summit.cep.near_misses import NearMiss
 from summit.cep.tracing import OpenMatch
-from summit.cep.window_tracing import tracer_of
 from summit.documents import (
     PatternDocument,
     expand_test_events,
@@ -22,15 +21,18 @@ from summit.documents import (
     failed_expectations,
     validate_pattern,
 )
+from summit.documents.correlation import CorrelationPlan
 from summit.documents.plan import PatternPlan
+from summit.documents.query_plan import QueryPlan
 from summit.documents.rule_tests import EXPECTED
 from summit.events.times import TIME_MS_MAX
 from summit.flow.engine import Engine
 from summit.flow.kinds import RULE_KINDS, Plan, prepare
 from summit.flow.past_stage import PastStage
 from summit.flow.stage_plans import StagePlans
+from summit.flow.tracers import tracer_of
 from summit.keyed.chunks import Chunk
-from summit.keyed.keys import Key
+from summit.keyed.keys import Key, key_values
 from summit.keyed.outputs import Rejected
 from summit.keyed.processor import Processor
 from summit.keyed.ruleset import make_rule_set
@@ -51,6 +53,19 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
     matches: list[Match]
     alerts: list[Alert]
+    rejected: list[Rejected]
+    unfinished: list[OpenMatch]
+    near_misses: list[NearMiss]
+
+
+class TriedCounted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a correlation or a query made of some events; see `Tried`.
+
+    Attributes:
+        rows: Its closed groups, or its final results.
+    """
+
+    rows: list[dict[str, Any]]
     rejected: list[Rejected]
     unfinished: list[OpenMatch]
     near_misses: list[NearMiss]
@@ -110,8 +125,25 @@ def try_pattern(
     )
 
 
+def try_counted(
+    plan: CorrelationPlan | QueryPlan,
+    events: Iterable[Mapping[str, Any] | bytes],
+    stage: StagePlans | None = None,
+    *,
+    keys: Collection[Key] = (),
+) -> TriedCounted:
+    """Run a correlation or a query over events; as `try_pattern`."""
+    values = [event if isinstance(event, bytes) else _encode(event) for event in events]
+    chunks, refused = _staged([_chunk(plan, values)], stage)
+    rows, rejected = _told(plan, chunks)
+    near_misses, unfinished = _explained(plan, chunks, keys)
+    return TriedCounted(
+        rows=rows, rejected=refused + rejected, unfinished=unfinished, near_misses=near_misses
+    )
+
+
 def _explained(
-    plan: PatternPlan, chunks: Sequence[Chunk], keys: Collection[Key]
+    plan: Plan, chunks: Sequence[Chunk], keys: Collection[Key]
 ) -> tuple[list[NearMiss], list[OpenMatch]]:
     tracer = tracer_of(plan, keys)
     for chunk in chunks:
@@ -154,13 +186,16 @@ def _run_counted(document: Any, stage: StagePlans | None) -> list[RuleTestResult
     noun = "results" if document.kind == "query" else "groups"
     results: list[RuleTestResult] = []
     for test in document.tests:
-        rows = _told(document.plan, expand_test_events(test), stage)
+        values = [_encode(event) for event in expand_test_events(test)]
+        chunks, _ = _staged([_chunk(document.plan, values)], stage)
+        rows, _ = _told(document.plan, chunks)
         failures = failed_counts(test, rows, noun)
+        near_misses = _explained(document.plan, chunks, ())[0] if failures else []
         expected = {**({} if test.count is None else {noun: test.count}), **test.having}
         results.append(
             RuleTestResult(
                 name=test.name, passed=not failures, failures=failures, alerts=rows,
-                expected=expected, near_misses=[], pointer=test.pointer,
+                expected=expected, near_misses=near_misses, pointer=test.pointer,
             )
         )  # fmt: skip
     return results
@@ -173,22 +208,23 @@ def _chunk(plan: Plan, values: list[bytes]) -> Chunk:
 
 
 def _told(
-    plan: Plan, events: Iterable[Mapping[str, Any]], stage: StagePlans | None
-) -> list[dict[str, Any]]:
+    plan: CorrelationPlan | QueryPlan, chunks: list[Chunk]
+) -> tuple[list[dict[str, Any]], list[Rejected]]:
     """The results of a query, or the closed groups of a correlation, until the end of time."""
-    chunks, _ = _staged([_chunk(plan, [_encode(event) for event in events])], stage)
-    processor = Processor(make_rule_set([prepare(dataclasses.replace(plan, topics=()))]))
-    found = processor.apply(chunks).outputs.found
-    found += processor.apply([], TIME_MS_MAX).outputs.found
+    alone = prepare(dataclasses.replace(plan, topics=(), enabled=True))
+    processor = Processor(make_rule_set([alone]))
+    first = processor.apply(chunks).outputs
     rows: list[dict[str, Any]] = []
-    for one in found:
+    for one in first.found + processor.apply([], TIME_MS_MAX).outputs.found:
         if isinstance(one, Told):
-            rows.append({**one.metrics, "window": [one.start_ms, one.end_ms], "count": one.count})
+            key = {"key": list(key_values(one.key))} if one.plan.group_by else {}
+            window = [one.start_ms, one.end_ms]
+            rows.append({**key, **one.metrics, "window": window, "count": one.count})
         elif isinstance(one, Correlation) and one.close_reason is not None:
             rows.append(
                 {"key": list(one.key), "events": one.count, "closeReason": one.close_reason}
             )
-    return rows
+    return rows, first.rejected
 
 
 def _staged(chunks: list[Chunk], stage: StagePlans | None) -> tuple[list[Chunk], list[Rejected]]:

@@ -14,6 +14,7 @@ from summit.ingest.database.postgresql.settings import PostgresqlOptions
 from summit.ingest.database.settings import DatabaseOptions
 from summit.ingest.database.sqlite.settings import SqliteOptions
 from summit.ingest.files.collector import FileCollector, FileProgress
+from summit.ingest.grpc.settings import GrpcOptions
 from summit.ingest.http.settings import HttpOptions
 from summit.ingest.mqtt.settings import MqttOptions, MqttRoute, MqttTls
 from summit.ingest.producing import Producer
@@ -24,6 +25,7 @@ from summit.ingest.types import collector_class, make_collector
 from summit.ingest.websocket.settings import WebSocketOptions
 
 if TYPE_CHECKING:
+    from summit.ingest.grpc.collector import GrpcCollector
     from summit.ingest.http.collector import HttpCollector
     from summit.ingest.mqtt.collector import MqttCollector
     from summit.ingest.websocket.collector import WebSocketCollector
@@ -39,6 +41,8 @@ __all__ = [
     "FileCollector",
     "FileOptions",
     "FileProgress",
+    "GrpcCollector",
+    "GrpcOptions",
     "HttpCollector",
     "HttpOptions",
     "MqttCollector",
@@ -56,7 +60,12 @@ __all__ = [
     "make_collector",
 ]
 
-_LATE = {"HttpCollector": "http", "MqttCollector": "mqtt", "WebSocketCollector": "websocket"}
+_LATE = {
+    "GrpcCollector": "grpc",
+    "HttpCollector": "http",
+    "MqttCollector": "mqtt",
+    "WebSocketCollector": "websocket",
+}
 
 
 def __getattr__(name: str) -> Any:

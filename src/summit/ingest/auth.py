@@ -1,4 +1,4 @@
-"""Who may send: none (on the loopback address), API key, basic, bearer, or signed bodies.
+"""Who may send: none (on the loopback address), API key, basic, bearer, JWT, or signed bodies.
 
 Secrets are named, `${NAME}` of the environment or `file:PATH`, and read at the start of a
 collector; several hold at once, so that they can be changed without a gap. Comparing takes the
@@ -20,6 +20,7 @@ from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.base.secrets import is_secret_reference, read_secret
 from summit.ingest.checks import at_least, bad_setting
+from summit.ingest.jwks import JwtOptions, TokenKeys
 
 API_KEY_HEADER: Final = "X-API-Key"
 TOLERANCE_MS: Final = 5 * 60 * 1000
@@ -32,6 +33,7 @@ class AuthOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
         type: `none` is for the loopback address only, unless `insecure` says otherwise.
         header: apiKey: the header of the key. signature, preset hmac: that of the signature.
         secrets: References to keys, tokens or signing secrets; any of them holds.
+        jwt: jwt: whose tokens hold; they come as bearer tokens.
         users: basic: the reference to each user's password.
         preset: signature: whose way of signing.
         algorithm: signature, preset hmac: the hash.
@@ -41,9 +43,10 @@ class AuthOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
         insecure: type none: listen on other addresses than the loopback one.
     """
 
-    type: Literal["none", "apiKey", "basic", "bearer", "signature"] = "none"
+    type: Literal["none", "apiKey", "basic", "bearer", "jwt", "signature"] = "none"
     header: str | None = None
     secrets: list[str] = msgspec.field(default_factory=list)
+    jwt: JwtOptions | None = None
     users: dict[str, str] = msgspec.field(default_factory=dict)
     preset: Literal["standard", "github", "stripe", "slack", "hmac"] = "standard"
     algorithm: Literal["sha1", "sha256", "sha512"] = "sha256"
@@ -59,6 +62,8 @@ class AuthOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise bad_setting("/secrets", f"type {self.type} " + (
                 "needs secrets" if needs_secrets else "has no secrets"
             ))  # fmt: skip
+        if (self.type == "jwt") != (self.jwt is not None):
+            raise bad_setting("/jwt", "type jwt, and only that, needs the block jwt")
         if (self.type == "basic") != bool(self.users):
             raise bad_setting("/users", "type basic, and only that, needs users")
         for pointer, text in (
@@ -102,11 +107,26 @@ class Authenticator:
         self._users = {
             name.encode(): _digest(read_secret(one)) for name, one in options.users.items()
         }
+        self._keys = None if options.jwt is None else TokenKeys(options.jwt)
+
+    async def open(self) -> None:
+        """Get what stands elsewhere. Raises Unavailable, Invalid."""
+        if self._keys is not None:
+            await self._keys.open()
+
+    async def close(self) -> None:
+        """Get nothing more."""
+        if self._keys is not None:
+            await self._keys.close()
 
     @property
     def challenge(self) -> str | None:
         """What WWW-Authenticate says."""
-        names = {"basic": 'Basic realm="summit", charset="UTF-8"', "bearer": "Bearer"}
+        names = {
+            "basic": 'Basic realm="summit", charset="UTF-8"',
+            "bearer": "Bearer",
+            "jwt": "Bearer",
+        }
         return names.get(self._type)
 
     def check(self, headers: Mapping[str, str], token: str | None = None) -> str:
@@ -122,9 +142,13 @@ class Authenticator:
         if self._type == "apiKey":
             given = headers.get(self._header) or token
             self._one_of(given, f"the header {self._header} is missing")
-        elif self._type == "bearer":
+        elif self._type in ("bearer", "jwt"):
             scheme, _, text = headers.get("authorization", "").partition(" ")
             given = text.strip() if scheme.lower() == "bearer" else token
+            if self._keys is not None:
+                if not given:
+                    raise Invalid("ingest.unauthorized", reason="there is no bearer token")
+                return self._keys.check(given)
             self._one_of(given, "there is no bearer token")
         return ""
 

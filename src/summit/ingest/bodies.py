@@ -7,7 +7,7 @@ is written to the topic is the client's own bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -60,11 +60,15 @@ def parse_leniently(media: str, body: bytes, limits: Limits) -> Batch:
 
     An array whose text is not JSON is refused as a whole: where its events begin is not known.
     """
+    return _leniently(_parts(media, body, limits), limits)
+
+
+def _leniently(parts: Iterator[tuple[bytes, Invalid | None]], limits: Limits) -> Batch:
     faults: dict[int, Invalid] = {}
     slices: list[bytes] = []
     values: list[dict[str, Any]] = []
     indexes: list[int] = []
-    for index, (part, fault) in enumerate(_parts(media, body, limits)):
+    for index, (part, fault) in enumerate(parts):
         try:
             if fault is not None:
                 raise fault
@@ -92,9 +96,36 @@ def _parts(media: str, body: bytes, limits: Limits) -> Iterator[tuple[bytes, Inv
             raise _malformed(body, error) from error
     if len(parts) > limits.max_events:
         raise _too_many(len(parts), limits)
+    yield from _marked(parts)
+
+
+def _marked(parts: Sequence[bytes]) -> Iterator[tuple[bytes, Invalid | None]]:
+    """Parts, and why an array among them is no event."""
     for index, part in enumerate(parts):
-        is_array = part[:1] == b"["
+        is_array = part.lstrip(_SPACE)[:1] == b"["
         yield part, _not_object(index, [], f"event {index}") if is_array else None
+
+
+def parse_parts(parts: Sequence[bytes], limits: Limits, *, leniently: bool = False) -> Batch:
+    """The events of a message that holds them one by one. Raises Invalid: as `parse_body`."""
+    if len(parts) > limits.max_events:
+        raise _too_many(len(parts), limits)
+    if not parts:
+        raise _invalid(None, "the message", "it holds no event")
+    if leniently:
+        return _leniently(_marked(parts), limits)
+    values: list[dict[str, Any]] = []
+    for index, part in enumerate(parts):
+        if len(part) > limits.max_event_bytes:
+            raise too_large(index, len(part), limits)
+        try:
+            value = _decode_any(part)
+        except DECODE_ERRORS as error:
+            raise _invalid(index, f"event {index}", _reason(error)) from error
+        if type(value) is not dict:
+            raise _not_object(index, value, f"event {index}")
+        values.append(value)
+    return Batch(list(parts), values)
 
 
 def parse_body(media: str, body: bytes, limits: Limits) -> Batch:

@@ -22,6 +22,7 @@ from summit.documents.collector import PLUGIN
 from summit.events.fields import parse_path
 from summit.ingest.checks import at_least, bad_setting, rate_fits
 from summit.ingest.database.settings import DatabaseOptions
+from summit.ingest.grpc.settings import GrpcOptions
 from summit.ingest.http.settings import HttpOptions
 from summit.ingest.mqtt.settings import MqttOptions
 from summit.ingest.templates import compile_template, compile_topics
@@ -90,6 +91,7 @@ TYPES: Final[Mapping[str, TypeRow]] = {
     "http": TypeRow(HttpOptions, port=8080, path="/ingest"),
     "websocket": TypeRow(WebSocketOptions, port=8081, path="/"),
     "mqtt": TypeRow(MqttOptions, port=1883),
+    "grpc": TypeRow(GrpcOptions, port=50_051),
     "file": TypeRow(FileOptions, shapes=False),
     "database": TypeRow(DatabaseOptions),
 }
@@ -120,7 +122,7 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
             the dead letters, or on with the header `summit.invalid`.
         paused: It starts, and takes nothing until it is resumed.
         options: The settings of a plugin.
-    Raises: Invalid("collector.type_unavailable"), Invalid("config.invalid") with a pointer.
+    Raises: Invalid("config.invalid") with a pointer.
     """
 
     name: str
@@ -144,16 +146,16 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
     http: HttpOptions | None = None
     websocket: WebSocketOptions | None = None
     mqtt: MqttOptions | None = None
+    grpc: GrpcOptions | None = None
     file: FileOptions | None = None
     database: DatabaseOptions | None = None
     options: dict[str, Any] | None = None
 
     def check(self) -> None:
         if self.type not in TYPES and not self.is_plugin:
-            code = "collector.type_unavailable" if self.type in _LATER else "config.invalid"
             known = ", ".join(TYPES)
             raise Invalid(
-                code, type=self.type, available=known, pointer="/type",
+                "config.invalid", type=self.type, available=known, pointer="/type",
                 reason=f"there are no collectors of type '{self.type}'; there are: {known}",
             )  # fmt: skip
         for field in ("name", "topic"):
@@ -275,5 +277,4 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
 _SHAPING: Final = (
     "key_template", "topic_template", "allowed_topics", "sample_rate", "rate_limit", "event_schema",
 )  # fmt: skip
-_LATER: Final = ("grpc",)
 _PLUGIN_ROW: Final = TypeRow(Config)

@@ -11,6 +11,7 @@ from typing import Any
 from summit.base.clock import Clock
 from summit.base.errors import SummitError, Unavailable
 from summit.client.dead_letters import dead_letter_topic
+from summit.ingest.auth import Authenticator, AuthOptions
 from summit.ingest.collector import Collector
 from summit.ingest.delivery import RETRY_AFTER_MS, Delivery, Handed, Outcome
 from summit.ingest.notes import Notes
@@ -28,7 +29,8 @@ class TakingCollector(Collector):
 
     A type has a block of options with `max_in_flight_bytes` and `ack_timeout_ms`, opens its way in
     in `_listen` and closes it in `_hang_up`. It asks `check_open`, shapes events by `shape`, gives
-    records to `_delivery`, and has `_count` count the outcome.
+    records to `_delivery`, and has
+    `count_outcomes` count the outcome.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class TakingCollector(Collector):
         self._limit = RateLimit.of(config.rate_limit, config.rate_burst, self._clock)
         hours = getattr(block, "idempotency_hours", 24.0)
         self._prefix = f"{config.type}:{config.name}"
+        self._auth: Authenticator | None = None
         self._notes = Notes(self._prefix, round(hours * _HOUR_MS), self._clock)
 
     async def _open(self, producer: Producer) -> None:
@@ -64,7 +67,14 @@ class TakingCollector(Collector):
     async def _close(self) -> None:
         self._delivery.flush()
         await self._hang_up()
+        if self._auth is not None:
+            await self._auth.close()
         self._delivery.close()
+
+    async def _open_auth(self, options: AuthOptions) -> None:
+        """Ask senders who they are from now on."""
+        self._auth = auth = Authenticator(options)
+        await auth.open()
 
     @abstractmethod
     async def _listen(self) -> None:
@@ -102,10 +112,15 @@ class TakingCollector(Collector):
         headers: Headers,
         sources: Callable[[int], str] | None = None,
     ) -> Shaped:
-        """The records of a batch; what is left out or refused is counted by `_count`."""
+        """The records of a batch; what is left out or refused is counted by `count_outcomes`."""
         return self._shaper.shape(slices, values, headers, sources)
 
-    def _count(self, shaped: Shaped, handed: Handed, outcomes: Sequence[Outcome]) -> None:
+    def count_refused(self, error: SummitError, count: int = 1) -> None:
+        """Count events that were refused, or as one what holds them."""
+        self._rejected.add(count)
+        self._note_error(error)
+
+    def count_outcomes(self, shaped: Shaped, handed: Handed, outcomes: Sequence[Outcome]) -> None:
         """Count what became of a batch."""
         count = size_bytes = letters = failed = 0
         for draft, outcome in zip(handed.drafts, outcomes, strict=True):

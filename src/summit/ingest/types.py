@@ -31,6 +31,7 @@ _CLASSES: Final = {
     "http": ("summit.ingest.http.collector", "HttpCollector"),
     "websocket": ("summit.ingest.websocket.collector", "WebSocketCollector"),
     "mqtt": ("summit.ingest.mqtt.collector", "MqttCollector"),
+    "grpc": ("summit.ingest.grpc.collector", "GrpcCollector"),
     "file": ("summit.ingest.files.collector", "FileCollector"),
     "database": ("summit.ingest.database.collector", "DatabaseCollector"),
 }

@@ -69,6 +69,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
             by routes.
         stage_faults: Events on which a transformation or an enrichment has failed.
         commits, aborts: Transactions that were committed; that the brokers refused cleanly.
+        state_cut: By rule, how often a key's state was too large to be saved whole.
         undeliverable, undeliverable_topics: Records that their topics refused for good; by topic,
             those of the most.
         restarts: How often everything was begun anew from what was committed.
@@ -102,6 +103,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     skipped: int = 0
     undeliverable: int = 0
     undeliverable_topics: dict[str, int] = {}
+    state_cut: dict[str, int] = {}
     published: int = 0
     calls: int = 0
     calls_failed: int = 0

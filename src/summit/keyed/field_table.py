@@ -13,7 +13,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from summit.base.limits import TEXT_REMEMBERED_CHARS_MAX, TEXTS_REMEMBERED_MAX
-from summit.events.expressions.clues import clues
+from summit.events.expressions.clues import Clues, Seen, clues
 from summit.events.expressions.generator import Names, true_code
 from summit.events.expressions.ir import (
     Arithmetic,
@@ -30,6 +30,8 @@ from summit.events.values import lower_ascii
 from summit.keyed.specialise import ValueLayout
 
 _BY_TEXT: Final = ("string", "version", "ip")
+_SAMPLE: Final = 128
+_SAMPLE_EACH: Final = 8  # so after 1,024 new texts there are enough
 _LOWER: Final[Path] = ("\0lower",)  # no path of a user holds such a sign
 
 
@@ -41,17 +43,17 @@ class _Test:
         holds: Whether a value satisfies it, by the value and the same in lower case, if a text.
     """
 
-    __slots__ = ("_node", "bits", "holds", "on_text")
+    __slots__ = ("bits", "holds", "node", "on_text")
 
     def __init__(self, node: Node, bits: int) -> None:
-        self._node = node
+        self.node = node
         self.bits = bits
         self.on_text = False
         self.holds: Callable[[Any, str | None], bool] = self._compile
 
     def _compile(self, value: Any, lower: str | None) -> bool:
         names = Names()
-        code = true_code(_lowered(self._node), _ValueAndLower(), names)
+        code = true_code(_lowered(self.node), _ValueAndLower(), names)
         source = f"def holds(e, lower):\n return True if {code} else False\n"
         self.holds = names.define(source, "holds")
         return self.holds(value, lower)
@@ -74,6 +76,37 @@ def _lowered(node: Any) -> Any:
     return type(node)(**{name: _lowered(part) for name, part in parts.items()})
 
 
+def _tells_numbers_apart(node: Node) -> bool:
+    """Whether it may say different things of a fraction and of the equal integer."""
+    return any(
+        isinstance(each, (Arithmetic, Negate))
+        or (isinstance(each, Compare) and each.compare_as in _BY_TEXT)
+        for each in walk(node)
+    )
+
+
+class _Sample:
+    """Some texts of a field.
+
+    Cost: each piece that is asked for is looked for in all of them, once.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = [text.lower() for text in texts]
+        self._counts: dict[str, int] = {}
+
+    def seen(self, found: Clues) -> int:
+        """In how many of them the clues are; those with two count twice."""
+        return sum(map(self._count, found.pieces))
+
+    def _count(self, piece: str) -> int:
+        count = self._counts.get(piece)
+        if count is None:
+            part = piece.lower()
+            count = self._counts[piece] = sum(part in text for text in self._texts)
+        return count
+
+
 class FieldTable(dict[Any, int]):
     """Value of the field -> conditions that it does not rule out.
 
@@ -86,40 +119,40 @@ class FieldTable(dict[Any, int]):
 
     def __init__(self, wanted: Iterable[tuple[Node, int]], every: int) -> None:
         super().__init__()
-        self._tests: list[_Test] = []
+        self._tests = [_Test(node, bits) for node, bits in wanted]
+        self._every = every
+        self._free = every  # conditions that demand nothing of this field
+        # A fraction finds what is remembered for the equal integer: most conditions say the same.
+        self._numbers_alike = True
+        for test in self._tests:
+            self._free &= ~test.bits
+            self._numbers_alike = self._numbers_alike and not _tells_numbers_apart(test.node)
+        self._sample: list[str] | None = []  # None = it was looked at
+        self._until_sampled = _SAMPLE_EACH
+        self._set_clues(None)
+        self[None] = self._evaluate(None, self._tests)
+
+    def _set_clues(self, seen: Seen | None) -> None:
+        """Choose for every test what in a value calls for it."""
         self._always: list[_Test] = []  # no clue says when they need not be put to a text
         self._not_only_texts: list[_Test] = []
         self._exact: dict[Any, list[_Test]] = {}
         self._lower: dict[str, list[_Test]] = {}
         self._pieces: dict[str, list[_Test]] = {}
-        self._on_text = every
-        self._free = every  # conditions that demand nothing of this field
-        # A fraction finds what is remembered for the equal integer: most conditions say the same.
-        self._numbers_alike = True
-        for node, bits in wanted:
-            self._add(node, bits)
+        self._on_text = self._every
         self._find: Find | None = None
         self._by_piece: list[list[_Test]] = []
-        self[None] = self._evaluate(None, self._tests)
+        for test in self._tests:
+            self._index(test, clues(test.node, seen))
 
-    def _add(self, node: Node, bits: int) -> None:
-        test = _Test(node, bits)
-        self._tests.append(test)
-        if any(
-            isinstance(each, (Arithmetic, Negate))
-            or (isinstance(each, Compare) and each.compare_as in _BY_TEXT)
-            for each in walk(node)
-        ):
-            self._numbers_alike = False
-        self._free &= ~bits
-        found = clues(node)
-        if found is None or not found.otherwise:
-            self._on_text &= ~bits
+    def _index(self, test: _Test, found: Clues | None) -> None:
+        test.on_text = found is not None and found.otherwise
+        if not test.on_text:
+            self._on_text &= ~test.bits
         if found is None:
             self._always.append(test)
             self._not_only_texts.append(test)
             return
-        test.on_text = found.otherwise
         if not found.only_texts:
             self._not_only_texts.append(test)
         for value in found.exact:
@@ -129,9 +162,22 @@ class FieldTable(dict[Any, int]):
         for piece in found.pieces:
             self._pieces.setdefault(piece, []).append(test)
 
+    def _note(self, text: str) -> None:
+        """Keep every so-manieth new text; once there are enough, choose the clues by them."""
+        assert self._sample is not None
+        self._until_sampled = _SAMPLE_EACH
+        self._sample.append(text)
+        if len(self._sample) == _SAMPLE:
+            sample, self._sample = self._sample, None
+            self._set_clues(_Sample(sample).seen)
+
     def __missing__(self, value: Any) -> int:
         kind = type(value)
         if kind is str:
+            if self._sample is not None:
+                self._until_sampled -= 1
+                if not self._until_sampled:
+                    self._note(value)
             found = self._of_text(value)
             keep = len(value) <= TEXT_REMEMBERED_CHARS_MAX
         else:

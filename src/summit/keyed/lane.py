@@ -126,6 +126,15 @@ class Corrects(Protocol):
 
 
 @runtime_checkable
+class Shrinks(Protocol):
+    """A lane that can let go of a part of what it keeps of a key."""
+
+    def shrink(self, key: Key) -> bool:
+        """Let go of a good part, what is oldest or says least; counted. False = it cannot."""
+        ...
+
+
+@runtime_checkable
 class Begins(Protocol):
     """A lane that begins keys by itself, before an event of theirs has come."""
 

@@ -22,6 +22,7 @@ from typing import Any, Final
 from summit.base.errors import SummitError
 from summit.events.event import Transport, event_time, parse_event
 from summit.events.times import TIME_MS_MAX, TIME_MS_MIN
+from summit.keyed.awake import Awake
 from summit.keyed.captured import Origins, transport_of
 from summit.keyed.chunks import Chunk
 from summit.keyed.decisions import Found
@@ -30,7 +31,7 @@ from summit.keyed.keygroups import KEY_GROUPS, RemoteChunk, key_group
 from summit.keyed.lane import Begins, Corrects, Lane
 from summit.keyed.outputs import Applied, Outputs, StateKey
 from summit.keyed.reading import NOTHING, Reading
-from summit.keyed.rule import no_key_text, sees_topic
+from summit.keyed.rule import no_key_text
 from summit.keyed.ruleset import RuleSet
 from summit.keyed.scopes import Scope, make_scopes
 from summit.keyed.type_index import TypeIndex, Untyped
@@ -119,7 +120,8 @@ class Processor:
             self._lanes.append(lane)
         self._by_state = {lane.rule.state_id: lane for lane in self._lanes}
         waiting = [item for scope in self._scopes for item in scope.waiting]
-        self._scope_of = make_scopes(self._lanes, self._frontier, rules.paused)
+        self._awake = Awake(self._lanes)
+        self._scope_of = make_scopes(self._lanes, self._frontier, self._awake, rules.paused)
         self._scopes = list(dict.fromkeys(self._scope_of))
         self._exact = [scope for scope in self._scopes if scope.exact]
         alive = {id(lane): scope for lane, scope in zip(self._lanes, self._scope_of, strict=True)}
@@ -156,6 +158,7 @@ class Processor:
         held = frozenset(groups)
         before = frozenset(range(KEY_GROUPS)) if self._held is None else self._held
         self._held = None if len(held) == KEY_GROUPS else held
+        self._awake.touch_all()
         for lane in self._lanes:
             if isinstance(lane, Begins):
                 lane.hold(self._held)
@@ -241,13 +244,16 @@ class Processor:
             for scope in self._scopes:
                 if scope.waiting or scope.exact:
                     self._pass(scope)
-        for lane in self._lanes:
+        dirty: set[StateKey] = set()
+        for lane in self._awake.due(now):
             if not self._catching_up:
                 lane.tidy(now)
             lane.bound()
-        dirty = {StateKey(lane.rule.state_id, key) for lane in self._lanes for key in lane.dirty}
-        for lane in self._lanes:
-            lane.dirty.clear()
+            if lane.dirty:
+                state_id = lane.rule.state_id
+                dirty.update([StateKey(state_id, key) for key in lane.dirty])
+                lane.dirty.clear()
+        self._awake.rest(asked=not self._catching_up)
         return Applied(outputs, dirty, self._wait_log.take_changed())
 
     def _take_chunk(self, chunk: Chunk) -> None:
@@ -265,14 +271,9 @@ class Processor:
         self._others_ms = self._frontier.others(place)
         self._allowed = [(scope, scope.view.others(place)) for scope in self._exact]
         reached = self._rules.scan(
-            chunk.values,
-            chunk.timestamps_ms,
-            index,
-            self._frontier.reached(place),
-            self._timer_ms(),
-            self._reading.stream.max_future_ms,
-            self,
-        )
+            chunk.values, chunk.timestamps_ms, index, self._frontier.reached(place),
+            self._timer_ms(), self._reading.stream.max_future_ms, self,
+        )  # fmt: skip
         self._frontier.reach(place, reached)
 
     # ---- what the scan calls (`scan.Sink`) ----
@@ -285,7 +286,7 @@ class Processor:
         """Put an event to the rules that it concerns; gives the next exact timer."""
         ordered = self._reading.stream.is_ordered
         time = own_ms if own_ms > watermark_ms or ordered else watermark_ms
-        remote, held = self._remote, self._held
+        remote, held, touch = self._remote, self._held, self._awake.touch
         waiting: WaitingEvent | None = None
         if remote is not None:
             time = remote.taken_ms[n]
@@ -311,8 +312,9 @@ class Processor:
             elif ordered:
                 waiting = waiting or self._reading.waiting(n, event, own_ms)
                 item = interest(waiting, lane, key, mask, self._wait_log.group_of(key))
-                self._put_in_order(item, self._scope_of[rule], watermark_ms, is_late=is_late)
+                self._put_in_order(item, self._scope_of[rule], watermark_ms, time, is_late=is_late)
             else:
+                touch(rule)
                 runs = lane.wants(key, mask, time)
                 if runs is not None:
                     captured = self._reading.captured(n, event, time, own_ms)
@@ -371,12 +373,12 @@ class Processor:
 
     def dump(self, key: StateKey) -> bytes | None:
         """The state of a key as bytes of its lane's `state_version`; None = it has none."""
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         return None if lane is None else lane.dump(key.key)
 
     def state_version(self, key: StateKey) -> int:
         """The version of what `dump` gives for the key; 0 where no active rule has it."""
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         return 0 if lane is None else lane.state_version
 
     def load(self, key: StateKey, data: bytes, version: int) -> bool:
@@ -385,20 +387,22 @@ class Processor:
         Returns: False when no active rule has this state id; then nothing happens.
         Raises: Corrupt("pattern.state").
         """
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         if lane is None:
             return False
         lane.load(key.key, data, version)
+        self._awake.touch_lane(lane)
         for scope in self._exact:
             scope.unsettle()
         return True
 
     def forget(self, key: StateKey) -> None:
         """Drop what a rule has begun for a key; unknown rules and keys are ignored."""
-        lane = self._lane(key.rule)
+        lane = self.lane_of(key.rule)
         if lane is not None:
             before = lane.live_runs
             lane.forget(key.key)
+            self._awake.touch_lane(lane)
             self._counters["dropped"] += before - lane.live_runs
 
     def take_changed_waits(self) -> set[WaitKey]:
@@ -493,15 +497,8 @@ class Processor:
 
         A reader far past it only fills the memory. Infinite when nothing holds it back.
         """
-        place = (topic, partition)
-        return max(
-            (
-                scope.view.others(place)
-                for scope in self._scopes
-                if sees_topic(scope.lanes[0].rule.topics, topic)
-            ),
-            default=_NEVER,
-        )
+        all_ms = (scope.allowed_ms(topic, partition) for scope in self._scopes)
+        return max((at_ms for at_ms in all_ms if at_ms is not None), default=_NEVER)
 
     @property
     def frontier_ms(self) -> float:
@@ -548,7 +545,8 @@ class Processor:
         timers = ((scope.soon_ms, others_ms) for scope, others_ms in self._allowed)
         return min((at for at, others_ms in timers if others_ms >= at), default=_NEVER)
 
-    def _lane(self, state_id: str) -> Lane | None:
+    def lane_of(self, state_id: str) -> Lane | None:
+        """The lane of the active rule whose state has this id."""
         return self._by_state.get(state_id)
 
     def _is_late(self, own_ms: int, watermark_ms: int) -> bool:
@@ -569,11 +567,13 @@ class Processor:
             self._reject(n, "event.no_key", no_key_text(lane.rule), lane.rule.id)
 
     def _put_in_order(
-        self, item: Interest, scope: Scope, watermark_ms: int, *, is_late: bool
+        self, item: Interest, scope: Scope, watermark_ms: int, taken_ms: int, *, is_late: bool
     ) -> None:
         """Let an event wait for its time; one that is late is taken now by rules that allow it."""
         if is_late and self._remote is None:
             self._frontier.reach(self._reading.place, watermark_ms)
+        if is_late and self._catching_up:
+            item = item.behind(min(scope.view.now, taken_ms))  # where its partition was then
         if not is_late or self._catching_up:
             scope.wait(item)
             self._wait_log.add(item)

@@ -7,6 +7,7 @@ from functools import partial
 from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
+from summit.keyed.awake import Awake
 from summit.keyed.captured import Keep, capture
 from summit.keyed.frontier import Frontier, View
 from summit.keyed.lane import Corrects, Lane
@@ -22,6 +23,7 @@ class Scope:
 
     Args:
         view: The frontier of their topics.
+        awake: Told which lanes were given an event.
 
     Attributes:
         exact: Those of the lanes that report an absence, and are not paused.
@@ -29,13 +31,19 @@ class Scope:
         waiting: Events that wait for the frontier; a heap.
     """
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, awake: Awake) -> None:
         self.view = view
+        self._awake = awake
         self.lanes: list[Lane] = []
         self.exact: list[Lane] = []
         self.correcting: dict[int, Corrects] = {}
         self.waiting: list[Interest] = []
         self._soon_ms = _UNKNOWN
+
+    def allowed_ms(self, topic: str, partition: int) -> float | None:
+        """How far the other partitions let F come; None where its rules do not read the topic."""
+        reads = sees_topic(self.lanes[0].rule.topics, topic)
+        return self.view.others((topic, partition)) if reads else None
 
     @property
     def next_exact_ms(self) -> float:
@@ -70,7 +78,7 @@ class Scope:
     @property
     def next_release_ms(self) -> float:
         """The frontier at which the next waiting event is taken."""
-        return self.waiting[0].own_ms + 1 if self.waiting else _NEVER
+        return self.waiting[0].due_ms + 1 if self.waiting else _NEVER
 
     def pass_to(
         self,
@@ -86,13 +94,13 @@ class Scope:
             found: Takes what comes of them.
         """
         waiting = self.waiting
-        while waiting and waiting[0].own_ms < now:
+        while waiting and waiting[0].due_ms < now:
             item = heappop(waiting)
-            time = item.own_ms
             if self.exact:
-                self._fire(time, found)
+                self._fire(item.due_ms, found)
             log.remove(item)
-            self.take(item, time, keep, found)
+            is_late = item.due_ms > item.waiting.own_ms
+            self.take(item, item.due_ms + is_late, keep, found)
         if self.exact:
             self._fire(now, found)
 
@@ -103,7 +111,7 @@ class Scope:
         that it comes too late for, whatever came with it in one batch.
         """
         now = self.view.now
-        if item.own_ms >= now:
+        if item.due_ms >= now:
             self.wait(item)
             log.add(item)
             return
@@ -116,7 +124,8 @@ class Scope:
         Args:
             frontier_ms: How far its events have been taken; past the event's time, it is late.
         """
-        time = item.own_ms
+        time = item.waiting.own_ms
+        self._awake.touch_lane(item.lane)
         held = item.lane.wants(item.key, item.mask, time)
         if held is None:
             return
@@ -145,11 +154,12 @@ class Scope:
 
 
 def make_scopes(
-    lanes: Sequence[Lane], frontier: Frontier, paused: Container[str] = ()
+    lanes: Sequence[Lane], frontier: Frontier, awake: Awake, paused: Container[str] = ()
 ) -> list[Scope]:
     """The scope of each lane; rules that read the same topics share one.
 
     Args:
+        awake: Told which lanes were given an event.
         paused: Ids of rules that raise nothing for now.
     """
     scopes: dict[tuple[str, ...], Scope] = {}
@@ -157,7 +167,7 @@ def make_scopes(
     for lane in lanes:
         topics = tuple(sorted(lane.rule.topics))
         if topics not in scopes:
-            scopes[topics] = Scope(View(frontier, partial(sees_topic, topics)))
+            scopes[topics] = Scope(View(frontier, partial(sees_topic, topics)), awake)
         scope = scopes[topics]
         scope.lanes.append(lane)
         if isinstance(lane, Corrects):

@@ -46,9 +46,14 @@ class WaitingEvent(msgspec.Struct, gc=False):
 
 
 class Interest(NamedTuple):
-    """One rule that waits for an event; the first four members are the order of release."""
+    """One rule that waits for an event; the first four members are the order of release.
 
-    own_ms: int
+    Attributes:
+        due_ms: It is taken when the frontier has passed this: the event's own time; of one that was
+            late when it came, for keys that catch up, how far time was then.
+    """
+
+    due_ms: int
     place: tuple[str, int]
     offset: int
     rule_id: str
@@ -57,6 +62,10 @@ class Interest(NamedTuple):
     mask: int
     waiting: WaitingEvent
     group: int
+
+    def behind(self, reached_ms: float) -> Interest:
+        """The same for an event that was late when time had come so far: it comes after that."""
+        return self if reached_ms <= self.due_ms else self._replace(due_ms=int(reached_ms) - 1)
 
 
 def interest(waiting: WaitingEvent, lane: Lane, key: Key, mask: int, group: int) -> Interest:

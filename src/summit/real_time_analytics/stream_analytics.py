@@ -16,6 +16,7 @@ from summit.documents.query import validate_query
 from summit.events.event import event_bytes
 from summit.flow.anomalies import anomaly_alerts
 from summit.flow.suppressing import Suppressed, Suppressor
+from summit.flow.trying import TriedCounted, try_counted
 from summit.kernels import (
     Anomalies,
     AnomalyDetectionConfig,
@@ -88,6 +89,18 @@ class StreamAnalytics(Emitter):
             before.query = made
             return
         self._queries[document.id] = _Query(made, QueryRunner(document.plan))
+
+    def test_query(
+        self, query: AnalyticsQuery | Mapping[str, Any], events: Iterable[Any]
+    ) -> TriedCounted:
+        """Try a query on events; neither the query nor the events stay.
+
+        Returns: The results, which filter kept events out, and how far values are from anomalies.
+        Raises: Invalid as `register_query`.
+        """
+        made = query if isinstance(query, AnalyticsQuery) else AnalyticsQuery.from_dict(query)
+        plan = validate_query(made.to_dict()).plan
+        return try_counted(plan, [event_bytes(event) for event in events])
 
     def remove_query(self, query_id: str) -> bool:
         """Drop a query, its windows and its results; whether there was one."""

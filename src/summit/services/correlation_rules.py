@@ -11,6 +11,7 @@ from summit.journal.correlation_log import CorrelatedGroup
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
 from summit.services.parameters import refuse_unknown
+from summit.services.trials import add_trials
 from summit.web import Request, Routes, int_parameter
 
 _LIMIT_DEFAULT, _LIMIT_MAX = 100, 1_000
@@ -24,7 +25,8 @@ _RULES: Final = DefinitionRoutes(
 
 def add_correlations(routes: Routes, node: Node) -> None:
     """Add the routes."""
-    add_definition_routes(routes, node, _RULES)
+    known = add_definition_routes(routes, node, _RULES)
+    add_trials(routes, _RULES.kind, _RULES.path, _RULES.named, known)
 
     async def groups(request: Request) -> dict[str, Any]:
         refuse_unknown(request, "limit", "rule")

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from summit.base.errors import Unavailable
+from summit.flow.kinds import RULE_KINDS, rule_id
 from summit.flow.registering import doubts_of
 from summit.journal.definition_log import Definition
 from summit.services.node import Node
-from summit.services.parameters import refuse_unknown
+from summit.services.parameters import refuse_unknown, time_parameter
 from summit.web import Request, Routes
 
 ACTIVE_TIMEOUT_MS = 5_000
@@ -53,7 +54,9 @@ def add_definition_routes(
         return definitions.get(of.kind, name) if of.known is None else of.known(name)
 
     async def register(request: Request) -> dict[str, Any]:
-        return await _register(node, of, await request.read_json())
+        refuse_unknown(request, *(["since"] if of.kind in RULE_KINDS else []))
+        since = _since(request)
+        return await _register(node, of, await request.read_json(), since)
 
     async def listed(request: Request) -> dict[str, Any]:
         refuse_unknown(request)
@@ -79,15 +82,27 @@ def add_definition_routes(
     return known
 
 
-async def _register(node: Node, of: DefinitionRoutes, document: Any) -> dict[str, Any]:
+def _since(request: Request) -> int | str | None:
+    """Where a rule begins: a moment, `earliest`, or with what comes from now on (None)."""
+    text = request.query_params.get("since")
+    return text if text == "earliest" else time_parameter(request, "since")
+
+
+async def _register(
+    node: Node, of: DefinitionRoutes, document: Any, since: int | str | None
+) -> dict[str, Any]:
     """Publish a definition and wait until the workers go by it.
 
-    Without a worker it is registered all the same, with a warning that says so.
+    Without a worker it is registered all the same, with a warning that says so. A rule with a
+    `since` first reads the past; the answer does not wait for that.
 
     Raises: Invalid with a pointer for what is no document of the kind.
     """
     # Checked as this kind whatever its `kind` says: another one does not belong here.
-    of.validate(document)
+    checked = of.validate(document)
+    if since is not None:
+        name = rule_id(of.kind, checked.id)
+        await node.definitions.publish({"kind": "backfill", "id": name, "since": since})
     published = await node.definitions.publish({**document, "kind": of.kind})
     definition = published.definition
     warnings = [

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from summit.base.collecting import SETTLE_EACH_S, Settling
 from summit.base.config import environment
 from summit.base.errors import SummitError
 from summit.base.logs import get_logger
@@ -89,7 +89,7 @@ async def _run(component: Component, ready: Callable[[Mapping[str, Any]], None])
         log.error("start.failed", error=str(error))
         await _drain(component, drain_timeout_s)
         return 1
-    gc.freeze()  # what the start has made lives as long as the process: no look through it holds up
+    settling = asyncio.ensure_future(_settle())
     ready({"ready": True, "pid": os.getpid(), **component.addresses()})
     failed = asyncio.ensure_future(component.failed())
     await asyncio.wait({failed, wait_stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -99,8 +99,17 @@ async def _run(component: Component, ready: Callable[[Mapping[str, Any]], None])
         code = 1
     failed.cancel()
     wait_stop.cancel()
+    settling.cancel()
     await _drain(component, drain_timeout_s)
     return code
+
+
+async def _settle() -> None:
+    """Keep collections short; what the start has made lives as long as the process."""
+    settling = Settling()
+    while True:
+        await asyncio.sleep(SETTLE_EACH_S)
+        settling.settle()
 
 
 async def _drain(component: Component, timeout_s: float) -> None:

@@ -10,6 +10,7 @@ from summit.documents import validate_query
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
 from summit.services.parameters import flag_parameter, refuse_unknown
+from summit.services.trials import add_trials
 from summit.web import EventStream, Request, Response, Routes, int_parameter, text_response
 
 PATH: Final = "/api/analytics/queries"
@@ -22,6 +23,7 @@ _QUERIES: Final = DefinitionRoutes("query", PATH, "query", "queries", validate_q
 def add_queries(routes: Routes, node: Node) -> None:
     """Add the routes."""
     known = add_definition_routes(routes, node, _QUERIES, node.results.view.forget)
+    add_trials(routes, _QUERIES.kind, PATH, _QUERIES.named, known)
 
     async def results(request: Request) -> dict[str, Any]:
         """The last windows, newest first: one, or as many as `history` says."""

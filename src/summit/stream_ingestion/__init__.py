@@ -1,9 +1,9 @@
 """Collectors, as the guide names them.
 
 Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector`, `MqttCollector`,
-`FileCollector` or `CDCCollector` (of type `database`), and `start` that with a connected producer;
-`CollectorManager` keeps several by name. `Collector` is the base of one's own (see
-`summit.ingest.types`).
+`GrpcCollector`, `FileCollector` or `CDCCollector` (of type `database`), and `start` that with a
+connected producer; `CollectorManager` keeps several by name. `Collector` is the base of one's own
+(see `summit.ingest.types`).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from summit.ingest import (
     FileCollector,
     FileOptions,
     FileProgress,
+    GrpcOptions,
     HttpOptions,
     MqttOptions,
     MqttRoute,
@@ -34,7 +35,7 @@ from summit.ingest import (
 )
 
 if TYPE_CHECKING:
-    from summit.ingest import HttpCollector, MqttCollector, WebSocketCollector
+    from summit.ingest import GrpcCollector, HttpCollector, MqttCollector, WebSocketCollector
 
 __all__ = [
     "AuthOptions",
@@ -47,6 +48,8 @@ __all__ = [
     "FileCollector",
     "FileOptions",
     "FileProgress",
+    "GrpcCollector",
+    "GrpcOptions",
     "HttpCollector",
     "HttpOptions",
     "MqttCollector",
@@ -63,6 +66,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("HttpCollector", "MqttCollector", "WebSocketCollector"):
+    if name in ("GrpcCollector", "HttpCollector", "MqttCollector", "WebSocketCollector"):
         return getattr(summit.ingest, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

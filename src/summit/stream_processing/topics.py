@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-import msgspec
-
-from summit.base.config import key_names, suggestion
+from summit.base.config import field_names, suggestion
 from summit.base.errors import Invalid
 from summit.base.limits import TOPIC_UNKNOWN_AFTER_MS
 from summit.client import Admin, TopicConfig, TopicCreated, look_pauses_s
@@ -138,17 +136,15 @@ def _changes(name: str, changes: TopicConfig | Mapping[str, Any]) -> dict[str, A
         fields = {field: getattr(changes, field) for field in changes.__struct_fields__}
         wanted = {field: value for field, value in fields.items() if value is not None}
     else:
-        wire = key_names(TopicConfig)
+        names = field_names(TopicConfig)
         for key in changes:
-            if key not in wire:
+            if key not in names:
                 raise Invalid(
                     "config.unknown_key", key=key, where="TopicConfig",
-                    hint=suggestion(key, wire), pointer=f"/{key}",
+                    hint=suggestion(key, names), pointer=f"/{key}",
                 )  # fmt: skip
         checked = TopicConfig.from_dict({"name": name, **changes})
-        by_wire = {f.encode_name: f.name for f in msgspec.structs.fields(TopicConfig)}
-        asked = [by_wire[wire[key]] for key in changes]
-        wanted = {field: getattr(checked, field) for field in asked}
+        wanted = {names[key]: getattr(checked, names[key]) for key in changes}
     if wanted.pop("name", name) != name:
         raise Invalid("config.invalid", reason="a topic cannot be renamed", pointer="/name")
     return wanted

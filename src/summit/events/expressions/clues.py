@@ -5,7 +5,7 @@ An index over many rules asks this: a value without any of a tree's clues needs 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from summit.events.expressions.analysis import required_fields
@@ -56,6 +56,9 @@ class Clues(NamedTuple):
     only_texts: bool = True
 
 
+Seen = Callable[[Clues], int]  # in how many values of a sample any of the clues is
+
+
 def positive(node: Node, *, wanted: bool | None = True) -> Node:
     """A tree that is true exactly when the node is true, with negations only at its leaves.
 
@@ -95,18 +98,23 @@ def on_field(node: Node, path: Path) -> Node | None:
             return node if required_fields(node) == {path} else None
 
 
-def clues(node: Node) -> Clues | None:
-    """The clues of a tree that reads one field; None = every value must be put to it."""
+def clues(node: Node, seen: Seen | None = None) -> Clues | None:
+    """The clues of a tree that reads one field; None = every value must be put to it.
+
+    Args:
+        seen: How common they are. Of parts of which one decides, that with the rarest clues is
+            taken; None = the one with the longest.
+    """
     match node:
         case And(items):
-            return _joined([clues(item) for item in items], decisive=False)
+            return _joined([clues(item, seen) for item in items], seen, decisive=False)
         case Or(items):
-            return _joined([clues(item) for item in items], decisive=True)
+            return _joined([clues(item, seen) for item in items], seen, decisive=True)
         case NotTrue(item):
-            found = clues(item)
+            found = clues(item, seen)
             return found and found._replace(otherwise=not found.otherwise, only_texts=False)
         case Not(item) if _is_plain(item):
-            found = clues(item)
+            found = clues(item, seen)
             return found and found._replace(otherwise=True, only_texts=False)
         case Compare("!=", left, right, "auto"):
             found = clues(Compare("==", left, right))
@@ -145,11 +153,12 @@ def _is_plain(node: Node) -> bool:
     return False
 
 
-def _joined(parts: Sequence[Clues | None], *, decisive: bool) -> Clues | None:
+def _joined(parts: Sequence[Clues | None], seen: Seen | None, *, decisive: bool) -> Clues | None:
     """Of `&&` (decisive: false) and `||` (true): one part that decides, else all together."""
     deciding = [part for part in parts if part is not None and part.otherwise is decisive]
     if deciding:
-        best = max(deciding, key=_worth)
+        rarity = {} if seen is None else {id(part): -seen(part) for part in deciding}
+        best = max(deciding, key=lambda part: (rarity.get(id(part), 0), *_worth(part)))
         return best._replace(only_texts=best.only_texts and not decisive)
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):

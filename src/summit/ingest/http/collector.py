@@ -3,6 +3,7 @@
     POST /ingest   application/json: an object or an array of objects; application/x-ndjson and
                    application/jsonl: an object a line; CloudEvents in all three modes; each plain,
                    or compressed with gzip, zstd or deflate
+    POST /v1/logs  with `otlp`: logs of OpenTelemetry, Protobuf or JSON (`otlp.py`)
     200 {"status": "ok", "accepted": 2, "rejected": 0,
          "results": [{"index": 0, "partition": 3, "offset": 17}, …]}
     400 an event is not a JSON object (nothing of the request is written) · 401 · 408 · 413 · 415
@@ -21,24 +22,22 @@ limit).
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any, Final
-
-import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
-from summit.ingest.auth import Authenticator
 from summit.ingest.bodies import Batch, Limits, parse_body, parse_leniently
-from summit.ingest.delivery import Handed, Outcome
+from summit.ingest.checks import bad_setting
 from summit.ingest.http import cloudevents
 from summit.ingest.http.encodings import unfold
-from summit.ingest.http.idempotency import HEADER, Keys
 from summit.ingest.http.signatures import Signatures
+from summit.ingest.idempotency import HEADER
 from summit.ingest.producing import Producer
-from summit.ingest.rates import RateLimit
+from summit.ingest.requests import Requests
 from summit.ingest.settings import CollectorConfig
-from summit.ingest.shaping import Headers, Shaped
+from summit.ingest.shaping import Headers
 from summit.ingest.taking import TakingCollector
 from summit.web import (
     Request,
@@ -51,25 +50,9 @@ from summit.web import (
     problem_response,
 )
 
+OTLP_PATH: Final = "/v1/logs"
 _UNDECLARED_BYTES: Final = 1 << 20  # what a body in chunks counts as while it comes
 DRAIN_EXTRA_MS: Final = 2_000  # after the last acknowledgement, for the answers to leave
-
-
-class Result(msgspec.Struct, frozen=True):
-    """Where one event of a request went."""
-
-    index: int
-    partition: int
-    offset: int
-
-
-class Refusal(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Why one event of a request was not written; it may have gone to the dead letters."""
-
-    index: int
-    code: str
-    error: str
-    dead_letter: bool = False
 
 
 class HttpCollector(TakingCollector):
@@ -94,12 +77,16 @@ class HttpCollector(TakingCollector):
         super().__init__(config, producer=producer, clock=clock)
         options = config.http_options
         self._options = options
+        if options.otlp:
+            import_module("summit.ingest.otlp")  # its library is an extra: said at once
+            if config.route == OTLP_PATH:
+                raise bad_setting("/path", f"{OTLP_PATH} is where otlp is: choose another path")
         self._limits = Limits(options.max_events_per_request, options.max_event_bytes)
         self._headers = [(name, text.encode()) for name, text in options.headers.items()]
         self._copied = [(name, name.lower()) for name in options.request_headers]
-        self._rate = RateLimit.of(options.rate_limit, options.rate_burst, self._clock)
-        self._keys = Keys(self._notes, self._clock)
-        self._auth: Authenticator | None = None
+        self._requests = Requests(
+            self, self._delivery, self._notes, self._clock, prefix=self._prefix
+        )
         self._signatures: Signatures | None = None
         self._server: WebServer | None = None
         self._reading_bytes = 0
@@ -119,9 +106,11 @@ class HttpCollector(TakingCollector):
         if options.auth.type == "signature":
             self._signatures = Signatures(options.auth)
         elif options.auth.type != "none":
-            self._auth = Authenticator(options.auth)
+            await self._open_auth(options.auth)
         routes = Routes()
         routes.post(self.config.route, self._ingest, body_bytes_max=options.max_body_bytes)
+        if options.otlp:
+            routes.post(OTLP_PATH, self._otlp, body_bytes_max=options.max_body_bytes)
         server = WebServer(
             make_app(routes),
             self.config.host,
@@ -144,23 +133,23 @@ class HttpCollector(TakingCollector):
     # ---- one request ----
 
     async def _ingest(self, request: Request) -> Response:
+        return await self._answered(request, self._events)
+
+    async def _otlp(self, request: Request) -> Response:
+        return await self._answered(request, self._logs)
+
+    async def _answered(
+        self, request: Request, take: Callable[[Request, bytes], Awaitable[Response]]
+    ) -> Response:
+        """Read a request that may come in, and take it; what is refused is counted."""
         try:
             self.check_open()
             if self._auth is not None:
                 self._auth.check(request.headers)
-            raw = await self._read(request)
-            key = request.headers.get(HEADER)
-            if self._signatures is not None:
-                now_ms = self._clock.now_ms()
-                replay = self._signatures.check(request.headers, raw, now_ms)
-                key = replay if key is None or replay is not None else key
-            if key is None:
-                return json_response(await self._take(request, raw, None))
-            return await self._take_once(request, raw, key)
+            return await take(request, await self._read(request))
         except SummitError as error:
             if not error.details.pop("counted", False):
-                self._rejected.add(1)
-                self._note_error(error)
+                self.count_refused(error)
             if error.code == "ingest.unauthorized" and self._auth is not None:
                 challenge = self._auth.challenge
                 more = {"WWW-Authenticate": challenge} if challenge else None
@@ -186,47 +175,54 @@ class HttpCollector(TakingCollector):
         finally:
             self._reading_bytes -= size_bytes
 
+    async def _events(self, request: Request, raw: bytes) -> Response:
+        key = request.headers.get(HEADER)
+        if self._signatures is not None:
+            now_ms = self._clock.now_ms()
+            replay = self._signatures.check(request.headers, raw, now_ms)
+            key = replay if key is None or replay is not None else key
+        if key is None:
+            return json_response(await self._take(request, raw, None))
+        return await self._take_once(request, raw, key)
+
+    async def _logs(self, request: Request, raw: bytes) -> Response:
+        """Logs of OpenTelemetry; the answer is of the same kind as the body."""
+        from summit.ingest import otlp
+
+        encoding = request.headers.get("content-encoding", "")
+        body = unfold(encoding, raw, self._options.max_body_bytes) if encoding else raw
+        media = media_type(request)
+        batch = otlp.read_body(media, body, self._options.otlp_event_type, self._limits)
+        answer: dict[str, Any] = {}
+        if batch.slices or batch.faults:
+            taken = await self._requests.write(
+                batch, self._record_headers(request), sum(map(len, batch.slices)), None,
+                request.remote_address, is_atomic=False,
+            )  # fmt: skip
+            answer = taken.answer(with_all=True)
+        return Response(otlp.answer_body(media, answer), media_type=media)
+
     async def _take_once(self, request: Request, raw: bytes, key: str) -> Response:
         """The answer to a request that has a key: the stored one, or a new one that is stored."""
-        note = self._keys.begin(key, raw)
-        if note is not None:
-            replayed = {"Idempotency-Replayed": "true"}
-            return Response(note.answer, note.status, replayed, "application/json")
-        try:
-            response = json_response(await self._take(request, raw, key))
-            await self._keys.answered(key, response.status_code, bytes(response.body))
-        finally:
-            self._keys.ended(key)
-        return response
+        note, answer = await self._requests.once(key, raw, lambda: self._take(request, raw, key))
+        if note is None:
+            return json_response(answer)
+        replayed = {"Idempotency-Replayed": "true"}
+        return Response(note.answer, note.status, replayed, "application/json")
 
     async def _take(self, request: Request, raw: bytes, key: str | None) -> dict[str, Any]:
         """Write the events of a body; the answer when the broker has them."""
         batch = self._parse(request, raw)
         if self._signatures is not None and (challenge := self._challenge(batch)) is not None:
             return {"challenge": challenge}
-        sources = None if key is None else partial(_source, f"{self._prefix}:{key}:")
-        shaped = self.shape(batch.slices, batch.values, self._record_headers(request), sources)
-        is_atomic = self._options.on_error == "atomic" and self.config.on_invalid != "deadLetter"
-        if shaped.refused and is_atomic:
-            raise next(iter(shaped.refused.values()))
         size_bytes = len(raw)
         if "content-encoding" in request.headers:
             size_bytes = sum(map(len, batch.slices))  # what it unfolded to
-        self._check_room(request, len(batch.slices), size_bytes)
-        handed = self._hand_over(shaped, size_bytes, key)
-        try:
-            outcomes = await self._delivery.settle(handed)
-        except SummitError as error:
-            if key is not None and handed.futures is not None:
-                self._keys.left_unclear(key, handed)
-            self._rejected.add(len(batch.slices))
-            self._note_error(error)
-            error.details["counted"] = True
-            raise
-        self._count(shaped, handed, outcomes)
-        if key is not None:
-            self._keys.left_unclear(key, handed)  # until its note is written
-        return self._answer(request, batch, shaped, handed, outcomes)
+        taken = await self._requests.write(
+            batch, self._record_headers(request), size_bytes, key, request.remote_address
+        )
+        asked = request.query_params.get("results") == "true"
+        return {"status": "ok", **taken.answer(with_all=asked)}
 
     def _challenge(self, batch: Batch) -> str | None:
         """What Slack sends once, to see who answers: no event."""
@@ -237,12 +233,6 @@ class HttpCollector(TakingCollector):
         is_one = value.get("type") == "url_verification" and isinstance(challenge, str)
         return challenge if is_one else None
 
-    def _hand_over(self, shaped: Shaped, size_bytes: int, key: str | None) -> Handed:
-        unclear = None if key is None else self._keys.unclear(key)
-        if unclear is not None:
-            return self._delivery.resend(unclear)
-        return self._delivery.hand_over(shaped.drafts, size_bytes)
-
     def _parse(self, request: Request, raw: bytes) -> Batch:
         encoding = request.headers.get("content-encoding", "")
         body = unfold(encoding, raw, self._options.max_body_bytes) if encoding else raw
@@ -252,25 +242,8 @@ class HttpCollector(TakingCollector):
         if cloudevents.is_binary(request.headers):
             return cloudevents.parse_binary(media, request.headers, body, self._limits)
         if self._options.on_error == "skip":
-            batch = parse_leniently(media, body, self._limits)
-            if batch.faults:
-                self._rejected.add(len(batch.faults))
-                self._note_error(next(iter(batch.faults.values())))
-            return batch
+            return parse_leniently(media, body, self._limits)
         return parse_body(media, body, self._limits)
-
-    def _check_room(self, request: Request, count: int, size_bytes: int) -> None:
-        wait_ms = self._rate.take(request.remote_address, count) if self._rate is not None else 0
-        wait_ms = wait_ms or self.rate_wait_ms(count)
-        try:
-            if wait_ms:
-                raise Unavailable("ingest.rate_limited", name=self.name, retry_after_ms=wait_ms)
-            self._delivery.check_room(size_bytes)
-        except Unavailable as error:
-            self._rejected.add(count)
-            self._note_error(error)
-            error.details["counted"] = True
-            raise
 
     def _record_headers(self, request: Request) -> Headers:
         headers = [("summit.received-at", b"%d" % self._clock.now_ms()), *self._headers]
@@ -279,67 +252,3 @@ class HttpCollector(TakingCollector):
             if text is not None:
                 headers.append((name, text.encode("latin-1")))
         return headers
-
-    def _answer(
-        self, request: Request, batch: Batch, shaped: Shaped, handed: Handed,
-        outcomes: list[Outcome],
-    ) -> dict[str, Any]:  # fmt: skip
-        if (
-            not shaped.refused and not batch.faults and not shaped.sampled
-            and not any(isinstance(outcome, SummitError) for outcome in outcomes)
-        ):  # fmt: skip
-            answer: dict[str, Any] = {"status": "ok", "accepted": len(outcomes), "rejected": 0}
-            if self._tells_results(request, len(outcomes)):
-                answer["results"] = [
-                    Result(index, ack.partition, ack.offset)  # type: ignore[union-attr]
-                    for index, ack in enumerate(outcomes)
-                ]
-            return answer
-        return self._mixed_answer(request, batch, shaped, handed, outcomes)
-
-    def _mixed_answer(
-        self, request: Request, batch: Batch, shaped: Shaped, handed: Handed,
-        outcomes: list[Outcome],
-    ) -> dict[str, Any]:  # fmt: skip
-        """The answer where not every event was written."""
-        rows: dict[int, Result | Refusal] = {}
-        faults: dict[int, SummitError] = {**shaped.refused}
-        written = 0
-        for draft, outcome in zip(handed.drafts, outcomes, strict=True):
-            if isinstance(outcome, SummitError):
-                faults[draft.place] = outcome
-            elif draft.is_letter:
-                fault = faults.pop(draft.place)
-                rows[draft.place] = Refusal(draft.place, fault.code, str(fault), dead_letter=True)
-            else:
-                written += 1
-                rows[draft.place] = Result(draft.place, outcome.partition, outcome.offset)
-        if faults and self._options.on_error == "atomic":
-            first = next(iter(faults.values()))  # the broker itself refuses this record for ever
-            first.details["counted"] = True
-            raise first
-        for index, fault in faults.items():
-            rows[index] = Refusal(index, fault.code, str(fault))
-        places = batch.indexes
-        if places is not None:
-            rows = {
-                places[index]: msgspec.structs.replace(row, index=places[index])
-                for index, row in rows.items()
-            }
-        for index, fault in batch.faults.items():
-            rows[index] = Refusal(index, fault.code, str(fault))
-        refused = len(rows) - written
-        answer: dict[str, Any] = {"status": "ok", "accepted": written, "rejected": refused}
-        if shaped.sampled:
-            answer["sampled"] = len(shaped.sampled)
-        if self._tells_results(request, len(rows)):
-            answer["results"] = [rows[index] for index in sorted(rows)]
-        return answer
-
-    def _tells_results(self, request: Request, count: int) -> bool:
-        asked = request.query_params.get("results") == "true"
-        return count <= self._options.max_results or asked
-
-
-def _source(prefix: str, index: int) -> str:
-    return f"{prefix}{index}"

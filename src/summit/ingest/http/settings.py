@@ -9,7 +9,7 @@ import msgspec
 from summit.base import limits
 from summit.base.config import Config
 from summit.ingest.auth import AuthOptions
-from summit.ingest.checks import at_least, hours_fit, rate_fits
+from summit.ingest.checks import at_least, bad_setting, hours_fit, rate_fits
 from summit.ingest.tls import TlsOptions
 
 
@@ -34,6 +34,8 @@ class HttpOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
         auth: How senders prove who they are.
         tls: Certificate and key; None for plain HTTP.
         idempotency_hours: How long an `Idempotency-Key` is remembered with its answer.
+        otlp: Whether logs of OpenTelemetry are taken at `/v1/logs`.
+        otlp_event_type: The `eventType` of log records that have no event name.
         max_results: Above this count the answer leaves out `results`, unless `?results=true`.
     """
 
@@ -52,6 +54,8 @@ class HttpOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
     auth: AuthOptions = AuthOptions()
     tls: TlsOptions | None = None
     idempotency_hours: float = 24.0
+    otlp: bool = False
+    otlp_event_type: str = "log.record"
     max_results: int = limits.INGEST_RESULTS_MAX
 
     def check(self) -> None:
@@ -60,5 +64,9 @@ class HttpOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
         at_least(self, 0, "max_results")
         at_least(self, 100, "request_timeout_ms")
         at_least(self, 1, "max_connections")
+        if not self.otlp_event_type:
+            raise bad_setting("/otlpEventType", "otlpEventType must not be empty")
+        if self.otlp and self.auth.type == "signature":
+            raise bad_setting("/otlp", "logs of OpenTelemetry are not signed")
         hours_fit(self.idempotency_hours)
         rate_fits(self.rate_limit, self.rate_burst)

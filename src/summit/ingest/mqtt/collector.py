@@ -223,7 +223,7 @@ class MqttCollector(TakingCollector):
                 await self._acks.wait()
             pending = self._pending[0]
             outcomes = await self._settle(pending.handed)
-            self._count(pending.shaped, pending.handed, outcomes)
+            self.count_outcomes(pending.shaped, pending.handed, outcomes)
             letters = [
                 self._shaper.letter(draft.place, draft.value, draft.headers, outcome)
                 for draft, outcome in zip(pending.handed.drafts, outcomes, strict=True)
@@ -231,7 +231,7 @@ class MqttCollector(TakingCollector):
             ]
             if letters:  # what the broker never takes: it would come again for ever
                 handed = self._delivery.hand_over(letters, 0)
-                self._count(Shaped([], {}, []), handed, await self._settle(handed))
+                self.count_outcomes(Shaped([], {}, []), handed, await self._settle(handed))
             self._pending.popleft()
             self._acks.set()
             if pending.qos:

@@ -8,13 +8,14 @@ binary    NDJSON, or MessagePack of any of these
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from summit.base.errors import Invalid
 from summit.events.event import DECODE_ERRORS
-from summit.ingest.bodies import Batch, Limits, parse_body
+from summit.ingest.bodies import Limits, parse_body
+from summit.ingest.session import Message
 
 SUBPROTOCOL: Final = "summit.v1"
 
@@ -22,14 +23,6 @@ _decode_msgpack = msgspec.msgpack.Decoder().decode
 _decode_envelope: Any = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _JSON_STARTS: Final = b'{[" \t\r\n'
 _ID_CHARS_MAX: Final = 200
-
-
-class Message(NamedTuple):
-    """The events of one message, what names it, and its sender's number."""
-
-    batch: Batch
-    id: str | int | None
-    seq: int | None
 
 
 def parse_message(data: str | bytes, limits: Limits, *, enveloped: bool) -> Message:

@@ -1,33 +1,27 @@
-"""One connection: messages in, answers out in the same order, after the durable write.
+"""One WebSocket: what messages and answers look like there.
 
     {"ack": "7", "seq": 3, "partition": 0, "offset": 41}     a message of one event, with an id
     {"ack_seq": 3, "accepted": 20}                            one without
     {"nack": "8", "seq": 4, "code": "…", "error": "…", "retryAfterMs": 1000}
 
-`seq` counts the messages of the connection from 1. A client that names itself (`?client=NAME`)
-counts on over its connections: it is greeted with `{"client": NAME, "seq": n}`, the last message
-that is done, and sends what comes after it. Its events carry client and number in `summit.src`, so
-what it sends twice is written once; what the broker did not take ends the connection (1013), so
-that numbers have no gaps.
+A client that names itself (`?client=NAME`) is greeted with `{"client": NAME, "seq": n}`; what the
+broker did not take closes its connection with 1013.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import Iterable
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
+from websockets.exceptions import ConnectionClosed
 
-from summit.base.errors import Invalid, SummitError, Unavailable
-from summit.ingest.delivery import Handed, Outcome
-from summit.ingest.shaping import Shaped
-from summit.ingest.websocket.messages import Message, parse_message
-
-if TYPE_CHECKING:
-    from summit.ingest.websocket.collector import WebSocketCollector
+from summit.base.errors import SummitError, Unavailable
+from summit.ingest.delivery import Outcome
+from summit.ingest.session import Message, Pending, Session
+from summit.ingest.streaming import StreamingCollector
+from summit.ingest.websocket.messages import parse_message
 
 TRY_AGAIN = 1013
 RESTART = 1012
@@ -36,178 +30,44 @@ TAKEN_OVER = 4001
 _encode = msgspec.json.Encoder().encode
 
 
-class Pending(NamedTuple):
-    """A message whose answer is due, with its records; or why it has none."""
-
-    seq: int
-    id: str | int | None
-    shaped: Shaped | None
-    handed: Handed | None
-    fault: SummitError | None
-    is_repeated: bool = False
-
-
-class Session:
+class WebSocketSession(Session[str | bytes]):
     """One connection, from its upgrade to its end.
 
     Args:
-        owner: Its collector.
         socket: The connection, of the library.
-        client: The client's own name; None for one that has none.
-        seq: The last message of that client that is done.
         enveloped: Whether it speaks the subprotocol.
     """
 
     def __init__(
-        self, owner: WebSocketCollector, socket: Any, client: str | None, seq: int,
+        self, owner: StreamingCollector, socket: Any, client: str | None, seq: int,
         *, enveloped: bool, address: str,
     ) -> None:  # fmt: skip
-        self._owner = owner
+        super().__init__(owner, client, seq, address)
         self._socket = socket
         self._enveloped = enveloped
-        self._address = address
-        self.client = client
-        self._seq = seq  # of the last message that was read
-        self.done_seq = seq  # every message up to it is done
-        self._pending: deque[Pending] = deque()
-        self._news = asyncio.Event()  # something is pending
-        self._room = asyncio.Event()  # something is pending no more
-        self._is_ending = False
-        self.ended = asyncio.Event()
-        self.goodbye: tuple[int, str] | None = None
-        self._reader: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Serve the connection until it ends, or `end` is called."""
-        if self.goodbye is not None:  # it was taken over before it began
-            self.ended.set()
-            return
-        answering = asyncio.create_task(self._answer_all())
-        self._reader = reader = asyncio.create_task(self._read_all())
-        try:
-            await asyncio.wait((reader, answering), return_when=asyncio.FIRST_COMPLETED)
-            reader.cancel()
-            await asyncio.wait((reader,))
-            # What was read is brought to its end, whether or not its sender still hears of it.
-            self._is_ending = True
-            self._news.set()
-            await answering
-            if not reader.cancelled():
-                reader.result()
-        finally:
-            reader.cancel()
-            answering.cancel()
-            self.ended.set()
+    def _messages(self) -> AsyncIterator[str | bytes]:
+        messages: AsyncIterator[str | bytes] = aiter(self._socket)
+        return messages
 
-    def end(self, code: int, reason: str) -> None:
-        """Read no more; when what was read is answered, close with this code."""
-        self.goodbye = (code, reason)
-        if self._reader is not None:
-            self._reader.cancel()
+    def _parse(self, data: str | bytes) -> Message:
+        return parse_message(data, self._owner.limits, enveloped=self._enveloped)
 
-    async def close(self, code: int, reason: str) -> None:
-        """Close the connection."""
-        await self._socket.close(code, reason)
+    async def _give_up(self, fault: Unavailable) -> None:
+        await self._socket.close(TRY_AGAIN, fault.code)
 
-    @property
-    def unacked(self) -> int:
-        """Messages without their answer."""
-        return len(self._pending)
+    async def _tell_up_to(self, seq: int) -> None:
+        await self._send({"ack_seq": seq})
 
-    # ---- in ----
+    async def _tell(
+        self, pending: Pending, fault: SummitError | None, outcomes: list[Outcome]
+    ) -> None:
+        await self._send(_ack(pending, outcomes) if fault is None else _nack(pending, fault))
 
-    async def _read_all(self) -> None:
-        owner, options = self._owner, self._owner.options
-        async for data in self._socket:
-            size_bytes = len(data)
-            while len(self._pending) >= options.max_unacked:
-                self._room.clear()
-                await self._room.wait()
-            await owner.may_read(size_bytes)
-            self._seq += 1
-            try:
-                message = parse_message(data, owner.limits, enveloped=self._enveloped)
-                await owner.keep_rate(self._address, len(message.batch.slices))
-                pending = self._take(message, size_bytes)
-            except Invalid as error:
-                owner.count_refused(error)
-                pending = Pending(self._seq, None, None, None, error)
-            self._pending.append(pending)
-            self._news.set()
-
-    def _take(self, message: Message, size_bytes: int) -> Pending:
-        """Hand the events of a message over."""
-        owner = self._owner
-        seq = self._seq if message.seq is None else message.seq
-        if message.seq is not None and self.client is not None:
-            if seq <= self.done_seq or any(one.seq == seq for one in self._pending):
-                self._seq -= 1
-                return Pending(seq, message.id, None, None, None, is_repeated=True)
-            self._seq = seq
-        sources = None
-        if self.client is not None:
-            # With the number of its events, so that a message can be known to be there whole.
-            prefix = f"{owner.prefix}:{self.client}:{seq}:"
-            sources = partial(_source, prefix, len(message.batch.slices))
-        shaped = owner.shape(message.batch.slices, message.batch.values, owner.headers(), sources)
-        if shaped.refused and not any(draft.is_letter for draft in shaped.drafts):
-            owner.count_refused(fault := next(iter(shaped.refused.values())))
-            return Pending(seq, message.id, None, None, fault)
-        handed = owner.hand_over(shaped, size_bytes, self.client, seq)
-        return Pending(seq, message.id, shaped, handed, None)
-
-    # ---- out ----
-
-    async def _answer_all(self) -> None:
-        """Answer message after message, in their order."""
-        each = self._owner.options.acks == "each"
-        told_seq = self.done_seq
-        while True:
-            if not self._pending:
-                if not each and self.done_seq > told_seq and self._owner.options.acks != "none":
-                    told_seq = self.done_seq
-                    await self._tell({"ack_seq": told_seq})
-                if self._is_ending:
-                    return
-                self._news.clear()
-                await self._news.wait()
-                continue
-            pending = self._pending[0]
-            fault, outcomes = await self._settle(pending)
-            self._pending.popleft()
-            self._room.set()
-            if isinstance(fault, Unavailable) and self.client is not None:
-                # A number that is not done ends here: nothing after it may count as done.
-                left = [pending, *self._pending]
-                for one in left:
-                    if one.handed is not None:
-                        self._owner.left_unclear(self.client, one.seq, one.handed)
-                await self._owner.drain([one.handed for one in left[1:] if one.handed is not None])
-                self._pending.clear()
-                await self.close(TRY_AGAIN, fault.code)
-                return
-            self.done_seq = max(self.done_seq, pending.seq)
-            if self.client is not None:
-                self._owner.note(self.client, self.done_seq)
-            if fault is not None:
-                await self._tell(_nack(pending, fault))
-            elif each or (pending.id is not None and self._owner.options.acks == "cumulative"):
-                await self._tell(_ack(pending, outcomes))
-
-    async def _settle(self, pending: Pending) -> tuple[SummitError | None, list[Outcome]]:
-        """What became of a message."""
-        if pending.handed is None or pending.shaped is None:
-            return pending.fault, []
-        try:
-            outcomes = await self._owner.settle(pending.shaped, pending.handed)
-        except SummitError as error:
-            return error, []
-        failed = next((one for one in outcomes if isinstance(one, SummitError)), None)
-        return failed, outcomes
-
-    async def _tell(self, answer: dict[str, Any]) -> None:
+    async def _send(self, answer: dict[str, Any]) -> None:
         if not self._is_ending or self._socket.state == 1:
-            await self._owner.send(self._socket, _encode(answer).decode())
+            with contextlib.suppress(ConnectionClosed):  # nobody minds when the other side is gone
+                await self._socket.send(_encode(answer).decode())
 
 
 def _ack(pending: Pending, outcomes: list[Outcome]) -> dict[str, Any]:
@@ -235,24 +95,3 @@ def _nack(pending: Pending, fault: SummitError) -> dict[str, Any]:
     if fault.retry_after_ms is not None:
         answer["retryAfterMs"] = fault.retry_after_ms
     return answer
-
-
-def _source(prefix: str, count: int, index: int) -> str:
-    return f"{prefix}{index}/{count}"
-
-
-def whole_messages(sources: Iterable[bytes], prefix: str) -> set[tuple[str, int]]:
-    """Clients and numbers of the messages of which every event has its coordinate here.
-
-    >>> whole_messages([b"ws:w:c:1:0/1", b"ws:w:c:2:1/2"], "ws:w:")
-    {('c', 1)}
-    """
-    left: dict[tuple[str, int, int], int] = {}
-    for source in sources:
-        client, _, rest = source.decode(errors="replace").removeprefix(prefix).partition(":")
-        seq, _, event = rest.partition(":")
-        count = event.partition("/")[2]
-        if seq.isdecimal() and count.isdecimal():
-            message = (client, int(seq), int(count))
-            left[message] = left.get(message, int(count)) - 1
-    return {(client, seq) for (client, seq, _), count in left.items() if count == 0}

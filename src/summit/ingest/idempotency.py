@@ -1,6 +1,6 @@
 """Idempotency keys: a request that comes again gets the answer that it had, and writes nothing.
 
-    Idempotency-Key: 1 to 200 printable characters
+    Idempotency-Key: 1 to 200 printable characters (gRPC: `id` of `Publish`)
     the same key and content: the stored answer, with Idempotency-Replayed: true; one above 4 KiB
         is stored without its `results`
     the same key, other content: 422; while the first is being processed: 409
@@ -30,10 +30,15 @@ ANSWER_BYTES_MAX: Final = 4096
 
 
 class Keys:
-    """The keys of one collector: in flight, of unclear outcome, or with an answer."""
+    """The keys of one collector: in flight, of unclear outcome, or with an answer.
 
-    def __init__(self, notes: Notes, clock: Clock) -> None:
+    Args:
+        prefix: What notes of keys begin with, where the collector has other notes too.
+    """
+
+    def __init__(self, notes: Notes, clock: Clock, prefix: str = "") -> None:
         self._notes = notes
+        self._prefix = prefix
         self._clock = clock
         self._in_flight: dict[str, str] = {}  # by key, the digest of the content
         self._unclear = Unclear()
@@ -49,7 +54,7 @@ class Keys:
         if key in self._in_flight:
             raise Conflict("ingest.key_in_flight", key=key, retry_after_ms=1_000)
         digest = hash_of(content)
-        note = self._notes.get(key)
+        note = self._notes.get(self._prefix + key)
         known = note.hash if note is not None else self._unclear.digest(key)
         if known is not None and known != digest:
             raise Invalid("ingest.key_reused", key=key)
@@ -73,7 +78,7 @@ class Keys:
             status=status,
             answer=answer.decode(),
         )
-        await self._notes.put(key, note, timeout_ms=10_000)
+        await self._notes.put(self._prefix + key, note, timeout_ms=10_000)
         self._unclear.forget(key)
 
     def ended(self, key: str) -> None:

@@ -1,0 +1,205 @@
+"""Tokens of an issuer over HTTP, WebSockets and gRPC; keys that are changed; forged tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from tests.ingest.memory_log import MemoryLog
+from tests.ingest.subjects import reason_of
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from summit.base.errors import Invalid, Unavailable
+from summit.ingest import jwks, make_collector
+from summit.ingest.grpc.stub import IngestStub, PublishRequest
+
+pytestmark = pytest.mark.timeout(120)
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+EVENT = {"n": 1}
+
+
+def public(key: Any, kid: str) -> dict[str, Any]:
+    kind = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
+    found: dict[str, Any] = json.loads(kind.to_jwk(key.public_key()))
+    return {**found, "kid": kid}
+
+
+def token(key: Any = RSA, kid: str | None = "one", algorithm: str = "RS256", **changes: Any) -> str:
+    claims = {"iss": "idp", "aud": "summit", "sub": "ann", "exp": time.time() + 600, **changes}
+    claims = {name: value for name, value in claims.items() if value is not None}
+    headers = {} if kid is None else {"kid": kid}
+    return jwt.encode(claims, key, algorithm=algorithm, headers=headers)
+
+
+class Issuer:
+    """A server of keys on the loopback address."""
+
+    def __init__(self) -> None:
+        self.keys: list[dict[str, Any]] = [public(RSA, "one"), public(EC, "two")]
+        self.asked = 0
+        issuer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                issuer.asked += 1
+                self.send_response(200 if self.path == "/keys?a=1" else 404)
+                self.end_headers()
+                self.wfile.write(json.dumps({"keys": issuer.keys}).encode())
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/keys?a=1"
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    found = Issuer()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+    found.thread.join(10)
+
+
+def collector_of(kind: str, jwks_url: str, **options: Any) -> Any:
+    auth = {
+        "type": "jwt",
+        "jwt": {"jwks": jwks_url, "issuer": "idp", "audience": "summit", **options},
+    }
+    config = {"name": "j", "type": kind, "port": 0, "topic": "t", kind: {"auth": auth}}
+    return make_collector(config)
+
+
+async def send(kind: str, address: str, bearer: str | None) -> bool:
+    """Whether a token is taken."""
+    headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+    if kind == "http":
+        async with httpx.AsyncClient(trust_env=False) as client:
+            reply = await client.post(f"http://{address}/ingest", json=EVENT, headers=headers)
+        assert reply.status_code == 200 or reply.json()["code"] == "ingest.unauthorized"
+        return reply.status_code == 200
+    if kind == "websocket":
+        try:
+            async with connect(
+                f"ws://{address}/", proxy=None, additional_headers=headers
+            ) as socket:
+                await socket.send(json.dumps(EVENT))
+                return "ack_seq" in json.loads(await socket.recv())
+        except InvalidStatus as error:
+            return error.response.status_code != 401
+    metadata = tuple((name.lower(), text) for name, text in headers.items())
+    async with grpc.aio.insecure_channel(address) as channel:
+        try:
+            call = IngestStub(channel).Publish(PublishRequest(json=b"{}"), metadata=metadata)
+            return bool((await call).accepted == 1)
+        except grpc.aio.AioRpcError as error:
+            return reason_of(error) != "ingest.unauthorized"
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket", "grpc"])
+def test_whose_tokens_hold(kind: str, issuer: Issuer) -> None:
+    hmac_with_public_key = jwt.encode(
+        {"iss": "idp", "aud": "summit", "exp": time.time() + 600},
+        json.dumps(public(RSA, "one"))[1:], algorithm="HS256", headers={"kid": "one"},
+    )  # fmt: skip
+    bad = [
+        None, "x", "a.b.c", token(OTHER), token(kid=None), token(kid="three"),
+        token(exp=time.time() - 600), token(exp=None), token(iss="else"), token(iss=None),
+        token(aud="else"), token(aud=None), token(nbf=time.time() + 600),
+        token(None, algorithm="none"), hmac_with_public_key, token(algorithm="RS512"),
+        token(EC, "one", "ES256"), token()[:-8] + "AAAAAAAA",
+    ]  # fmt: skip
+    good = [token(), token(EC, "two", "ES256"), token(aud=["x", "summit"], exp=time.time() - 5)]
+    if kind != "http":  # the same code behind it: a few are enough
+        bad = bad[:1] + bad[4:8]
+
+    async def go() -> None:
+        collector = collector_of(kind, issuer.url)
+        await collector.start(MemoryLog(1))
+        try:
+            for one in good:
+                assert await send(kind, collector.address, one)
+            for one in bad:
+                assert not await send(kind, collector.address, one), one
+        finally:
+            await collector.stop()
+
+    asyncio.run(go())
+
+
+def test_keys_are_changed_and_the_issuer_goes_away(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "SOON_S", 0.05)
+
+    async def go() -> None:
+        collector = collector_of("http", issuer.url)
+        await collector.start(MemoryLog(1))
+        try:
+            assert await send("http", collector.address, token())
+            issuer.keys = [public(OTHER, "new")]
+            async with asyncio.timeout(60):  # an unknown key is looked for
+                while not await send("http", collector.address, token(OTHER, "new")):
+                    await asyncio.sleep(0.02)
+            assert not await send("http", collector.address, token())
+            issuer.keys = []
+            asked = issuer.asked
+            async with asyncio.timeout(60):
+                while issuer.asked < asked + 2:
+                    assert not await send("http", collector.address, token())
+                    await asyncio.sleep(0.02)
+            assert await send("http", collector.address, token(OTHER, "new"))  # goes on holding
+        finally:
+            await collector.stop()
+
+    asyncio.run(go())
+
+
+def test_keys_of_a_file_and_starts_that_fail(tmp_path: Path, issuer: Issuer) -> None:
+    path = tmp_path / "keys.json"
+
+    async def start(url: str) -> bool:
+        collector = collector_of("http", url)
+        await collector.start(MemoryLog(1))
+        try:
+            return await send("http", collector.address, token(kid=None))
+        finally:
+            await collector.stop()
+
+    secret = {"kty": "oct", "k": "AAAA", "kid": "one"}
+    for text in (b"{", b"[]", b'{"keys": [7]}', json.dumps({"keys": [secret]}).encode()):
+        path.write_bytes(text)
+        with pytest.raises(Invalid, match="keys of"):
+            asyncio.run(start(f"file:{path}"))
+    path.write_text(json.dumps({"keys": [secret, public(RSA, "one")]}))
+    assert asyncio.run(start(f"file:{path}"))
+    with pytest.raises(Invalid, match="No such file"):
+        asyncio.run(start(f"file:{path}.not"))
+    with pytest.raises(Unavailable, match="404"):
+        asyncio.run(start(issuer.url + "1"))
+    for changes in (
+        {"jwks": "keys"}, {"issuer": ""}, {"algorithms": ["HS256"]}, {"algorithms": []},
+    ):  # fmt: skip
+        with pytest.raises(Invalid, match=next(iter(changes))):
+            collector_of("http", "file:x", **changes)
+    with pytest.raises(Invalid, match="block jwt"):
+        make_collector(
+            {"name": "j", "type": "http", "topic": "t", "http": {"auth": {"type": "jwt"}}}
+        )
