@@ -387,6 +387,27 @@ def test_pause_rate_and_two_of_one_name(scene: Scene) -> None:
     assert Replica.of(scene.records()).rows("public.one") == [{"id": n} for n in range(1, 5)]
 
 
+def test_a_table_that_is_emptied_while_its_snapshot_is_broken_off(scene: Scene) -> None:
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY)")
+    scene.sql("INSERT INTO one SELECT generate_series(1, 20000)")
+    small = {"batchSize": 50, "block": {"snapshotChunkRows": 50, "queueChanges": 1}}
+
+    async def some(collector: Collector) -> None:
+        await until(lambda: collector.status().accepted >= 100)
+
+    assert scene.run(some, **small).status().accepted < 20_000
+    scene.sql("TRUNCATE one", "INSERT INTO one VALUES (7), (30000)")
+
+    async def rest(collector: Collector) -> None:
+        rows = [{"id": 30_000}, {"id": 30_001}, {"id": 7}]  # as texts
+        await until(lambda: collector.status().details["reconnects"] == 1)
+        await asyncio.to_thread(scene.sql, "INSERT INTO one VALUES (30001)")
+        while Replica.of(await asyncio.to_thread(scene.records)).rows("public.one") != rows:
+            await asyncio.sleep(0.1)
+
+    scene.run(rest)
+
+
 def test_what_cannot_be_read_is_a_dead_letter(scene: Scene) -> None:
     name = f"{scene.name}raw"
     scene.sql(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")

@@ -191,7 +191,7 @@ class DatabaseCollector(Collector):
             batch = await self._next(source)
             if batch is None:
                 return
-            tally, position, size = await self._fill(source, writer, batch)
+            tally, position, size, fault = await self._fill(source, writer, batch)
             if position is None:
                 return  # ended inside of what belongs together: it comes again
             await writer.commit(position)
@@ -200,11 +200,16 @@ class DatabaseCollector(Collector):
             self.trouble(None)
             self._count(tally)
             await source.confirm(position)
+            if fault is not None:
+                raise fault
 
     async def _fill(
         self, source: Source, writer: Writer, batch: Batch
-    ) -> tuple[Tally, Position | None, int]:
-        """Write batches until a transaction has its size or its time, and a position."""
+    ) -> tuple[Tally, Position | None, int, SummitError | None]:
+        """Write batches until a transaction has its size or its time, and a position.
+
+        What the source says after a position must not undo what came before it: it is returned.
+        """
         limit = self.config.batch_size or BATCH_CHANGES
         flush_ms = self.config.flush_interval or FLUSH_INTERVAL_MS
         begun_ms = self._clock.monotonic_ms()
@@ -217,10 +222,17 @@ class DatabaseCollector(Collector):
                 size += len(current.changes)
             position = current.position
             left_ms = flush_ms - (self._clock.monotonic_ms() - begun_ms)
-            if position is not None and (size >= limit or left_ms <= 0):
+            # Where a rate holds it back, no transaction is left open for the wait.
+            is_enough = size >= limit or left_ms <= 0 or self._limit is not None
+            if position is not None and is_enough:
                 break
-            current = await self._next(source, None if position is None else left_ms / 1000)
-        return tally, position, size
+            try:
+                current = await self._next(source, None if position is None else left_ms / 1000)
+            except SummitError as error:
+                if position is None:
+                    raise
+                return tally, position, size, error
+        return tally, position, size, None
 
     async def _next(self, source: Source, timeout_s: float | None = None) -> Batch | None:
         """The source's next batch; None when it ends, the collector ends, or time is over."""

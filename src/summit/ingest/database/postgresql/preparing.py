@@ -17,7 +17,7 @@ from summit.ingest.database.postgresql.tables import Table, read_tables
 from summit.ingest.database.source import Position
 from summit.ingest.settings import CollectorConfig
 
-_VERSION_LEAST: Final = 100_000
+_VERSION_LEAST: Final = 120_000
 _SERVER: Final = """
 SELECT current_setting('server_version_num')::int, current_setting('wal_level'),
        pg_current_wal_lsn()::text, (SELECT system_identifier FROM pg_control_system())::text,
@@ -59,7 +59,7 @@ class Preparing:
         """Everything that must hold. Raises as `Source.open`."""
         ((version, wal_level, lsn, system, in_recovery),) = self._link.query(connection, _SERVER)
         if version < _VERSION_LEAST:
-            raise self._unfit("it is older than PostgreSQL 10", "Follow a newer server.")
+            raise self._unfit("it is older than PostgreSQL 12", "Follow a newer server.")
         if in_recovery:
             raise self._unfit("it is a standby", "Follow its primary.")
         if position is not None:
