@@ -116,8 +116,10 @@ async def told(
 ) -> list[dict[str, Any]]:
     """The events of a topic, once a wanted one is among them; changes in their order, rows last."""
     async with asyncio.timeout(WAIT_S):
-        while not any(map(wanted, found := await events(producer.addresses, topic))):
+        while not any(map(wanted, await events(producer.addresses, topic))):
             await asyncio.sleep(0.05)
+        # Partitions are read one after the other: what came before it is there now for certain.
+        found = await events(producer.addresses, topic)
     return sorted(found, key=in_order)
 
 

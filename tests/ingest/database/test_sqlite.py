@@ -76,8 +76,10 @@ async def told(
 ) -> list[dict[str, Any]]:
     """The events of a topic in the order of their changes, once a wanted one is among them."""
     async with asyncio.timeout(WAIT_S):
-        while not any(map(wanted, found := await events(producer.addresses, topic))):
+        while not any(map(wanted, await events(producer.addresses, topic))):
             await asyncio.sleep(0.05)
+        # Partitions are read one after the other: what came before it is there now for certain.
+        found = await events(producer.addresses, topic)
     return sorted(found, key=lambda one: (int(one["commit_lsn"]), one["op_type"] == "r"))
 
 
