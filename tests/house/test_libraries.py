@@ -20,6 +20,7 @@ MODULES = {
     "grpcio-health-checking": "grpc_health",
     "grpcio-reflection": "grpc_reflection",
     "opentelemetry-proto": "opentelemetry",
+    "mysql-replication": "pymysqlreplication",
     "paho-mqtt": "paho",
     "protobuf": "google",
     "pyjwt": "jwt",

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from summit.ingest.auth import AuthOptions
 from summit.ingest.collector import Collector, CollectorStatus
 from summit.ingest.database.collector import DatabaseCollector
+from summit.ingest.database.mysql.settings import MysqlOptions
 from summit.ingest.database.postgresql.settings import PostgresqlOptions
 from summit.ingest.database.settings import DatabaseOptions
+from summit.ingest.database.sqlite.settings import SqliteOptions
 from summit.ingest.files.collector import FileCollector, FileProgress
 from summit.ingest.grpc.settings import GrpcOptions
 from summit.ingest.http.settings import HttpOptions
@@ -47,7 +49,9 @@ __all__ = [
     "MqttOptions",
     "MqttRoute",
     "MqttTls",
+    "MysqlOptions",
     "PostgresqlOptions",
+    "SqliteOptions",
     "Producer",
     "TlsOptions",
     "WebSocketCollector",

@@ -103,6 +103,12 @@ class Handoff:
                 self._arrived.clear()
             await self._arrived.wait()
 
+    def next(self) -> Batch | None:
+        """The batch that `take` would give at once; None where it would wait, or end."""
+        with self._free:
+            batch = self._waiting[0][0] if self._waiting else _END
+            return None if batch is _END else batch
+
     def close(self) -> None:
         """Nobody reads any more."""
         with self._free:

@@ -11,7 +11,9 @@ from summit.ingest.settings import CollectorConfig
 
 # Kind -> module and class. Its schemes and its block of options stand in `settings.py`.
 _SOURCES: Final = {
+    "mysql": ("summit.ingest.database.mysql.source", "MysqlSource"),
     "postgresql": ("summit.ingest.database.postgresql.source", "PostgresqlSource"),
+    "sqlite": ("summit.ingest.database.sqlite.source", "SqliteSource"),
 }
 
 

@@ -18,12 +18,17 @@ from summit.base import limits
 from summit.base.config import Config
 from summit.base.secrets import is_secret_reference, read_secret
 from summit.ingest.checks import at_least, bad_setting
+from summit.ingest.database.mysql.settings import MysqlOptions
 from summit.ingest.database.postgresql.settings import PostgresqlOptions
+from summit.ingest.database.sqlite.settings import SqliteOptions
 
 # Scheme of the URL -> kind. A kind's source is its row in `kinds.py`.
 SCHEMES: Final[Mapping[str, str]] = {
     "postgresql": "postgresql",
     "postgres": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "sqlite": "sqlite",
 }
 KINDS: Final = tuple(dict.fromkeys(SCHEMES.values()))
 
@@ -32,7 +37,9 @@ class DatabaseOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Options of a database collector.
 
     Attributes:
-        url: Where the database is, without a password: `postgresql://user@host:port/database`.
+        url: Where the database is, without a password: `postgresql://user@host:port/database`,
+            `mysql://user@host:port/database` (without a database: all of them),
+            `sqlite:////absolute/path` or `sqlite:///relative/path`.
         type: The kind of database, where the URL's scheme does not say it.
         password: Reference to the password, `${NAME}` or `file:PATH`.
         tables: Which tables, names or globs as the database qualifies them (`public.orders`).
@@ -53,10 +60,12 @@ class DatabaseOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
         queue_bytes: The same in bytes of the database's messages.
         connect_timeout_ms: How long to wait for a connection.
         postgresql: Options of PostgreSQL.
+        mysql: Options of MySQL and MariaDB.
+        sqlite: Options of SQLite.
     """
 
     url: str = ""
-    type: Literal["postgresql"] | None = None
+    type: Literal["postgresql", "mysql", "sqlite"] | None = None
     password: str | None = None
     tables: list[str] = msgspec.field(default_factory=lambda: ["*"])
     exclude: list[str] = msgspec.field(default_factory=list)
@@ -73,6 +82,8 @@ class DatabaseOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
     queue_bytes: int = limits.DATABASE_QUEUE_BYTES
     connect_timeout_ms: int = limits.DATABASE_CONNECT_TIMEOUT_MS
     postgresql: PostgresqlOptions | None = None
+    mysql: MysqlOptions | None = None
+    sqlite: SqliteOptions | None = None
 
     def check(self) -> None:
         at_least(

@@ -1,0 +1,1 @@
+"""MySQL and MariaDB: a consistent snapshot, then the binary log."""
