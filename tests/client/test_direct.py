@@ -249,3 +249,19 @@ def test_without_a_clean_answer_nobody_goes_on_before_it_is_settled(
         await again.stop()
 
     run(work)
+
+
+def test_an_address_that_never_answers_is_soon_passed_over() -> None:
+    async def work(address: str, admin: ClusterAdmin) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts, and that is all
+            config = ProducerConfig(
+                bootstrap_servers=[f"127.0.0.1:{silent.getsockname()[1]}", address],
+                transactional_id="w", transaction_timeout_ms=120_000,
+            )  # fmt: skip
+            writer = Transactor(config, SystemClock(), is_member=True)
+            await asyncio.wait_for(writer.start(), 60)
+            assert writer.is_direct
+            assert direct_of(writer)._away == {config.servers[0]}
+            await writer.stop()
+
+    run(work)

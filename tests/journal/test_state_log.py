@@ -132,9 +132,12 @@ def test_a_frame_comes_out_as_it_went_in() -> None:
 def test_a_frame_fits_into_a_record_and_what_is_told_comes_last() -> None:
     events = [event(n, size=150_000) for n in range(7)]
     frames = [decode_frame(value) for value in encode_frames(events, {("t", 1): Told(7, 9)}, 0)]
-    assert [sum(len(c.offsets) for c, _ in frame.chunks) for frame in frames] == [3, 3, 1]
-    assert [bool(frame.told) for frame in frames] == [False, False, True]
+    assert [sum(len(c.offsets) for c, _ in frame.chunks) for frame in frames] == [2, 2, 2, 1]
+    assert [bool(frame.told) for frame in frames] == [False, False, False, True]
     assert FRAME_BYTES_MAX < 500_000
+    mixed = [event(0, size=390_000), event(1, size=700_000), event(2, size=10)]
+    frames = [decode_frame(value) for value in encode_frames(mixed, {}, 0)]
+    assert [sum(len(c.offsets) for c, _ in frame.chunks) for frame in frames] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -29,21 +29,26 @@ class BlockingLink:
 
     Args:
         place: `host:port`.
-        timeout_s: For connecting, and for each answer.
+        timeout_s: For each answer.
+        connect_timeout_s: For connecting and the first answer: who does not give that soon is away.
     Raises: OSError.
     """
 
-    def __init__(self, place: str, client_id: str, timeout_s: float) -> None:
+    def __init__(
+        self, place: str, client_id: str, timeout_s: float, connect_timeout_s: float = 2.0
+    ) -> None:
         host, _, port = place.rpartition(":")
         self._client_id = client_id
         self._timeout_s = timeout_s
         self._correlation_id = self._answered = 0
-        self._socket = socket.create_connection((host.strip("[]"), int(port)), timeout_s)
+        first_s = min(connect_timeout_s, timeout_s)
+        self._socket = socket.create_connection((host.strip("[]"), int(port)), first_s)
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             request = ApiVersionsRequest(client_software_name="summit", client_software_version="1")
             self.send(API_VERSIONS, _FEATURES_FROM, request)
             answer = self.receive(API_VERSIONS, _FEATURES_FROM)
+            self._socket.settimeout(timeout_s)
         except BaseException:
             self.close()
             raise

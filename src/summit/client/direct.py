@@ -114,6 +114,7 @@ class DirectTransactions:
         self._pause = threading.Event()
         self._links: dict[str, BlockingLink] = {}
         self._brokers: dict[int, str] = {}  # node → `host:port`
+        self._away: set[str] = set()  # those that did not answer are asked last
         self._leaders: dict[str, list[int]] = {}  # topic → leader by partition
         self._looked_ms = 0.0
         self._coordinators: dict[tuple[int, str], str] = {}
@@ -461,11 +462,16 @@ class DirectTransactions:
     def _any_link(self) -> BlockingLink:
         """A link to any broker. Raises OSError where none is there."""
         failure: Exception = OSError("no brokers")
-        for place in dict.fromkeys([*self._links, *self._brokers.values(), *self._config.servers]):
+        known = dict.fromkeys([*self._links, *self._brokers.values(), *self._config.servers])
+        for place in sorted(known, key=self._away.__contains__):
             try:
-                return self._link(place)
+                link = self._link(place)
             except (OSError, EOFError, ValueError, SummitError) as error:
                 failure = error
+                self._away.add(place)
+            else:
+                self._away.discard(place)
+                return link
         raise failure
 
     def _link(self, place: str) -> BlockingLink:
@@ -473,11 +479,12 @@ class DirectTransactions:
         if link is None:
             timeout_s = min(self._config.request_timeout_ms, self._config.transaction_timeout_ms)
             link = BlockingLink(place, self._config.client_id, timeout_s / 1000)
-            if link.features.get(_FEATURE, 0) < 2 or any(
-                link.newest(api, version) < version for api, version in _NEEDED
-            ):
+            speaks = all(link.newest(api, version) >= version for api, version in _NEEDED)
+            if not speaks or link.features.get(_FEATURE, 0) < 2:
                 link.close()
-                raise NotDirect("the broker does not know transaction.version 2", for_good=True)
+                # One that has just started may not know yet which features are in force.
+                for_good = not speaks or _FEATURE in link.features
+                raise NotDirect("the broker does not know transaction.version 2", for_good=for_good)
             self._links[place] = link
         return link
 

@@ -163,9 +163,13 @@ class Outputs:
 
     @property
     def state_bytes_largest(self) -> int:
-        """Length of the largest record of state; 0 = there is none."""
+        """Length of the largest record of state; 0 = none, or others are as large."""
         largest = self._largest()
-        return 0 if largest is None else largest[0] + len(largest[2])
+        if largest is None:
+            return 0
+        size = largest[0] + len(largest[2])
+        rest = (len(each.value or b"") for each in self._others if each.topic != STATE_TOPIC)
+        return size if size > max(rest, default=0) else 0
 
     def _largest(self) -> tuple[int, int, bytes] | None:
         return max(

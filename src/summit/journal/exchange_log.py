@@ -100,13 +100,17 @@ def encode_frames(
     Args:
         definitions, ready: As in `Frame`.
         acting: As in `Frame`; None = `definitions`.
-        limit: Begin a new frame at `FRAME_BYTES_MAX`.
+        limit: Begin a new frame where one of several events would pass `FRAME_BYTES_MAX`.
     """
     frames: list[bytes] = []
     stretches: list[_Stretch] = []
     by = definitions if acting is None else acting
     size = 0
     for event in events:
+        more = len(event.value) + len(event.key or b"") + 50
+        if limit and stretches and size + more > FRAME_BYTES_MAX:
+            frames.append(_ENCODER.encode(_Wire(FRAME_VERSION, definitions, stretches, [], [], by)))
+            stretches, size = [], 0
         last = stretches[-1] if stretches else None
         if last is None or (last[0], last[1]) != (event.topic, event.partition):
             last = (event.topic, event.partition, [], [], [], [], [], [])
@@ -118,10 +122,7 @@ def encode_frames(
         values.append(event.value)
         keys.append(event.key)
         headers.append(_pairs(event.headers))
-        size += len(event.value) + len(event.key or b"") + 50
-        if limit and size >= FRAME_BYTES_MAX:
-            frames.append(_ENCODER.encode(_Wire(FRAME_VERSION, definitions, stretches, [], [], by)))
-            stretches, size = [], 0
+        size += more
     rows = [(*place, row.offset, row.time_ms) for place, row in told.items()]
     silent = [
         (*place, row.clock_ms, row.is_idle)
