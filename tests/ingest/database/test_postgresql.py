@@ -248,6 +248,21 @@ def test_tables_without_a_key(scene: Scene) -> None:
     ]  # fmt: skip
 
 
+def test_keys_that_are_no_identity_are_refused(scene: Scene) -> None:
+    scene.sql(
+        "CREATE TABLE late (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TABLE gone (id int PRIMARY KEY, k int NOT NULL UNIQUE)",
+        "ALTER TABLE gone REPLICA IDENTITY USING INDEX gone_k_key",
+        "ALTER TABLE gone DROP CONSTRAINT gone_k_key",
+        "INSERT INTO late VALUES (1)",
+        "INSERT INTO gone VALUES (1, 1)",
+    )
+    for table in ("late", "gone"):
+        with pytest.raises(Invalid, match=f"public.{table} has neither"):
+            scene.follow(0, block={"tables": [f"public.{table}"]})
+        scene.sql(f"UPDATE {table} SET id = 2")  # which a publication would refuse
+
+
 def test_columns_that_change_are_events(scene: Scene) -> None:
     scene.sql("CREATE TABLE one (id int PRIMARY KEY, a text)", "INSERT INTO one VALUES (1, 'a')")
     block = {"schemaTopic": f"{scene.name}.schema"}

@@ -122,10 +122,11 @@ class Preparing:
             )
         # Published without an identity, a table would refuse UPDATE and DELETE of everybody.
         for one in missing:
-            if one.updates_would_fail:
+            if not one.has_identity:
                 raise self._unfit(
-                    f"{one.qualified} has neither a primary key nor a replica identity, so its "
-                    "updates and deletions would fail once it is published",
+                    f"{one.qualified} has neither a primary key (a deferrable one does not count) "
+                    "nor a replica identity whose index is there, so its updates and deletions "
+                    "would fail once it is published",
                     f"Run: ALTER TABLE {one.quoted} REPLICA IDENTITY FULL; or exclude the table.",
                 )
         self._link.query(connection, statement)

@@ -8,7 +8,12 @@ from summit.ingest.database.postgresql.link import Link, quote_name
 from summit.ingest.database.postgresql.pgoutput import columns_version
 
 _TABLES: Final = """
-SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relreplident::text, c.reltuples::float8
+SELECT c.oid::int8, n.nspname::text, c.relname::text, c.reltuples::float8,
+       c.relreplident = 'f' OR EXISTS (
+         SELECT FROM pg_index i
+          WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
+            AND CASE c.relreplident WHEN 'd' THEN i.indisprimary
+                                    WHEN 'i' THEN i.indisreplident ELSE false END)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'r' AND c.relpersistence = 'p'
    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%'
@@ -45,16 +50,17 @@ class Table(NamedTuple):
     """A table as it is now.
 
     Attributes:
-        identity: d(efault), n(othing), f(ull) or i(ndex).
         rows_estimate: What the planner thinks; below 0 = it does not know.
+        has_identity: Whether the server can tell which row was changed; if not, it refuses UPDATE
+            and DELETE once the table is published.
         key: Its primary key's columns, in the key's order.
     """
 
     oid: int
     schema: str
     name: str
-    identity: str
     rows_estimate: int
+    has_identity: bool
     columns: tuple[TableColumn, ...]
     key: tuple[TableColumn, ...]
 
@@ -73,11 +79,6 @@ class Table(NamedTuple):
         """Eight digits that change when columns do; the same as the stream's."""
         return columns_version([(one.name, one.type_oid, one.modifier) for one in self.columns])
 
-    @property
-    def updates_would_fail(self) -> bool:
-        """Whether PostgreSQL refuses UPDATE and DELETE once the table is published."""
-        return self.identity == "n" or (self.identity == "d" and not self.key)
-
 
 def read_tables(link: Link, connection: Any) -> dict[str, Table]:
     """All tables of users, by their qualified names."""
@@ -89,11 +90,13 @@ def read_tables(link: Link, connection: Any) -> dict[str, Table]:
         if not generated:  # the stream does not have them
             columns[oid].append(TableColumn(name, type_oid, modifier, type_name, collation, place))
     found = {}
-    for oid, schema, name, identity, estimate in rows:
+    for oid, schema, name, estimate, has_identity in rows:
         key = sorted(
             (one for one in columns[oid] if one.key_place >= 0), key=lambda one: one.key_place
         )
-        table = Table(oid, schema, name, identity, int(estimate), tuple(columns[oid]), tuple(key))
+        table = Table(
+            oid, schema, name, int(estimate), has_identity, tuple(columns[oid]), tuple(key)
+        )  # fmt: skip
         found[table.qualified] = table
     return found
 
