@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from typing import Final, Literal
 
 from summit.base.config import Config
@@ -16,7 +17,8 @@ class PostgresqlOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields
     """Options of a database collector over PostgreSQL.
 
     Attributes:
-        slot: Name of its replication slot; default `summit_` and the collector's name.
+        slot: Name of its replication slot; default `summit_` and the collector's name;
+            of a name with other characters, or a long one, a form that no other name has.
         publication: Name of its publication; default the slot's name.
         create_slot: Make the slot at the first start where it is missing.
         create_publication: Make the publication of the wanted tables where it is missing, and add
@@ -49,4 +51,7 @@ class PostgresqlOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields
 
 def default_slot(name: str) -> str:
     """The slot of a collector that names none."""
-    return ("summit_" + re.sub(r"[^a-z0-9_]", "_", name.lower()))[:63]
+    plain = re.sub(r"[^a-z0-9_]", "_", name.lower())[:47]
+    if plain != name:  # else names that differ would share one slot, and lose each other's changes
+        plain += f"_{zlib.crc32(name.encode()):08x}"
+    return f"summit_{plain}"
