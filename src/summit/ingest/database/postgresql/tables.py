@@ -26,7 +26,8 @@ SELECT a.attrelid::int8, a.attname::text, a.atttypid::int8, a.atttypmod,
          (SELECT quote_ident(m.nspname) || '.' || quote_ident(l.collname)
             FROM pg_collation l JOIN pg_namespace m ON m.oid = l.collnamespace
            WHERE l.oid = a.attcollation) END,
-       coalesce(array_position(i.indkey::int2[], a.attnum), -1), a.attgenerated::text
+       coalesce(array_position((i.indkey::int2[])[0:i.indnkeyatts - 1], a.attnum), -1),
+       a.attgenerated::text
   FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
  WHERE a.attrelid = ANY(%s::int8[]::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
