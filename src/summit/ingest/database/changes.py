@@ -78,7 +78,9 @@ class Enveloper:
     def coordinate(self, change: Change) -> str:
         """What no other change has: it becomes `summit.src`."""
         text = f"{self._prefix}{change.lsn}:{change.sequence}"
-        return f"{text}:{change.op}" if change.op in "rs" else text  # those count for themselves
+        if change.op == "s":  # several tables may be told of at one place
+            return f"{text}:s:{change.table}"
+        return f"{text}:r" if change.op == "r" else text  # rows count for themselves
 
     def event(self, change: Change, coordinate: str) -> dict[str, Any]:
         """The event of a change."""
