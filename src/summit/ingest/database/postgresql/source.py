@@ -85,7 +85,8 @@ class PostgresqlSource:
 
     async def confirm(self, position: Position) -> None:
         """See `Source.confirm`; the thread tells the server within a second."""
-        self._confirmed = max(self._confirmed, position["end"] - self._own.keep_bytes)
+        kept = position["end"] - self._own.keep_bytes
+        self._confirmed = max(self._confirmed, self._prepared.lsn, kept)
 
     def status(self) -> dict[str, Any]:
         """See `Source.status`."""
@@ -141,7 +142,8 @@ class PostgresqlSource:
                 )  # fmt: skip
             place.seek_to(lsn, wanted)
         if position is not None:
-            self._confirmed = position["end"] - self._own.keep_bytes
+            # Never below the slot's own place: some servers would take it back.
+            self._confirmed = max(prepared.lsn, position["end"] - self._own.keep_bytes)
         if self._options.snapshot == "never":
             for name, table in prepared.tables.items():
                 if not place.knows(name):
