@@ -20,6 +20,7 @@ from summit.client.producer import StreamProducer
 from summit.client.topics import TopicConfig
 from summit.ingest import Collector, make_collector
 from summit.ingest.database.postgresql.pgoutput import lsn_number
+from summit.ingest.database.postgresql.settings import default_slot
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -261,6 +262,40 @@ def test_keys_that_are_no_identity_are_refused(scene: Scene) -> None:
         with pytest.raises(Invalid, match=f"public.{table} has neither"):
             scene.follow(0, block={"tables": [f"public.{table}"]})
         scene.sql(f"UPDATE {table} SET id = 2")  # which a publication would refuse
+
+
+def test_columns_that_a_key_only_includes_are_not_of_it(scene: Scene) -> None:
+    scene.sql(
+        "CREATE TABLE one (id int, v text, PRIMARY KEY (id) INCLUDE (v))",
+        "INSERT INTO one VALUES (1, NULL), (2, NULL)",
+    )
+    scene.follow(3, "UPDATE one SET v = 'x' WHERE id = 1", block={"snapshotChunkRows": 1})
+    assert [one["source"]["key"] for one in scene.events()] == [{"id": 1}, {"id": 2}, {"id": 1}]
+
+
+def test_rows_that_security_hides_are_an_error(scene: Scene) -> None:
+    role = f"{scene.name}_reader"
+    scene.sql(
+        "CREATE TABLE one (id int PRIMARY KEY)", "INSERT INTO one VALUES (1), (5)",
+        "ALTER TABLE one ENABLE ROW LEVEL SECURITY", "CREATE POLICY few ON one USING (id < 3)",
+        f"CREATE ROLE {role} LOGIN REPLICATION", f"GRANT SELECT ON one TO {role}",
+        f"CREATE PUBLICATION summit_{scene.name} FOR TABLE one",
+    )  # fmt: skip
+
+    async def body(collector: Collector) -> None:
+        await until(lambda: collector.state == "failed")
+        assert "row-level security" in (collector.status().last_error or "")
+
+    scene.run(body, block={"url": scene.url.replace("cdc@", f"{role}@")})
+    assert scene.events() == []
+
+
+def test_names_have_slots_of_their_own() -> None:
+    names = ["shop_eu", "shop.eu", "shop-eu", "Shop_EU", "s" * 60, "s" * 61]
+    slots = {default_slot(one) for one in names}
+    assert len(slots) == len(names)
+    assert default_slot("shop_eu") == "summit_shop_eu"
+    assert max(map(len, slots)) <= 63
 
 
 def test_columns_that_change_are_events(scene: Scene) -> None:
