@@ -68,7 +68,7 @@ async def events(addresses: list[str], topic: str) -> list[dict[str, Any]]:
 async def letters(addresses: list[str], topic: str) -> list[dict[str, Any]]:
     """The dead letters of a topic, with their bytes under `raw`."""
     found = await events(addresses, f"{topic}.dlq")
-    return [{**one, "raw": base64.b64decode(one["originalValue"])} for one in found]
+    return [{**one, "raw": base64.b64decode(one["originalValue"] or "")} for one in found]
 
 
 async def until(condition: Callable[[], Any], collector: Collector | None = None) -> None:

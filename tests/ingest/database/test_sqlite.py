@@ -131,6 +131,26 @@ def test_rows_and_every_kind_of_change(broker: BrokerThread, app: App) -> None:
     run(broker, body)
 
 
+def test_a_row_that_no_record_can_hold_is_a_dead_letter(broker: BrokerThread, app: App) -> None:
+    app.run("CREATE TABLE t (id INTEGER PRIMARY KEY, v)")
+
+    async def body(producer: StreamProducer) -> None:
+        async with collecting(producer, app.config("large")) as collector:
+            app.run("INSERT INTO t VALUES (1, 'a'), (2, ?), (3, 'c')", ("x" * 2_000_000,))
+            await accepted(collector, 2)
+            status = collector.status()
+            assert (status.dead_letters, status.details["reconnects"]) == (1, 0)
+        assert {
+            one["after"]["id"] for one in await events(producer.addresses, "large.changes")
+        } == {1, 3}
+        (letter,) = await letters(producer.addresses, "large.changes")
+        assert letter["error"]["code"] == "record.too_large"
+        told = {name: base64.b64decode(text) for name, text in letter["originalHeaders"]}
+        assert told["cdc.key"] == b'["t",2]'
+
+    run(broker, body)
+
+
 def test_columns_that_come_and_tables_that_go(broker: BrokerThread, app: App) -> None:
     app.run("CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
     app.run("CREATE TABLE old (id INTEGER PRIMARY KEY)")

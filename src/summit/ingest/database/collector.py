@@ -33,7 +33,7 @@ FLUSH_INTERVAL_MS: Final = 100  # how long changes wait for company
 RETRY_FIRST_S: Final = 0.2
 RETRY_MAX_S: Final = 10.0
 DRAIN_S: Final = 10.0
-_GOES_ON: Final = ("producer.", "client.", "record.", "transaction.")
+_GOES_ON: Final = ("producer.", "client.", "transaction.")
 
 
 class DatabaseCollector(Collector):

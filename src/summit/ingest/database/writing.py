@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -10,6 +10,7 @@ from summit.base.clock import Clock
 from summit.base.errors import Closed, Invalid, SummitError
 from summit.base.limits import DATABASE_TRANSACTION_TIMEOUT_MS
 from summit.client.dead_letters import dead_letter_topic
+from summit.client.outgoing import bytes_of
 from summit.client.producer import StreamProducer
 from summit.client.types import ProducerRecord
 from summit.ingest.database.changes import Change, Enveloper, record_key, replaced_key
@@ -25,6 +26,9 @@ from summit.ingest.shaping import SOURCE_HEADER, Shaper
 from summit.ingest.topics import ensure_topic
 
 Pairs = list[tuple[str, str | bytes | None]]
+
+_FRAME_BYTES: Final = 512  # what a batch takes around one record
+_KEY_BYTES: Final = 4_096  # of the key that a dead letter tells
 
 
 class Tally(NamedTuple):
@@ -89,6 +93,7 @@ class Writer:
                 "transactionTimeoutMs": DATABASE_TRANSACTION_TIMEOUT_MS,
             }
         )
+        self._max_bytes = self._producer.config.max_request_size - _FRAME_BYTES
         self._is_open = False
 
     async def open(self) -> Position | None:
@@ -156,16 +161,20 @@ class Writer:
                 continue
             event = enveloper.event(change, coordinate)
             value = encode(event)
-            headers: Pairs = [(SOURCE_HEADER, coordinate.encode())]
-            if change.op == "s" or self._is_plain:
-                key = record_key(change.table, change.key)
-                to = schema_topic if change.op == "s" else topic
-                records.append(ProducerRecord(topic=to, value=value, key=key, headers=headers))
-                if tombstones:
-                    self._end_key(records, change, to, headers)
-            else:
+            if change.op != "s" and not self._is_plain:
                 rest = rest.plus(self._shape(records, change, event, value, coordinate))
                 continue
+            headers: Pairs = [(SOURCE_HEADER, coordinate.encode())]
+            key = record_key(change.table, change.key)
+            to = schema_topic if change.op == "s" else topic
+            record = ProducerRecord(topic=to, value=value, key=key, headers=headers)
+            fault = self._excess(record, headers)
+            if fault is not None:
+                rest = rest.plus(self._bury(records, change._replace(raw=value), coordinate, fault))
+                continue
+            records.append(record)
+            if tombstones:
+                self._end_key(records, change, to, headers)
             size_bytes += len(value)
         count = len(changes) - rest.letters - rest.sampled - rest.events
         return records, rest.plus(Tally(count, size_bytes))
@@ -188,10 +197,22 @@ class Writer:
         (draft,) = shaped.drafts
         key = draft.key if self._has_key else record_key(change.table, change.key)
         headers: Pairs = [*draft.headers]
-        records.append(ProducerRecord(topic=draft.topic, value=value, key=key, headers=headers))
+        record = ProducerRecord(topic=draft.topic, value=value, key=key, headers=headers)
+        fault = self._excess(record, headers)
+        if fault is not None:
+            return self._bury(records, change._replace(raw=value), coordinate, fault)
+        records.append(record)
         if self._options.tombstones and not self._has_key:
             self._end_key(records, change, draft.topic, headers)
         return Tally(1, len(value))
+
+    def _excess(self, record: ProducerRecord, headers: Pairs) -> Invalid | None:
+        """Why a record is too large for the producer; None: it is not."""
+        size, limit = bytes_of(record.key, record.value, headers), self._max_bytes
+        if size <= limit:
+            return None
+        reason = f"{size} bytes are more than the {limit} that a collector writes"
+        return Invalid("record.too_large", topic=record.topic, reason=reason)
 
     @staticmethod
     def _end_key(records: list[ProducerRecord], change: Change, topic: str, headers: Pairs) -> None:
@@ -205,6 +226,11 @@ class Writer:
     ) -> Tally:
         bad = fault if isinstance(fault, Invalid) else Invalid("database.row", reason=str(fault))
         headers = [(SOURCE_HEADER, coordinate.encode()), ("cdc.table", change.table.encode())]
+        if (
+            change.key is not None
+            and len(key := record_key(change.table, change.key)) <= _KEY_BYTES
+        ):
+            headers.append(("cdc.key", key))
         letter = self._shaper.letter(0, change.raw, headers, bad)
         pairs: Pairs = [*letter.headers]
         records.append(ProducerRecord(topic=letter.topic, value=letter.value, headers=pairs))
