@@ -126,7 +126,8 @@ def test_what_a_record_becomes_over_json() -> None:
             assert client.post("/v1/logs", json={}).json() == {}
             other = client.post("/v1/logs", content=b"a,b", headers={"content-type": "text/csv"})
             assert other.status_code == 415
-            for bad in (b"{", b"[]", b'{"resourceLogs": 7}', b'{"resourceLogs": [{"x"', b"\xff"):
+            for bad in (b"{", b"[]", b'{"resourceLogs": 7}', b'{"resourceLogs": [{"x"', b"\xff",
+                json.dumps(request({"traceId": "zz"})).encode()):  # fmt: skip
                 reply = client.post(
                     "/v1/logs", content=bad, headers={"content-type": "application/json"}
                 )
@@ -170,6 +171,35 @@ def test_partial_success() -> None:
 
     assert len(events(run("http", over_http, eventSchema=SCHEMA))) == 2
     assert len(events(run("grpc", over_grpc, eventSchema=SCHEMA))) == 2
+
+
+def test_a_small_request_may_not_become_large_events() -> None:
+    sent = ExportLogsServiceRequest()
+    of_resource = sent.resource_logs.add()
+    of_resource.resource.attributes.add(key="k").value.string_value = "x" * 100_000
+    records = of_resource.scope_logs.add().log_records
+    for _ in range(20):
+        records.add(severity_number=1)
+
+    def over_grpc(address: str) -> None:
+        with grpc.insecure_channel(address) as channel:
+            stub = LogsServiceStub(channel)
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.Export(sent)
+            assert reason_of(caught.value) == "ingest.unfolds_too_large"  # type: ignore[arg-type]
+            del records[9:]
+            stub.Export(sent)
+
+    def over_http(address: str) -> None:
+        kind = {"content-type": "application/x-protobuf"}
+        with httpx.Client(trust_env=False, base_url=f"http://{address}", headers=kind) as client:
+            assert client.post("/v1/logs", content=sent.SerializeToString()).status_code == 200
+            records.add()
+            reply = client.post("/v1/logs", content=sent.SerializeToString())
+            assert (reply.status_code, reply.json()["code"]) == (413, "ingest.unfolds_too_large")
+
+    assert len(events(run("grpc", over_grpc, block={"maxMessageBytes": 1_000_000}))) == 9
+    assert len(events(run("http", over_http, block={"maxBodyBytes": 1_000_000}))) == 9
 
 
 def test_credentials_and_a_broker_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -17,7 +17,9 @@ from websockets.typing import Origin, Subprotocol
 
 from summit.base.errors import Unavailable
 from summit.ingest import Collector, delivery, make_collector
+from summit.ingest.delivery import Handed
 from summit.ingest.notes import Notes, Place, digest_of
+from summit.ingest.streaming import StreamingCollector
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -263,6 +265,41 @@ def test_a_slow_broker_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     run(body, log, {"ackTimeoutMs": 300})
     assert numbers(log) == [1, 2, 3, 4]
+
+
+def test_nothing_is_read_while_a_session_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "RETRY_AFTER_MS", 0)
+    log = MemoryLog(1, hold=True)
+    drain = StreamingCollector.drain
+
+    async def body(collector: Collector, url: str) -> None:
+        named = url + "?client=c"
+        async with dial(named) as socket:
+
+            async def draining(self: StreamingCollector, handed: Sequence[Handed]) -> None:
+                await say(socket, {"n": 2})
+                await (await socket.ping())  # it is there
+                for _ in range(20):  # turns of the loop in which it could be taken
+                    await asyncio.sleep(0)
+                await drain(self, handed)
+
+            monkeypatch.setattr(StreamingCollector, "drain", draining)
+            await told(socket)
+            await say(socket, {"n": 1})
+            with pytest.raises(ConnectionClosed):
+                await socket.recv()
+        assert len(log.held) == 1
+        log.release()
+        log.hold = False
+        async with dial(named) as socket:
+            assert (await told(socket))["seq"] == 0
+            for n in (1, 2):
+                await say(socket, {"n": n})
+                assert (await told(socket))["ack_seq"] == n
+        assert collector.status().details["inFlightBytes"] == 0
+
+    run(body, log, {"ackTimeoutMs": 200})
+    assert numbers(log) == [1, 2]
 
 
 def test_what_was_written_and_not_noted_counts_as_done(monkeypatch: pytest.MonkeyPatch) -> None:

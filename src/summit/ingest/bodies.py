@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from summit.base.errors import Invalid
+from summit.base.limits import HTTP_BODY_BYTES_MAX
 from summit.events.event import DECODE_ERRORS
 
 JSON_TYPES: Final = frozenset({"", "application/json", "text/json"})
@@ -35,10 +36,15 @@ _SPACE: Final = b" \t\r\n"
 
 
 class Limits(NamedTuple):
-    """What one request may hold."""
+    """What one request may hold.
+
+    Attributes:
+        max_bytes: What its events may add up to, where they are not the request's own bytes.
+    """
 
     max_events: int
     max_event_bytes: int
+    max_bytes: int = HTTP_BODY_BYTES_MAX
 
 
 class Batch(NamedTuple):

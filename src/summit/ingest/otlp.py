@@ -56,7 +56,7 @@ def decode_json(raw: bytes) -> Any:
         value = msgspec.json.decode(raw)
         _ids_to_base64(value)
         return json_format.ParseDict(value, ExportLogsServiceRequest(), ignore_unknown_fields=True)
-    except (*DECODE_ERRORS, json_format.ParseError, TypeError, AttributeError) as error:
+    except (*DECODE_ERRORS, json_format.ParseError, ValueError, TypeError, AttributeError) as error:
         raise _invalid(str(error)) from error
 
 
@@ -81,15 +81,20 @@ def answer_body(media: str, answer: dict[str, Any]) -> bytes:
 def batch_of(request: Any, event_type: str, limits: Limits) -> Batch:
     """The events of a request; what is too large is told in `faults`.
 
-    Raises: Invalid("ingest.too_many").
+    Raises: Invalid("ingest.too_many"); ("ingest.unfolds_too_large"): each event repeats its
+        resource, so a small request may have large events.
     """
-    events = list(_events(request, event_type))
-    if len(events) > limits.max_events:
-        raise Invalid("ingest.too_many", count=len(events), limit=limits.max_events, pointer="")
+    count = sum(len(scope.log_records) for one in request.resource_logs for scope in one.scope_logs)
+    if count > limits.max_events:
+        raise Invalid("ingest.too_many", count=count, limit=limits.max_events, pointer="")
+    size_bytes = 0
     batch = Batch([], [], [], faults := {})
     assert batch.indexes is not None
-    for index, event in enumerate(events):
+    for index, event in enumerate(_events(request, event_type)):
         part = msgspec.json.encode(event)
+        size_bytes += len(part)
+        if size_bytes > limits.max_bytes:
+            raise Invalid("ingest.unfolds_too_large", limit=limits.max_bytes)
         if len(part) > limits.max_event_bytes:
             faults[index] = too_large(index, len(part), limits)
             continue

@@ -120,8 +120,7 @@ class Session(ABC, Generic[Raw]):
         self._reader = reader = asyncio.create_task(self._read_all())
         try:
             await asyncio.wait((reader, answering), return_when=asyncio.FIRST_COMPLETED)
-            reader.cancel()
-            await asyncio.wait((reader,))
+            await self._read_no_more()
             # What was read is brought to its end, whether or not its sender still hears of it.
             self._is_ending = True
             self._news.set()
@@ -143,6 +142,11 @@ class Session(ABC, Generic[Raw]):
     def unacked(self) -> int:
         """Messages without their answer."""
         return len(self._pending)
+
+    async def _read_no_more(self) -> None:
+        assert self._reader is not None
+        self._reader.cancel()
+        await asyncio.wait((self._reader,))
 
     # ---- in ----
 
@@ -208,7 +212,9 @@ class Session(ABC, Generic[Raw]):
             self._pending.popleft()
             self._room.set()
             if isinstance(fault, Unavailable) and (self.ends_on_fault or self.client is not None):
-                # A number that is not done ends here: nothing after it may count as done.
+                # A number that is not done ends here: nothing after it may count as done, and
+                # nothing more is handed over that nobody would settle.
+                await self._read_no_more()
                 left = [pending, *self._pending]
                 for one in left:
                     if one.handed is not None and self.client is not None:

@@ -262,7 +262,8 @@ class GrpcCollector(StreamingCollector):
         return answer
 
     async def _export(self, raw: bytes, context: Any) -> bytes:
-        batch = otlp.batch_of(otlp.decode(raw), self.options.otlp_event_type, self.limits)
+        limits = self.limits._replace(max_bytes=self.options.max_message_bytes)
+        batch = otlp.batch_of(otlp.decode(raw), self.options.otlp_event_type, limits)
         if not batch.slices and not batch.faults:
             return b""
         taken = await self._requests.write(

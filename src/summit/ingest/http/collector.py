@@ -81,7 +81,9 @@ class HttpCollector(TakingCollector):
             import_module("summit.ingest.otlp")  # its library is an extra: said at once
             if config.route == OTLP_PATH:
                 raise bad_setting("/path", f"{OTLP_PATH} is where otlp is: choose another path")
-        self._limits = Limits(options.max_events_per_request, options.max_event_bytes)
+        self._limits = Limits(
+            options.max_events_per_request, options.max_event_bytes, options.max_body_bytes
+        )
         self._headers = [(name, text.encode()) for name, text in options.headers.items()]
         self._copied = [(name, name.lower()) for name in options.request_headers]
         self._requests = Requests(
