@@ -32,8 +32,8 @@ LOOP = {
 GROUP = {"id": "c", "correlationKey": "user", "timeWindow": "1h", "minEvents": 50}
 
 
-def runtime_of(plan: Any) -> Runtime:
-    made = Runtime(state_bytes_max=lambda: MOST)
+def runtime_of(plan: Any, most: int = MOST) -> Runtime:
+    made = Runtime(state_bytes_max=lambda: most)
     made.set_rules([plan], [], ())
     groups = dict.fromkeys(range(KEY_GROUPS), 0)
     made.hold(groups, Content({}, {}, {}, {}, {}))
@@ -165,15 +165,16 @@ def test_percentiles_stay_about_where_they_are() -> None:
     assert made.match.values["percentile(q, 90)"] == pytest.approx(103_600, abs=100)
 
 
-@pytest.mark.parametrize("count", [1, 12])
-def test_events_that_are_only_shown_go_first(count: int) -> None:
-    runtime = runtime_of(window_rule("count() > 0"))
-    cut = send(runtime, [{"pad": "x" * (30_000 // count)}] * count)
+@pytest.mark.parametrize(("count", "most", "shown"), [(1, 8_000, 0), (12, 20_000, 5)])
+def test_events_that_are_only_shown_go_first(count: int, most: int, shown: int) -> None:
+    runtime = runtime_of(window_rule("count() > 0"), most)
+    cut = send(runtime, [{"pad": "x" * (36_000 // (count + 2))}] * count)
     assert cut.state_cut == {"w": 1}
-    assert max(sizes(cut)) <= MOST
+    assert max(sizes(cut)) <= most
     (made,) = send(runtime, [{"eventType": "z", "timestamp": T0 + 60_000}], count).made
     assert made.match is not None
     assert made.match.count == count
+    assert len(made.match.captures) == shown
 
 
 def test_what_brokers_refuse_is_half_as_large_the_next_time() -> None:

@@ -147,7 +147,7 @@ class GroupedWindows:
         others. Where there are few, each lets go of a part.
         """
         groups = state.groups
-        if len(groups) < _FEW and any([self._inner.shrink(each) for each in groups.values()]):
+        if len(groups) < _FEW and sum(map(self._inner.shrink, groups.values())):
             return True
         if len(groups) < 2:
             return False

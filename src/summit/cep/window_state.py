@@ -50,12 +50,15 @@ def dump_windows(windows: Windows, state: Any) -> bytes:
 def shrink_windows(windows: Windows, state: Any) -> bool:
     """Let go of a part of a key's windows, so that fewer bytes say them; False = it cannot.
 
-    Where most of it are events that are kept to be shown, the older half of these goes, though not
-    the last; else what figures are made of. At the worst nothing is left to be shown.
+    Where half of it are events that are kept to be shown, the older half of these goes, though not
+    the last; where three quarters are, that too; else what figures are made of.
     """
     shown = windows.evidence(state)
     size = sum(len(event.value) for events in shown for event in events)
-    if 2 * size > len(dump_windows(windows, state)) and _drop_older_half(shown, least=1):
+    whole = len(dump_windows(windows, state))
+    if 2 * size > whole and _drop_older_half(shown, least=1):
+        return True
+    if 4 * size > 3 * whole and _drop_older_half(shown, least=0):
         return True
     return windows.shrink(state) or _drop_older_half(shown, least=0)
 
