@@ -178,6 +178,19 @@ def test_expected_keys_begin_where_their_key_group_is() -> None:
     assert {match.end_ms for match in expected} == {T0 + 60 * SECOND}
 
 
+def test_an_expected_key_that_is_forgotten_is_awaited_anew() -> None:
+    world = World(plan(having="count() == 0", expectedKeys=["a"]))
+    world.take(event("a", 0))
+    (key,) = world.processor.state_keys()
+    world.processor.forget(key)
+    assert told(world.take(until=SECOND)) == []
+    assert told(world.take(until=300 * SECOND)) == [(("a",), 120 * SECOND, 0)]
+    others = {group for group in range(KEY_GROUPS) if group != key_group(key.key)}
+    world.processor.hold(others)
+    assert told(world.take(until=900 * SECOND)) == []
+    assert not world.processor.state_keys()
+
+
 def test_groups_are_compared_in_one_place() -> None:
     document = plan(
         window={"type": "tumbling", "size": "60s"}, having="zscore(sum(n), groups) > 3",

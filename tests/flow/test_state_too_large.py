@@ -32,8 +32,8 @@ LOOP = {
 GROUP = {"id": "c", "correlationKey": "user", "timeWindow": "1h", "minEvents": 50}
 
 
-def runtime_of(plan: Any) -> Runtime:
-    made = Runtime(state_bytes_max=lambda: MOST)
+def runtime_of(plan: Any, most: int = MOST) -> Runtime:
+    made = Runtime(state_bytes_max=lambda: most)
     made.set_rules([plan], [], ())
     groups = dict.fromkeys(range(KEY_GROUPS), 0)
     made.hold(groups, Content({}, {}, {}, {}, {}))
@@ -42,12 +42,17 @@ def runtime_of(plan: Any) -> Runtime:
 
 
 def take(runtime: Runtime, count: int, kind: str = "a", first: int = 0, pad: str = PAD) -> Cut:
+    return send(runtime, [{"eventType": kind, "pad": pad}] * count, first)
+
+
+def send(runtime: Runtime, events: list[dict[str, Any]], first: int = 0) -> Cut:
+    """Events a millisecond apart, as those from an offset on."""
+    offsets = range(first, first + len(events))
     values = [
-        json.dumps({"eventType": kind, "timestamp": T0 + n, "user": "u", "pad": pad}).encode()
-        for n in range(first, first + count)
+        json.dumps({"eventType": "a", "timestamp": T0 + n, "user": "u", **fields}).encode()
+        for n, fields in zip(offsets, events, strict=True)
     ]
-    stamps = [T0] * count
-    runtime.take([Chunk("t", 0, range(first, first + count), stamps, values)])
+    runtime.take([Chunk("t", 0, offsets, [T0] * len(events), values)])
     return runtime.cut()
 
 
@@ -88,6 +93,88 @@ def test_what_cannot_be_made_smaller_goes_whole() -> None:
     assert cut.state_cut == {"p": 1}
     assert max(sizes(cut)) <= MOST
     assert not runtime.engine.processor.state_keys()
+
+
+def window_rule(having: str, **fields: Any) -> Any:
+    document = {
+        "kind": "pattern", "id": "w", "groupBy": ["user"], "where": "eventType == 'a'",
+        "having": having, "action": {"type": "alert"},
+        "window": {"type": "tumbling", "size": "10s"}, **fields,
+    }  # fmt: skip
+    return validate_pattern(document).plan
+
+
+def test_groups_that_are_compared_stay_and_no_more_come() -> None:
+    plan = window_rule("zscore(sum(q), groups) > 8")
+    runtime = runtime_of(plan)
+    names = [n % 400 for n in range(1_200)]
+    events = [{"user": f"g{n}", "q": 1 + n % 3} for n in names]
+    events[5]["q"] = 100_000
+    cuts = [send(runtime, events[n : n + 100], n) for n in range(0, 1_200, 100)]
+    assert sum(cut.state_cut.get("w", 0) for cut in cuts) > 0
+    assert max(size for cut in cuts for size in sizes(cut)) <= MOST
+    stats = runtime.engine.processor.rule_stats()["w"]
+    kept = stats["live_runs"]
+    assert 40 < kept < 400
+    assert stats["keys_dropped"] >= 2 * (400 - kept)
+    # Who takes the state over lets no others in, too.
+    heir = runtime_of(plan)
+    (key,) = runtime.engine.processor.state_keys()
+    data = runtime.engine.processor.dump(key)
+    assert data is not None
+    assert heir.engine.processor.load(key, data, runtime.engine.processor.state_version(key))
+    for each in (runtime, heir):
+        send(each, [{"user": "new", "q": 1}], 1_200)
+        assert each.engine.processor.rule_stats()["w"]["live_runs"] == kept
+        (made,) = send(each, [{"eventType": "z", "timestamp": T0 + 60_000}], 1_201).made
+        assert made.match is not None
+        assert made.match.key == ("g5",)
+        assert made.match.values["groups"] == kept
+        assert not each.engine.processor.state_keys()
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"type": "tumbling", "size": "10s"},
+        {"type": "sliding", "size": "10s", "slide": "100ms"},
+        {"type": "session", "gap": "5s"},
+        {"type": "sliding", "size": "10s"},
+    ],
+    ids=["tumbling", "hops", "session", "trailing"],
+)
+def test_figures_of_windows_that_are_cut_are_at_least_what_fits(window: dict[str, Any]) -> None:
+    runtime = runtime_of(window_rule("distinct(p) >= 400", window=window))
+    events = [{"p": f"host-{n:06}.example.com"} for n in range(2_000)]
+    cuts = [send(runtime, events[n : n + 200], n) for n in range(0, 2_000, 200)]
+    assert sum(cut.state_cut.get("w", 0) for cut in cuts) > 0
+    assert max(size for cut in cuts for size in sizes(cut)) <= MOST
+    cuts.append(send(runtime, [{"eventType": "z", "timestamp": T0 + 60_000}], 2_000))
+    found = [made.match for cut in cuts for made in cut.made if made.match is not None]
+    assert found
+    assert all(400 <= match.values["distinct(p)"] < 1_000 for match in found)
+    assert runtime.engine.processor.rule_stats()["w"]["captures_dropped"] > 500
+
+
+def test_percentiles_stay_about_where_they_are() -> None:
+    runtime = runtime_of(window_rule("percentile(q, 90) > 0"))
+    for n in range(0, 4_000, 500):
+        send(runtime, [{"q": (i * 1_237) % 4_000 + 100_000} for i in range(n, n + 500)], n)
+    (made,) = send(runtime, [{"eventType": "z", "timestamp": T0 + 60_000}], 4_000).made
+    assert made.match is not None
+    assert made.match.values["percentile(q, 90)"] == pytest.approx(103_600, abs=100)
+
+
+@pytest.mark.parametrize(("count", "most", "shown"), [(1, 8_000, 0), (12, 20_000, 5)])
+def test_events_that_are_only_shown_go_first(count: int, most: int, shown: int) -> None:
+    runtime = runtime_of(window_rule("count() > 0"), most)
+    cut = send(runtime, [{"pad": "x" * (36_000 // (count + 2))}] * count)
+    assert cut.state_cut == {"w": 1}
+    assert max(sizes(cut)) <= most
+    (made,) = send(runtime, [{"eventType": "z", "timestamp": T0 + 60_000}], count).made
+    assert made.match is not None
+    assert made.match.count == count
+    assert len(made.match.captures) == shown
 
 
 def test_what_brokers_refuse_is_half_as_large_the_next_time() -> None:

@@ -84,6 +84,16 @@ class Counted:
         for value, count in other.counts.items():
             self.counts[value] = self.counts.get(value, 0) + count
 
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def cut_to(self, most: int) -> int:
+        """Keep the values that came first; how many went."""
+        last = list(self.counts)[most:]
+        for value in last:
+            del self.counts[value]
+        return len(last)
+
     def plain(self) -> Any:
         return list(self.counts.items())
 
@@ -113,6 +123,16 @@ class Ordered:
     def merge(self, other: Ordered) -> None:
         self.numbers += other.numbers
         self.numbers.sort()
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def cut_to(self, most: int) -> int:
+        """Keep so many, evenly spread; how many went."""
+        count = len(self.numbers)
+        if count > most:
+            self.numbers = [self.numbers[n * count // most] for n in range(most)]
+        return count - len(self.numbers)
 
     def plain(self) -> Any:
         return self.numbers

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import gcd
 from typing import Any
 
-from summit.cep.panes import Pane, merged
+from summit.cep.panes import Pane, merged, without_a_part
 from summit.cep.window_keys import (
     SILENT_MAX,
     Counting,
@@ -154,6 +154,19 @@ class AlignedWindows:
     def size(self, state: Aligned) -> int:
         """See `Windows`."""
         return sum(pane.count for pane in state.panes.values())
+
+    def evidence(self, state: Aligned) -> list[list[Captured]]:
+        """See `Windows`."""
+        return [pane.evidence for pane in state.panes.values()]
+
+    def shrink(self, state: Aligned) -> bool:
+        """See `Windows`: the oldest panes, or of one pane values."""
+        starts = sorted(state.panes)
+        if len(starts) < 2:
+            return any(pane.shrink(self.program) for pane in state.panes.values())
+        for start in starts[: len(starts) - without_a_part(len(starts))]:
+            self._counters.events_dropped += state.panes.pop(start).count
+        return True
 
     def plain(self, state: Aligned) -> tuple[Any, list[Captured]]:
         """See `Windows`."""

@@ -5,16 +5,18 @@ One owner sees them all, so the rule has one key for all events, and its groups 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from summit.cep.aggregates import Moments, is_number, zscore
 from summit.cep.aligned import Aligned, AlignedWindows
-from summit.cep.panes import Pane
+from summit.cep.panes import Pane, without_a_part
 from summit.cep.window_keys import NEVER, Counting, KeyWindows, Told
 from summit.cep.window_program import WindowProgram
 from summit.events.expressions.window_calls import WindowCall
 from summit.keyed.captured import Captured
 from summit.keyed.keys import Key, key_text, key_values, make_key
+
+_FEW: Final = 32
 
 
 class Groups(KeyWindows):
@@ -22,14 +24,17 @@ class Groups(KeyWindows):
 
     Attributes:
         due: When the first of their windows ends.
+        room: How many there may be since some had to go, because the state was too large to be
+            saved; None = as many as the rule says. It goes by whether they are few again.
     """
 
-    __slots__ = ("due", "groups")
+    __slots__ = ("due", "groups", "room")
 
     def __init__(self) -> None:
         super().__init__()
         self.groups: dict[Key, Aligned] = {}
         self.due: float = NEVER
+        self.room: int | None = None
 
 
 class GroupedWindows:
@@ -55,7 +60,7 @@ class GroupedWindows:
         """As `Windows.take`, for a group."""
         inner = state.groups.get(group)
         if inner is None:
-            if len(state.groups) >= self._groups_max:
+            if len(state.groups) >= (self._groups_max if state.room is None else state.room):
                 self._counters.keys_dropped += 1
                 return []
             inner = state.groups[group] = self._inner.new()
@@ -78,8 +83,13 @@ class GroupedWindows:
                 if group.start_ms is None and not at_ms < inner.due_ms(group) < NEVER
             ]:  # fmt: skip
                 del state.groups[key]
-            state.due = min(map(inner.due_ms, state.groups.values()), default=NEVER)
+            self._set_due(state)
+        if state.room is not None and len(state.groups) < state.room // 2:
+            state.room = None
         return told
+
+    def _set_due(self, state: Groups) -> None:
+        state.due = min(map(self._inner.due_ms, state.groups.values()), default=NEVER)
 
     def _close(self, state: Groups, end_ms: int, *, ends: bool) -> list[Told]:
         inner = self._inner
@@ -126,14 +136,38 @@ class GroupedWindows:
         """See `Windows`."""
         return len(state.groups)
 
-    def plain(self, state: Groups) -> tuple[Any, list[Captured]]:
+    def evidence(self, state: Groups) -> list[list[Captured]]:
         """See `Windows`."""
+        return [each for group in state.groups.values() for each in self._inner.evidence(group)]
+
+    def shrink(self, state: Groups) -> bool:
+        """See `Windows`: the groups that came last, and no others come in their place.
+
+        A group that went would come back with a part of its events, and be no match for the
+        others. Where there are few, each lets go of a part.
+        """
+        groups = state.groups
+        if len(groups) < _FEW and sum(map(self._inner.shrink, groups.values())):
+            return True
+        if len(groups) < 2:
+            return False
+        state.room = without_a_part(len(groups))
+        for key in list(groups)[state.room :]:
+            del groups[key]
+            self._counters.keys_dropped += 1
+        self._set_due(state)
+        return True
+
+    def plain(self, state: Groups) -> tuple[Any, list[Captured]]:
+        """See `Windows`: a row for each group, and one without a group for `room`."""
         rows: list[Any] = []
         evidence: list[Captured] = []
         for key in sorted(state.groups, key=key_text):
             plain, events = self._inner.plain(state.groups[key])
             rows.append([list(key_values(key)), len(events), plain])
             evidence += events
+        if state.room is not None:
+            rows.append([None, state.room, None])
         return rows, evidence
 
     def load(self, plain: Any, evidence: list[Captured]) -> Groups:
@@ -141,10 +175,13 @@ class GroupedWindows:
         state = self.new()
         taken = 0
         for values, count, inner in plain:
+            if values is None:
+                state.room = int(count)
+                continue
             key = make_key(values)
             if key is None:
                 raise ValueError(f"{values} is no key")
             state.groups[key] = self._inner.load(inner, evidence[taken : taken + count])
             taken += count
-        state.due = min(map(self._inner.due_ms, state.groups.values()), default=NEVER)
+        self._set_due(state)
         return state

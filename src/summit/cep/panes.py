@@ -21,9 +21,10 @@ class Pane:
         first_ms, last_ms: Times of the earliest and the latest event.
         evidence: The events that came last, whole; the program says how many.
         scores: z-scores by the call's text, where groups were compared.
+        values_max: Most values of a keep since it was cut; None = the program's `events_max`.
     """
 
-    __slots__ = ("count", "evidence", "first_ms", "keeps", "last_ms", "scores")
+    __slots__ = ("count", "evidence", "first_ms", "keeps", "last_ms", "scores", "values_max")
 
     def __init__(self, keeps: list[Keep], at_ms: int = 0) -> None:
         self.count = 0
@@ -32,6 +33,7 @@ class Pane:
         self.last_ms = at_ms
         self.evidence: list[Captured] = []
         self.scores: dict[str, Any] | None = None
+        self.values_max: int | None = None
 
     def keep(self, index: int) -> Keep:
         """One of the keeps."""
@@ -51,14 +53,34 @@ class Pane:
         elif at < self.first_ms:
             self.first_ms = at
         self.count += 1
-        full = self.count > program.events_max
+        most = program.events_max if self.values_max is None else self.values_max
+        full = self.count > most
         for keep, value in zip(self.keeps, row, strict=True):
             if value is not None:
-                if full and is_full(keep, value, program.events_max):
+                if full and is_full(keep, value, most):
                     program.values_dropped += 1
                 else:
                     keep.add(value)
         note_evidence(self.evidence, event, program.evidence_max)
+
+    def shrink(self, program: WindowProgram) -> bool:
+        """Let go of a part of the values, counted, and take no more; False = there are none.
+
+        Of different values the last go: a number of them stays true as "at least". Of numbers
+        some between the others go, which leaves percentiles about where they are.
+        """
+        grown = [keep for keep in self.keeps if isinstance(keep, (Counted, Ordered))]
+        longest = max(map(len, grown), default=0)
+        if longest < 2:
+            return False
+        self.values_max = without_a_part(longest)
+        program.values_dropped += sum(keep.cut_to(self.values_max) for keep in grown)
+        return True
+
+
+def without_a_part(count: int) -> int:
+    """How many of several stay each time that a state is made smaller, one at least."""
+    return count - max(count // 8, 1)
 
 
 def note_evidence(evidence: list[Captured], event: Captured, most: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from summit.cep.aligned import load_pane, plain_pane
-from summit.cep.panes import Pane, merged
+from summit.cep.panes import Pane, merged, without_a_part
 from summit.cep.window_keys import (
     NEVER,
     Counting,
@@ -118,6 +118,20 @@ class SessionWindows:
     def size(self, state: Sessions) -> int:
         """See `Windows`."""
         return sum(pane.count for pane in state.panes)
+
+    def evidence(self, state: Sessions) -> list[list[Captured]]:
+        """See `Windows`."""
+        return [pane.evidence for pane in state.panes]
+
+    def shrink(self, state: Sessions) -> bool:
+        """See `Windows`: the oldest sessions, or of one session values."""
+        panes = state.panes
+        if len(panes) < 2:
+            return any(pane.shrink(self.program) for pane in panes)
+        gone = len(panes) - without_a_part(len(panes))
+        self._counters.events_dropped += sum(pane.count for pane in panes[:gone])
+        del panes[:gone]
+        return True
 
     def plain(self, state: Sessions) -> tuple[Any, list[Captured]]:
         """See `Windows`."""

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from typing import Any, Final
 
 from summit.cep.aggregates import MovingExtreme, filled
-from summit.cep.panes import Pane, note_evidence
+from summit.cep.panes import Pane, note_evidence, without_a_part
 from summit.cep.window_keys import (
     NEVER,
     SILENT_MAX,
@@ -240,6 +240,20 @@ class TrailingWindows:
     def size(self, state: Trail) -> int:
         """See `Windows`."""
         return state.count
+
+    def evidence(self, state: Trail) -> list[list[Captured]]:
+        """See `Windows`."""
+        return [state.evidence]
+
+    def shrink(self, state: Trail) -> bool:
+        """See `Windows`: the oldest events."""
+        if state.count < 2:
+            return False
+        gone = state.count - without_a_part(state.count)
+        for _ in range(gone):
+            state.drop_first()
+        self._counters.events_dropped += gone
+        return True
 
     def plain(self, state: Trail) -> tuple[Any, list[Captured]]:
         """See `Windows`."""

@@ -98,6 +98,14 @@ class Windows(Protocol):
         """How many events, panes or groups the key has, for figures."""
         ...
 
+    def evidence(self, state: Any) -> list[list[Captured]]:
+        """The events that are kept to be shown, by window or pane."""
+        ...
+
+    def shrink(self, state: Any) -> bool:
+        """Let go of a part of the others, counted; False = there is nothing that could go."""
+        ...
+
     def plain(self, state: Any) -> tuple[Any, list[Captured]]:
         """The state for saving, and its events, in a fixed order."""
         ...

@@ -19,7 +19,12 @@ from summit.cep.sessions import SessionWindows
 from summit.cep.trailing import TrailingWindows
 from summit.cep.window_keys import NEVER, KeyWindows, Told, Windows
 from summit.cep.window_program import WindowProgram
-from summit.cep.window_state import WINDOW_STATE_VERSION, dump_windows, load_windows
+from summit.cep.window_state import (
+    WINDOW_STATE_VERSION,
+    dump_windows,
+    load_windows,
+    shrink_windows,
+)
 from summit.cep.window_timers import WindowTimers
 from summit.events.layouts import TypedLayout
 from summit.events.times import TIME_MS_MAX, TIME_MS_MIN
@@ -230,12 +235,13 @@ class WindowLane:
 
     def _unseen(self) -> set[Key]:
         """The expected keys that belong here and have no state."""
-        held = self._held
         return {
             key for key in self._expected
-            if (held is None or key_group(key) in held)
-            and key not in self._busy and key not in self._packed
+            if self._holds(key) and key not in self._busy and key not in self._packed
         }  # fmt: skip
+
+    def _holds(self, key: Key) -> bool:
+        return self._held is None or key_group(key) in self._held
 
     def hold(self, groups: Container[int] | None) -> None:
         """See `keyed.lane.Begins`."""
@@ -283,6 +289,17 @@ class WindowLane:
         gone = self._packed.pop(key, None)
         if gone is not None or self._busy.pop(key, None) is not None:
             self.dirty.add(key)
+            if key in self._expected and self._holds(key):
+                self._awaited.add(key)  # it begins anew: its silence is told all the same
+
+    def shrink(self, key: Key) -> bool:
+        """See `keyed.lane.Shrinks`."""
+        state = self._state(key)
+        if state is None or not shrink_windows(self._windows, state):
+            return False
+        self.dirty.add(key)
+        self._set_timer(key, state)
+        return True
 
     def dump(self, key: Key) -> bytes | None:
         """The state of a key as bytes; None = it has none."""

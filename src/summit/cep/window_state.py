@@ -47,6 +47,32 @@ def dump_windows(windows: Windows, state: Any) -> bytes:
     return bytes(buffer)
 
 
+def shrink_windows(windows: Windows, state: Any) -> bool:
+    """Let go of a part of a key's windows, so that fewer bytes say them; False = it cannot.
+
+    Where half of it are events that are kept to be shown, the older half of these goes, though not
+    the last; where three quarters are, that too; else what figures are made of.
+    """
+    shown = windows.evidence(state)
+    size = sum(len(event.value) for events in shown for event in events)
+    whole = len(dump_windows(windows, state))
+    if 2 * size > whole and _drop_older_half(shown, least=1):
+        return True
+    if 4 * size > 3 * whole and _drop_older_half(shown, least=0):
+        return True
+    return windows.shrink(state) or _drop_older_half(shown, least=0)
+
+
+def _drop_older_half(shown: list[list[Captured]], *, least: int) -> bool:
+    dropped = 0
+    for events in shown:
+        gone = min((len(events) + 1) // 2, len(events) - least)
+        if gone > 0:
+            del events[:gone]
+            dropped += gone
+    return dropped > 0
+
+
 def load_windows(windows: Windows, data: bytes, version: int, origins: Origins) -> Any:
     """The windows that `dump_windows` wrote.
 

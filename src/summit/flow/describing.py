@@ -325,7 +325,8 @@ def _worker_warnings(worker: _Worker, now_ms: int) -> list[str]:
     for rule, count in figures.state_cut.items():
         found.append(
             f"worker '{worker.id}' has cut state of '{rule}' {count} times: what is kept of one key"
-            " is larger than a record; lower its limits (runsPerKey, maxEvents), or its window"
+            " (or of all groups that are compared) is larger than a record; lower its limits"
+            " (runsPerKey, eventsPerKey, maxEvents), its window, or how many groups there are"
         )
     if figures.restarted is not None and now_ms - figures.restarted[0] < _RESTARTED_MS:
         found.append(

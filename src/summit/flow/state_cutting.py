@@ -48,7 +48,7 @@ class StateCutting:
             if _length(record) >= size:
                 break  # it is something else that is long
         if self._is_longer(record):
-            lane.forget(key.key)
+            processor.forget(key)
             record = state_record(key, lane.state_version, lane.dump(key.key))
         self._count(key.rule.partition("/")[0])
         return record

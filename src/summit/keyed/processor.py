@@ -403,6 +403,8 @@ class Processor:
             before = lane.live_runs
             lane.forget(key.key)
             self._awake.touch_lane(lane)
+            for scope in self._exact:
+                scope.unsettle()  # an expected key begins anew
             self._counters["dropped"] += before - lane.live_runs
 
     def take_changed_waits(self) -> set[WaitKey]:
