@@ -142,7 +142,7 @@ def test_how_late_an_event_was_is_saved_with_it() -> None:
 
 
 def test_what_an_older_version_saved_is_read() -> None:
-    name, data = saved()
+    _, data = saved()
     assert load_wait(b"\x01" + data[1:]) == load_wait(data)
 
 
