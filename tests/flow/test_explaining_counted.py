@@ -125,6 +125,12 @@ def test_a_query_names_the_filter_that_failed_and_the_open_window() -> None:
     assert {each["key"] for each in only if each["key"]} == {("b",)}
 
 
+@pytest.mark.parametrize("text", ["null", "[null]", "host=null"])
+def test_a_group_without_a_value_is_explained(text: str) -> None:
+    found = asked(QUERY, event("log", 0, level="error"), keys=(text,))
+    assert [still["key"] for still in found["unfinished"]] == [[None]]
+
+
 def test_a_query_names_what_came_too_late() -> None:
     sent = [event("log", at, host="a", level="error") for at in (0, 20_000, 9_000)]
     found = asked(QUERY, *sent)

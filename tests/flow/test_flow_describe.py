@@ -16,6 +16,7 @@ from summit.cli.flow import flow
 from summit.client.admin import ClusterAdmin
 from summit.client.transactor import Transactor
 from summit.flow.describing import _Worker, _worker_warnings
+from summit.flow.state_cutting import WAITS_OF
 from summit.flow.watching import FlowWatch
 from summit.journal.progress_record import ProgressRecord
 from summit.journal.worker_figures import WorkerFigures
@@ -29,6 +30,14 @@ def test_who_began_anew_a_short_time_ago_is_warned_of() -> None:
     (text,) = _worker_warnings(worker, 1_000_000 + 60_000)
     assert text == "worker 'w' began anew 3 times, last because of: no brokers"
     assert _worker_warnings(worker, 1_000_000 + 3_600_000) == []
+
+
+def test_events_that_could_not_be_saved_are_warned_of() -> None:
+    figures = WorkerFigures(id="w", state_cut={"brute": 2, f"{WAITS_OF}logs": 3})
+    worker = _Worker("w", "w", "host", (0,), ProgressRecord(worker="w", figures=figures))
+    of_rule, of_events = _worker_warnings(worker, 0)
+    assert "cut state of 'brute' 2 times" in of_rule
+    assert "could not save 3 waiting events of logs" in of_events
 
 
 async def settled(watch: FlowWatch, *, workers: int, events: int) -> dict[str, Any]:

@@ -90,6 +90,14 @@ def test_suppress_that_is_added_later_keeps_corrections_of_what_was_told() -> No
     assert world.told(600, -3) == ["Withdrawn: u"]
 
 
+def test_of_groups_that_are_compared_nothing_is_kept() -> None:
+    world = World(suppress=None, having="zscore(sum(x), groups) > 1")
+    for number, x in enumerate((1, 1, 1, 1, 90)):
+        world.give(0, x, f"u{number}")
+    assert world.told(1_500, 0) == ["u4"]
+    assert world.engine.suppressor.names() == []
+
+
 def test_suppress_that_is_taken_away_tells_no_correction_of_what_was_suppressed() -> None:
     world = World()
     world.give(0, 2)

@@ -10,15 +10,19 @@ import pytest
 from tests.flow.world import T0, failure, five_failures, until, world
 
 from summit.base.clock import SystemClock
-from summit.base.limits import STATE_BYTES_MAX, STATE_BYTES_MIN
+from summit.base.limits import STATE_BYTES_MAX, STATE_BYTES_MIN, WAIT_BYTES_MAX
 from summit.client.admin import Admin
+from summit.client.settings import ProducerConfig
 from summit.documents import validate_correlation, validate_pattern
 from summit.flow.metrics import WorkerMetrics
 from summit.flow.runtime import Cut, Runtime
-from summit.journal.state_log import Content
+from summit.flow.state_cutting import StateCutting
+from summit.journal.state_log import Content, wait_record
 from summit.journal.topics import STATE_TOPIC
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS
+from summit.keyed.waiting import WaitKey
+from summit.records import Record, build_batch
 
 MOST = 20_000
 PAD = "x" * 900
@@ -186,6 +190,23 @@ def test_what_brokers_refuse_is_half_as_large_the_next_time() -> None:
         sizes.append(metrics.state_bytes_max)
     assert sizes[:3] == [450_000, 225_000, 112_500]
     assert sizes[-1] == STATE_BYTES_MIN
+
+
+@pytest.mark.parametrize(("most", "size", "fits"), [
+    (STATE_BYTES_MAX, WAIT_BYTES_MAX, True), (STATE_BYTES_MAX, WAIT_BYTES_MAX + 1, False),
+    (MOST, MOST, True), (MOST, MOST + 1, False),
+])  # fmt: skip
+def test_an_event_that_waits_may_fill_a_record(most: int, size: int, *, fits: bool) -> None:
+    cutting = StateCutting(lambda: most)
+    for offset in (100, 101):
+        name = WaitKey(1, "t", 0, offset)
+        data = bytes(size - len(wait_record(name, None)[0]))
+        record = cutting.wait(name, data)
+        assert record == wait_record(name, data if fits else None)
+        assert cutting.wait(name, None) == wait_record(name, None)
+    assert cutting.take_counts() == ({} if fits else {"waiting events of t": 2})
+    batch_max = ProducerConfig(bootstrap_servers=["h:1"]).max_request_size
+    assert len(build_batch([Record(0, T0, *record)])) <= batch_max
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,8 +15,8 @@ from summit.base.errors import Corrupt
 from summit.cep.rules import compile_rules
 from summit.cep.state import STATE_VERSION
 from summit.documents.plan import StepPlan
-from summit.keyed.keygroups import KEY_GROUPS
-from summit.keyed.outputs import StateKey
+from summit.keyed.keygroups import KEY_GROUPS, key_group
+from summit.keyed.outputs import Late, StateKey
 from summit.keyed.processor import Processor
 from summit.keyed.waiting import WAIT_VERSION, WaitKey, load_wait, moved_wait
 
@@ -113,6 +114,45 @@ def test_a_waiting_event_can_be_moved_to_another_cluster() -> None:
         name, data, lambda topic, partition, offset, known: (offset + 5, None if known else "s")
     )
     assert (moved.offset, load_wait(value)) == (12, load_wait(data))
+
+
+def test_how_late_an_event_was_is_saved_with_it() -> None:
+    late = replace(A, lateness_ms=10_000)
+    matcher = matcher_of(late, delay_ms=0)
+    matcher.hold(ALL)
+    matcher.set_watermarks({("t", 0): 90_000})
+    matcher.catch_up(begins=True)
+    value, group = event("a", 1_000, user="u"), key_group("u")
+    (name,) = matcher.apply_remote(group, chunk(value, first=7), [50_000]).waits
+    data = matcher.dump_wait(name)
+    assert data is not None
+    assert list(load_wait(data).due_ms.values()) == [49_999]
+    _, moved = moved_wait(name, data, lambda *place: (place[2], None))
+    assert moved == data
+    other = matcher_of(late, delay_ms=0)
+    other.hold(ALL)
+    assert other.load_wait(name, data)
+    assert other.dump_wait(name) == data
+    for each in (matcher, other):
+        each.set_watermarks({("t", 0): 90_000})
+        each.catch_up(begins=False)
+        found = each.apply([]).outputs.found
+        assert [type(one) for one in found] == [Late]
+        assert each.dump_wait(name) is None
+
+
+def test_what_an_older_version_saved_is_read() -> None:
+    _, data = saved()
+    assert load_wait(b"\x01" + data[1:]) == load_wait(data)
+
+
+def test_an_event_of_long_ago_is_not_late_because_it_was_saved() -> None:
+    matcher = matcher_of(A, delay_ms=100)
+    matcher.hold(ALL)
+    (name,) = matcher.apply([chunk(event("a", -5_000, user="u"))]).waits
+    data = matcher.dump_wait(name)
+    assert data is not None
+    assert matcher_of(A, delay_ms=100).load_wait(name, data)
 
 
 def test_a_rule_that_goes_takes_its_waiting_events_along() -> None:

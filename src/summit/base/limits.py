@@ -73,6 +73,7 @@ INDEXED_TYPES_MAX: Final = 2_000  # event types told apart by the rule index; fu
 CAPTURED_BYTES_MAX: Final = 16 << 10  # bytes of an event that a run copies; else only its fields
 LATE_EVENTS_MAX: Final = 10_000  # events of a key that may be gone through again (allowedLateness)
 STATE_BYTES_MAX: Final = 900_000  # one key's saved state with its name; a record holds 1 MiB
+WAIT_BYTES_MAX: Final = 1_048_000  # a waiting event as it is saved: a record, less its frame
 STATE_BYTES_MIN: Final = 8_192  # however little a broker takes
 LATE_BYTES_MAX: Final = 500_000  # bytes of them and of what was told; a record holds 1 MiB
 CAPTURES_PER_STATE_MAX: Final = 10_000  # events a loop remembers; more count, but are not shown

@@ -18,6 +18,7 @@ from summit.flow.describing_rules import rule_rows, stage_rows
 from summit.flow.placement import carrier
 from summit.flow.rules import Rules
 from summit.flow.seeing import Bounds, Member, Seen
+from summit.flow.state_cutting import WAITS_OF
 from summit.journal.definition_log import Definition
 from summit.journal.progress import Progress
 from summit.journal.progress_record import (
@@ -323,6 +324,12 @@ def _worker_warnings(worker: _Worker, now_ms: int) -> list[str]:
             f" {where}; its log says why (output.undeliverable)"
         )
     for rule, count in figures.state_cut.items():
+        if rule.startswith(WAITS_OF):
+            found.append(
+                f"worker '{worker.id}' could not save {count} {rule}: they are larger than a"
+                " record, and lost where it is restarted or its keys move before their time"
+            )
+            continue
         found.append(
             f"worker '{worker.id}' has cut state of '{rule}' {count} times: what is kept of one key"
             " (or of all groups that are compared) is larger than a record; lower its limits"

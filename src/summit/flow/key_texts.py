@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
@@ -11,8 +11,9 @@ import msgspec
 from summit.base.errors import Invalid
 from summit.documents.correlation import CorrelationPlan, KeyPart
 from summit.documents.plan import PatternPlan
+from summit.documents.query_plan import QueryPlan
 from summit.flow.kinds import Plan
-from summit.keyed.keys import Key, make_key, one_key
+from summit.keyed.keys import Key, make_key, one_key, whole_key
 
 _decode = msgspec.json.Decoder().decode
 
@@ -21,7 +22,8 @@ def parse_keys(plan: Plan, texts: Sequence[str]) -> list[Key]:
     """The keys that some texts may mean: most likely first.
 
     One text for each field of `groupBy`, in its order or as `field=value`; or one JSON list of
-    all values. A value in JSON's quotes is a text; `42` may be the text and the number.
+    all values. A value in JSON's quotes is a text; `42` may be the text and the number. Where null
+    makes a group, as in queries, `null` may be that too.
 
     Of a correlation that links events without a key a text is a value that events share; `user=ann`
     may say of which kind.
@@ -31,9 +33,11 @@ def parse_keys(plan: Plan, texts: Sequence[str]) -> list[Key]:
     if isinstance(plan, CorrelationPlan) and plan.linking is not None and not plan.keys:
         return [key for text in texts for key in _shared_values(plan, text)]
     paths = key_paths(plan)
+    has_null = isinstance(plan, QueryPlan)
+    key_of: Callable[[Sequence[Any]], Key | None] = whole_key if has_null else make_key
     if len(texts) == 1 and texts[0].startswith("["):
         values = json_value(texts[0])
-        key = make_key(values) if isinstance(values, list) else None
+        key = key_of(values) if isinstance(values, list) else None
         if key is None or len(values) != len(paths):
             raise _bad_key(plan, texts, f"'{texts[0]}' is no JSON list of {len(paths)} values")
         return [key]
@@ -43,7 +47,8 @@ def parse_keys(plan: Plan, texts: Sequence[str]) -> list[Key]:
         texts = [by_name[path] for path in paths]
     if len(texts) != len(paths):
         raise _bad_key(plan, texts, f"{len(texts)} given")
-    keys = [make_key(values) for values in product(*map(_meanings, texts))]
+    meanings = [[*_meanings(text), *([None] * (has_null and text == "null"))] for text in texts]
+    keys = [key_of(values) for values in product(*meanings)]
     return list(dict.fromkeys(key for key in keys if key is not None))
 
 

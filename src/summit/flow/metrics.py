@@ -46,7 +46,8 @@ class WorkerMetrics:
         stage: What filters, transformations, enrichments and routes have done.
         published: Records that actions have written.
         undeliverable: By topic, records that it refused for good.
-        state_cut: By rule, how often a key's state was too large to be saved whole.
+        state_cut: By rule, how often a key's state was too large to be saved whole; by
+            "waiting events of TOPIC", how often an event was.
         state_bytes_max: How large a record of state may be; less once brokers have refused one.
         restarted: When everything was begun anew last (milliseconds since 1970 UTC), and why.
         faulty: Why definitions cannot act, by rule id, of the stage by `kind/id`.

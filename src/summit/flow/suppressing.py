@@ -85,8 +85,11 @@ class Suppressor:
     def made(self, plan: PatternPlan, match: Match, alert_id: str) -> None:
         """The match that an alert was made of may be corrected: remember that it was made.
 
-        Also where the rule does not suppress: it may when the correction comes.
+        Also where the rule does not suppress: it may when the correction comes. Not where it compares
+        groups: it never may, and their keys may be of key groups that others hold.
         """
+        if plan.window is not None and plan.window.by_groups:
+            return
         key, at_ms = make_key(match.key), match.end_ms
         if plan.lateness_ms and key is not None:
             until_ms = at_ms + 2 * plan.lateness_ms  # what is looked at later than due is in it

@@ -69,7 +69,8 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
             by routes.
         stage_faults: Events on which a transformation or an enrichment has failed.
         commits, aborts: Transactions that were committed; that the brokers refused cleanly.
-        state_cut: By rule, how often a key's state was too large to be saved whole.
+        state_cut: By rule, how often a key's state was too large to be saved whole; by
+            "waiting events of TOPIC", how often an event was.
         undeliverable, undeliverable_topics: Records that their topics refused for good; by topic,
             those of the most.
         restarts: How often everything was begun anew from what was committed.

@@ -6,7 +6,7 @@ address lives in one place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, NamedTuple
 from zlib import crc32
@@ -41,11 +41,13 @@ class RemoteChunk(NamedTuple):
     Attributes:
         taken_ms: The time at which each event is taken.
         state_ids: The rules that are to get it; None = all.
+        due_ms: Until when they wait for it, by state id; without, until its own time.
     """
 
     group: int
     taken_ms: Sequence[int]
     state_ids: frozenset[str] | None = None
+    due_ms: Mapping[str, int] = {}
 
     def leaves_out(self, key: Key, state_id: str) -> bool:
         """Whether a rule is not to get the event for this key."""

@@ -430,7 +430,8 @@ class Processor:
             (saved.headers,), (saved.key,),
         )  # fmt: skip
         before = self.waiting
-        self._scan_remote(index, chunk, RemoteChunk(name.group, (0,), saved.state_ids))
+        remote = RemoteChunk(name.group, (TIME_MS_MIN,), saved.state_ids, saved.due_ms)
+        self._scan_remote(index, chunk, remote)
         self._wait_log.take_changed()
         return self.waiting > before
 
@@ -572,7 +573,10 @@ class Processor:
         self, item: Interest, scope: Scope, watermark_ms: int, taken_ms: int, *, is_late: bool
     ) -> None:
         """Let an event wait for its time; one that is late is taken now by rules that allow it."""
-        if is_late and self._remote is None:
+        if self._remote is not None:
+            due_ms = self._remote.due_ms.get(item.lane.rule.state_id, item.due_ms)
+            item = item if due_ms == item.due_ms else item._replace(due_ms=due_ms)
+        elif is_late:
             self._frontier.reach(self._reading.place, watermark_ms)
         if is_late and self._catching_up:
             item = item.behind(min(scope.view.now, taken_ms))  # where its partition was then

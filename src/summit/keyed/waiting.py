@@ -1,10 +1,13 @@
 """Events that wait for the frontier, in event-time order; and how they are saved.
 
 A waiting event is saved once for each key group that it concerns, under its place. The saved form
-(version 1, MessagePack behind the version's byte) is the record itself and the rules that it waits
+(version 2, MessagePack behind the version's byte) is the record itself and the rules that it waits
 for, so that whoever takes over the key group goes on as if it had read the record:
 
-    [record time, value, record key, [[header, value], ...], [state id, ...]]
+    [record time, value, record key, [[header, value], ...], [state id, ...], {state id: due}]
+
+The last member is there only for an event that was late when it came: until when the rules wait for
+it, where that is not its own time. Version 1 had no such member.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from summit.keyed.keygroups import key_group
 from summit.keyed.keys import Key
 from summit.keyed.lane import Lane
 
-WAIT_VERSION: Final = 1
+WAIT_VERSION: Final = 2
+_VERSIONS_READ: Final = (b"\x01", b"\x02")
 
 
 class WaitKey(NamedTuple):
@@ -84,6 +88,7 @@ class SavedWait(NamedTuple):
     key: bytes | None
     headers: list[tuple[str, bytes | None]]
     state_ids: frozenset[str]
+    due_ms: dict[str, int]
 
 
 class WaitLog:
@@ -91,7 +96,7 @@ class WaitLog:
 
     def __init__(self) -> None:
         self.is_on = False
-        self._events: dict[WaitKey, tuple[WaitingEvent, list[str]]] = {}
+        self._events: dict[WaitKey, list[Interest]] = {}
         self._changed: set[WaitKey] = set()
 
     def group_of(self, key: Key) -> int:
@@ -103,11 +108,7 @@ class WaitLog:
         if not self.is_on:
             return
         name = WaitKey(item.group, *item.place, item.offset)
-        known = self._events.get(name)
-        if known is None:
-            self._events[name] = (item.waiting, [item.lane.rule.state_id])
-        else:
-            known[1].append(item.lane.rule.state_id)
+        self._events.setdefault(name, []).append(item)
         if changed:
             self._changed.add(name)
 
@@ -116,9 +117,9 @@ class WaitLog:
         if not self.is_on:
             return
         name = WaitKey(item.group, *item.place, item.offset)
-        state_ids = self._events[name][1]
-        state_ids.remove(item.lane.rule.state_id)
-        if not state_ids:
+        items = self._events[name]
+        items.remove(item)
+        if not items:
             del self._events[name]
         if changed:
             self._changed.add(name)
@@ -132,27 +133,44 @@ class WaitLog:
 
     def dump(self, name: WaitKey) -> bytes | None:
         """What is to be saved under a name; None = nothing any more."""
-        found = self._events.get(name)
-        if found is None:
+        items = self._events.get(name)
+        if items is None:
             return None
-        event, state_ids = found
+        event = items[0].waiting
         headers = [list(pair) for pair in getattr(event.headers, "pairs", event.headers or ())]
-        row = (event.stamp_ms, event.value, event.key, headers, state_ids)
-        return bytes((WAIT_VERSION,)) + _encode(row)
+        state_ids = [item.lane.rule.state_id for item in items]
+        due_ms = {
+            state_id: item.due_ms
+            for state_id, item in zip(state_ids, items, strict=True)
+            if item.due_ms != event.own_ms
+        }
+        return _packed((event.stamp_ms, event.value, event.key, headers, state_ids), due_ms)
+
+
+class _Row(msgspec.Struct, array_like=True, gc=False):
+    stamp_ms: int
+    value: bytes
+    key: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    state_ids: frozenset[str]
+    due_ms: dict[str, int] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_Row = tuple[int, bytes, bytes | None, list[tuple[str, bytes | None]], frozenset[str]]
 _decoder: Final = msgspec.msgpack.Decoder(_Row)
+
+
+def _packed(row: tuple[Any, ...], due_ms: dict[str, int]) -> bytes:
+    return bytes((WAIT_VERSION,)) + _encode((*row, due_ms) if due_ms else row)
 
 
 def load_wait(data: bytes) -> SavedWait:
     """What `WaitLog.dump` made. Raises: Corrupt("pattern.state")."""
-    if data[:1] != bytes((WAIT_VERSION,)):
+    if data[:1] not in _VERSIONS_READ:
         reason = f"waiting event of version {data[:1].hex() or 'none'}, not {WAIT_VERSION}"
         raise Corrupt("pattern.state", reason=reason)
     try:
-        return SavedWait(*_decoder.decode(data[1:]))
+        return SavedWait(*msgspec.structs.astuple(_decoder.decode(data[1:])))
     except msgspec.MsgspecError as error:
         raise Corrupt("pattern.state", reason=f"waiting event: {error}") from error
 
@@ -166,4 +184,4 @@ def moved_wait(name: WaitKey, data: bytes, move: Move) -> tuple[WaitKey, bytes]:
     if known is None and source is not None:
         headers.append((SOURCE_HEADER, source.encode()))
     row = (saved.stamp_ms, saved.value, saved.key, headers, sorted(saved.state_ids))
-    return name._replace(offset=offset), bytes((WAIT_VERSION,)) + _encode(row)
+    return name._replace(offset=offset), _packed(row, saved.due_ms)
