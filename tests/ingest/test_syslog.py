@@ -8,11 +8,10 @@ import contextlib
 import json
 import logging
 import logging.handlers
-import os
+import random
 import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,20 @@ from tests.ingest.memory_log import MemoryLog
 
 from summit.base.errors import Conflict, Invalid
 from summit.broker import BrokerSettings, BrokerThread
-from summit.client.consumer import StreamConsumer
 from summit.client.producer import StreamProducer
-from summit.ingest import Collector, CollectorConfig, SyslogCollector, delivery, make_collector, taking
+from summit.ingest import (
+    Collector,
+    CollectorConfig,
+    SyslogCollector,
+    delivery,
+    make_collector,
+    taking,
+)
 
 pytestmark = pytest.mark.timeout(120)
 
 LOGGER = "/usr/bin/logger"
-NEW = "<165>1 2024-03-07T04:05:06.003Z web1 app 811 ID47 [x a=\"1\"] new"
+NEW = '<165>1 2024-03-07T04:05:06.003Z web1 app 811 ID47 [x a="1"] new'
 OLD = "<38>Mar  7 04:05:06 web1 sshd[811]: old"
 
 
@@ -217,11 +222,11 @@ def test_tls_and_who_may_send(tmp_path: Path) -> None:
     assert collector.status().guarantee == "at_least_once"
 
 
-def test_with_a_real_broker() -> None:
-    async def go(addresses: str) -> list[str]:
+def test_with_a_real_broker(tmp_path: Path) -> None:
+    async def go(addresses: str) -> None:
         producer = StreamProducer({"bootstrapServers": addresses, "lingerMs": 1})
         await producer.connect()
-        collector = make({"malformed": "deadLetter"})
+        collector = make()
         await collector.start(producer)
         await send(port_of(collector), lines(*range(500)) + b"no syslog\n")
         async with asyncio.timeout(60):
@@ -229,10 +234,13 @@ def test_with_a_real_broker() -> None:
             await until(lambda: collector.status().dead_letters == 1)
         await collector.stop()
         await producer.close()
-        return [str(n) for n in range(500)]
 
-    with BrokerThread(BrokerSettings(port=0)) as broker:
-        asyncio.run(go(broker.address))
+    broker = BrokerThread(BrokerSettings(port=0, data_dir=str(tmp_path), durability="os"))
+    broker.start()
+    try:
+        asyncio.run(go(f"127.0.0.1:{broker.port}"))
+    finally:
+        broker.stop()
 
 
 # ---- life ----
@@ -336,18 +344,17 @@ def test_a_slow_broker_stops_the_reading_of_connections_and_drops_datagrams() ->
     async def body(collector: Collector, port: int) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         text = b"<13>app: " + b"x" * 990 + b"\n"
-        total = 60_000
+        total = 20_000
         sending = asyncio.create_task(_write(writer, [text * 100] * (total // 100)))
         await until(lambda: detail(collector, "unacked") == 50)
         await asyncio.sleep(0.3)
-        assert not sending.done()  # 60 MB: more than all buffers hold
+        assert not sending.done()  # 20 MB: more than all buffers hold
         assert len(log.held) == 50
         assert detail(collector, "waiting") < 3_000
         for n in range(30):
             datagrams(port, b"<13>app: udp %d" % n)
         await until(lambda: detail(collector, "datagramsDropped") == 20)
         assert collector.status().rejected == 20
-        assert "full" in str(collector.status().last_error) or collector.status().last_error
         log.hold = False
         log.release()
         await sending
@@ -385,7 +392,7 @@ def test_batch_size_key_topic_schema_and_rate() -> None:
     assert (collector.status().dead_letters, collector.status().rejected) == (2, 2)
 
 
-def test_sampling_and_what_the_broker_refuses() -> None:
+def test_what_the_broker_refuses() -> None:
     log = MemoryLog(1)
 
     async def body(collector: Collector, port: int) -> None:
@@ -486,13 +493,14 @@ def test_a_message_that_does_not_end_is_cut_off(sent: bytes, code: str) -> None:
         await closed(reader)
         writer.close()
         await until(lambda: collector.status().dead_letters == 1)
+        before = collector.status().accepted
         quiet[1].write(lines(1))
-        await until(lambda: collector.status().accepted >= 1)
+        await until(lambda: collector.status().accepted > before)
         quiet[1].close()
 
     log, _ = run(body, {"messageTimeoutMs": 300})
     assert [found for found, _ in letters(log)] == [code]
-    assert "1" in texts(log)
+    assert texts(log)[-1] == "1"
 
 
 def test_a_sender_that_drips_is_cut_off() -> None:
@@ -505,7 +513,6 @@ def test_a_sender_that_drips_is_cut_off() -> None:
             await asyncio.sleep(0.02)
         writer.close()
         await until(lambda: collector.status().dead_letters == 1)
-        assert "sent nothing" in str(collector.status().last_error) or letters
         await until(lambda: detail(collector, "connections") == 0)
 
     run(body, {"messageTimeoutMs": 300})
@@ -568,8 +575,6 @@ def test_more_connections_than_are_taken_and_senders_that_are_not_allowed() -> N
 
 
 def test_garbage_never_ends_the_collector() -> None:
-    import random
-
     rng = random.Random(5)
 
     async def body(collector: Collector, port: int) -> None:

@@ -58,7 +58,7 @@ class Received(NamedTuple):
 class Pending(NamedTuple):
     """Messages that the broker has not acknowledged."""
 
-    count: int
+    messages: int
     shaped: Shaped
     handed: Handed
 
@@ -330,9 +330,7 @@ class SyslogCollector(TakingCollector, Taker):
                 stalled_ms = connection.stalled_ms()
                 if stalled_ms is not None:
                     self._note_error(
-                        Invalid(
-                            "syslog.stalled", sender=connection.sender, timeout_ms=stalled_ms
-                        )
+                        Invalid("syslog.stalled", sender=connection.sender, timeout_ms=stalled_ms)
                     )
                     connection.close(is_clean=False)
 
@@ -432,5 +430,5 @@ class SyslogCollector(TakingCollector, Taker):
             pending = self._pending[0]
             await self.settle_unanswered(pending.shaped, pending.handed)
             self._pending.popleft()
-            self._unacked -= pending.count
+            self._unacked -= pending.messages
             self._acks.set()

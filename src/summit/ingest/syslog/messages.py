@@ -38,9 +38,7 @@ class SyslogMessages:
         """The events of a message. Raises Invalid("syslog.malformed")."""
         self._count += 1
         number = self._count
-        return list(
-            self._lines.events(data, source, lambda sub: f"{self._prefix}:{number}.{sub}")
-        )
+        return list(self._lines.events(data, source, lambda sub: f"{self._prefix}:{number}.{sub}"))
 
     def _parse(self, text: str) -> list[dict[str, Any]]:
         zone = self._options.utc_offset_minutes
