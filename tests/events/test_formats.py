@@ -108,6 +108,29 @@ def test_syslog_variants(line, members):
     assert {name: event.get(name) for name in members} == members
 
 
+@pytest.mark.parametrize(
+    ("line", "members"),
+    [
+        ("<14>app[7]: hello", {"program": "app", "pid": 7, "message": "hello"}),
+        ("<14>hello world", {"message": "hello world"}),
+        ("<14>1 of five is bad", {"message": "1 of five is bad"}),
+        ("<14>", {"message": ""}),
+    ],
+)
+def test_a_message_of_the_network_needs_no_time(line, members):
+    (event,) = parse_syslog(line, YEARS, is_timed=False)
+    priority = {"facility": "user", "level": "info", "severity": "info"}
+    assert event == {"eventType": "syslog.message", **priority, **members}
+    (event,) = parse_syslog(line, YEARS)
+    assert (event["eventType"], event["message"]) == ("log.line", line)
+
+
+@pytest.mark.parametrize("line", ["app: hello", "<999>x", "<14>1 2024-99-01T00:00:00Z h a - - - x"])
+def test_what_is_no_message_of_the_network(line):
+    (event,) = parse_syslog(line, YEARS, is_timed=False)
+    assert (event["eventType"], event["message"]) == ("log.line", line)
+
+
 def test_new_syslog_lines():
     line = (
         '<165>1 2024-03-07T04:05:06.003Z web1 app 811 ID47 [a@1 k="v \\"q\\" \\]" e=""][b x="1"]'

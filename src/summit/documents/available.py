@@ -32,4 +32,4 @@ AGGREGATES_TOPIC: Final = "aggregates"
 FORMATS_LATER: Final = (
     "csv", "keyValue", "regex", "syslog", "sshd", "avro", "protobuf", "msgpack",
 )  # fmt: skip
-COLLECTOR_TYPES: Final = ("http", "websocket", "mqtt", "grpc", "file", "database")
+COLLECTOR_TYPES: Final = ("http", "websocket", "mqtt", "grpc", "syslog", "file", "database")

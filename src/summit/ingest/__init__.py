@@ -20,6 +20,8 @@ from summit.ingest.mqtt.settings import MqttOptions, MqttRoute, MqttTls
 from summit.ingest.producing import Producer
 from summit.ingest.registry import CollectorManager
 from summit.ingest.settings import CollectorConfig, FileOptions
+from summit.ingest.syslog.collector import SyslogCollector
+from summit.ingest.syslog.settings import SyslogOptions
 from summit.ingest.tls import TlsOptions
 from summit.ingest.types import collector_class, make_collector
 from summit.ingest.websocket.settings import WebSocketOptions
@@ -53,6 +55,8 @@ __all__ = [
     "PostgresqlOptions",
     "SqliteOptions",
     "Producer",
+    "SyslogCollector",
+    "SyslogOptions",
     "TlsOptions",
     "WebSocketCollector",
     "WebSocketOptions",

@@ -40,7 +40,8 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
         started_at: When it was started last, milliseconds since 1970 UTC.
         guarantee: `exactly_once`; `effectively_once`: what carries a key or number of its sender is
             written once, under that coordinate in `summit.src`; or `at_least_once`: a sender that
-            got no answer sends again, and both are written.
+            got no answer sends again, and both are written; or `at_most_once`: its senders never
+            know (syslog over UDP).
         last_error: The last thing that went wrong, and when (milliseconds since 1970 UTC).
         details: What only this type has.
     """

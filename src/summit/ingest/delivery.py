@@ -183,6 +183,11 @@ class Delivery:
         finally:
             self._settled(handed.size_bytes)
 
+    def give_up(self, handed: Handed) -> None:
+        """Let go of records whose outcome nobody waits for any more."""
+        forget(handed.futures or [])
+        self._settled(handed.size_bytes)
+
     def _settled(self, size_bytes: int) -> None:
         self.in_flight_bytes -= size_bytes
         if self._freed is not None:

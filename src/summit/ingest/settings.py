@@ -25,6 +25,7 @@ from summit.ingest.database.settings import DatabaseOptions
 from summit.ingest.grpc.settings import GrpcOptions
 from summit.ingest.http.settings import HttpOptions
 from summit.ingest.mqtt.settings import MqttOptions
+from summit.ingest.syslog.settings import SyslogOptions
 from summit.ingest.templates import compile_template, compile_topics
 from summit.ingest.websocket.settings import WebSocketOptions
 from summit.serde.json_schema import schema_check
@@ -92,6 +93,7 @@ TYPES: Final[Mapping[str, TypeRow]] = {
     "websocket": TypeRow(WebSocketOptions, port=8081, path="/"),
     "mqtt": TypeRow(MqttOptions, port=1883),
     "grpc": TypeRow(GrpcOptions, port=50_051),
+    "syslog": TypeRow(SyslogOptions, port=5140),
     "file": TypeRow(FileOptions, shapes=False),
     "database": TypeRow(DatabaseOptions),
 }
@@ -147,6 +149,7 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
     websocket: WebSocketOptions | None = None
     mqtt: MqttOptions | None = None
     grpc: GrpcOptions | None = None
+    syslog: SyslogOptions | None = None
     file: FileOptions | None = None
     database: DatabaseOptions | None = None
     options: dict[str, Any] | None = None
@@ -255,6 +258,10 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
         auth = getattr(self.block, "auth", None) if not self.is_plugin else None
         if auth is not None:
             auth.check_host(self.host, f"/{self.type}/auth")
+        if self.type == "syslog":
+            if self.path is not None:
+                raise bad_setting("/path", "a syslog collector has no path")
+            self.block.check_host(self.host, "/syslog")
 
     def _check_database(self) -> None:
         for field in ("port", "path"):

@@ -4,12 +4,13 @@ of its own. Base of all types that listen or subscribe.
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from summit.base.clock import Clock
-from summit.base.errors import SummitError, Unavailable
+from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.client.dead_letters import dead_letter_topic
 from summit.ingest.auth import Authenticator, AuthOptions
 from summit.ingest.collector import Collector
@@ -21,7 +22,8 @@ from summit.ingest.settings import CollectorConfig
 from summit.ingest.shaping import Headers, Shaped, Shaper
 from summit.ingest.topics import addresses_of, ensure_topic
 
-_HOUR_MS = 3_600_000
+RETRY_S: Final = 0.2
+_HOUR_MS: Final = 3_600_000
 
 
 class TakingCollector(Collector):
@@ -141,3 +143,41 @@ class TakingCollector(Collector):
                 self._note_error(next(iter(shaped.refused.values())))
         if count:
             self._note_accepted(count, size_bytes)
+
+    # ---- where nobody hears of a refusal, or would send again ----
+
+    def shape_unanswered(
+        self, slices: Sequence[bytes], values: Sequence[dict[str, Any]], headers: Headers
+    ) -> Shaped:
+        """As `shape`; what is refused is a dead letter, as it cannot go back to its sender."""
+        shaped = self.shape(slices, values, headers)
+        if self.config.on_invalid == "reject":
+            for index, fault in shaped.refused.items():
+                shaped.drafts.append(self._shaper.letter(index, slices[index], headers, fault))
+        return shaped
+
+    async def settle_unanswered(self, shaped: Shaped, handed: Handed) -> None:
+        """Wait until the broker has said what becomes of records, and count it.
+
+        They are sent again as long as it does not say; what it never takes is a dead letter.
+        """
+        outcomes = await self._settle_at_last(handed)
+        self.count_outcomes(shaped, handed, outcomes)
+        letters = [
+            self._shaper.letter(draft.place, draft.value, draft.headers, outcome)
+            for draft, outcome in zip(handed.drafts, outcomes, strict=True)
+            if isinstance(outcome, Invalid) and not draft.is_letter
+        ]
+        if letters:
+            again = self._delivery.hand_over(letters, 0)
+            self.count_outcomes(Shaped([], {}, []), again, await self._settle_at_last(again))
+
+    async def _settle_at_last(self, handed: Handed) -> list[Outcome]:
+        while True:
+            try:
+                return await self._delivery.settle(handed)
+            except SummitError as error:
+                self._note_error(error)
+                await asyncio.sleep(RETRY_S)
+                await self._delivery.room(0)
+                handed = self._delivery.resend(handed)

@@ -32,6 +32,7 @@ _CLASSES: Final = {
     "websocket": ("summit.ingest.websocket.collector", "WebSocketCollector"),
     "mqtt": ("summit.ingest.mqtt.collector", "MqttCollector"),
     "grpc": ("summit.ingest.grpc.collector", "GrpcCollector"),
+    "syslog": ("summit.ingest.syslog.collector", "SyslogCollector"),
     "file": ("summit.ingest.files.collector", "FileCollector"),
     "database": ("summit.ingest.database.collector", "DatabaseCollector"),
 }

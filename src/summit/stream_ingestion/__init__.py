@@ -1,9 +1,9 @@
 """Collectors, as the guide names them.
 
 Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector`, `MqttCollector`,
-`GrpcCollector`, `FileCollector` or `CDCCollector` (of type `database`), and `start` that with a
-connected producer; `CollectorManager` keeps several by name. `Collector` is the base of one's own
-(see `summit.ingest.types`).
+`GrpcCollector`, `SyslogCollector`, `FileCollector` or `CDCCollector` (of type `database`), and
+`start` that with a connected producer; `CollectorManager` keeps several by name. `Collector` is
+the base of one's own (see `summit.ingest.types`).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ from summit.ingest import (
     MysqlOptions,
     PostgresqlOptions,
     SqliteOptions,
+    SyslogCollector,
+    SyslogOptions,
     TlsOptions,
     WebSocketOptions,
 )
@@ -59,6 +61,8 @@ __all__ = [
     "MysqlOptions",
     "PostgresqlOptions",
     "SqliteOptions",
+    "SyslogCollector",
+    "SyslogOptions",
     "TlsOptions",
     "WebSocketCollector",
     "WebSocketOptions",

@@ -43,6 +43,7 @@ _NEW_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\S{9,32}) ", re.ASCII)
 _HOST: Final = re.compile(r"(\S+) ")
 _TAG: Final = re.compile(r"([^\s:\[\]()]{1,64})(?:\(([^)\s]{0,64})\))?(?:\[(\d{1,10})\])?:(?: |$)")
 _RFC5424: Final = re.compile(r"1 (\S+) (\S+) (\S+) (\S+) (\S+) (.*)", re.DOTALL)
+_NEARLY_NEW: Final = re.compile(r"1 (?:-|\d{4}-\d\d-\S*) ", re.ASCII)
 _PARAMETER: Final = re.compile(r' ([^\s="\]]+)="((?:[^"\\\]]|\\.)*)"', re.DOTALL)
 _ELEMENT_ID: Final = re.compile(r"\[([^\s=\]\"]+)")
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
@@ -53,7 +54,7 @@ _LAST_REPEATED: Final = re.compile(r"last message repeated (\d{1,9}) times?", re
 
 
 def parse_syslog(
-    line: str, year_of: YearOf, *, utc_offset_minutes: int = 0
+    line: str, year_of: YearOf, *, utc_offset_minutes: int = 0, is_timed: bool = True
 ) -> list[dict[str, Any]]:
     """The events of one line, without `timestamp` when the line has no time.
 
@@ -65,10 +66,12 @@ def parse_syslog(
         line: Without its newline.
         year_of: Gives the year of a month and day; see `calendar`.
         utc_offset_minutes: The zone of times that name none.
+        is_timed: Whether a line needs a time; False: what has a priority and no time is a message,
+            as senders of the network make them (RFC 3164, section 4.3.2).
 
     Cost: linear in the line's length, whatever it holds, and in N.
     """
-    event = _parse_one(line, year_of, utc_offset_minutes)
+    event = _parse_one(line, year_of, utc_offset_minutes, is_timed)
     message: str = event["message"]
     if message.startswith("message repeated"):
         repeated = _REPEATED.fullmatch(message)
@@ -78,7 +81,9 @@ def parse_syslog(
     return [event]
 
 
-def _parse_one(line: str, year_of: YearOf, utc_offset_minutes: int) -> dict[str, Any]:
+def _parse_one(
+    line: str, year_of: YearOf, utc_offset_minutes: int, is_timed: bool
+) -> dict[str, Any]:
     event: dict[str, Any] = {"eventType": MESSAGE}
     start = _read_priority(line, event)
     if start:
@@ -86,6 +91,9 @@ def _parse_one(line: str, year_of: YearOf, utc_offset_minutes: int) -> dict[str,
         if modern is not None and _read_rfc5424(modern, event):
             return event
     at = _read_time(line, start, event, year_of, utc_offset_minutes)
+    if at < 0 and start and not is_timed and _NEARLY_NEW.match(line, start) is None:
+        _read_content(line, start, event)
+        return event
     if at < 0:
         return {**event, "eventType": LINE, "message": line}
     _read_rest(line, at, event)
@@ -140,6 +148,11 @@ def _read_rest(line: str, start: int, event: dict[str, Any]) -> None:
     if host is not None and not host[1].endswith(":"):
         event["host"] = host[1]
         start = host.end()
+    _read_content(line, start, event)
+
+
+def _read_content(line: str, start: int, event: dict[str, Any]) -> None:
+    """Program and message."""
     tag = _TAG.match(line, start)
     if tag is not None:
         event["program"] = tag[1]

@@ -14,7 +14,6 @@ that is read twice has the same id.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -25,11 +24,11 @@ from summit.base.errors import Invalid
 from summit.events.formats import LineParser, RunningYear, YearOf, latest_year, parse_json_line
 from summit.ingest.files.coordinates import Coordinate
 from summit.ingest.files.lines import Line
+from summit.ingest.log_lines import CurrentYear, LogLines
 from summit.ingest.settings import FileOptions
 
 KeyOf = Callable[[dict[str, Any]], bytes | None]
 
-_DAY_MS: Final = 86_400_000
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -127,31 +126,16 @@ class _Text:
     ) -> None:
         self._origin = origin
         self._key_of = key_of
-        self._parse = parse
-        self._with_raw = with_raw
+        self._lines = LogLines(parse, with_raw=with_raw)
 
     def __call__(self, line: Line) -> list[Shaped]:
-        lossless = True
-        try:
-            text = line.data.decode()
-        except UnicodeDecodeError:
-            text, lossless = line.data.decode(errors="replace"), False
-        shaped: list[Shaped] = []
-        for sub, parsed in enumerate(self._parse(text)):
-            event = {
-                "eventId": Coordinate(self._origin.identity, line.offset, sub).text,
-                "eventType": "",
-                "timestamp": 0,
-                "source": self._origin.path,
-                **parsed,
-            }
-            if self._with_raw:
-                event["raw"] = text
-            if not lossless:
-                event["rawBase64"] = base64.b64encode(line.data).decode()
-            key = self._key_of(event) if self._key_of is not None else None
-            shaped.append(Shaped(_encode(event), key))
-        return shaped
+        def id_of(sub: int) -> str:
+            return Coordinate(self._origin.identity, line.offset, sub).text
+
+        return [
+            Shaped(_encode(event), self._key_of(event) if self._key_of is not None else None)
+            for event in self._lines.events(line.data, self._origin.path, id_of)
+        ]
 
 
 class _Plain:
@@ -173,20 +157,4 @@ def _year_of(options: FileOptions, origin: Origin, clock: Clock) -> YearOf:
         return RunningYear(options.year)
     if options.mode == "batch":
         return latest_year(origin.changed_ms)
-    return _CurrentYear(clock)
-
-
-class _CurrentYear:
-    """The year of lines that are written now, also after New Year's Eve."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._day = -1
-        self._year_of: YearOf = latest_year(0)
-
-    def __call__(self, month: int, day: int) -> int:
-        now_ms = self._clock.now_ms()
-        if now_ms // _DAY_MS != self._day:
-            self._day = now_ms // _DAY_MS
-            self._year_of = latest_year(now_ms)
-        return self._year_of(month, day)
+    return CurrentYear(clock)

@@ -17,11 +17,11 @@ from collections import deque
 from typing import Any, Final, NamedTuple
 
 from summit.base.clock import Clock
-from summit.base.errors import Invalid, SummitError, Unavailable
+from summit.base.errors import Invalid, Unavailable
 from summit.base.tasks import Tasks
 from summit.client.dead_letters import dead_letter_topic
 from summit.ingest.bodies import Limits
-from summit.ingest.delivery import Handed, Outcome
+from summit.ingest.delivery import Handed
 from summit.ingest.mqtt.link import Link
 from summit.ingest.mqtt.mapping import compile_filter, fill_key
 from summit.ingest.mqtt.payloads import parse_payload
@@ -32,7 +32,6 @@ from summit.ingest.taking import TakingCollector
 from summit.ingest.topics import addresses_of, ensure_topic
 
 TLS_PORT: Final = 8883
-RETRY_S: Final = 0.2
 DRAIN_S: Final = 10.0
 _WRITTEN_MAX: Final = 65_536  # as many as there are packet ids
 
@@ -187,11 +186,7 @@ class MqttCollector(TakingCollector):
         except Invalid as error:
             draft = self._shaper.letter(0, message.payload, headers, error)
             return Shaped([draft], {0: error}, [])
-        shaped = self.shape(batch.slices, batch.values, headers)
-        for index, fault in shaped.refused.items():
-            if self.config.on_invalid == "reject":  # there is nobody to send it back to
-                letter = self._shaper.letter(index, batch.slices[index], headers, fault)
-                shaped.drafts.append(letter)
+        shaped = self.shape_unanswered(batch.slices, batch.values, headers)
         for fits, topic, key in self._routes:
             stands_for = fits(message.topic)
             if stands_for is not None:
@@ -222,34 +217,15 @@ class MqttCollector(TakingCollector):
                 self._acks.clear()
                 await self._acks.wait()
             pending = self._pending[0]
-            outcomes = await self._settle(pending.handed)
-            self.count_outcomes(pending.shaped, pending.handed, outcomes)
-            letters = [
-                self._shaper.letter(draft.place, draft.value, draft.headers, outcome)
-                for draft, outcome in zip(pending.handed.drafts, outcomes, strict=True)
-                if isinstance(outcome, Invalid) and not draft.is_letter
-            ]
-            if letters:  # what the broker never takes: it would come again for ever
-                handed = self._delivery.hand_over(letters, 0)
-                self.count_outcomes(Shaped([], {}, []), handed, await self._settle(handed))
+            # Nobody would send it again as long as the connection lives, and what the broker
+            # never takes would come again for ever.
+            await self.settle_unanswered(pending.shaped, pending.handed)
             self._pending.popleft()
             self._acks.set()
             if pending.qos:
                 if pending.epoch != link.epoch:
                     self._written[pending.mid] = pending.digest
                 self._confirm(link, pending.mid, pending.qos, pending.epoch)
-
-    async def _settle(self, handed: Handed) -> list[Outcome]:
-        """What became of records; again and again, until the broker has said it."""
-        while True:
-            try:
-                return await self._delivery.settle(handed)
-            except SummitError as error:
-                # Nobody would send it again as long as the connection lives: we do.
-                self._note_error(error)
-                await asyncio.sleep(RETRY_S)
-                await self._delivery.room(0)
-                handed = self._delivery.resend(handed)
 
     def _confirm(self, link: Link, mid: int, qos: int, epoch: int) -> None:
         # A packet id of an earlier connection may be another message's by now.

@@ -1,0 +1,1 @@
+"""Syslog over TCP, TLS and UDP: framing, connections, messages into events."""
