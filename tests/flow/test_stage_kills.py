@@ -45,7 +45,7 @@ def test_kills_lose_nothing_and_double_nothing(
                         first = end - len(events) + 1
                         last[partition] = end
                         passed[partition] += [(first + number, event) for number, event in places]
-                    await asyncio.sleep(0.01)
+                    await asyncio.sleep(0.05)  # the view of alerts keeps 10,000
 
             rules = (MASK, NO_PROBES, EVERYTHING, five_failures(topics=["auth"]))
             await w.apply(*rules, active=False)

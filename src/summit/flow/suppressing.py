@@ -85,8 +85,8 @@ class Suppressor:
     def made(self, plan: PatternPlan, match: Match, alert_id: str) -> None:
         """The match that an alert was made of may be corrected: remember that it was made.
 
-        Also where the rule does not suppress: it may when the correction comes. Not where it compares
-        groups: it never may, and their keys may be of key groups that others hold.
+        Also where the rule does not suppress: it may when the correction comes. Not where it
+        compares groups: it never may, and their keys may be of key groups that others hold.
         """
         if plan.window is not None and plan.window.by_groups:
             return
