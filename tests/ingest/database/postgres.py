@@ -46,8 +46,8 @@ class Postgres:
             assert os.environ.get("CI") != "true", "PostgreSQL is missing"
             pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
         self._programs = found
-        # Not below pytest's directories: the server's user must get there.
-        self._directory = Path(tempfile.mkdtemp(prefix="summit-pg-"))
+        # Not below directories of pytest or a bench: the server's user must get there.
+        self._directory = Path(tempfile.mkdtemp(prefix="summit-pg-", dir="/tmp"))
         self.port = free_port()
         self.url = f"postgresql://cdc@127.0.0.1:{self.port}/shop"
         self._user: dict[str, Any] = {}
