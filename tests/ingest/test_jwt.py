@@ -188,7 +188,14 @@ def test_keys_of_a_file_and_starts_that_fail(tmp_path: Path, issuer: Issuer) -> 
         path.write_bytes(text)
         with pytest.raises(Invalid, match="keys of"):
             asyncio.run(start(f"file:{path}"))
-    path.write_text(json.dumps({"keys": [secret, public(RSA, "one")]}))
+    unusable = [
+        {**public(OTHER, "enc"), "use": "enc", "alg": "RSA-OAEP"},
+        {"kty": "OKP", "crv": "X25519", "x": "AAAA", "kid": "x"},
+    ]
+    path.write_text(json.dumps({"keys": unusable}))
+    with pytest.raises(Invalid, match="none is a public key for signatures"):
+        asyncio.run(start(f"file:{path}"))
+    path.write_text(json.dumps({"keys": [secret, *unusable, public(RSA, "one")]}))
     assert asyncio.run(start(f"file:{path}"))
     with pytest.raises(Invalid, match="No such file"):
         asyncio.run(start(f"file:{path}.not"))

@@ -63,6 +63,11 @@ def test_file_options() -> None:
             "/database/url",
         ),
         (
+            {"type": "database", "database": {"url": "postgres://h/b?password=secret"}},
+            "config.invalid",
+            "/database/url",
+        ),
+        (
             {"type": "database", "database": {"url": "postgres://h/b", "password": "plain"}},
             "config.invalid",
             "/database/password",

@@ -18,6 +18,7 @@ import msgspec
 
 from summit.base.config import Config
 from summit.base.errors import Invalid, SummitError, Unavailable
+from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
 from summit.http_out import HttpClient, HttpConfig
 from summit.ingest.checks import at_least, bad_setting
@@ -109,7 +110,7 @@ class TokenKeys:
                 issuer=options.issuer, leeway=options.leeway_s,
                 options={"require": ["exp", "iss", "aud"]},
             )  # fmt: skip
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, UnicodeError) as error:
             raise Invalid("ingest.unauthorized", reason=f"the token: {error}") from error
         return str(claims.get("sub", ""))
 
@@ -129,26 +130,33 @@ class TokenKeys:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, self._options.refresh_s - SOON_S)):
                     await self._wanted.wait()
-            with contextlib.suppress(SummitError):  # those that are known go on holding
+            try:
                 await self._fetch()
+            except SummitError as error:  # those that are known go on holding
+                get_logger(__name__).warning("jwks.not_refreshed", error=str(error))
 
     async def _fetch(self) -> None:
         """Replace the keys by those that are published now."""
         text = await self._read()
         try:
             listed = msgspec.json.decode(text)["keys"]
-            keys = dict(self._public(one) for one in listed if one.get("kty") in _KINDS)
+            keys = dict(filter(None, map(self._public, listed)))
         except (
             msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError,
-            self._jwt.PyJWTError,
         ) as error:  # fmt: skip
             raise self._none(f"they are no JWK set ({error})") from error
         if not keys:
-            raise self._none("none is a public key")
+            raise self._none("none is a public key for signatures")
         self._keys = keys
 
-    def _public(self, key: dict[str, Any]) -> tuple[str, Any]:
-        return str(key.get("kid", "")), self._jwt.PyJWK(key)
+    def _public(self, key: dict[str, Any]) -> tuple[str, Any] | None:
+        """A key by its id; None for one that checks no signatures, or that is not understood."""
+        if key.get("kty") not in _KINDS or key.get("use", "sig") != "sig":
+            return None
+        try:
+            return str(key.get("kid", "")), self._jwt.PyJWK(key)
+        except self._jwt.PyJWTError:
+            return None
 
     async def _read(self) -> bytes:
         if self._client is None:

@@ -167,6 +167,10 @@ class DatabaseCollector(Collector):
                     raise
                 self.trouble(error)
                 self._log.warning("collector.reconnects", error=str(error))
+            except Exception as error:  # what nobody thought of must be seen, not end in silence
+                self._log.exception("collector.broke")
+                await self._fail(Internal("internal", reason=type(error).__name__))
+                raise
             self._restarts += 1
             await self._disconnect()
             if await _set_within(self._ending, wait_s):

@@ -107,6 +107,8 @@ class DatabaseOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise bad_setting("/url", f"url is no URL: {error}") from error
         if parts.password is not None:
             raise bad_setting("/url", "url must hold no password; name it in password")
+        if parts.query or parts.fragment:
+            raise bad_setting("/url", "url must end with the database; the settings say the rest")
         if self.type is None and parts.scheme not in SCHEMES:
             known = ", ".join(SCHEMES)
             raise bad_setting("/url", f"url must begin with one of {known}, not '{parts.scheme}'")

@@ -245,7 +245,10 @@ class GrpcCollector(StreamingCollector):
         if not request.id:
             return _reply(await self._take(raw, request, context))
         note, answer = await self._requests.once(
-            request.id, raw, lambda: self._take(raw, request, context)
+            # The fields of a map have no order on the wire.
+            request.id,
+            request.SerializeToString(deterministic=True),
+            lambda: self._take(raw, request, context),
         )
         if note is None:
             return _reply(answer)

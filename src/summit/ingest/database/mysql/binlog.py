@@ -475,9 +475,16 @@ def _column_type(column: Any, declared: str) -> ColumnType:
     return ColumnType(column.name, code, size, scale, column.unsigned, encoding, members, declared)
 
 
+# The server's names where Python has others; its wide ones begin with the larger byte.
+_CODECS: Final = {
+    "utf8": "utf-8", "utf8mb4": "utf-8", "utf8mb3": "utf-8",
+    "utf16": "utf-16-be", "ucs2": "utf-16-be", "utf32": "utf-32-be",
+}  # fmt: skip
+
+
 def _codec(column: Any) -> str:
     name: str = column.character_set_name
-    return {"utf8": "utf-8", "utf8mb4": "utf-8", "utf8mb3": "utf-8"}.get(name, name)
+    return _CODECS.get(name, name)
 
 
 def _key(columns: list[Any], now: Table | None) -> tuple[str, ...]:
