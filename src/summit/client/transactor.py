@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Invalid, SummitError, Unavailable
@@ -39,6 +39,17 @@ _ABORTABLE: Final = ("consumer.rebalanced", "producer.must_abort")
 
 
 Closing = Callable[[list[Written]], Sequence[Outgoing]]
+
+
+class _Work(NamedTuple):
+    """What one transaction is to write; see `Transactor.write`."""
+
+    watched: Sequence[Outgoing]
+    others: Sequence[Outgoing]
+    offsets: Mapping[TopicPartition, int]
+    membership: Any
+    closing: Closing
+    apart: Collection[int]
 
 
 class Transactor:
@@ -105,9 +116,8 @@ class Transactor:
             are (see `blame.py`). Closed and Unavailable: this transactor must be stopped and a
             new one started.
         """
-        return await self._calls.run(
-            partial(self._write, watched, others, offsets, membership, closing, apart)
-        )
+        work = _Work(watched, others, offsets, membership, closing, apart)
+        return await self._calls.run(partial(self._write, work))
 
     async def renew(self) -> None:
         """Connect anew: after a refusal a producer counts on what was refused. As `start`."""
@@ -168,17 +178,10 @@ class Transactor:
                 self._handle.poll(0)
             self._handle = None
 
-    def _write_direct(
-        self,
-        watched: Sequence[Outgoing],
-        others: Sequence[Outgoing],
-        offsets: Mapping[TopicPartition, int],
-        membership: Any,
-        closing: Closing,
-        apart: Collection[int],
-    ) -> list[Written] | None:
+    def _write_direct(self, work: _Work) -> list[Written] | None:
         """The shorter way; None where librdkafka is to write it. Raises: as `write`."""
-        proof = proof_of(membership)
+        offsets, apart = work.offsets, work.apart
+        proof = proof_of(work.membership)
         proves = bool(offsets) and proof is not None and bool(proof.member_id)
         if self._direct is None:
             is_time = self._may_be_direct and self._clock.monotonic_ms() >= self._direct_at_ms
@@ -193,7 +196,7 @@ class Transactor:
             if apart or (offsets and not proves):
                 raise NotDirect("records that are refused, or no proof of membership")
             return self._direct.write(
-                watched, others, offsets, proof, closing,
+                work.watched, work.others, offsets, proof, work.closing,
                 self._clock.monotonic_ms() + self._timeout_ms,
             )  # fmt: skip
         except NotDirect as reason:
@@ -202,30 +205,21 @@ class Transactor:
             self._start_library()
             return None
 
-    def _write(
-        self,
-        watched: Sequence[Outgoing],
-        others: Sequence[Outgoing],
-        offsets: Mapping[TopicPartition, int],
-        membership: Any,
-        closing: Closing,
-        apart: Collection[int],
-    ) -> list[Written]:
+    def _write(self, work: _Work) -> list[Written]:
         if self._handle is None and self._direct is None:
             raise Closed("client.closed", what="producer")
-        written = self._write_direct(watched, others, offsets, membership, closing, apart)
+        watched, apart = work.watched, work.apart
+        written = self._write_direct(work)
         if written is not None:
             return written
         deadline_ms = self._clock.monotonic_ms() + self._timeout_ms
         try:
             if self._transactional:
-                written = self._transact(
-                    watched, others, offsets, membership, closing, apart, deadline_ms
-                )
+                written = self._transact(work, deadline_ms)
             else:  # no commit would tell that one was refused
-                self._produce_all(others, deadline_ms)
+                self._produce_all(work.others, deadline_ms)
                 written = self._produce(watched, deadline_ms, apart)
-                self._produce_all(closing(written), deadline_ms)
+                self._produce_all(work.closing(written), deadline_ms)
         except self._library.KafkaException as error:
             fault = translate(error)
             if self._transactional and fault.details.get("kafka_error") == "_STATE":
@@ -239,31 +233,25 @@ class Transactor:
             raise Closed("client.fenced", reason=str(error)) from error
         return written
 
-    def _transact(
-        self,
-        watched: Sequence[Outgoing],
-        others: Sequence[Outgoing],
-        offsets: Mapping[TopicPartition, int],
-        membership: Any,
-        closing: Closing,
-        apart: Collection[int],
-        deadline_ms: float,
-    ) -> list[Written]:
+    def _transact(self, work: _Work, deadline_ms: float) -> list[Written]:
         """One transaction. Offsets travel while the last records do: the commit waits for both."""
+        apart = work.apart
         self._handle.begin_transaction()
-        self._give(others, deadline_ms)
+        self._give(work.others, deadline_ms)
         if apart:  # so that what is found out next is about `watched`
             self._flush(deadline_ms)
             if (fault := self._failed_already()) is not None:  # of these nobody knows which
                 raise Invalid("client.refused", **fault.details) if is_of_topic(fault) else fault
-        written = self._produce(watched, deadline_ms, apart)
-        self._give(closing(written), deadline_ms)
+        written = self._produce(work.watched, deadline_ms, apart)
+        self._give(work.closing(written), deadline_ms)
         parts = [
             self._library.TopicPartition(key.topic, key.partition, offset)
-            for key, offset in offsets.items()
+            for key, offset in work.offsets.items()
         ]
         if parts:
-            self._handle.send_offsets_to_transaction(parts, membership, self._left(deadline_ms))
+            self._handle.send_offsets_to_transaction(
+                parts, work.membership, self._left(deadline_ms)
+            )
         self._handle.commit_transaction(self._left(deadline_ms))
         return written
 

@@ -122,15 +122,7 @@ def parse_parts(parts: Sequence[bytes], limits: Limits, *, leniently: bool = Fal
         return _leniently(_marked(parts), limits)
     values: list[dict[str, Any]] = []
     for index, part in enumerate(parts):
-        if len(part) > limits.max_event_bytes:
-            raise too_large(index, len(part), limits)
-        try:
-            value = _decode_any(part)
-        except DECODE_ERRORS as error:
-            raise _invalid(index, f"event {index}", _reason(error)) from error
-        if type(value) is not dict:
-            raise _not_object(index, value, f"event {index}")
-        values.append(value)
+        values.append(_event(index, part, "event", index, limits))
     return Batch(list(parts), values)
 
 
@@ -193,6 +185,19 @@ def _parse_json(body: bytes, limits: Limits, first: int = 0) -> Batch:
     return Batch(slices, value)
 
 
+def _event(index: int, text: bytes, what: str, number: int, limits: Limits) -> dict[str, Any]:
+    """One event of several. Raises Invalid, with its name in the request: `what` and `number`."""
+    if len(text) > limits.max_event_bytes:
+        raise too_large(index, len(text), limits)
+    try:
+        value = _decode_any(text)
+    except DECODE_ERRORS as error:
+        raise _invalid(index, f"{what} {number}", _reason(error)) from error
+    if type(value) is not dict:
+        raise _not_object(index, value, f"{what} {number}")
+    return value
+
+
 def _parse_lines(body: bytes, limits: Limits) -> Batch:
     slices: list[bytes] = []
     values: list[dict[str, Any]] = []
@@ -202,16 +207,8 @@ def _parse_lines(body: bytes, limits: Limits) -> Batch:
             continue
         if len(slices) == limits.max_events:
             raise _too_many(len(slices) + 1, limits)
-        if len(text) > limits.max_event_bytes:
-            raise too_large(index, len(text), limits)
-        try:
-            value = _decode_any(text)
-        except DECODE_ERRORS as error:
-            raise _invalid(index, f"line {index + 1}", _reason(error)) from error
-        if type(value) is not dict:
-            raise _not_object(index, value, f"line {index + 1}")
+        values.append(_event(index, text, "line", index + 1, limits))
         slices.append(text)
-        values.append(value)
     if not slices:
         raise _invalid(0, "the body", "it holds no event")
     return Batch(slices, values)

@@ -7,6 +7,7 @@ created ─start→ running ⇄ paused ─stop→ stopped ─start→ running �
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from typing import Any, Literal, Self
 
@@ -95,6 +96,7 @@ class Collector(ABC):
         self._producer: Producer | None = None
         self._emitter = Emitter()
         self._state: State = "created"
+        self._open_gate = asyncio.Event()  # of types that wait before they take more
         self._accepted = Meter(self._clock)
         self._rejected = Meter(self._clock)
         self._bytes = Meter(self._clock)
@@ -142,6 +144,7 @@ class Collector(ABC):
         if self._state in ("completed", "failed"):
             await self._close()
         self._producer = producer
+        self._open_gate.set()
         try:
             await self._open(producer)
         except BaseException as error:  # a plugin's may be any; a start may be cancelled
@@ -190,6 +193,7 @@ class Collector(ABC):
         if self._state not in ("running", "degraded"):
             raise Conflict("collector.not_running", name=self.name, state=self._state)
         self._state = "paused"
+        self._open_gate.clear()
 
     async def resume(self) -> None:
         """Go on after `pause`.
@@ -201,6 +205,7 @@ class Collector(ABC):
         if self._state != "paused":
             raise Conflict("collector.not_running", name=self.name, state=self._state)
         self._state = "running"
+        self._open_gate.set()
 
     def status(self) -> CollectorStatus:
         """What it is doing now."""

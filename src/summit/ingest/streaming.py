@@ -23,7 +23,7 @@ from summit.ingest.producing import Producer
 from summit.ingest.rates import RateLimit
 from summit.ingest.session import Session, whole_messages
 from summit.ingest.settings import CollectorConfig
-from summit.ingest.shaping import Draft, Headers, Shaped
+from summit.ingest.shaping import Draft, Shaped
 from summit.ingest.taking import TakingCollector
 from summit.ingest.unclear import Unclear
 
@@ -35,7 +35,7 @@ CLIENT_CHARS_MAX: Final = 200
 class StreamingCollector(TakingCollector):
     """Base of collectors whose senders hold a connection.
 
-    A type has options with `headers`, `acks`, `max_unacked`, `max_event_bytes`, `rate_limit` and
+    A type has options with `acks`, `max_unacked`, `max_event_bytes`, `rate_limit` and
     `rate_burst`; it calls `_begin` when it listens and `_end_sessions` when it hangs up, gets the
     session of a connection by `_register` and gives it back by `_leave`.
 
@@ -63,7 +63,6 @@ class StreamingCollector(TakingCollector):
         self.prefix = self._prefix
         self._restart = restart
         self._taken_over = taken_over
-        self._headers = [(name, text.encode()) for name, text in options.headers.items()]
         self._rate = RateLimit.of(options.rate_limit, options.rate_burst, self._clock)
         self._is_listening = False
         self._sessions: set[Session[Any]] = set()
@@ -73,18 +72,6 @@ class StreamingCollector(TakingCollector):
         self._whole: set[tuple[str, int]] = set()  # messages that were in the log at the start
         self._unclear = Unclear()
         self._tasks = Tasks()
-        self._open_gate = asyncio.Event()
-        self._open_gate.set()
-
-    async def pause(self) -> None:
-        """Read nothing until `resume`; connections stay. Raises: Conflict."""
-        await super().pause()
-        self._open_gate.clear()
-
-    async def resume(self) -> None:
-        """Go on after `pause`. Raises: Conflict."""
-        await super().resume()
-        self._open_gate.set()
 
     # ---- life ----
 
@@ -92,7 +79,6 @@ class StreamingCollector(TakingCollector):
         """Before it listens. Raises SummitError: it cannot know who sends."""
         if self.options.auth.type != "none":
             await self._open_auth(self.options.auth)
-        self._open_gate.set()
         self._whole = whole_messages(self._delivery.found, f"{self.prefix}:")
         self._is_listening = True
 
@@ -189,10 +175,6 @@ class StreamingCollector(TakingCollector):
             await asyncio.sleep(wait_ms / 1000)
         while wait_ms := self.rate_wait_ms(count):
             await asyncio.sleep(wait_ms / 1000)
-
-    def headers(self) -> Headers:
-        """The record headers of a message that came now."""
-        return [("summit.received-at", b"%d" % self._clock.now_ms()), *self._headers]
 
     def hand_over(self, shaped: Shaped, size_bytes: int, client: str | None, seq: int) -> Handed:
         """Give the records of a message to the producer; of a repeated one what is not written."""

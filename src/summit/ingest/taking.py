@@ -29,10 +29,9 @@ _HOUR_MS: Final = 3_600_000
 class TakingCollector(Collector):
     """Base of collectors whose senders wait for the broker's acknowledgement.
 
-    A type has a block of options with `max_in_flight_bytes` and `ack_timeout_ms`, opens its way in
-    in `_listen` and closes it in `_hang_up`. It asks `check_open`, shapes events by `shape`, gives
-    records to `_delivery`, and has
-    `count_outcomes` count the outcome.
+    A type has a block of options with `headers`, `max_in_flight_bytes` and `ack_timeout_ms`, opens
+    its way in in `_listen` and closes it in `_hang_up`. It asks `check_open`, shapes events by
+    `shape`, gives records to `_delivery`, and has `count_outcomes` count the outcome.
     """
 
     def __init__(
@@ -52,6 +51,7 @@ class TakingCollector(Collector):
         self._limit = RateLimit.of(config.rate_limit, config.rate_burst, self._clock)
         hours = getattr(block, "idempotency_hours", 24.0)
         self._prefix = f"{config.type}:{config.name}"
+        self._headers = [(name, text.encode()) for name, text in block.headers.items()]
         self._auth: Authenticator | None = None
         self._notes = Notes(self._prefix, round(hours * _HOUR_MS), self._clock)
 
@@ -106,6 +106,10 @@ class TakingCollector(Collector):
     def rate_wait_ms(self, count: int) -> int:
         """Take `count` events of the collector's rate; 0, or how long their sender must wait."""
         return 0 if self._limit is None else self._limit.take("", count)
+
+    def headers(self, *more: tuple[str, bytes]) -> Headers:
+        """The record headers of what came now: `more` before those of the options."""
+        return [("summit.received-at", b"%d" % self._clock.now_ms()), *more, *self._headers]
 
     def shape(
         self,

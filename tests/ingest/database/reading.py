@@ -71,6 +71,39 @@ async def letters(addresses: list[str], topic: str) -> list[dict[str, Any]]:
     return [{**one, "raw": base64.b64decode(one["originalValue"] or "")} for one in found]
 
 
+async def told(
+    producer: StreamProducer,
+    topic: str,
+    wanted: Callable[[dict[str, Any]], Any],
+    order: Callable[[dict[str, Any]], Any],
+) -> list[dict[str, Any]]:
+    """The events of a topic in an order, once a wanted one is among them."""
+    async with asyncio.timeout(WAIT_S):
+        while not any(map(wanted, await events(producer.addresses, topic))):
+            await asyncio.sleep(0.05)
+        # Partitions are read one after the other: what came before it is there now for certain.
+        return sorted(await events(producer.addresses, topic), key=order)
+
+
+async def break_off(
+    producer: StreamProducer, config: dict[str, Any], turns: int, write: Callable[[], None]
+) -> None:
+    """Start a collector again and again while somebody writes; break it off in each second turn."""
+    for turn in range(turns):
+        collector: Any = make_collector(config)
+        await collector.start(producer)
+        for _ in range(4):
+            write()
+            await asyncio.sleep(0)
+        await until(lambda made=collector: made.status().details["transactions"] > 0)
+        if turn % 2 == 0:  # as a kill: nothing is brought to an end
+            task = collector._task
+            assert task is not None
+            task.cancel()
+            await asyncio.wait((task,))
+        await collector.stop()
+
+
 async def until(condition: Callable[[], Any], collector: Collector | None = None) -> None:
     """Wait until something holds; the collector must not have failed meanwhile."""
     async with asyncio.timeout(WAIT_S):

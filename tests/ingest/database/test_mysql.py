@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from tests.ingest.database.mariadb import PASSWORD, MariaDb
 from tests.ingest.database.reading import (
     WAIT_S,
+    break_off,
     collecting,
     events,
     folded,
@@ -21,6 +23,7 @@ from tests.ingest.database.reading import (
     run,
     until,
 )
+from tests.ingest.database.reading import told as told_in
 
 from summit.base.errors import Invalid, Unavailable
 from summit.broker import BrokerThread
@@ -111,21 +114,12 @@ def app(
         yield App(server, name, connection)
 
 
-async def told(
-    producer: StreamProducer, topic: str, wanted: Callable[[dict[str, Any]], Any]
-) -> list[dict[str, Any]]:
-    """The events of a topic, once a wanted one is among them; changes in their order, rows last."""
-    async with asyncio.timeout(WAIT_S):
-        while not any(map(wanted, await events(producer.addresses, topic))):
-            await asyncio.sleep(0.05)
-        # Partitions are read one after the other: what came before it is there now for certain.
-        found = await events(producer.addresses, topic)
-    return sorted(found, key=in_order)
-
-
 def in_order(event: dict[str, Any]) -> tuple[int, bool, int]:
     number = int(event["commit_lsn"].rpartition("-")[2])
     return number, event["op_type"] == "r", event["source"]["sequence"]
+
+
+told = partial(told_in, order=in_order)
 
 
 def accepted(collector: Collector, count: int) -> Any:
@@ -290,21 +284,7 @@ def test_no_gap_and_no_double_whatever_is_stopped(
                 app.run("FLUSH BINARY LOGS")
 
     async def body(producer: StreamProducer) -> None:
-        for turn in range(10):
-            collector = make_collector(config)
-            await collector.start(producer)
-            for _ in range(4):
-                write(4)
-                await asyncio.sleep(0)
-            await until(lambda made=collector: made.status().details["transactions"] > 0)
-            if turn % 2:
-                await collector.stop()
-            else:  # as a kill: nothing is brought to an end
-                task = collector._task
-                assert task is not None
-                task.cancel()
-                await asyncio.wait((task,))
-                await collector.stop()
+        await break_off(producer, config, 10, lambda: write(4))
         app.run("INSERT INTO t VALUES (1000000, 0)")
         async with collecting(producer, config):
             found = await told(

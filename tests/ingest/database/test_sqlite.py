@@ -8,13 +8,14 @@ import json
 import math
 import random
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.ingest.database.reading import (
-    WAIT_S,
+    break_off,
     collecting,
     events,
     folded,
@@ -24,6 +25,7 @@ from tests.ingest.database.reading import (
     run,
     until,
 )
+from tests.ingest.database.reading import told as told_in
 
 from summit.base.errors import Invalid, Unavailable
 from summit.broker import BrokerThread
@@ -71,16 +73,11 @@ def app(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[App]:
     made.db.close()
 
 
-async def told(
-    producer: StreamProducer, topic: str, wanted: Callable[[dict[str, Any]], Any]
-) -> list[dict[str, Any]]:
-    """The events of a topic in the order of their changes, once a wanted one is among them."""
-    async with asyncio.timeout(WAIT_S):
-        while not any(map(wanted, await events(producer.addresses, topic))):
-            await asyncio.sleep(0.05)
-        # Partitions are read one after the other: what came before it is there now for certain.
-        found = await events(producer.addresses, topic)
-    return sorted(found, key=lambda one: (int(one["commit_lsn"]), one["op_type"] == "r"))
+def in_order(event: dict[str, Any]) -> tuple[int, bool]:
+    return int(event["commit_lsn"]), event["op_type"] == "r"
+
+
+told = partial(told_in, order=in_order)
 
 
 def accepted(collector: Collector, count: int) -> Any:
@@ -370,21 +367,7 @@ def test_no_gap_and_no_double_whatever_is_stopped(
                 app.run("DELETE FROM t WHERE id = ?", (n,))
 
     async def body(producer: StreamProducer) -> None:
-        for turn in range(12):
-            collector = make_collector(config)
-            await collector.start(producer)
-            for _ in range(4):
-                write(5)
-                await asyncio.sleep(0)
-            await until(lambda made=collector: made.status().details["transactions"] > 0)
-            if turn % 2:
-                await collector.stop()
-            else:  # as a kill: nothing is brought to an end
-                task = collector._task
-                assert task is not None
-                task.cancel()
-                await asyncio.wait((task,))
-                await collector.stop()
+        await break_off(producer, config, 12, lambda: write(5))
         app.run("INSERT INTO t VALUES (1000000, 0, 0)")
         async with collecting(producer, config):
             found = await told(

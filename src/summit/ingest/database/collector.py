@@ -64,23 +64,12 @@ class DatabaseCollector(Collector):
         self._task: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[Batch | SummitError | None] | None = None
         self._limit = RateLimit.of(config.rate_limit, config.rate_burst, self._clock)
-        self._gate = asyncio.Event()
         self._ending = asyncio.Event()
         self._seen: dict[str, Any] = {}
         self._owner = ""
         self._is_owner = False
         self._restarts = 0
         self._transactions = 0
-
-    async def pause(self) -> None:
-        """Take nothing until `resume`; the database keeps it. Raises: Conflict."""
-        await super().pause()
-        self._gate.clear()
-
-    async def resume(self) -> None:
-        """Go on after `pause`. Raises: Conflict."""
-        await super().resume()
-        self._gate.set()
 
     async def done(self) -> None:
         """Wait until it has ended: `initialOnly` is complete, or it was stopped.
@@ -97,14 +86,13 @@ class DatabaseCollector(Collector):
         if not self._addresses:
             raise Invalid("collector.no_log")
         self._ending.clear()
-        self._gate.set()
         self._owner, self._is_owner = str(uuid7(self._clock, Rand())), False
         await self._connect()
         self._task = self._tasks.spawn(self._run(), f"collector {self.name}")
 
     async def _close(self) -> None:
         self._ending.set()
-        self._gate.set()
+        self._open_gate.set()
         if self._task is not None:
             await asyncio.wait((self._task,), timeout=DRAIN_S)
             await self._tasks.cancel_all()
@@ -191,7 +179,7 @@ class DatabaseCollector(Collector):
         assert source is not None
         assert writer is not None
         while not self._ending.is_set():
-            await self._gate.wait()
+            await self._open_gate.wait()
             batch = await self._next(source)
             if batch is None:
                 return

@@ -22,6 +22,7 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Internal, Invalid, SummitError, Unavailable
+from summit.client.addresses import format_address
 from summit.ingest.delivery import RETRY_AFTER_MS
 from summit.ingest.producing import Producer
 from summit.ingest.requests import Requests
@@ -87,16 +88,12 @@ class GrpcCollector(StreamingCollector):
     @property
     def address(self) -> str | None:
         """`host:port` where it listens; the real port after `start`."""
-        return None if self._port is None else self._place(self._port)
+        return None if self._port is None else format_address(self.config.host, self._port)
 
     @property
     def port(self) -> int:
         """The port where it listens."""
         return self.config.listen_port if self._port is None else self._port
-
-    def _place(self, port: int) -> str:
-        host = self.config.host
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     # ---- life ----
 
@@ -118,7 +115,7 @@ class GrpcCollector(StreamingCollector):
         add_HealthServicer_to_server(self._health, server)
         if options.reflection:
             reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
-        place = self._place(self.config.listen_port)
+        place = format_address(self.config.host, self.config.listen_port)
         self._server = server
         try:
             if credentials is None:

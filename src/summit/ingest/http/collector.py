@@ -84,7 +84,6 @@ class HttpCollector(TakingCollector):
         self._limits = Limits(
             options.max_events_per_request, options.max_event_bytes, options.max_body_bytes
         )
-        self._headers = [(name, text.encode()) for name, text in options.headers.items()]
         self._copied = [(name, name.lower()) for name in options.request_headers]
         self._requests = Requests(
             self, self._delivery, self._notes, self._clock, prefix=self._prefix
@@ -248,7 +247,7 @@ class HttpCollector(TakingCollector):
         return parse_body(media, body, self._limits)
 
     def _record_headers(self, request: Request) -> Headers:
-        headers = [("summit.received-at", b"%d" % self._clock.now_ms()), *self._headers]
+        headers = self.headers()
         for name, lower in self._copied:
             text = request.headers.get(lower)
             if text is not None:

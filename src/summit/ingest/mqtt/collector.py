@@ -70,7 +70,6 @@ class MqttCollector(TakingCollector):
         super().__init__(config, producer=producer, clock=clock)
         self._options = options = config.block
         self._limits = Limits(2**31, options.max_event_bytes)
-        self._headers = [(name, text.encode()) for name, text in options.headers.items()]
         self._routes = [
             (compile_filter(route.filter), route.topic, route.key) for route in options.routes
         ]
@@ -80,19 +79,8 @@ class MqttCollector(TakingCollector):
         self._pending: deque[Pending] = deque()
         self._news = asyncio.Event()
         self._acks = asyncio.Event()
-        self._open_gate = asyncio.Event()
         # What was written over a connection that broke before the acknowledgement.
         self._written: dict[int, bytes] = {}
-
-    async def pause(self) -> None:
-        """Take nothing until `resume`; the MQTT broker keeps it. Raises: Conflict."""
-        await super().pause()
-        self._open_gate.clear()
-
-    async def resume(self) -> None:
-        """Go on after `pause`. Raises: Conflict."""
-        await super().resume()
-        self._open_gate.set()
 
     async def _listen(self) -> None:
         options, config = self._options, self.config
@@ -106,7 +94,6 @@ class MqttCollector(TakingCollector):
         port = config.port or default or 0
         self._waiting.clear()
         self._pending.clear()
-        self._open_gate.set()
         self._link = Link(
             options, config.host, port, options.client_id or f"summit-{config.name}",
             self._on_message, self.trouble,
@@ -195,11 +182,7 @@ class MqttCollector(TakingCollector):
         return shaped
 
     def _headers_of(self, message: Any) -> Headers:
-        headers = [
-            ("summit.received-at", b"%d" % self._clock.now_ms()),
-            ("mqtt.topic", message.topic.encode()),
-            *self._headers,
-        ]
+        headers = self.headers(("mqtt.topic", message.topic.encode()))
         if message.retain:
             headers.append(("mqtt.retain", b"true"))
         properties = getattr(message, "properties", None)

@@ -24,6 +24,7 @@ import msgspec
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, Unavailable
 from summit.base.tasks import Tasks
+from summit.client.addresses import format_address
 from summit.client.dead_letters import dead_letter_topic
 from summit.ingest.delivery import Handed
 from summit.ingest.producing import Producer
@@ -87,7 +88,6 @@ class SyslogCollector(TakingCollector, Taker):
             one: "at_most_once" if one == "udp" else "at_least_once" for one in options.listens_to
         }
         self.guarantee = "at_most_once" if "udp" in self._guarantees else "at_least_once"
-        self._headers = [(name, text.encode()) for name, text in options.headers.items()]
         self._allowed = [ipaddress.ip_network(t, strict=False) for t in options.allowed_senders]
         self._known: dict[str, bool] = {}
         self._messages = SyslogMessages(options, config.name, self._clock)
@@ -104,7 +104,6 @@ class SyslogCollector(TakingCollector, Taker):
         self._unacked = 0
         self._news = asyncio.Event()
         self._acks = asyncio.Event()
-        self._open_gate = asyncio.Event()
         self._is_draining = False
         self._dropped = 0
         self._dropped_by_system = 0  # of sockets that are closed
@@ -113,10 +112,7 @@ class SyslogCollector(TakingCollector, Taker):
     @property
     def address(self) -> str | None:
         """`host:port` where it listens; the real port after `start`."""
-        if self._place is None:
-            return None
-        host, port = self._place
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return None if self._place is None else format_address(*self._place)
 
     async def pause(self) -> None:
         """Read no connection until `resume`; datagrams wait, as far as there is room.
@@ -124,13 +120,11 @@ class SyslogCollector(TakingCollector, Taker):
         Raises: Conflict.
         """
         await super().pause()
-        self._open_gate.clear()
         self._hold()
 
     async def resume(self) -> None:
         """Go on after `pause`. Raises: Conflict."""
         await super().resume()
-        self._open_gate.set()
         self._let_read()
 
     # ---- life ----
@@ -142,7 +136,6 @@ class SyslogCollector(TakingCollector, Taker):
             await ensure_topic(addresses, dead_letter_topic(self.config.topic))
         self._messages = SyslogMessages(self.options, self.name, self._clock)
         self._is_draining = self._is_held = False
-        self._open_gate.set()
         await self._bind()
         self._tasks.spawn(self._take_all(), f"collector {self.name} taking")
         self._tasks.spawn(self._settle_all(), f"collector {self.name} acks")
@@ -400,12 +393,9 @@ class SyslogCollector(TakingCollector, Taker):
 
     def _shape(self, batch: list[Received]) -> Shaped:
         sender, transport, _ = batch[0]
-        headers = [
-            ("summit.received-at", b"%d" % self._clock.now_ms()),
-            ("syslog.sender", sender.encode()),
-            ("syslog.transport", transport.encode()),
-            *self._headers,
-        ]
+        headers = self.headers(
+            ("syslog.sender", sender.encode()), ("syslog.transport", transport.encode())
+        )
         values: list[dict[str, Any]] = []
         faults: list[tuple[bytes, Invalid]] = []
         for _, _, frame in batch:

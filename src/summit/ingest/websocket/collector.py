@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid
+from summit.client.addresses import format_address
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.streaming import CLOSE_S, StreamingCollector, is_client_name
@@ -73,10 +74,7 @@ class WebSocketCollector(StreamingCollector):
     @property
     def address(self) -> str | None:
         """`host:port` where it listens; the real port after `start`."""
-        if self._place is None:
-            return None
-        host, port = self._place
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return None if self._place is None else format_address(*self._place)
 
     @property
     def port(self) -> int:
