@@ -74,7 +74,7 @@ def test_host_is_the_only_address_it_listens_on() -> None:
 
 
 def test_a_wildcard_host_is_dialled_at_the_loopback_address() -> None:
-    with EmbeddedBroker.in_memory(host="0.0.0.0") as broker:
+    with EmbeddedBroker.in_memory(host="0.0.0.0", insecure=True) as broker:
         host, port = broker.address.split(":")
         assert host == "127.0.0.1"
         socket.create_connection((host, int(port)), timeout=WAIT_S).close()

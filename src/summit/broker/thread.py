@@ -65,6 +65,11 @@ class BrokerThread:
         return self._require().port
 
     @property
+    def addresses(self) -> dict[str, tuple[str, int]]:
+        """Where each listener is, by its name."""
+        return self._require().addresses
+
+    @property
     def cluster_id(self) -> str:
         """The id of this data directory's cluster."""
         return self._require().cluster_id
