@@ -14,6 +14,8 @@ BROKER_ROWS = (
     ErrorSpec("security.certificate", "Invalid", 400, None, False,
               "certificate, key or CA cannot be used: {reason}",
               "Name PEM files that can be read and belong together."),
+    ErrorSpec("user.unknown", "Invalid", 404, None, False,
+              "there is no user '{user}'", "See `summit user list`."),
     ErrorSpec("client.not_authenticated", "Invalid", 401, None, False,
               "the brokers do not let this client in: {reason}",
               "Set SUMMIT_CLIENT__SECURITY_PROTOCOL, __SASL_USERNAME, __SASL_PASSWORD and __SSL_CAFILE, or "

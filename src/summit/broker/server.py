@@ -43,8 +43,8 @@ from summit.broker.metrics import Metrics, busiest
 from summit.broker.producer_ids import ProducerIds
 from summit.broker.security.first_users import FirstUsers
 from summit.broker.security.listeners import INNER, Listener
-from summit.broker.security.security import Security
-from summit.broker.security.tls import HANDSHAKE_TIMEOUT_S, ServerTls
+from summit.broker.security.security import InnerAccess, Security
+from summit.broker.security.tls import HANDSHAKE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, ServerTls
 from summit.broker.security.users import Users
 from summit.broker.settings import BrokerSettings
 from summit.broker.state import BrokerState
@@ -67,6 +67,8 @@ from summit.protocol.apis import APIS
 
 _BACKLOG: Final = 1_024
 _TOPICS_TOLD_MAX: Final = 500  # figures are written as one record a second
+_PARTING_LOOKS: Final = 20
+_PARTING_LOOK_S: Final = 0.025
 _IDLE_TICKS_MAX: Final = 600  # seconds without a byte before a connection is closed
 
 _log = get_logger(__name__)
@@ -185,10 +187,22 @@ class Broker:
         self.is_congested = True  # no new requests; what was taken is answered
         if self._commit.failure is None:
             await self._commit.drain()
-        for connection in list(self._connections):
-            connection.close()
+        await self._part()
         await self._close_disk()
         _log.info("broker.stopped", port=self.port)
+
+    async def _part(self) -> None:
+        """End all connections: with TLS both sides say so, and who does not is not waited for."""
+        for connection in list(self._connections):
+            connection.close()
+        if self._tls is not None:
+            for _ in range(_PARTING_LOOKS):
+                await asyncio.sleep(_PARTING_LOOK_S)
+                if not self._connections:
+                    break
+        for connection in list(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)
 
     async def _close_disk(self) -> None:
         assert self._store is not None
@@ -229,6 +243,14 @@ class Broker:
             "groups": state.coordinator.describe(state.topics),
         }
 
+    @property
+    def inner(self) -> InnerAccess | None:
+        """How this machine's own parts reach it; None where everybody who may reach it may ask."""
+        address = self.addresses.get(INNER)
+        if address is None:
+            return None
+        return InnerAccess(*address, self._require_state().security.inner_password)
+
     async def backup(self, target: str) -> Manifest:
         """Write a backup to the directory `target`, absent or empty; the broker serves on.
 
@@ -265,7 +287,11 @@ class Broker:
         host, port = listener.host, listener.port
         tls: dict[str, Any] = {}
         if listener.is_tls and self._tls is not None:
-            tls = {"ssl": self._tls.context, "ssl_handshake_timeout": HANDSHAKE_TIMEOUT_S}
+            tls = {
+                "ssl": self._tls.context,
+                "ssl_handshake_timeout": HANDSHAKE_TIMEOUT_S,
+                "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT_S,
+            }
         try:
             return await loop.create_server(
                 functools.partial(Connection, self, listener),

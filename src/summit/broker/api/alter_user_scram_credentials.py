@@ -29,7 +29,8 @@ def handle(state: BrokerState, request: Request, message: AlterUserScramCredenti
     """Change what can be changed, then answer."""
     users = state.security.users
     rows: dict[str, list[Row]] = {}
-    for row in (*message.deletions, *message.upsertions):
+    every: list[Row] = [*message.deletions, *message.upsertions]
+    for row in every:
         rows.setdefault(row.name, []).append(row)
     faults = {name: _fault(name, wanted, users.credentials(name)) for name, wanted in rows.items()}
     changes = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from summit.base.clock import Clock
 from summit.base.logs import get_logger
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from summit.broker.connection import Connection
 
 INNER_USER: Final = "summit-inner"
+
+
+
+class InnerAccess(NamedTuple):
+    """How the parts of this machine's own platform reach the broker."""
+
+    host: str
+    port: int
+    password: str
+
+
 _REPORTS_PER_TICK_MAX: Final = (
     20  # lines of the log a second: strangers decide how often it happens
 )

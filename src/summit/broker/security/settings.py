@@ -77,7 +77,7 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
         field = "listener_security_protocol_map"
         protocols = parse_protocols(self.listener_security_protocol_map, field)
         if not names_of(self.listeners):
-            name = self.security_protocol
+            name: str = self.security_protocol
             host, port = told.pop(name, (self.advertised_host, self.advertised_port))
             found = [self._listener(name, name, (self.host, self.port), (host, port))]
         else:

@@ -12,6 +12,7 @@ from summit.base.logs import get_logger
 from summit.broker.security.settings import SecuritySettings
 
 HANDSHAKE_TIMEOUT_S: Final = 10.0
+SHUTDOWN_TIMEOUT_S: Final = 2.0
 
 _SHORT_NAMES: Final = {
     "commonName": "CN", "countryName": "C", "stateOrProvinceName": "ST", "localityName": "L",
