@@ -115,7 +115,8 @@ def test_librdkafka(
 def test_librdkafka_with_a_certificate(secured: dict[str, int], certificates: Certificates) -> None:
     settings = {
         "bootstrap.servers": f"127.0.0.1:{secured['SSL']}", "security.protocol": "SSL",
-        "ssl.ca.location": certificates.ca, "ssl.certificate.location": certificates.client_certfile,
+        "ssl.ca.location": certificates.ca,
+        "ssl.certificate.location": certificates.client_certfile,
         "ssl.key.location": certificates.client_keyfile,
     }  # fmt: skip
     round_trip(settings, "mutual")
@@ -208,7 +209,8 @@ def test_bad_tokens_of_plain(secured: dict[str, int], token: bytes) -> None:
     "token",
     [
         b"", b"n,,n=alice", b"p=tls-unique,,n=alice,r=x", b"n,a=bob,n=alice,r=x", b"n,,n==2,r=x",
-        b"n,,m=1,n=alice,r=x", b"n,,n=alice,r=x,n=alice", b"n,,r=x", b"\xff" * 9, b"n,," + b"," * 999,
+        b"n,,m=1,n=alice,r=x", b"n,,n=alice,r=x,n=alice", b"n,,r=x", b"\xff" * 9,
+        b"n,," + b"," * 999,
     ],
 )  # fmt: skip
 def test_bad_first_tokens_of_scram(secured: dict[str, int], token: bytes) -> None:

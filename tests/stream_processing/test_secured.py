@@ -83,12 +83,20 @@ def test_our_clients_over_tls(tls: dict[str, str], mechanism: str) -> None:
 def test_transactions_of_our_own_protocol(tls: dict[str, str]) -> None:
     with EmbeddedBroker.in_memory(
         tls={"certFile": tls["certFile"]}, sasl={**SASL, "sessionLifetimeMs": 60_000},
-        auto_create_topics=True,
     ) as broker:  # fmt: skip
         config = ProducerConfig(
             bootstrap_servers=broker.address, transactional_id="d",
             security=known_as(tls["ca"], "SCRAM-SHA-256"),
         )  # fmt: skip
+
+        async def make_topic() -> None:
+            security = config.security
+            async with Admin(
+                AdminConfig(bootstrap_servers=broker.address, security=security)
+            ) as admin:
+                await admin.create_topic({"name": "t", "partitions": 1})
+
+        asyncio.run(make_topic())
         clock = SystemClock()
         direct = DirectTransactions(config, clock)
         direct.begin(clock.monotonic_ms() + 30_000)

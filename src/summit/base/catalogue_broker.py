@@ -18,6 +18,5 @@ BROKER_ROWS = (
               "there is no user '{user}'", "See `summit user list`."),
     ErrorSpec("client.not_authenticated", "Invalid", 401, None, False,
               "the brokers do not let this client in: {reason}",
-              "Set SUMMIT_CLIENT__SECURITY_PROTOCOL, __SASL_USERNAME, __SASL_PASSWORD and __SSL_CAFILE, or "
-              "[client] in summit.toml."),
+              "Set SUMMIT_CLIENT__SECURITY_PROTOCOL, __SASL_USERNAME, __SASL_PASSWORD and __SSL_CAFILE."),
 )  # fmt: skip

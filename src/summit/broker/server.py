@@ -36,6 +36,7 @@ from summit.broker.housekeeping import Housekeeping
 from summit.broker.identity import ensure_identity
 from summit.broker.metadata_log import (
     METADATA_TOPIC_ID,
+    Facts,
     MetadataLog,
     read_all,
 )
@@ -357,9 +358,7 @@ class Broker:
         )
         coordinator.replay(read_all(offsets_log))
         metrics = Metrics(self._clock)
-        users = Users(metadata, commit)
-        users.restore(facts.credentials)
-        security = Security(settings, users, metrics, self._clock, loop, self._threads)
+        security = self._build_security(loop, metadata, facts, metrics)
         producer_ids = ProducerIds(facts.next_producer_id, metadata, commit)
         transactions_log = catalogue.ensure_internal(TRANSACTIONS_TOPIC)
         transactions = Transactions(
@@ -398,6 +397,17 @@ class Broker:
         )
         altering.on_settings = functools.partial(setattr, state, "settings")
         return state
+
+    def _build_security(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        metadata: MetadataLog,
+        facts: Facts,
+        metrics: Metrics,
+    ) -> Security:
+        users = Users(metadata, self._commit)
+        users.restore(facts.credentials)
+        return Security(self.settings, users, metrics, self._clock, loop, self._threads)
 
     # ---- what connections call ----
 

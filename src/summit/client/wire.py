@@ -182,7 +182,8 @@ class _Link:
     def drop(self) -> None:
         streams, self._streams = self._streams, None
         if streams is not None:
-            streams[1].close()
+            # At once: TLS would take its leave, and whoever closes may end the loop before that.
+            streams[1].transport.abort()
 
     async def _exchange(self, api: Api[Q, R], version: int, request: Q) -> R:
         assert self._streams is not None

@@ -46,7 +46,7 @@ class ScramCredential(NamedTuple):
 
 
 def salted_password(mechanism: str, password: str, salt: bytes, iterations: int) -> bytes:
-    """What travels instead of a password when a credential is set. Takes milliseconds on purpose."""
+    """What travels in a password's place where one is set. Takes milliseconds on purpose."""
     return hashlib.pbkdf2_hmac(HASHES[mechanism], password.encode(), salt, iterations)
 
 
@@ -181,7 +181,7 @@ class ClientExchange:
         return f"n,,{self._bare}".encode()
 
     def final(self, message: bytes) -> bytes:
-        """The last message, out of the server's first. Raises: Invalid("security.sasl_malformed")."""
+        """The last message, out of the server's first. Raises: as `read_client_first`."""
         text = _text(message)
         parts = _parts(text)
         nonce, iterations = parts.get("r", ""), parts.get("i", "")
@@ -201,7 +201,7 @@ class ClientExchange:
         return f"{without_proof},p={base64.b64encode(proof).decode()}".encode()
 
     def check(self, message: bytes) -> None:
-        """See that the broker knows the credential too. Raises: Invalid("security.sasl_malformed")."""
+        """See that the broker knows the credential too. Raises: as `read_client_first`."""
         signature = _base64(_parts(_text(message)).get("v", ""))
         if not hmac.compare_digest(signature, self._signature):
             raise _malformed("the broker does not know the user's credential")

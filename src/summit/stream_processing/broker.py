@@ -298,9 +298,7 @@ class MessageBroker(Emitter):
         """Connect to the back end; begun at start, so that nobody waits for it later."""
         servers, security = self._back_end.inner
         name = f"message-broker-{self.broker_id}"
-        admin = Admin(
-            AdminConfig(client_id=name, bootstrap_servers=servers, security=security)
-        )
+        admin = Admin(AdminConfig(client_id=name, bootstrap_servers=servers, security=security))
         producer = StreamProducer(
             ProducerConfig(
                 client_id=name, bootstrap_servers=servers, security=security, linger_ms=0

@@ -62,7 +62,8 @@ class BrokerConnection:
         """End the connection."""
         streams, self._streams = self._streams, None
         if streams is not None:
-            streams[1].close()
+            # At once: TLS would take its leave, and whoever closes may end the loop before that.
+            streams[1].transport.abort()
 
     async def _ask(self, api: Api[Any, Any], version: int, request: Any) -> Any:
         if time.monotonic() > self._ends_s:

@@ -147,12 +147,7 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
                     reason = "it is the cluster's own setting; leave it out with bootstrapServers"
                     raise self._refused(field.name, reason)
             return
-        for name in ("tls", "sasl"):
-            if getattr(self, name) is True:
-                raise self._refused(name, "say how: it is a mapping")
-        for name, reason in _NOT_YET.items():
-            if getattr(self, name):
-                raise self._refused(name, f"not available yet: {reason}; leave it out")
+        self._check_security()
         for name in ("num_network_threads", "num_io_threads"):
             if getattr(self, name) not in (None, 1):
                 raise self._refused(
@@ -176,6 +171,14 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
             if self.durability not in (None, "os"):
                 raise self._refused("durability", "with inMemory nothing can be synced")
         self.broker_settings()
+
+    def _check_security(self) -> None:
+        for name in ("tls", "sasl"):
+            if getattr(self, name) is True:
+                raise self._refused(name, "say how: it is a mapping")
+        for name, reason in _NOT_YET.items():
+            if getattr(self, name):
+                raise self._refused(name, f"not available yet: {reason}; leave it out")
 
     def _refused(self, name: str, reason: str) -> Invalid:
         wire = next(f.encode_name for f in msgspec.structs.fields(self) if f.name == name)

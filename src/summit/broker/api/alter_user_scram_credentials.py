@@ -1,8 +1,8 @@
 """AlterUserScramCredentials: key 51, version 0.
 
 Behaviour: each user's changes are made whole or not at all; the answer waits until they are
-durable. Iterations from 4096 to 16384, as in Kafka. Deleting what is not there is RESOURCE_NOT_FOUND,
-a credential that is named twice DUPLICATE_RESOURCE.
+durable. Iterations from 4096 to 16384, as in Kafka. Deleting what is not there is
+RESOURCE_NOT_FOUND, a credential that is named twice DUPLICATE_RESOURCE.
 """
 
 from __future__ import annotations

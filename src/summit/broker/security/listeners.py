@@ -83,7 +83,7 @@ def protocol_of(name: str, protocols: Mapping[str, str], field: str) -> str:
     if protocol not in PROTOCOLS:
         raise wrong(
             field,
-            f"{name} is no protocol, and listener_security_protocol_map does not say which it means",
+            f"{name} is no protocol, and listener_security_protocol_map says of none for it",
         )
     return protocol
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 INNER_USER: Final = "summit-inner"
 
 
-
 class InnerAccess(NamedTuple):
     """How the parts of this machine's own platform reach the broker."""
 

@@ -1,4 +1,4 @@
-"""`ClusterAdmin`: topics, partitions, configs, offsets, groups, log directories, transactions, users.
+"""`ClusterAdmin`: topics, partitions, configs, offsets, groups, directories, transactions, users.
 
 One client for an embedded broker and for a cluster; a file for each noun. Over librdkafka's admin
 client where that has a call, over `Wire` where it has none. What a broker cannot do is

@@ -64,7 +64,9 @@ class Users(Connection):
         if not name or not password:
             raise Invalid("client.refused", reason="a user needs a name and a password")
         rows = await asyncio.to_thread(_upsertions, name, password)
-        await self._alter_users(name, AlterUserScramCredentialsRequest(deletions=[], upsertions=rows))
+        await self._alter_users(
+            name, AlterUserScramCredentialsRequest(deletions=[], upsertions=rows)
+        )
 
     async def delete_user(self, name: str) -> None:
         """Delete a user; connections that it has opened go on. Raises Invalid("user.unknown")."""
@@ -78,7 +80,9 @@ class Users(Connection):
             for mechanism in user.mechanisms
             if mechanism in scram.NUMBERS
         ]
-        await self._alter_users(name, AlterUserScramCredentialsRequest(deletions=rows, upsertions=[]))
+        await self._alter_users(
+            name, AlterUserScramCredentialsRequest(deletions=rows, upsertions=[])
+        )
 
     async def _alter_users(self, name: str, request: AlterUserScramCredentialsRequest) -> None:
         wire = self._asking()
