@@ -14,11 +14,14 @@ from summit.protocol.alter_configs import ALTER_CONFIGS
 from summit.protocol.alter_user_scram_credentials import ALTER_USER_SCRAM_CREDENTIALS
 from summit.protocol.api import Api
 from summit.protocol.api_versions import API_VERSIONS
+from summit.protocol.create_acls import CREATE_ACLS
 from summit.protocol.create_partitions import CREATE_PARTITIONS
 from summit.protocol.create_topics import CREATE_TOPICS
+from summit.protocol.delete_acls import DELETE_ACLS
 from summit.protocol.delete_groups import DELETE_GROUPS
 from summit.protocol.delete_records import DELETE_RECORDS
 from summit.protocol.delete_topics import DELETE_TOPICS
+from summit.protocol.describe_acls import DESCRIBE_ACLS
 from summit.protocol.describe_cluster import DESCRIBE_CLUSTER
 from summit.protocol.describe_configs import DESCRIBE_CONFIGS
 from summit.protocol.describe_groups import DESCRIBE_GROUPS
@@ -82,6 +85,9 @@ _ALL: tuple[Api[Any, Any], ...] = (
     DESCRIBE_PRODUCERS,
     DESCRIBE_TRANSACTIONS,
     LIST_TRANSACTIONS,
+    DESCRIBE_ACLS,
+    CREATE_ACLS,
+    DELETE_ACLS,
     DESCRIBE_CONFIGS,
     ALTER_CONFIGS,
     DESCRIBE_LOG_DIRS,
