@@ -19,11 +19,14 @@ from summit.broker.api import (
     alter_configs,
     alter_user_scram_credentials,
     api_versions,
+    create_acls,
     create_partitions,
     create_topics,
+    delete_acls,
     delete_groups,
     delete_records,
     delete_topics,
+    describe_acls,
     describe_cluster,
     describe_configs,
     describe_groups,
@@ -58,6 +61,7 @@ from summit.broker.api import (
 )
 from summit.broker.connection import Connection
 from summit.broker.request import Request
+from summit.broker.security import guards
 from summit.broker.state import BrokerState
 from summit.protocol import frames
 from summit.protocol.api_versions import API_VERSIONS
@@ -92,6 +96,9 @@ HANDLERS: Final[dict[int, Handler]] = {
     26: end_txn.handle,
     27: write_txn_markers.handle,
     28: txn_offset_commit.handle,
+    29: describe_acls.handle,
+    30: create_acls.handle,
+    31: delete_acls.handle,
     32: describe_configs.handle,
     33: alter_configs.handle,
     35: describe_log_dirs.handle,
@@ -124,6 +131,8 @@ class Dispatcher:
     def __init__(self, state: BrokerState) -> None:
         self._state = state
         self._metrics = state.metrics
+        self._is_guarded = state.security.is_guarded
+        self._request = guards.GuardedRequest if self._is_guarded else Request
         self._reported: set[tuple[object, ...]] = set()
 
     def handle(self, connection: Connection, frame: bytearray) -> None:
@@ -138,7 +147,7 @@ class Dispatcher:
                 return
             metrics = self._metrics
             metrics.requests += 1
-            request = Request(connection, api, version, correlation_id, client_id)
+            request = self._request(connection, api, version, correlation_id, client_id)
             if key == PRODUCE.key:
                 metrics.produce_requests += 1
                 produce.handle(self._state, request, view, position)
@@ -147,13 +156,21 @@ class Dispatcher:
                 frames.check_frame_length(len(frame), key)
             name = api.name
             metrics.by_api[name] = metrics.by_api.get(name, 0) + 1
-            if key == FETCH.key and fetch.handle_plain(self._state, request, view, position):
+            if (
+                key == FETCH.key
+                and not self._is_guarded
+                and fetch.handle_plain(self._state, request, view, position)
+            ):
                 return
             message, _ = api.decode_request(version, view, position)
         except SummitError as error:
             self._refuse(connection, error.code, str(error))
             return
         connection.expect(request)
+        if isinstance(request, guards.GuardedRequest):
+            access = self._state.security.access(connection)
+            if access is not None and not guards.check(self._state, access, request, message):
+                return
         HANDLERS[key](self._state, request, message)
 
     def _unsupported(self, connection: Connection, header: frames.RequestHeader) -> None:

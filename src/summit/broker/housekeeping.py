@@ -113,7 +113,8 @@ class Housekeeping:
             return None
         encode = self._state.metadata.encode
         facts += [*self._state.altering.live_facts(), self._state.producer_ids.live_fact()]
-        facts += self._state.security.users.live_facts()
+        security = self._state.security
+        facts += [*security.users.live_facts(), *security.acls.live_facts()]
         return [(None, encode(fact)) for fact in facts]
 
     async def _checkpoints(self) -> None:

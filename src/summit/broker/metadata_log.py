@@ -95,6 +95,24 @@ class UserCredentialDeleted(
     mechanism: str
 
 
+class AccessEntry(msgspec.Struct, tag="accessEntry", frozen=True, rename="camel"):
+    """An entry of the access control lists, in Kafka's numbers (`protocol.acls`)."""
+
+    resource: int
+    name: str
+    pattern: int
+    principal: str
+    host: str
+    operation: int
+    permission: int
+
+
+class AccessDeleted(msgspec.Struct, tag="accessDeleted", frozen=True, rename="camel"):
+    """An entry is gone."""
+
+    entry: AccessEntry
+
+
 Fact = (
     TopicCreated
     | TopicDeleted
@@ -105,6 +123,8 @@ Fact = (
     | ProducerIdsReserved
     | UserCredential
     | UserCredentialDeleted
+    | AccessEntry
+    | AccessDeleted
 )
 
 _encoder = msgspec.json.Encoder()
@@ -136,6 +156,7 @@ class Facts:
     deleted_to: dict[tuple[uuid.UUID, int], int] = field(default_factory=dict)
     broker_configs: dict[str, dict[str, str]] = field(default_factory=dict)
     credentials: dict[tuple[str, str], UserCredential] = field(default_factory=dict)
+    access: dict[AccessEntry, None] = field(default_factory=dict)
 
     def take(self, fact: Fact) -> None:
         """Apply the next fact."""
@@ -157,6 +178,10 @@ class Facts:
                 self.credentials[fact.user, fact.mechanism] = fact
             case UserCredentialDeleted():
                 self.credentials.pop((fact.user, fact.mechanism), None)
+            case AccessEntry():
+                self.access[fact] = None
+            case AccessDeleted():
+                self.access.pop(fact.entry, None)
             case ProducerIdsReserved():
                 self.next_producer_id = max(self.next_producer_id, fact.next_id)
 

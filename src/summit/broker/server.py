@@ -42,6 +42,7 @@ from summit.broker.metadata_log import (
 )
 from summit.broker.metrics import Metrics, busiest
 from summit.broker.producer_ids import ProducerIds
+from summit.broker.security.acls import Acls
 from summit.broker.security.first_users import FirstUsers
 from summit.broker.security.listeners import INNER, Listener
 from summit.broker.security.security import InnerAccess, Security
@@ -407,7 +408,9 @@ class Broker:
     ) -> Security:
         users = Users(metadata, self._commit)
         users.restore(facts.credentials)
-        return Security(self.settings, users, metrics, self._clock, loop, self._threads)
+        acls = Acls(metadata, self._commit)
+        acls.restore(facts.access)
+        return Security(self.settings, users, acls, metrics, self._clock, loop, self._threads)
 
     # ---- what connections call ----
 

@@ -10,8 +10,10 @@ from summit.base.clock import Clock
 from summit.base.logs import get_logger
 from summit.broker.disk_thread import Threads, Worker
 from summit.broker.metrics import Metrics
+from summit.broker.security.access import Access
+from summit.broker.security.acls import Acls
 from summit.broker.security.gate import Gate
-from summit.broker.security.listeners import INNER, Listener
+from summit.broker.security.listeners import INNER, Listener, names_of
 from summit.broker.security.settings import SecuritySettings
 from summit.broker.security.tls import principal_of
 from summit.broker.security.users import Users
@@ -51,6 +53,7 @@ class Security:
         self,
         settings: SecuritySettings,
         users: Users,
+        acls: Acls,
         metrics: Metrics,
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
@@ -62,6 +65,10 @@ class Security:
         self.clock = clock
         self.loop = loop
         self.expired = 0
+        self.acls = acls
+        self._super_users = {
+            *names_of(settings.super_users, ";"), f"User:{settings.initial_user}",
+        }  # fmt: skip
         self.inner_password = settings.inner_password or secrets.token_urlsafe(24)
         self._threads = threads
         self._worker: Worker | None = None
@@ -123,6 +130,20 @@ class Security:
         self._reports += 1
         if self._reports <= _REPORTS_PER_TICK_MAX:
             _log.warning(event, peer=connection.peer_host, **fields)
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether access control lists are asked."""
+        return self.settings.authorizer == "acl"
+
+    def access(self, connection: Connection) -> Access | None:
+        """What a client may do; None where that is everything."""
+        if self.settings.authorizer == "none":
+            return None
+        principal = connection.principal
+        if principal in self._super_users or connection.listener.name == INNER:
+            return None
+        return Access(self.acls, principal, connection.peer_host)
 
     # ---- credentials ----
 

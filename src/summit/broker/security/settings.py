@@ -40,6 +40,10 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
             connection.
         initial_user, initial_password: A user that the start makes, or gives this password, and
             that may do everything. Where there is a user already, use `summit user`.
+        authorizer: `acl` = access control lists say what an authenticated client may do; nothing
+            is allowed that they do not allow. `none` = everything.
+        super_users: Principals that may do everything, with semicolons: `User:admin`. So may
+            `initial_user`.
         inner_password: For this machine's own platform, which dials a listener of its own; without
             it one is made up.
         insecure: Whether it may listen beyond this machine without knowing who its clients are.
@@ -65,6 +69,8 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
     connections_max_reauth_ms: int = 0
     initial_user: str | None = None
     initial_password: str | None = None
+    authorizer: Literal["none", "acl"] = "none"
+    super_users: Names = ()
     inner_password: str | None = None
     insecure: bool = False
     sasl_max_receive_bytes: int = 64 << 10
