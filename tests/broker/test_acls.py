@@ -1,4 +1,4 @@
-"""Access control lists: what is decided, what every API does without rights, real clients with few."""
+"""Access control lists: what is decided, what every API does without rights, some with few."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from summit.protocol import acls, codes
 from summit.protocol.alter_user_scram_credentials import ScramCredentialDeletion
 from summit.protocol.apis import APIS
 from summit.protocol.message import Message
+from summit.protocol.metadata import MetadataRequest, MetadataRequestTopic
 
 ROOT = {"initial_user": "root", "initial_password": "r"}
 _serial = itertools.count()
@@ -128,8 +129,8 @@ def errors(message: Any) -> list[int]:
 @pytest.mark.parametrize("key", sorted(SERVED - WITHOUT - {60}))
 def test_no_api_serves_who_has_no_rights(broker: BrokerThread, key: int) -> None:
     api = APIS[key]
-    for version in (api.versions.first, api.versions.last):
-        version = min(version, BY_NAME.get(key, version))
+    last = min(api.versions.last, BY_NAME.get(key, api.versions.last))
+    for version in (api.versions.first, last):
         message = some(api.request, version)
         for row in message.FIELDS:
             value = getattr(message, row.name)
@@ -157,6 +158,40 @@ def test_no_api_serves_who_has_no_rights(broker: BrokerThread, key: int) -> None
         }  # fmt: skip
         assert seen, answer
         assert set(seen) <= wanted, answer
+
+
+def test_an_id_is_no_way_around(broker: BrokerThread) -> None:
+    def ask(user: str, password: str, key: int, version: int, message: Any) -> Any:
+        with Wire(broker.port) as wire:
+            assert login(wire, "SCRAM-SHA-256", user, password).error_code == 0
+            return wire.ask(APIS[key], version, message)
+
+    asked = MetadataRequest(topics=[MetadataRequestTopic(name="secret")])
+    topic_id = ask("root", "r", 3, 12, asked).topics[0].topic_id
+    by_id = MetadataRequest(topics=[MetadataRequestTopic(name=None, topic_id=topic_id)])
+    (topic,) = ask("eve", PASSWORD, 3, 12, by_id).topics
+    assert (topic.name, topic.error_code) == (None, codes.UNKNOWN_TOPIC_ID)
+    allow(broker, (ResourceType.GROUP, "secret", AclOperation.READ))
+    for user, key, version in (
+        ("eve", 0, 13), ("eve", 1, 17), ("eve", 20, 6), ("alice", 8, 10), ("alice", 9, 10),
+    ):  # fmt: skip
+        message = some(APIS[key].request, version, acks=-1, transactional_id=None)
+        seen = errors(ask(user, PASSWORD, key, version, with_id(message, topic_id)))
+        assert codes.TOPIC_AUTHORIZATION_FAILED in seen
+
+
+def with_id(message: Any, topic_id: Any) -> Any:
+    for row in message.FIELDS:
+        value = getattr(message, row.name)
+        if row.name == "topic_id":
+            message.topic_id = topic_id
+        elif row.name == "acks":
+            message.acks = -1
+        elif isinstance(value, list):
+            for part in value:
+                if isinstance(part, Message):
+                    with_id(part, topic_id)
+    return message
 
 
 def test_credentials_are_not_altered_without_rights(broker: BrokerThread) -> None:

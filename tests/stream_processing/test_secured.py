@@ -6,11 +6,15 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trustme
 
 from summit.base.clock import SystemClock
 from summit.base.errors import Invalid
+from summit.base.memory_files import MemoryFiles
+from summit.broker import BrokerSettings, BrokerThread
+from summit.client.admin import AccessRule
 from summit.client.direct import DirectTransactions
 from summit.client.security import ClientSecurity
 from summit.client.types import Outgoing
@@ -135,3 +139,36 @@ def test_the_environment_says_who_clients_are(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HIDDEN", "hunter2")
     assert AdminConfig().known_as.password == "hunter2"
     assert AdminConfig().known_as.librdkafka()["sasl.password"] == "hunter2"
+
+
+def test_rights_are_given_found_and_taken() -> None:
+    async def go() -> None:
+        settings = BrokerSettings(
+            listeners="SASL_PLAINTEXT://127.0.0.1:0", authorizer="acl", durability="os",
+            data_dir="/memory", initial_user="alice", initial_password=SASL["password"],
+        )  # fmt: skip
+        broker = BrokerThread(settings, files=MemoryFiles())
+        await asyncio.to_thread(broker.start)
+        config = AdminConfig(
+            bootstrap_servers=f"127.0.0.1:{broker.port}", security=known_as(None, "SCRAM-SHA-512")
+        )
+        async with Admin(config) as admin:
+            rule = AccessRule(
+                resource="topic", name="a", pattern="prefixed", principal="User:bob",
+                operation="read",
+            )  # fmt: skip
+            await admin.create_access(rule)
+            whole = msgspec.structs.replace(rule, host="*", permission="allow")
+            assert await admin.list_access() == [whole]
+            said = AccessRule(resource="topic", name="abc", pattern="match")
+            assert await admin.list_access(said) == [whole]
+            assert await admin.list_access(AccessRule(principal="User:eve")) == []
+            with pytest.raises(Invalid, match="operation does not belong"):
+                await admin.create_access(msgspec.structs.replace(rule, operation="cluster-action"))
+            with pytest.raises(Invalid, match="'fly' is not one of"):
+                await admin.create_access(msgspec.structs.replace(rule, operation="fly"))
+            assert await admin.delete_access(said) == [whole]
+            assert await admin.list_access() == []
+        await asyncio.to_thread(broker.stop)
+
+    asyncio.run(go())

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 
 BROKER = {
     "SUMMIT_BROKER__LISTENERS": "SASL_PLAINTEXT://127.0.0.1:0",
+    "SUMMIT_BROKER__AUTHORIZER": "acl",
     "SUMMIT_BROKER__INITIAL_USER": "alice", "SUMMIT_BROKER__INITIAL_PASSWORD": "hunter2",
 }  # fmt: skip
 
@@ -45,7 +46,16 @@ def test_everything_works_and_nobody_else_comes_in(tmp_path: Path) -> None:
 
         made = summit("user", "create", "bob", "-b", servers, given="secret\n")
         assert made.returncode == 0, made.stderr
-        listed = summit("user", "list", "-b", servers, "-o", "json", user="bob", password="secret")
+        bob = {"user": "bob", "password": "secret"}
+        denied = summit("user", "list", "-b", servers, **bob)
+        assert denied.returncode == 1
+        assert "AUTHORIZATION_FAILED" in denied.stderr
+        rule = ("--principal", "User:bob", "--topic", "alerts")
+        done = summit("acl", "create", *rule, "--operation", "read", "-b", servers)
+        assert done.returncode == 0, done.stderr
+        rules = json.loads(summit("acl", "list", *rule, "-b", servers, "-o", "json").stdout)
+        assert [(each["operation"], each["name"]) for each in rules] == [("read", "alerts")]
+        listed = summit("user", "list", "-b", servers, "-o", "json")
         assert [row["user"] for row in json.loads(listed.stdout)] == ["alice", "bob"]
         wrong = summit("topic", "list", "-b", servers, password="wrong")
         assert wrong.returncode == 1
@@ -58,6 +68,8 @@ def test_everything_works_and_nobody_else_comes_in(tmp_path: Path) -> None:
                 capture_output=True, timeout=90, check=True,
             )  # fmt: skip
             assert found.stdout.count(b"\n") == 1
+        assert summit("acl", "delete", *rule, "-b", servers).returncode == 0
+        assert json.loads(summit("acl", "list", "-b", servers, "-o", "json").stdout) == []
         assert summit("user", "delete", "bob", "-b", servers).returncode == 0
-        gone = summit("topic", "list", "-b", servers, user="bob", password="secret")
+        gone = summit("topic", "list", "-b", servers, **bob)
         assert gone.returncode == 1

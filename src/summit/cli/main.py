@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "notify": ("notify", "List notifications, test one, tell alerts again."),
     "correlations": ("correlations", "List groups of events that belong together, and why."),
     "user": ("user", "Create, list and delete the users of brokers."),
+    "acl": ("acl", "Create, list and delete what users may do."),
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
     "migrate": ("migrate", "Move topics, groups and alerts from one cluster to another."),
     "collector": ("collector", "Add, list, start, pause, stop and remove collectors."),

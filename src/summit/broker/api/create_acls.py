@@ -1,7 +1,7 @@
 """CreateAcls: key 30, versions 1-3.
 
-Behaviour: each entry is checked alone; what holds is made, and answered when it is durable. An entry
-that is there already is no error. Without an authorizer it is SECURITY_DISABLED, as in Kafka.
+Behaviour: each entry is checked alone; what holds is made, and answered when it is durable. What
+is there already is no error. Without an authorizer it is SECURITY_DISABLED, as in Kafka.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from summit.base.errors import Invalid
+from summit.base.errors import Invalid, SummitError
 from summit.client.admin.connection import Connection
 from summit.client.wire import fault
 from summit.protocol import codes, scram
@@ -41,7 +41,7 @@ class Users(Connection):
         request = DescribeUserScramCredentialsRequest(users=None)
         answer = await self._asking().ask(DESCRIBE_USER_SCRAM_CREDENTIALS, request)
         if answer.error_code != codes.NONE:
-            raise fault(answer.error_code, reason=answer.error_message)
+            raise _fault(answer.error_code, answer.error_message)
         return sorted(
             (
                 BrokerUser(
@@ -93,7 +93,11 @@ class Users(Connection):
             if result.error_code == codes.RESOURCE_NOT_FOUND:
                 raise Invalid("user.unknown", user=name)
             if result.error_code != codes.NONE:
-                raise fault(result.error_code, reason=result.error_message)
+                raise _fault(result.error_code, result.error_message)
+
+
+def _fault(code: int, message: str | None) -> SummitError:
+    return fault(code, reason=message or codes.name_of(code))
 
 
 def _upsertions(name: str, password: str) -> list[ScramCredentialUpsertion]:
