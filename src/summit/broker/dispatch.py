@@ -131,7 +131,7 @@ class Dispatcher:
     def __init__(self, state: BrokerState) -> None:
         self._state = state
         self._metrics = state.metrics
-        self._is_guarded = state.security.is_guarded
+        self._is_guarded = state.guard is not None
         self._request = guards.GuardedRequest if self._is_guarded else Request
         self._reported: set[tuple[object, ...]] = set()
 

@@ -389,6 +389,7 @@ class Broker:
             producer_ids=producer_ids,
             transactions=transactions,
             security=security,
+            guard=security if security.is_guarded else None,
             metrics=metrics,
             fetch_sessions=FetchSessions(self._clock, self._rand),
             fetch_memory=FetchMemory(),

@@ -45,6 +45,7 @@ class BrokerState:
     producer_ids: ProducerIds
     transactions: Transactions
     security: Security
+    guard: Security | None  # the same where clients may not do everything
     metrics: Metrics
     fetch_sessions: FetchSessions
     fetch_memory: FetchMemory

@@ -93,9 +93,8 @@ def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
             sessions.end(session.session_id)
             session = None
     _resolve(state, wanted, committed=message.isolation_level == _READ_COMMITTED)
-    access = state.security.access(request.connection)
-    if access is not None:
-        _deny(state, access, wanted)
+    if state.guard is not None:
+        _deny(state, state.guard.access(request.connection), wanted)
 
     def answer() -> None:
         if session is None:
@@ -138,8 +137,10 @@ def _read_or_wait(
     return wait
 
 
-def _deny(state: BrokerState, access: Access, wanted: list[Wanted]) -> None:
+def _deny(state: BrokerState, access: Access | None, wanted: list[Wanted]) -> None:
     """Take away the partitions of topics that the client may not read."""
+    if access is None:
+        return
     for each in wanted:
         topic = state.topics.keyed(each.key)
         name = each.key if isinstance(each.key, str) else topic and topic.name

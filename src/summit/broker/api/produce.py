@@ -66,7 +66,8 @@ class _Produced:
         self.state = state
         self.request = request
         self.transactional_id = transactional_id
-        self.access = state.security.access(request.connection)
+        guard = state.guard
+        self.access = None if guard is None else guard.access(request.connection)
         self.staged: list[PartitionLog] = []
         self.acks: list[ProduceAck] = []
         self.errors: dict[int, SummitError] = {}  # by index in `acks`

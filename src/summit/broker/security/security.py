@@ -137,9 +137,7 @@ class Security:
         return self.settings.authorizer == "acl"
 
     def access(self, connection: Connection) -> Access | None:
-        """What a client may do; None where that is everything."""
-        if self.settings.authorizer == "none":
-            return None
+        """What a client may do, where lists are asked; None where that is everything."""
         principal = connection.principal
         if principal in self._super_users or connection.listener.name == INNER:
             return None
