@@ -8,7 +8,7 @@ from typing import Any
 from summit.base.clock import ManualClock
 from summit.ingest import rates
 from summit.ingest.producing import forget, wait_all
-from summit.ingest.rates import RateLimit
+from summit.identity.rates import RateLimit
 
 
 def test_a_client_gets_its_burst_then_its_rate() -> None:

@@ -22,7 +22,7 @@ from summit.ingest.registry import CollectorManager
 from summit.ingest.settings import CollectorConfig, FileOptions
 from summit.ingest.syslog.collector import SyslogCollector
 from summit.ingest.syslog.settings import SyslogOptions
-from summit.ingest.tls import TlsOptions
+from summit.identity.tls import TlsOptions
 from summit.ingest.types import collector_class, make_collector
 from summit.ingest.websocket.settings import WebSocketOptions
 

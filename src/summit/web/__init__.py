@@ -4,8 +4,9 @@ The only room that imports starlette and uvicorn. Rooms above build services out
 below and never see the framework behind them.
 """
 
-from summit.web.apps import Handler, Routes, make_app
+from summit.web.apps import Guard, Handler, Routes, make_app
 from summit.web.events import HEARTBEAT, EventStream, event_bytes
+from summit.web.guard import PEER
 from summit.web.problems import problem_of, problem_response
 from summit.web.requests import Request, int_parameter, media_type, text_parameter
 from summit.web.responses import Response, json_response, text_response
@@ -13,7 +14,9 @@ from summit.web.server import WebServer
 
 __all__ = [
     "HEARTBEAT",
+    "PEER",
     "EventStream",
+    "Guard",
     "Handler",
     "Request",
     "Response",

@@ -13,6 +13,9 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from summit.base.limits import HTTP_HEAD_BYTES_MAX, HTTP_HEAD_TIMEOUT_MS
 
 
+PEER = "summit.peer"  # in a request's scope: the client's certificate, as `ssl` tells it
+
+
 def guarded(
     max_connections: int | None = None, *, head_timeout_ms: int = HTTP_HEAD_TIMEOUT_MS
 ) -> type[asyncio.Protocol]:
@@ -35,6 +38,10 @@ def guarded(
                 transport.abort()
                 return
             self._await_head()
+            # Who the other side proved to be in the TLS handshake, for whoever asks.
+            peer = transport.get_extra_info("peercert")
+            if peer:
+                self.app = _showing(self.app, peer)
 
         def data_received(self, data: bytes) -> None:
             before = self.cycle
@@ -71,3 +78,13 @@ def guarded(
                 self._timer = None
 
     return Guarded
+
+
+def _showing(app: Any, peer: dict[str, Any]) -> Any:
+    """The application, with a certificate in the scope of each request."""
+
+    async def shown(scope: Any, receive: Any, send: Any) -> None:
+        scope[PEER] = peer
+        await app(scope, receive, send)
+
+    return shown

@@ -24,7 +24,7 @@ from summit.ingest.database.kinds import make_source
 from summit.ingest.database.source import Batch, Position, Source
 from summit.ingest.database.writing import Tally, Writer
 from summit.ingest.producing import Producer
-from summit.ingest.rates import RateLimit
+from summit.identity.rates import RateLimit
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.topics import addresses_of
 
