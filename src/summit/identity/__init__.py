@@ -3,10 +3,10 @@
 It listens nowhere: services, collectors and the broker hand in what a request brought along.
 """
 
+from summit.base.hosts import is_loopback
 from summit.identity.audit import AuditEntry
 from summit.identity.certificates import CertificateRule, certificate_names
 from summit.identity.credentials import basic_of, bearer_of, digest, same_as_one
-from summit.identity.hosts import is_loopback
 from summit.identity.keys import KEY_PREFIX, ApiKey, KeyRing, mint_key
 from summit.identity.principal import (
     ACTIONS,

@@ -1,8 +1,8 @@
 """Audit entries: who did what, from where, and what came of it. One record each.
 
-    {"at": 1764…, "by": "ada", "kind": "key", "role": "operator", "keyId": "4h7k2m9xqw",
-     "address": "10.1.2.3", "action": "DELETE /api/topics/{name}", "target": "orders",
-     "outcome": "done", "status": 200, "requestId": "0192…", "service": "streaming"}
+{"at": 1764…, "by": "ada", "kind": "key", "role": "operator", "keyId": "4h7k2m9xqw",
+ "address": "10.1.2.3", "action": "DELETE /api/topics/{name}", "target": "orders",
+ "outcome": "done", "status": 200, "requestId": "0192…", "service": "streaming"}
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Client certificates: the names in one, and whose they are.
 
-A certificate that TLS has verified says who somebody is by its subject, `CN=collector-1,O=Acme`, its
-common name alone, `CN=collector-1`, and its alternative names, `DNS:host`, `URI:spiffe://…`,
+A certificate that TLS has verified says who somebody is by its subject, `CN=collector-1,O=Acme`,
+its common name alone, `CN=collector-1`, and its alternative names, `DNS:host`, `URI:spiffe://…`,
 `email:ada@example.com`. A rule names one of these; the first that fits decides.
 """
 

@@ -86,8 +86,10 @@ class Principal:
 
     def may_everywhere(self, action: str) -> bool:
         """Whether the principal may do this to every topic that is not internal."""
-        return self.may(action, "") if self.grants is None or self.role == "admin" else any(
-            grant.action == action and not grant.prefix for grant in self.grants
+        return (
+            self.may(action, "")
+            if self.grants is None or self.role == "admin"
+            else any(grant.action == action and not grant.prefix for grant in self.grants)
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ out, and 256 random bits are not guessed. What is saved is work, and lines in th
 from __future__ import annotations
 
 from summit.base.clock import Clock
-from summit.identity.hosts import network_of
+from summit.base.hosts import network_of
 from summit.identity.rates import RateLimit
 
 

@@ -143,15 +143,14 @@ class Authenticator:
             raise Invalid("ingest.unauthorized", reason="the key is not one of ours")
 
     def _basic(self, header: str) -> str:
-        scheme, _, text = header.partition(" ")
-        if scheme.lower() != "basic":
-            raise Invalid("ingest.unauthorized", reason="there is no basic authorization")
         try:
-            name, _, password = b64decode(text.strip(), validate=True).partition(b":")
+            found = basic_of(header)
         except ValueError:  # binascii.Error is one; so is what it says of letters beyond ASCII
             raise Invalid("ingest.unauthorized", reason="it is not base64") from None
+        if found is None:
+            raise Invalid("ingest.unauthorized", reason="there is no basic authorization")
+        name, password = found
         # An unknown name is compared too, with what nothing equals.
-        expected = self._users.get(name, b"")
-        if not hmac.comparedigest(digest(password), expected):
+        if not same_as_one(digest(password), [self._users.get(name, b"")]):
             raise Invalid("ingest.unauthorized", reason="name or password is wrong")
         return name.decode(errors="replace")

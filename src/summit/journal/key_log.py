@@ -81,9 +81,7 @@ class KeyLog:
             key = self.ring.get(key_id)
             if key.revoked_at is not None:
                 return key
-            revoked = msgspec.structs.replace(
-                key, revoked_at=self._clock.now_ms(), revoked_by=by
-            )
+            revoked = msgspec.structs.replace(key, revoked_at=self._clock.now_ms(), revoked_by=by)
             await self._write(revoked)
             return revoked
 

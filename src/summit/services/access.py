@@ -9,9 +9,9 @@
     POST    /api/events             produce=events        on this topic
     POST    /api/patterns/test      analyst     nothing   it changes nothing: not told to the audit
 
-Every method but GET is told to the audit when it was done, unless `nothing` or `data` stands behind:
-records and events are data, their topics tell of them. Refusals are always told. A route that does
-not stand here is for admins.
+Every method but GET is told to the audit when it was done, unless `nothing` or `data` stands
+behind: records and events are data, their topics tell of them. Refusals are always told. A route
+that does not stand here is for admins.
 """
 
 from __future__ import annotations

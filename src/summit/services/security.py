@@ -13,9 +13,9 @@ import msgspec
 
 from summit.base.config import Config, environment, load_toml, resolve
 from summit.base.errors import Invalid
+from summit.base.hosts import is_loopback
 from summit.base.secrets import read_secret
 from summit.identity.certificates import CertificateRule
-from summit.identity.hosts import is_loopback
 from summit.identity.tls import TlsOptions
 from summit.services.settings import CONFIG_FILE
 
