@@ -16,6 +16,7 @@ import pytest
 from tests.services.running import Services, services
 
 from summit.base.errors import Invalid
+from summit.base.secrets import read_secret
 from summit.identity import ROLES, AuditEntry
 from summit.journal.topics import AUDIT_TOPIC, KEYS_TOPIC
 from summit.services.access import ACCESS, Access, access_of
@@ -362,3 +363,27 @@ def test_settings_come_from_file_and_environment(
     monkeypatch.setenv("SUMMIT_SECURITY__CORS_ORIGINS", "*")
     with pytest.raises(Invalid, match="origin"):
         security_settings()
+
+
+def test_no_document_names_what_makes_an_admin(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whoever may write documents could have it sent to an address of their own."""
+    (tmp_path / "key").write_text("k" * 40)
+    (tmp_path / "safe").mkdir()
+    (tmp_path / "safe" / "token").write_text("t")
+    (tmp_path / "safe" / "link").symlink_to(tmp_path / "key")
+    monkeypatch.setenv("SUMMIT_ADMIN_KEY", ADMIN_KEY)
+    monkeypatch.setenv("SUMMIT_ADMIN_KEY_FILE", str(tmp_path / "key"))
+    for name in ("${SUMMIT_ADMIN_KEY}", f"file:{tmp_path}/key", f"file:{tmp_path}/safe/../key",
+                 f"file:{tmp_path}/safe/link"):  # fmt: skip
+        with pytest.raises(Invalid, match="not for documents"):
+            read_secret(name)
+    with pytest.raises(Invalid, match="no file of a disk"):
+        read_secret("file:/proc/self/environ")
+    monkeypatch.setenv("SUMMIT_SECRETS_DIR", str(tmp_path / "safe"))
+    assert read_secret(f"file:{tmp_path}/safe/token") == b"t"
+    (tmp_path / "other").write_text("o")
+    for name in (f"file:{tmp_path}/other", f"file:{tmp_path}/safe/../other", "file:/etc/passwd"):
+        with pytest.raises(Invalid, match="SUMMIT_SECRETS_DIR"):
+            read_secret(name)

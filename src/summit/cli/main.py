@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "correlations": ("correlations", "List groups of events that belong together, and why."),
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
     "migrate": ("migrate", "Move topics, groups and alerts from one cluster to another."),
+    "key": ("key", "Make, list and revoke API keys of the services."),
     "collector": ("collector", "Add, list, start, pause, stop and remove collectors."),
 }
 HIDDEN = {"node": "node"}  # run by `summit up`

@@ -14,7 +14,7 @@ import msgspec
 from summit.base.config import Config, environment, load_toml, resolve
 from summit.base.errors import Invalid
 from summit.base.hosts import is_loopback
-from summit.base.secrets import read_secret
+from summit.base.secrets import ADMIN_KEY, ADMIN_KEY_FILE, read_admin_key
 from summit.identity.certificates import CertificateRule
 from summit.identity.tls import TlsOptions
 from summit.services.settings import CONFIG_FILE
@@ -107,7 +107,7 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
         """The admin key; None where there is none. Raises Invalid."""
         if self.admin_key is None:
             return None
-        key = read_secret(self.admin_key)
+        key = read_admin_key(self.admin_key)
         if len(key) < ADMIN_KEY_CHARS_MIN:
             raise _wrong(
                 f"the admin key is shorter than {ADMIN_KEY_CHARS_MIN} characters", "/adminKey"
@@ -119,10 +119,10 @@ def security_settings(*, insecure: bool = False) -> SecuritySettings:
     """The section of the file and of the environment; SUMMIT_ADMIN_KEY is the admin key's name."""
     env = environment()
     flags: dict[str, Any] = {"insecure": True} if insecure else {}
-    if env.get("SUMMIT_ADMIN_KEY_FILE"):
-        flags["admin_key"] = f"file:{Path(env['SUMMIT_ADMIN_KEY_FILE'])}"
-    elif env.get("SUMMIT_ADMIN_KEY"):
-        flags["admin_key"] = "${SUMMIT_ADMIN_KEY}"
+    if env.get(ADMIN_KEY_FILE):
+        flags["admin_key"] = f"file:{Path(env[ADMIN_KEY_FILE])}"
+    elif env.get(ADMIN_KEY):
+        flags["admin_key"] = f"${{{ADMIN_KEY}}}"
     file = load_toml(CONFIG_FILE)
     flat, tls = {}, dict(file.get(SECTION, {}).get("tls", {}))
     prefix = f"SUMMIT_{SECTION.upper()}__TLS__"
