@@ -111,7 +111,8 @@ class Link:
         """Cut all connections, also those that another thread waits for."""
         for connection in list(self._made):
             with contextlib.suppress(Exception):  # it may be closed already
-                with socket.socket(fileno=os.dup(connection.fileno())) as sock:
+                sock = socket.socket(fileno=os.dup(connection.fileno()))
+                with sock:
                     sock.shutdown(socket.SHUT_RDWR)
 
     def query(self, connection: Any, sql: str | bytes, *values: Any) -> list[Any]:
