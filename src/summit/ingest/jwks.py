@@ -2,20 +2,30 @@
 
 The keys are fetched at the start and every few minutes, and once more (not more often than every
 ten seconds) when a token names a key that is not known: its sender is refused until they are there.
+When no fetch comes out for `maxAgeS`, nobody knows any more which keys hold: all tokens are told to
+try again later until one does.
 
-Source: RFC 7519 (JWT), RFC 7517 (JWK), RFC 8725 (best practices: one kind of algorithm, the issuer
-and the audience are checked, keys of the issuer are public keys).
+A key serves the algorithm that it names (`alg`), else all of its type, an elliptic curve's its own.
+A token names its key (`kid`); one that names none is held to every key that serves its algorithm,
+and one whose key is not known to those without a name.
+
+Source: RFC 7519 (JWT), RFC 7515 4.1.4 and RFC 7517 (JWK: `kid` and `alg` may be missing, two keys
+may share a `kid`), RFC 7518 3.1 (which type and curve an algorithm takes), RFC 8725 (best
+practices: one kind of algorithm, the issuer and the audience are checked, keys of the issuer are
+public keys).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from summit.base.clock import Clock, SystemClock
 from summit.base.config import Config
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.base.logs import get_logger
@@ -23,11 +33,15 @@ from summit.base.tasks import Tasks
 from summit.http_out import HttpClient, HttpConfig
 from summit.ingest.checks import at_least, bad_setting
 
-ALGORITHMS: Final = (
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
-)  # fmt: skip
+_RSA: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+_SERVES: Final[dict[tuple[str, str | None], tuple[str, ...]]] = {  # by type and curve
+    ("RSA", None): _RSA, ("OKP", "Ed25519"): ("EdDSA",),
+    ("EC", "P-256"): ("ES256",), ("EC", "P-384"): ("ES384",), ("EC", "P-521"): ("ES512",),
+}  # fmt: skip
+ALGORITHMS: Final = tuple(name for names in _SERVES.values() for name in names)
 SOON_S: Final = 10.0  # between two looks for a key that is not known
 JWKS_BYTES_MAX: Final = 1 << 20
+KEYS_MAX: Final = 64  # a token without a name costs a check by each at worst
 
 
 class JwtOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +54,7 @@ class JwtOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
         algorithms: How tokens may be signed; only with key pairs.
         leeway_s: How far the clocks of both sides may be apart.
         refresh_s: How often the keys are fetched.
+        max_age_s: How long keys hold after the last fetch that came out.
     """
 
     jwks: str
@@ -48,6 +63,7 @@ class JwtOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
     algorithms: list[str] = msgspec.field(default_factory=lambda: ["RS256", "ES256", "EdDSA"])
     leeway_s: int = 60
     refresh_s: int = 300
+    max_age_s: int = 24 * 3600
 
     def check(self) -> None:
         for name in ("issuer", "audience"):
@@ -62,6 +78,16 @@ class JwtOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise bad_setting("/algorithms", f"algorithms are among {', '.join(ALGORITHMS)}")
         at_least(self, 0, "leeway_s")
         at_least(self, 1, "refresh_s")
+        at_least(self, self.refresh_s, "max_age_s")
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A public key: its name, if it has one, and the algorithms that it serves."""
+
+    kid: str | None
+    algorithms: tuple[str, ...]
+    key: Any
 
 
 class TokenKeys:
@@ -70,14 +96,16 @@ class TokenKeys:
     Raises: Invalid("extra.missing").
     """
 
-    def __init__(self, options: JwtOptions) -> None:
+    def __init__(self, options: JwtOptions, clock: Clock | None = None) -> None:
         try:
             import jwt
         except ImportError as missing:
             raise Invalid("extra.missing", what="JWT", extra="jwt") from missing
         self._jwt: Any = jwt
         self._options = options
-        self._keys: dict[str, Any] = {}
+        self._clock = clock or SystemClock()
+        self._keys: list[_Key] = []
+        self._fetched_ms = 0.0  # by the monotonic clock
         self._tasks = Tasks()
         self._wanted = asyncio.Event()  # a token names a key that is not known
         self._client: HttpClient | None = None
@@ -100,39 +128,72 @@ class TokenKeys:
             await self._client.close()
 
     def check(self, token: str) -> str:
-        """Whose token it is (`sub`). Raises Invalid("ingest.unauthorized")."""
+        """Whose token it is (`sub`).
+
+        Raises: Invalid("ingest.unauthorized"); Unavailable("http.unavailable"): the keys are too
+            old to be trusted.
+        """
         options, jwt = self._options, self._jwt
+        self._check_age()
         try:
-            kid = jwt.get_unverified_header(token).get("kid")
-            key = self._key(kid)
-            claims = jwt.decode(
-                token, key, algorithms=options.algorithms, audience=options.audience,
-                issuer=options.issuer, leeway=options.leeway_s,
-                options={"require": ["exp", "iss", "aud"]},
-            )  # fmt: skip
+            header = jwt.get_unverified_header(token)
+            claims: dict[str, Any] | None = None
+            for key in self._fitting(header):
+                with contextlib.suppress(jwt.InvalidSignatureError):
+                    claims = jwt.decode(
+                        token, key.key, algorithms=[header["alg"]], audience=options.audience,
+                        issuer=options.issuer, leeway=options.leeway_s,
+                        options={"require": ["exp", "iss", "aud"]},
+                    )  # fmt: skip
+                    break
         except (jwt.PyJWTError, UnicodeError) as error:
             raise Invalid("ingest.unauthorized", reason=f"the token: {error}") from error
+        if claims is None:
+            self._wanted.set()  # they may have changed
+            raise Invalid("ingest.unauthorized", reason="no key of the issuer signed the token")
         return str(claims.get("sub", ""))
 
-    def _key(self, kid: Any) -> Any:
-        if kid is None and len(self._keys) == 1:
-            return next(iter(self._keys.values()))
-        key = self._keys.get(kid) if isinstance(kid, str) else None
-        if key is None:
+    def _check_age(self) -> None:
+        age_s = (self._clock.monotonic_ms() - self._fetched_ms) / 1000
+        if age_s > self._options.max_age_s:
             self._wanted.set()
+            raise Unavailable(
+                "http.unavailable", what="the issuer of the tokens' keys",
+                reason=f"they could not be fetched for {age_s:.0f} s (maxAgeS is "
+                       f"{self._options.max_age_s})",
+                retry_after_ms=int(SOON_S * 1000),
+            )  # fmt: skip
+
+    def _fitting(self, header: dict[str, Any]) -> list[_Key]:
+        """The keys that may have signed a token, by its header; at least one."""
+        kid, algorithm = header.get("kid"), header.get("alg")
+        if algorithm not in self._options.algorithms:
+            raise Invalid("ingest.unauthorized", reason=f"tokens by {algorithm} are not taken")
+        named = [key for key in self._keys if kid is None or key.kid == kid]
+        if kid is not None and not named:
+            self._wanted.set()
+            named = [key for key in self._keys if key.kid is None]
+        if not named:
             raise Invalid("ingest.unauthorized", reason="the issuer has no key of the token's kid")
-        return key
+        found = [key for key in named if algorithm in key.algorithms]
+        if not found:
+            raise Invalid("ingest.unauthorized", reason=f"that key is not one for {algorithm}")
+        return found
 
     async def _keep_fresh(self) -> None:
+        failed = False
         while True:
             await asyncio.sleep(min(SOON_S, self._options.refresh_s))
+            if not failed:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, self._options.refresh_s - SOON_S)):
+                        await self._wanted.wait()
             self._wanted.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, self._options.refresh_s - SOON_S)):
-                    await self._wanted.wait()
             try:
                 await self._fetch()
+                failed = False
             except SummitError as error:  # those that are known go on holding
+                failed = True
                 get_logger(__name__).warning("jwks.not_refreshed", error=str(error))
 
     async def _fetch(self) -> None:
@@ -140,23 +201,33 @@ class TokenKeys:
         text = await self._read()
         try:
             listed = msgspec.json.decode(text)["keys"]
-            keys = dict(filter(None, map(self._public, listed)))
+            keys = list(filter(None, map(self._public, listed)))
         except (
             msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError,
         ) as error:  # fmt: skip
             raise self._none(f"they are no JWK set ({error})") from error
         if not keys:
             raise self._none("none is a public key for signatures")
-        self._keys = keys
+        if len(keys) > KEYS_MAX:
+            raise self._none(f"they are {len(keys)}, at most {KEYS_MAX} are taken")
+        self._keys, self._fetched_ms = keys, self._clock.monotonic_ms()
 
-    def _public(self, key: dict[str, Any]) -> tuple[str, Any] | None:
-        """A key by its id; None for one that checks no signatures, or that is not understood."""
-        if key.get("kty") not in _KINDS or key.get("use", "sig") != "sig":
-            return None
+    def _public(self, key: dict[str, Any]) -> _Key | None:
+        """A key; None for one that checks no signatures, or that is not understood."""
+        kid = key.get("kid")
         try:
-            return str(key.get("kid", "")), self._jwt.PyJWK(key)
-        except self._jwt.PyJWTError:
+            curve = None if key["kty"] == "RSA" else key["crv"]
+            serves = _SERVES.get((key["kty"], curve), ())
+            if "alg" in key:
+                serves = tuple(name for name in serves if name == key["alg"])
+            if not serves or key.get("use", "sig") != "sig":
+                return None
+            if "verify" not in key.get("key_ops", ["verify"]):
+                return None
+            found = self._jwt.PyJWK(key, algorithm=serves[0]).key
+        except (self._jwt.PyJWTError, LookupError, TypeError):
             return None
+        return _Key(None if kid is None else str(kid), serves, found)
 
     async def _read(self) -> bytes:
         if self._client is None:
@@ -176,6 +247,3 @@ class TokenKeys:
 
     def _none(self, reason: str) -> Invalid:
         return bad_setting("/auth/jwt/jwks", f"the keys of {self._options.jwks}: {reason}")
-
-
-_KINDS: Final = ("RSA", "EC", "OKP")
