@@ -24,7 +24,8 @@ from websockets.exceptions import InvalidStatus
 
 from summit.base.clock import ManualClock
 from summit.base.errors import Invalid, Unavailable
-from summit.ingest import jwks, make_collector
+from summit.identity import tokens as jwks
+from summit.ingest import make_collector
 from summit.ingest.grpc.stub import IngestStub, PublishRequest
 
 pytestmark = pytest.mark.timeout(120)

@@ -16,8 +16,8 @@ from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.base.secrets import is_secret_reference, read_secret
 from summit.identity import basic_of, bearer_of, digest, is_loopback, same_as_one
+from summit.identity.tokens import JwtOptions, TokenKeys
 from summit.ingest.checks import at_least, bad_setting
-from summit.ingest.jwks import JwtOptions, TokenKeys
 
 API_KEY_HEADER: Final = "X-API-Key"
 TOLERANCE_MS: Final = 5 * 60 * 1000
@@ -132,9 +132,16 @@ class Authenticator:
             if self._keys is not None:
                 if not given:
                     raise Invalid("ingest.unauthorized", reason="there is no bearer token")
-                return self._keys.check(given)
+                return self._subject(self._keys, given)
             self._one_of(given, "there is no bearer token")
         return ""
+
+    def _subject(self, keys: TokenKeys, token: str) -> str:
+        try:
+            return keys.check(token)
+        except Invalid as refused:
+            reason = refused.details["reason"]
+            raise Invalid("ingest.unauthorized", reason=reason) from refused
 
     def _one_of(self, given: str | None, missing: str) -> None:
         if not given:

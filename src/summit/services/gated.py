@@ -39,7 +39,7 @@ class GatedServer:
     ) -> None:  # fmt: skip
         clock = clock or SystemClock()
         asks = security.asks(host)
-        identities = Identities(security, ring, clock)
+        self._identities = identities = Identities(security, ring, clock)
         gate = Gate(name, security, identities, audit, clock, asks=asks)
         routes.guard_by(gate.admit)
         self._tls_files = security.tls
@@ -63,6 +63,7 @@ class GatedServer:
 
     async def start(self) -> None:
         """Listen; when this returns, connections are taken. Raises Conflict, Invalid."""
+        await self._identities.open()
         await self._web.start()
         if self._tls is not None and self._tls_files is not None:
             self._tasks.spawn(_keep_fresh(self._tls, self._tls_files), "tls files")
@@ -71,6 +72,7 @@ class GatedServer:
         """Take no more connections, let requests finish for a while, then cut the rest."""
         await self._tasks.cancel_all()
         await self._web.stop()
+        await self._identities.close()
 
 
 async def _keep_fresh(context: ssl.SSLContext, files: TlsOptions) -> None:

@@ -1,4 +1,4 @@
-"""Who a request's sender is: by API key, the admin key, or a client certificate."""
+"""Who a request's sender is: by API key, the admin key, a token, or a client certificate."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from summit.identity import (
     same_as_one,
 )
 from summit.identity.certificates import certificate_principal
+from summit.identity.claims import token_principal
+from summit.identity.tokens import TokenKeys
 from summit.services.security import SecuritySettings
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -36,7 +38,19 @@ class Identities:
         self._ring = ring
         self._clock = clock
         admin_key = security.read_admin_key()
+        self._issuer = security.jwt
+        self._tokens = None if security.jwt is None else TokenKeys(security.jwt, clock)
         self._admin = [] if admin_key is None else [digest(admin_key)]
+
+    async def open(self) -> None:
+        """Get the keys of who signs tokens. Raises Unavailable, Invalid: there are none."""
+        if self._tokens is not None:
+            await self._tokens.open()
+
+    async def close(self) -> None:
+        """Get nothing more."""
+        if self._tokens is not None:
+            await self._tokens.close()
 
     def identify(self, headers: Headers, peer: Mapping[str, Any] | None) -> Principal:
         """Who sends; `ANONYMOUS` where nothing was brought along.
@@ -44,7 +58,7 @@ class Identities:
         Args:
             headers: Those of the request, names in lower case.
             peer: The client's certificate, as `ssl` tells it.
-        Raises: Invalid("auth.refused").
+        Raises: Invalid("auth.refused"); Unavailable: the keys of tokens are too old.
         """
         given = _credential(headers)
         if given is not None:
@@ -68,6 +82,8 @@ class Identities:
             return ADMIN
         if text.startswith(KEY_PREFIX):
             return self._ring.check(text, self._clock.now_ms())
+        if self._tokens is not None and self._issuer is not None:
+            return token_principal(self._tokens.claims(text), self._issuer)
         raise Invalid("auth.refused", reason="it is no API key of ours")
 
 

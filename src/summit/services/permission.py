@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from summit.base.errors import Invalid
-from summit.identity import ANONYMOUS, Principal
+from summit.identity import ANONYMOUS, LOCAL, Principal
 from summit.web import Request
 
 PRINCIPAL: Final = "summit.principal"  # in a request's scope
@@ -33,6 +33,12 @@ def readable(request: Request, topics: Iterable[str]) -> list[str]:
     """Those of some topics that the sender may read."""
     principal = principal_of(request)
     return [topic for topic in topics if principal.may("read", topic)]
+
+
+def acting(request: Request) -> str | None:
+    """Who does what a request asks for, where that was proved; None = whoever it says does it."""
+    principal = principal_of(request)
+    return None if principal in (LOCAL, ANONYMOUS) else principal.name
 
 
 def forbidden(principal: Principal, needed: str) -> Invalid:

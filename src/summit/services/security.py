@@ -16,6 +16,7 @@ from summit.base.errors import Invalid
 from summit.base.hosts import is_loopback
 from summit.base.secrets import ADMIN_KEY, ADMIN_KEY_FILE, read_admin_key
 from summit.identity.certificates import CertificateRule
+from summit.identity.claims import IssuerOptions
 from summit.identity.tls import TlsOptions
 from summit.services.settings import CONFIG_FILE
 
@@ -36,6 +37,7 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
             everybody where others reach the address or something below says by what.
         insecure: Listen where others reach it without asking anybody.
         admin_key: A reference, `${NAME}` or `file:PATH`, to a key of the role admin.
+        jwt: Whose tokens hold, and what their bearers may do; of the extra `jwt`.
         certificates: Whose client certificates do what; with `tls.clientCaFile`.
         tls: Certificate and key of the services; None = plain HTTP.
         rate_limit: Requests a second of one principal or address; None = 500 where everybody is
@@ -51,6 +53,7 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
     authentication: Literal["auto", "required", "none"] = "auto"
     insecure: bool = False
     admin_key: str | None = None
+    jwt: IssuerOptions | None = None
     certificates: list[CertificateRule] = msgspec.field(default_factory=list)
     tls: TlsOptions | None = None
     rate_limit: float | None = None
@@ -85,7 +88,7 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
     def has_means(self) -> bool:
         """Whether anything says here by what somebody could prove who they are."""
         has_ca = self.tls is not None and self.tls.client_ca_file is not None
-        return self.admin_key is not None or has_ca
+        return self.admin_key is not None or self.jwt is not None or has_ca
 
     def asks(self, host: str) -> bool:
         """Whether everybody is asked who listens on this address."""
@@ -123,22 +126,30 @@ def security_settings(*, insecure: bool = False) -> SecuritySettings:
         flags["admin_key"] = f"file:{Path(env[ADMIN_KEY_FILE])}"
     elif env.get(ADMIN_KEY):
         flags["admin_key"] = f"${{{ADMIN_KEY}}}"
-    file = load_toml(CONFIG_FILE)
-    flat, tls = {}, dict(file.get(SECTION, {}).get("tls", {}))
-    prefix = f"SUMMIT_{SECTION.upper()}__TLS__"
-    for name, text in env.items():
-        if name.startswith(prefix):
-            tls[name.removeprefix(prefix).lower()] = text
-        else:
-            flat[name] = text
-    section = {k: v for k, v in file.get(SECTION, {}).items() if k != "tls"}
+    section = dict(load_toml(CONFIG_FILE).get(SECTION, {}))
+    flat: dict[str, str] = dict(env)
+    for block in ("tls", "jwt"):  # SUMMIT_SECURITY__TLS__CERT_FILE and the like
+        values = dict(section.pop(block, {}))
+        prefix = f"SUMMIT_{SECTION.upper()}__{block.upper()}__"
+        for name in [name for name in flat if name.startswith(prefix)]:
+            values[name.removeprefix(prefix).lower()] = _value(flat.pop(name))
+        if values:
+            flags[block] = values
     for name in ("cors_origins", "allowed_hosts"):
         listed = flat.pop(f"SUMMIT_{SECTION.upper()}__{name.upper()}", None)
         if listed is not None:
             flags[name] = [part.strip() for part in listed.split(",") if part.strip()]
-    if tls:
-        flags["tls"] = tls
     return resolve(SecuritySettings, SECTION, flags=flags, env=flat, file={SECTION: section})
+
+
+def _value(text: str) -> Any:
+    """A text of the environment; maps and lists are written as JSON."""
+    if text[:1] in ("{", "["):
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise _wrong(f"'{text[:80]}' is no JSON: {error}", "") from error
+    return text
 
 
 def _wrong(reason: str, pointer: str) -> Invalid:

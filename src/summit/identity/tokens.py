@@ -26,12 +26,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from summit.base.clock import Clock, SystemClock
-from summit.base.config import Config
+from summit.base.config import Config, camel_name
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
 from summit.http_out import HttpClient, HttpConfig
-from summit.ingest.checks import at_least, bad_setting
 
 _RSA: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _SERVES: Final[dict[tuple[str, str | None], tuple[str, ...]]] = {  # by type and curve
@@ -76,9 +75,10 @@ class JwtOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
         unknown = set(self.algorithms) - set(ALGORITHMS)
         if unknown or not self.algorithms:
             raise bad_setting("/algorithms", f"algorithms are among {', '.join(ALGORITHMS)}")
-        at_least(self, 0, "leeway_s")
-        at_least(self, 1, "refresh_s")
-        at_least(self, self.refresh_s, "max_age_s")
+        for name, least in (("leeway_s", 0), ("refresh_s", 1), ("max_age_s", self.refresh_s)):
+            if getattr(self, name) < least:
+                wire = camel_name(name)
+                raise bad_setting(f"/{wire}", f"{wire} must be at least {least}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,13 @@ class TokenKeys:
             await self._client.close()
 
     def check(self, token: str) -> str:
-        """Whose token it is (`sub`).
+        """Whose token it is (`sub`); errors as `claims`."""
+        return str(self.claims(token).get("sub", ""))
 
-        Raises: Invalid("ingest.unauthorized"); Unavailable("http.unavailable"): the keys are too
+    def claims(self, token: str) -> dict[str, Any]:
+        """What a token says that holds.
+
+        Raises: Invalid("auth.refused"); Unavailable("http.unavailable"): the keys are too
             old to be trusted.
         """
         options, jwt = self._options, self._jwt
@@ -147,11 +151,11 @@ class TokenKeys:
                     )  # fmt: skip
                     break
         except (jwt.PyJWTError, UnicodeError) as error:
-            raise Invalid("ingest.unauthorized", reason=f"the token: {error}") from error
+            raise Invalid("auth.refused", reason=f"the token: {error}") from error
         if claims is None:
             self._wanted.set()  # they may have changed
-            raise Invalid("ingest.unauthorized", reason="no key of the issuer signed the token")
-        return str(claims.get("sub", ""))
+            raise Invalid("auth.refused", reason="no key of the issuer signed the token")
+        return claims
 
     def _check_age(self) -> None:
         age_s = (self._clock.monotonic_ms() - self._fetched_ms) / 1000
@@ -168,16 +172,16 @@ class TokenKeys:
         """The keys that may have signed a token, by its header; at least one."""
         kid, algorithm = header.get("kid"), header.get("alg")
         if algorithm not in self._options.algorithms:
-            raise Invalid("ingest.unauthorized", reason=f"tokens by {algorithm} are not taken")
+            raise Invalid("auth.refused", reason=f"tokens by {algorithm} are not taken")
         named = [key for key in self._keys if kid is None or key.kid == kid]
         if kid is not None and not named:
             self._wanted.set()
             named = [key for key in self._keys if key.kid is None]
         if not named:
-            raise Invalid("ingest.unauthorized", reason="the issuer has no key of the token's kid")
+            raise Invalid("auth.refused", reason="the issuer has no key of the token's kid")
         found = [key for key in named if algorithm in key.algorithms]
         if not found:
-            raise Invalid("ingest.unauthorized", reason=f"that key is not one for {algorithm}")
+            raise Invalid("auth.refused", reason=f"that key is not one for {algorithm}")
         return found
 
     async def _keep_fresh(self) -> None:
@@ -246,4 +250,9 @@ class TokenKeys:
         return answer.body
 
     def _none(self, reason: str) -> Invalid:
-        return bad_setting("/auth/jwt/jwks", f"the keys of {self._options.jwks}: {reason}")
+        return bad_setting("/jwt/jwks", f"the keys of {self._options.jwks}: {reason}")
+
+
+def bad_setting(pointer: str, reason: str) -> Invalid:
+    """The error for one setting."""
+    return Invalid("config.invalid", reason=reason, pointer=pointer)
