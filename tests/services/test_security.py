@@ -191,6 +191,31 @@ def test_keys_that_cannot_be_made(running: Services, body: Any, pointer: str) ->
     assert (status, answer["errors"][0]["pointer"]) == (400, pointer), answer
 
 
+def test_secrets_of_definitions_are_not_told(
+    running: Services, keys: dict[str, str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("summit.services.definition_routes.ACTIVE_TIMEOUT_MS", 1)
+    rule = {
+        "id": "asks", "eventType": "*", "enrichmentType": "api",
+        "config": {"apiUrl": "https://api.example.org/x", "keyField": "u", "apiKey": "hush-1",
+                   "headers": {"Authorization": "Bearer hush-2", "Accept": "text/plain"}},
+    }  # fmt: skip
+    status, answer, _ = running.ask(
+        "streaming", "POST", "/api/enrichment/rules", keys["operator"], rule
+    )
+    assert status == 200, answer
+    for path in ("/api/enrichment/rules", "/api/enrichment/rules/asks"):
+        told = running.ask("streaming", "GET", path, keys["viewer"])[1]
+        assert "hush" not in json.dumps(told)
+    assert told["config"]["headers"] == {"Authorization": "***", "Accept": "text/plain"}
+    rule = {**told, "config": {**told["config"], "apiKey": "${KEY}"}}
+    rule = {name: rule[name] for name in ("id", "eventType", "enrichmentType", "config")}
+    status, answer, _ = running.ask(
+        "streaming", "POST", "/api/enrichment/rules", keys["operator"], rule
+    )
+    assert (status, answer["errors"][0]["pointer"]) == (400, "/config/headers/Authorization")
+
+
 HOSTILE = [
     "//api/keys", "/api//keys", "/api/keys/", "/api/./keys", "/health/../api/keys", "/api/%6beys",
     "/api%2fkeys", "/%61pi/keys", "/api/keys;x=/health", "/api/keys?x=/health", "/API/keys",
