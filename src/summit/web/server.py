@@ -112,8 +112,15 @@ class WebServer:
             server.serve(sockets=[sock]), name=f"web {self.address}"
         )
         ready = asyncio.get_running_loop().create_task(server.ready.wait())
-        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
+        try:
+            await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # nobody would know of it, nor stop it
+            server.end()
+            task.cancel()
+            sock.close()
+            raise
+        finally:
+            ready.cancel()
         if task.done():
             sock.close()
             task.result()
