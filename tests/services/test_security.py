@@ -400,7 +400,9 @@ def test_no_document_names_what_makes_an_admin(
     (tmp_path / "safe" / "link").symlink_to(tmp_path / "key")
     monkeypatch.setenv("SUMMIT_ADMIN_KEY", ADMIN_KEY)
     monkeypatch.setenv("SUMMIT_ADMIN_KEY_FILE", str(tmp_path / "key"))
-    for name in ("${SUMMIT_ADMIN_KEY}", f"file:{tmp_path}/key", f"file:{tmp_path}/safe/../key",
+    monkeypatch.setenv("SUMMIT_CLIENT__SASL_PASSWORD", "inner")
+    for name in ("${SUMMIT_ADMIN_KEY}", "${SUMMIT_CLIENT__SASL_PASSWORD}",
+                 f"file:{tmp_path}/key", f"file:{tmp_path}/safe/../key",
                  f"file:{tmp_path}/safe/link"):  # fmt: skip
         with pytest.raises(Invalid, match="not for documents"):
             read_secret(name)

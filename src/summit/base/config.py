@@ -160,6 +160,11 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def extend_environment(values: Mapping[str, str]) -> None:
+    """Add to the environment of this process, and so to that of its children from now on."""
+    os.environ.update(values)
+
+
 def load_toml(path: str) -> dict[str, Any]:
     """The tables of a TOML file; nothing where there is no file. Raises Invalid."""
     file = Path(path)

@@ -58,7 +58,10 @@ def _refuse_reserved(reference: str, variable: str | None) -> None:
     env = environment()
     reason = ""
     if variable is not None:
-        reason = "it is not for documents" if variable in (ADMIN_KEY, ADMIN_KEY_FILE) else ""
+        # A setting of ours, SUMMIT_SECTION__NAME, may hold what a process itself logs in with.
+        is_ours = variable.startswith("SUMMIT_") and "__" in variable
+        if is_ours or variable in (ADMIN_KEY, ADMIN_KEY_FILE, "SUMMIT_TOKEN"):
+            reason = "it is not for documents"
     else:
         path = Path(reference.removeprefix("file:"))
         try:

@@ -1,4 +1,4 @@
-"""The broker's own facts, in an internal one-partition log: topics, configs, producer id blocks.
+"""The broker's own facts, in an internal one-partition log: topics, configs, users, producer ids.
 
 Each record is a JSON object; its member `type` says which of the classes below it is. Later
 records win. Written and made durable through the same commit as everything else.
@@ -75,6 +75,26 @@ class BrokerConfigured(msgspec.Struct, tag="brokerConfigured", frozen=True, rena
     configs: dict[str, str]
 
 
+class UserCredential(msgspec.Struct, tag="userCredential", frozen=True, rename="camel"):
+    """What is kept of a user's password for a SCRAM mechanism; `protocol.scram` makes it."""
+
+    user: str
+    mechanism: str
+    salt: bytes
+    iterations: int
+    stored_key: bytes
+    server_key: bytes
+
+
+class UserCredentialDeleted(
+    msgspec.Struct, tag="userCredentialDeleted", frozen=True, rename="camel"
+):
+    """A user has no credential for a SCRAM mechanism any more."""
+
+    user: str
+    mechanism: str
+
+
 Fact = (
     TopicCreated
     | TopicDeleted
@@ -83,6 +103,8 @@ Fact = (
     | RecordsDeleted
     | BrokerConfigured
     | ProducerIdsReserved
+    | UserCredential
+    | UserCredentialDeleted
 )
 
 _encoder = msgspec.json.Encoder()
@@ -113,6 +135,7 @@ class Facts:
     next_producer_id: int = 0
     deleted_to: dict[tuple[uuid.UUID, int], int] = field(default_factory=dict)
     broker_configs: dict[str, dict[str, str]] = field(default_factory=dict)
+    credentials: dict[tuple[str, str], UserCredential] = field(default_factory=dict)
 
     def take(self, fact: Fact) -> None:
         """Apply the next fact."""
@@ -130,6 +153,10 @@ class Facts:
                 self.deleted_to[fact.topic_id, fact.partition] = fact.offset
             case BrokerConfigured():
                 self.broker_configs[fact.name] = fact.configs
+            case UserCredential():
+                self.credentials[fact.user, fact.mechanism] = fact
+            case UserCredentialDeleted():
+                self.credentials.pop((fact.user, fact.mechanism), None)
             case ProducerIdsReserved():
                 self.next_producer_id = max(self.next_producer_id, fact.next_id)
 

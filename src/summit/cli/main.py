@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "alerts": ("alerts", "List, follow, acknowledge, resolve and silence alerts; cases."),
     "notify": ("notify", "List notifications, test one, tell alerts again."),
     "correlations": ("correlations", "List groups of events that belong together, and why."),
+    "user": ("user", "Create, list and delete the users of brokers."),
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
     "migrate": ("migrate", "Move topics, groups and alerts from one cluster to another."),
     "key": ("key", "Make, list and revoke API keys of the services."),

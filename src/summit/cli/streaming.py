@@ -59,7 +59,12 @@ def streaming(
     embedded = None
     if not servers:
         embedded = broker_settings(
-            {"port": broker_port, "data_dir": data_dir, "durability": durability}
+            {
+                "port": broker_port,
+                "data_dir": data_dir,
+                "durability": durability,
+                "insecure": insecure or None,
+            }
         )
     component = ServiceAlone(
         streaming=settings,

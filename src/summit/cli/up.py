@@ -92,7 +92,7 @@ def up(
         text
         for option, value in given.items() if value is not None
         for text in (option, str(value))
-    ]  # fmt: skip
+    ] + (["--insecure"] if insecure else [])  # fmt: skip
     existing = dialled(bootstrap_servers, default=None)
     component = Supervisor(
         broker=None if existing else broker,

@@ -10,9 +10,11 @@ from summit.base.errors import Unavailable
 from summit.base.tasks import Tasks
 from summit.broker.settings import BrokerSettings
 from summit.broker.thread import BrokerThread
+from summit.client.addresses import format_address
 from summit.services.children import Child
 from summit.services.correlation import CorrelationService
 from summit.services.gated import GatedServer
+from summit.services.inner_access import use_access
 from summit.services.intake import EventIntake
 from summit.services.metrics import ServiceMetrics
 from summit.services.metrics_feed import MetricsReader, MetricsWriter
@@ -67,7 +69,8 @@ class ServiceAlone:
         self._failure = self._loop.create_future()
         if self._broker is not None:
             await asyncio.to_thread(self._broker.start)
-            self._servers = [f"{self._broker.host}:{self._broker.port}"]
+            inner = use_access(self._broker.inner)
+            self._servers = [inner or format_address(self._broker.host, self._broker.port)]
             writer = MetricsWriter(self._servers, self._broker.metrics)
             self._tasks.spawn(writer.run(), "broker.metrics")
         self._node = Node(

@@ -1,4 +1,4 @@
-"""`ClusterAdmin`: topics, partitions, configs, offsets, groups, log directories, transactions.
+"""`ClusterAdmin`: topics, partitions, configs, offsets, groups, directories, transactions, users.
 
 One client for an embedded broker and for a cluster; a file for each noun. Over librdkafka's admin
 client where that has a call, over `Wire` where it has none. What a broker cannot do is
@@ -20,9 +20,10 @@ from summit.client.admin.transactions import (
     TransactionListing,
     Transactions,
 )
+from summit.client.admin.users import BrokerUser, Users
 
 
-class ClusterAdmin(Offsets, Partitions, Configs, Groups, Whole, LogDirs, Transactions):
+class ClusterAdmin(Offsets, Partitions, Configs, Groups, Whole, LogDirs, Transactions, Users):
     """Asks and changes a cluster; one loop's, from `connect` to `close`. Also `async with`.
 
     What it changes has reached every living broker when the call returns.
@@ -37,6 +38,7 @@ Admin = ClusterAdmin  # the short name
 __all__ = [
     "Admin",
     "BrokerNode",
+    "BrokerUser",
     "ClusterAdmin",
     "ClusterDescription",
     "Commit",
