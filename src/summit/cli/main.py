@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "acl": ("acl", "Create, list and delete what users may do."),
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
     "migrate": ("migrate", "Move topics, groups and alerts from one cluster to another."),
+    "key": ("key", "Make, list and revoke API keys of the services."),
     "collector": ("collector", "Add, list, start, pause, stop and remove collectors."),
 }
 HIDDEN = {"node": "node"}  # run by `summit up`

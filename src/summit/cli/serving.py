@@ -14,6 +14,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 PORT = click.IntRange(0, 65_535)
 
+insecure_option = click.option(
+    "--insecure", is_flag=True,
+    help="Listen where others reach it without asking anybody who they are (docs/security.md).",
+)  # fmt: skip
+
 
 def serving_options(function: F) -> F:
     """Add `--log-level` and `-o`."""

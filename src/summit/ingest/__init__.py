@@ -6,6 +6,7 @@ files does not need it.
 
 from typing import TYPE_CHECKING, Any
 
+from summit.identity.tls import TlsOptions
 from summit.ingest.auth import AuthOptions
 from summit.ingest.collector import Collector, CollectorStatus
 from summit.ingest.database.collector import DatabaseCollector
@@ -22,7 +23,6 @@ from summit.ingest.registry import CollectorManager
 from summit.ingest.settings import CollectorConfig, FileOptions
 from summit.ingest.syslog.collector import SyslogCollector
 from summit.ingest.syslog.settings import SyslogOptions
-from summit.ingest.tls import TlsOptions
 from summit.ingest.types import collector_class, make_collector
 from summit.ingest.websocket.settings import WebSocketOptions
 

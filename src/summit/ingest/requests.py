@@ -13,11 +13,11 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import SummitError, Unavailable
+from summit.identity.rates import RateLimit
 from summit.ingest.bodies import Batch
 from summit.ingest.delivery import Delivery, Handed, Outcome
 from summit.ingest.idempotency import Keys
 from summit.ingest.notes import Note, Notes
-from summit.ingest.rates import RateLimit
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.shaping import Headers, Shaped
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.client.dead_letters import dead_letter_topic
+from summit.identity.rates import RateLimit
 from summit.ingest.auth import Authenticator, AuthOptions
 from summit.ingest.collector import Collector
 from summit.ingest.delivery import RETRY_AFTER_MS, Delivery, Handed, Outcome
 from summit.ingest.notes import Notes
 from summit.ingest.producing import Producer
-from summit.ingest.rates import RateLimit
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.shaping import Headers, Shaped, Shaper
 from summit.ingest.topics import addresses_of, ensure_topic

@@ -23,6 +23,8 @@ from summit.web.requests import ClientDisconnect, Request
 from summit.web.responses import Response, json_response
 
 Handler = Callable[[Request], Awaitable[Any]]
+# Asked before a handler, with the method and the path as they stand in the table; raises to refuse.
+Guard = Callable[[Request, str, str], Awaitable[None]]
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -64,6 +66,11 @@ class Routes:
         """Answer DELETE on `path`."""
         self.add("DELETE", path, handler)
 
+    def guard_by(self, guard: Guard) -> None:
+        """Have `guard` asked before each handler that is in the table by now."""
+        for path, endpoint in self._endpoints.items():
+            endpoint.path, endpoint.guard = path, guard
+
     def listed(self) -> list[tuple[str, str]]:
         """Every (method, path), in the order they came."""
         return [(m, path) for path, endpoint in self._endpoints.items() for m in endpoint.handlers]
@@ -93,16 +100,20 @@ def make_app(routes: Routes) -> ASGIApp:
 class _Endpoint:
     """All methods of one path."""
 
-    __slots__ = ("handlers",)
+    __slots__ = ("guard", "handlers", "path")
 
     def __init__(self) -> None:
         self.handlers: dict[str, tuple[Handler, int]] = {}
+        self.guard: Guard | None = None
+        self.path = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         handler, body_bytes_max = self.handlers[method]
         request = Request(scope, receive, send, body_bytes_max)
         try:
+            if self.guard is not None:
+                await self.guard(request, method, self.path)
             result = await handler(request)
         except SummitError as failure:
             response = problem_response(failure, scope)

@@ -175,6 +175,42 @@ def test_goes_on_where_it_was(scene: Scene) -> None:
     assert last < 100_000
 
 
+def test_an_open_transaction_holds_up_nothing_but_the_snapshot(scene: Scene) -> None:
+    """The slot, then the snapshot, wait for it; the start and the end of the collector do not."""
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY)", "INSERT INTO one VALUES (1)")
+    slots = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"
+    open_ones = [scene.server.connect(scene.name) for _ in range(2)]
+    for number, connection in enumerate(open_ones):
+        connection.autocommit = False
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO one VALUES (%s)", (number + 10,))
+    pids = [one.info.backend_pid for one in open_ones]
+
+    async def waiting(collector: Collector) -> None:
+        await until(lambda: bool(collector.status().details["waitsFor"]))
+        details = collector.status().details
+        assert details["phase"] == "waiting"
+        assert any(str(pid) in details["waitsFor"][0] for pid in pids)
+        assert "pg_terminate_backend" in details["warnings"][0]
+
+    scene.run(waiting)  # and it ends, though they have not
+    assert scene.sql(slots) == [(0,)]
+
+    async def until_there(collector: Collector) -> None:
+        await waiting(collector)
+        for connection in open_ones:
+            await asyncio.to_thread(connection.commit)
+        await until(lambda: collector.status().accepted == 3)
+        assert collector.status().details["waitsFor"] == []
+
+    try:
+        scene.run(until_there)
+    finally:
+        for connection in open_ones:
+            connection.close()
+    assert [one["after"]["id"] for one in scene.events()] == [1, 10, 11]
+
+
 def test_values(scene: Scene) -> None:
     scene.sql(
         "CREATE TYPE mood AS ENUM ('sad', 'ok')",

@@ -11,9 +11,9 @@ from summit.base import limits
 from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.base.secrets import is_secret_reference
+from summit.identity.tls import load_key
 from summit.ingest.checks import at_least, bad_setting
 from summit.ingest.mqtt.mapping import check_filter, check_key
-from summit.ingest.tls import load_key
 
 
 class MqttTls(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):

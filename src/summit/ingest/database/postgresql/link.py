@@ -6,8 +6,11 @@ Everything here blocks; it is called on the source's thread.
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any, Final
+from weakref import WeakSet
 
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.ingest.database.postgresql.settings import PostgresqlOptions
@@ -31,7 +34,7 @@ _REFUSALS: Final = (
     "not permitted", "no password supplied", "must be superuser",
 )  # fmt: skip
 # SQLSTATE classes that pass by themselves: connection, resources, in use, operator's intervention.
-_PASSING: Final = ("08", "53", "55006", "57", "58", "XX000", "40")
+_PASSING: Final = ("08", "53", "55006", "55P03", "57", "58", "XX000", "40")
 
 
 class Link:
@@ -39,6 +42,7 @@ class Link:
 
     def __init__(self, options: DatabaseOptions) -> None:
         self._options = options
+        self._made: WeakSet[Any] = WeakSet()
         own = options.postgresql or PostgresqlOptions()
         address = options.address
         self.where = f"{address.hostname or 'local'}:{address.port or 5432}/{options.database}"
@@ -53,6 +57,9 @@ class Link:
             "application_name": "summit",
             "client_encoding": "UTF8",
             "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 60_000,  # of what was sent and nobody says that it has come
             "options": _SESSION,
         }
 
@@ -88,14 +95,25 @@ class Link:
                 self._settings["client_encoding"] = "SQL_ASCII"
                 connection.set_client_encoding("SQL_ASCII")
             connection.autocommit = True
+            self._made.add(connection)
             return connection
 
     def connect_replication(self) -> Any:
         """A connection for the replication protocol. Raises as `fault`."""
         with self.translated():
-            return psycopg2.connect(
+            connection = psycopg2.connect(
                 connection_factory=extras.LogicalReplicationConnection, **self._arguments()
             )
+            self._made.add(connection)
+            return connection
+
+    def hang_up(self) -> None:
+        """Cut all connections, also those that another thread waits for."""
+        for connection in list(self._made):
+            with contextlib.suppress(Exception):  # it may be closed already
+                sock = socket.socket(fileno=os.dup(connection.fileno()))
+                with sock:
+                    sock.shutdown(socket.SHUT_RDWR)
 
     def query(self, connection: Any, sql: str | bytes, *values: Any) -> list[Any]:
         """The rows of a query. Raises as `fault`."""

@@ -19,6 +19,7 @@ from summit.ingest.database.postgresql.seams import Key
 from summit.ingest.database.postgresql.shaping import Rows, bad_change
 from summit.ingest.database.postgresql.tables import Table, TableColumn
 from summit.ingest.database.postgresql.values import parse_copy_line
+from summit.ingest.database.postgresql.waiting import Waits
 
 
 class Snapshot(NamedTuple):
@@ -38,15 +39,27 @@ class Chunk(NamedTuple):
     is_end: bool
 
 
-def open_snapshot(link: Link, slot: str) -> Snapshot:
-    """A snapshot of now; waits for transactions that are open. Raises as `Source.open`."""
+def open_snapshot(link: Link, slot: str, waits: Waits, asking: Any) -> Snapshot:
+    """A snapshot of now; waits for transactions that are open.
+
+    Args:
+        asking: A connection for questions who is waited for.
+    Raises: Closing; as `Source.open`.
+    """
     replication = link.connect_replication()
     try:
-        with link.translated():
-            own = f"{slot[:50]}_{replication.info.backend_pid}"
-            cursor = replication.cursor()
-            cursor.execute(f"CREATE_REPLICATION_SLOT {quote_name(own)} TEMPORARY LOGICAL pgoutput")
-            _, lsn_text, name, _ = cursor.fetchone()
+        own = f"{slot[:50]}_{replication.info.backend_pid}"
+
+        def make() -> tuple[str, str]:
+            with link.translated():
+                cursor = replication.cursor()
+                cursor.execute(
+                    f"CREATE_REPLICATION_SLOT {quote_name(own)} TEMPORARY LOGICAL pgoutput"
+                )
+                _, lsn_text, name, _ = cursor.fetchone()
+                return lsn_text, name
+
+        lsn_text, name = waits.run(replication, asking, make)
         connection = link.connect()
         try:
             with link.translated():
