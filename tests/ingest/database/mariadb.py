@@ -34,6 +34,8 @@ class MariaDb:
         self.port = free_port()
         self._child: subprocess.Popen[bytes] | None = None
         self._socket = str(directory / "sock")
+        self.program = PROGRAM
+        self.options: tuple[str, ...] = ("--performance-schema=OFF",)
 
     def create(self) -> None:
         """Make its files and a user with the rights that the documents name."""
@@ -55,11 +57,11 @@ class MariaDb:
     def start(self, *options: str) -> None:
         self._child = subprocess.Popen(
             [
-                PROGRAM, "--no-defaults", f"--datadir={self.directory / 'data'}", "--user=root",
-                f"--socket={self._socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
+                self.program, "--no-defaults", f"--datadir={self.directory / 'data'}",
+                "--user=root", f"--socket={self._socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
                 "--log-bin=bin", "--server-id=7", "--binlog-format=ROW",
                 "--binlog-row-metadata=FULL", "--innodb-buffer-pool-size=32M", "--sync-binlog=1",
-                "--performance-schema=OFF", f"--pid-file={self.directory / 'pid'}", *options,
+                f"--pid-file={self.directory / 'pid'}", *self.options, *options,
             ],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip

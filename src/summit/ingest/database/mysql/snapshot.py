@@ -133,7 +133,7 @@ def _rows_of(
     names = [name for name, _ in readers]
     keys = [names.index(name) for name in table.key]
     columns = ", ".join(
-        f"CAST({quoted(one.name)} AS DOUBLE)" if one.type == "float" else quoted(one.name)
+        f"{quoted(one.name)} + 0e0" if one.type == "float" else quoted(one.name)
         for one in table.columns
     )
     select = f"SELECT {columns} FROM {quoted(table.schema, table.name)}"
