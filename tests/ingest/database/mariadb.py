@@ -58,8 +58,8 @@ class MariaDb:
         self._child = subprocess.Popen(
             [
                 self.program, "--no-defaults", f"--datadir={self.directory / 'data'}",
-                "--user=root", f"--socket={self._socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
-                "--log-bin=bin", "--server-id=7", "--binlog-format=ROW",
+                "--user=root", f"--socket={self._socket}", f"--port={self.port}",
+                "--bind-address=127.0.0.1", "--log-bin=bin", "--server-id=7", "--binlog-format=ROW",
                 "--binlog-row-metadata=FULL", "--innodb-buffer-pool-size=32M", "--sync-binlog=1",
                 f"--pid-file={self.directory / 'pid'}", *self.options, *options,
             ],

@@ -58,8 +58,9 @@ def test_values_are_the_same_in_snapshot_and_log(broker: BrokerThread, app: App)
     columns = ", ".join(f"{one} VARCHAR(20) CHARACTER SET {one}" for one in TEXTS)
     app.run(
         "CREATE TABLE t (id INT PRIMARY KEY, n DECIMAL(20, 5), f FLOAT, d DOUBLE,"
-        " u BIGINT UNSIGNED, j JSON, dt DATETIME(6), ts TIMESTAMP(3) NULL, y YEAR, ti TIME(2), b BLOB, bi BIT(10),"
-        f" e ENUM('a', 'ü'), s SET('x', 'y'), v VARBINARY(9), {columns})"
+        " u BIGINT UNSIGNED, j JSON, dt DATETIME(6), ts TIMESTAMP(3) NULL, y YEAR,"
+        " ti TIME(2), b BLOB, bi BIT(10), e ENUM('a', 'ü'), s SET('x', 'y'), v VARBINARY(9),"
+        f" {columns})"
     )
     values = (
         '12345678901234.5, 1.1, 2.5, 18446744073709551615, \'{"k": [1, null, "ü", 1.5, true]}\','

@@ -172,10 +172,10 @@ class Rows:
 
 
 def _plain(cell: bytes) -> str:
-    """Text of a key as positions hold it: what is no UTF-8 is in hex behind a zero.
+    r"""Text of a key as positions hold it: what is no UTF-8 is in hex behind a zero.
 
     >>> [raw_text(_plain(one)) for one in (b"a", b"a\xff")]
-    ['a', 'a\\udcff']
+    ['a', 'a\udcff']
     """
     try:
         return cell.decode()
