@@ -29,6 +29,7 @@ _SESSION: Final = (
     "-c extra_float_digits=1 -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 "
     "-c row_security=off"
 )
+_LSN_MAX: Final = (1 << 64) - 1
 _REFUSALS: Final = (
     "authentication failed", "no pg_hba.conf entry", "does not exist", "permission denied",
     "not permitted", "no password supplied", "must be superuser",
@@ -98,6 +99,21 @@ class Link:
             self._made.add(connection)
             return connection
 
+    def replication_cursor(self, connection: Any, *, forwards: bool) -> Any:
+        """A cursor for the replication protocol.
+
+        Args:
+            forwards: Whether it may tell the server on its own that all is flushed up to the
+                log's end, while nothing comes for us. It does so when that end is behind what was
+                flushed explicitly: a largest such place, set before `__init__` is called once
+                more, which leaves it and resets what is told, is never passed.
+        """
+        cursor = connection.cursor()
+        if not forwards:
+            cursor.send_feedback(flush_lsn=_LSN_MAX)  # noted, not sent
+            cursor.__init__(connection)
+        return cursor
+
     def connect_replication(self) -> Any:
         """A connection for the replication protocol. Raises as `fault`."""
         with self.translated():
@@ -118,17 +134,22 @@ class Link:
     def query(self, connection: Any, sql: str | bytes, *values: Any) -> list[Any]:
         """The rows of a query. Raises as `fault`."""
         with self.translated(), connection.cursor() as cursor:
-            cursor.execute(sql, values or None)
+            cursor.execute(_raw(sql), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def copy_out(self, connection: Any, sql: str, take: Callable[[bytes], Any]) -> None:
         """Give every line of a COPY TO STDOUT to `take`. Raises as `fault`."""
         with self.translated(), connection.cursor() as cursor:
-            cursor.copy_expert(sql, _Sink(take))
+            cursor.copy_expert(_raw(sql), _Sink(take))
 
     def _arguments(self) -> dict[str, Any]:
         given = {**self._settings, "password": self._options.secret()}
         return {name: value for name, value in given.items() if value is not None}
+
+
+def _raw(sql: str | bytes) -> bytes:
+    """SQL as it is sent: values of keys may be bytes of any encoding, as surrogates."""
+    return sql.encode(errors="surrogateescape") if isinstance(sql, str) else sql
 
 
 class _Sink:

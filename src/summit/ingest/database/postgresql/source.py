@@ -22,13 +22,14 @@ from summit.ingest.database.postgresql.seams import Key
 from summit.ingest.database.postgresql.settings import PostgresqlOptions
 from summit.ingest.database.postgresql.shaping import Rows, integer_order
 from summit.ingest.database.postgresql.snapshot import (
+    Chunk,
     Snapshot,
     TableReader,
     key_expression,
     open_snapshot,
 )
 from summit.ingest.database.postgresql.streaming import Streaming
-from summit.ingest.database.postgresql.tables import Table, ask_type
+from summit.ingest.database.postgresql.tables import Table, ask_type, read_tables
 from summit.ingest.database.postgresql.values import Values
 from summit.ingest.database.postgresql.waiting import Closing, Waits
 from summit.ingest.database.postgresql.watching import Watching
@@ -60,6 +61,7 @@ class PostgresqlSource:
         self._prepared = Prepared("", {}, None)
         self._position: Position | None = None
         self._slot_lsn = 0
+        self._tables: dict[str, Table] = {}
         self._is_preparing = False
         self._waits = Waits(self._link, self._is_closing)
         self._confirmed = 0
@@ -144,6 +146,7 @@ class PostgresqlSource:
         self._link.query(connection, f"SET lock_timeout = {LOCK_MS}")
         self._prepared = prepared = self._preparing.prepare(connection, position)
         self._position = position
+        self._tables = dict(prepared.tables)
         if prepared.lsn is not None:
             self._find_place(prepared, prepared.lsn)
 
@@ -224,20 +227,25 @@ class PostgresqlSource:
     def _read_table(self, handoff: Handoff, snapshot: Snapshot, table: Table) -> None:
         place, name = self._place, table.qualified
         rows = Rows.of_table(table, self._values.decoder, self._options.hides)
+        if place.key_shape(name) not in (None, table.key_shape):
+            place.forget(name)  # its place within the rows means nothing any more
         segments = place.segments(name) or []
         reader = TableReader(
             self._link, snapshot, table, rows,
             after=seams.resume_key(segments), counted=place.rows, clock=self._clock,
         )  # fmt: skip
-        size = self._options.snapshot_chunk_rows
-        for chunk in reader.chunks(size, lambda: not handoff.is_closed):
+
+        def hand(chunk: Chunk) -> None:
+            nonlocal segments
             place.rows = reader.counted
             position = None
-            if table.key or chunk.is_end:
+            if (table.key and chunk.last is not None) or chunk.is_end:
                 segments = seams.add_chunk(segments, chunk.last, snapshot.lsn)
-                place.set_segments(name, table.version, segments)
+                place.set_segments(name, table.version, segments, table.key_shape)
                 position = place.position()
             self._hand_over(handoff, Batch(chunk.changes, position), chunk.size_bytes)
+
+        reader.read(self._options.snapshot_chunk_rows, lambda: not handoff.is_closed, hand)
 
     def _hand_over(
         self, handoff: Handoff, batch: Batch, size_bytes: int, cursor: Any = None
@@ -263,7 +271,9 @@ class PostgresqlSource:
         replication = self._link.connect_replication()
         try:
             with self._link.translated():
-                cursor = replication.cursor()
+                cursor = self._link.replication_cursor(
+                    replication, forwards=self._own.keep_bytes == 0
+                )
                 cursor.start_replication(
                     slot_name=self._preparing.slot, decode=False, start_lsn=place.end,
                     status_interval=10,
@@ -329,10 +339,13 @@ class PostgresqlSource:
     def _describe(self, relation: Relation) -> Rows | None:
         if not self._options.takes(relation.table):
             return None
-        table = self._prepared.tables.get(relation.table)
         if not self._place.knows(relation.table):
             # A publication of all tables: this one was made after the slot, so all of it comes.
             self._place.follow(relation.table, relation.version)
+        # Asked anew: the key may be another one than at the start.
+        table = read_tables(self._link, self._connection, relation.oid).get(relation.table)
+        if table is not None:
+            self._tables[relation.table] = table
         key = [] if table is None else [one.name for one in table.key]
         return Rows.of_relation(relation, key, self._values.decoder, self._options.hides)
 
@@ -347,7 +360,7 @@ class PostgresqlSource:
         return [row[0] for row in self._link.query(self._connection, query, ids, modifiers)]
 
     def _at_most(self, name: str, key: Key, last: Key) -> bool:
-        table = self._prepared.tables[name]
+        table = self._tables[name]
         order = integer_order(table)
         if order is not None:
             return order(key, last)
