@@ -112,7 +112,7 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
         key_field: Dot path of the event field that becomes the record key.
         key_template: Instead: a text with holes, `${tenant}/${user.id}`.
         topic_template: The topic by the event, `logs.${service}`, among `allowed_topics`.
-        allowed_topics: Names and globs.
+        allowed_topics: Names and globs; http: senders may choose one of these by the path.
         batch_size: Hand events to the broker in groups of this many.
         flush_interval: Hand over a smaller group after this long, milliseconds.
         sample_rate: The share of events that is kept, above 0 and up to 1; the same event always
@@ -231,8 +231,10 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
             compile_template(self.key_template, "/keyTemplate")
         if self.topic_template is not None:
             compile_topics(self.topic_template, self.allowed_topics, self.topic)
-        if (self.topic_template is None) != (not self.allowed_topics):
-            raise bad_setting("/allowedTopics", "topicTemplate and allowedTopics go together")
+        if self.topic_template is not None and not self.allowed_topics:
+            raise bad_setting("/allowedTopics", "topicTemplate goes with allowedTopics")
+        if self.allowed_topics and self.topic_template is None and self.type != "http":
+            raise bad_setting("/allowedTopics", "allowedTopics goes with topicTemplate")
         if self.sample_rate is not None and not 0 < self.sample_rate <= 1:
             raise bad_setting("/sampleRate", "sampleRate is above 0 and at most 1")
         rate_fits(self.rate_limit, self.rate_burst)

@@ -77,6 +77,8 @@ class Shaper:
         values: Sequence[dict[str, Any]],
         headers: Headers,
         sources: Callable[[int], str] | None = None,
+        *,
+        asked: str | None = None,
     ) -> Shaped:
         """The records of a batch.
 
@@ -85,8 +87,9 @@ class Shaper:
             values: The same, decoded.
             headers: What every record of the batch gets.
             sources: The coordinate of an event by its index; it becomes `summit.src`.
+            asked: The topic that their sender asks for, whatever the template says.
         """
-        topic, key_of = self._topic, self._key_of
+        topic, key_of = asked or self._topic, self._key_of
         if self.is_plain and sources is None:
             if key_of is None:
                 drafts = [Draft(i, topic, part, None, headers) for i, part in enumerate(slices)]
@@ -105,15 +108,16 @@ class Shaper:
             if self._share is not None and zlib.crc32(part) >= self._share:
                 shaped.sampled.append(index)
                 continue
-            self._shape_one(shaped, index, part, value, own)
+            self._shape_one(shaped, index, part, value, own, asked)
         return shaped
 
     def _shape_one(
-        self, shaped: Shaped, index: int, part: bytes, value: dict[str, Any], headers: Headers
-    ) -> None:
-        topic, fault = self._topic, None
+        self, shaped: Shaped, index: int, part: bytes, value: dict[str, Any], headers: Headers,
+        asked: str | None,
+    ) -> None:  # fmt: skip
+        topic, fault = asked or self._topic, None
         try:
-            if self._topic_of is not None:
+            if self._topic_of is not None and asked is None:
                 topic = self._topic_of(value) or topic
             if self._fault_of is not None and (found := self._fault_of(value)) is not None:
                 raise Invalid(
