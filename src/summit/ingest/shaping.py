@@ -138,6 +138,10 @@ class Shaper:
         elif self._on_invalid == "deadLetter":
             shaped.drafts.append(self.letter(index, part, headers, fault))
 
+    def key_of(self, event: dict[str, Any]) -> bytes | None:
+        """The record key of an event."""
+        return None if self._key_of is None else self._key_of(event)
+
     def letter(self, index: int, part: bytes, headers: Headers, fault: Invalid) -> Draft:
         """The dead letter of an event; what it came as is in it, whole where a record holds it."""
         letter = DeadLetter(
