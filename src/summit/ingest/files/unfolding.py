@@ -12,6 +12,7 @@ import gzip
 import os
 import sys
 import tempfile
+from importlib import import_module
 from typing import Any, Final
 
 from summit.base.errors import Invalid
@@ -167,9 +168,7 @@ def _unreadable(path: str, reason: str) -> Invalid:
 def _zstd_open() -> Any:
     """What makes a stream of unfolded bytes. Raises Invalid("extra.missing")."""
     if sys.version_info >= (3, 14):
-        from compression.zstd import ZstdFile
-
-        return ZstdFile
+        return import_module("compression.zstd").ZstdFile
     try:
         from zstandard import ZstdDecompressor
     except ImportError as error:
