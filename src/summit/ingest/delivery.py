@@ -36,11 +36,12 @@ class Owner(Protocol):
 class Handed:
     """Records that were taken for delivery; settled in the order they were handed over."""
 
-    __slots__ = ("drafts", "error", "flushed", "futures", "size_bytes")
+    __slots__ = ("drafts", "error", "flushed", "futures", "is_settled", "size_bytes")
 
     def __init__(self, drafts: Sequence[Draft], size_bytes: int) -> None:
         self.drafts = drafts
         self.size_bytes = size_bytes
+        self.is_settled = False  # its bytes are not counted any more
         self.futures: list[asyncio.Future[Any]] | None = None
         self.error: SummitError | None = None
         self.flushed: asyncio.Future[None] | None = None
@@ -182,15 +183,18 @@ class Delivery:
                 raise self._lost(None)
             return self._outcomes(handed.drafts, futures)
         finally:
-            self._settled(handed.size_bytes)
+            self._settled(handed)
 
     def give_up(self, handed: Handed) -> None:
-        """Let go of records whose outcome nobody waits for any more."""
+        """Let go of records whose outcome nobody waits for any more; also of settled ones."""
         forget(handed.futures or [])
-        self._settled(handed.size_bytes)
+        self._settled(handed)
 
-    def _settled(self, size_bytes: int) -> None:
-        self.in_flight_bytes -= size_bytes
+    def _settled(self, handed: Handed) -> None:
+        if handed.is_settled:
+            return
+        handed.is_settled = True
+        self.in_flight_bytes -= handed.size_bytes
         if self._freed is not None:
             self._freed.set()
 

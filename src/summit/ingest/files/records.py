@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Protocol
 
 import msgspec
@@ -18,7 +17,7 @@ from summit.ingest.files.lines import Line, LineReader
 from summit.ingest.files.shapes import Origin, Shaped, check_length, make_shape
 from summit.ingest.files.tracking import TrackedFile
 from summit.ingest.settings import CollectorConfig
-from summit.ingest.shaping import Shaper
+from summit.ingest.shaping import Shaper, lot_of
 
 
 class Listener(Protocol):
@@ -79,7 +78,7 @@ class Recorder:
             place = Coordinate(identity, line.offset, line.more)
             bad = Outgoing(self._topic, line.data, None, place, line.end)
             return [self.bury(tracked.path, bad, error)]
-        if self._share is not None and zlib.crc32(line.data) >= self._share:
+        if self._share is not None and lot_of(line.data) >= self._share:
             for _ in shaped:
                 self._listener.sampled()
             return []
