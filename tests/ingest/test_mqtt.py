@@ -155,7 +155,7 @@ def test_a_stop_while_the_broker_is_away_leaves_nothing_counted(
     async def takes() -> None:
         await until(lambda: len(again.records("t")) == 5)
 
-    run(one, again, takes)  # they come again
+    run(make(server.port), again, takes)  # they come again
     assert numbers(again) == list(range(5))
 
 
