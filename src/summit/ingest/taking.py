@@ -117,9 +117,11 @@ class TakingCollector(Collector):
         values: Sequence[dict[str, Any]],
         headers: Headers,
         sources: Callable[[int], str] | None = None,
+        *,
+        asked: str | None = None,
     ) -> Shaped:
         """The records of a batch; what is left out or refused is counted by `count_outcomes`."""
-        return self._shaper.shape(slices, values, headers, sources)
+        return self._shaper.shape(slices, values, headers, sources, asked=asked)
 
     def count_refused(self, error: SummitError, count: int = 1) -> None:
         """Count events that were refused, or as one what holds them."""

@@ -183,6 +183,10 @@ class DatabaseCollector(Collector):
             batch = await self._next(source)
             if batch is None:
                 return
+            if not self._open_gate.is_set():  # paused meanwhile; what a stop leaves comes again
+                await self._open_gate.wait()
+                if self._ending.is_set():
+                    return
             tally, position, size, fault = await self._fill(source, writer, batch)
             if position is None:
                 return  # ended inside of what belongs together: it comes again
