@@ -39,11 +39,28 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
     "migrate": ("migrate", "Move topics, groups and alerts from one cluster to another."),
     "collector": ("collector", "Add, list, start, pause, stop and remove collectors."),
+    "top": ("top", "Show rates, lags, alerts and collectors live."),
+    "doctor": ("doctor.command", "Look at this machine, the settings and the services for faults."),
+    "config": ("config", "Show the settings that hold and where they came from; check them."),
+    "completion": ("completion", "Print the completion script of bash, zsh or fish."),
 }
 HIDDEN = {"node": "node"}  # run by `summit up`
 
 # How the process ends, by what the caller must do.
-EXIT_FAILURE, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_UNAVAILABLE, EXIT_INTERRUPTED = 1, 2, 3, 5, 130
+EXIT_FAILURE, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_AUTH, EXIT_UNAVAILABLE = 1, 2, 3, 4, 5
+EXIT_INTERRUPTED = 130
+
+_CODES = """\b
+Exit codes:
+  0 done   1 failed   2 used wrongly   3 not found
+  4 not authenticated or not allowed   5 nobody answers   130 interrupted
+"""
+
+
+def _profiles(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from summit.cli.completion import profiles
+
+    return profiles(incomplete)
 
 
 class _ReaderGoneError(Exception):
@@ -71,6 +88,18 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Commands by the table alone: nothing is imported."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        options = click.Command.shell_complete(self, ctx, incomplete) if not found else []
+        return [*found, *options]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -86,13 +115,20 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_CODES)
 @click.version_option(__version__, prog_name="summit")
-def root() -> None:
+@click.option("--profile", default=None, metavar="NAME", shell_complete=_profiles,
+              help="Settings of this profile of summit.toml or of your own file; SUMMIT_PROFILE.",
+)  # fmt: skip
+def root(profile: str | None) -> None:
     """Real-time stream processing and event intelligence.
 
     Start with `summit demo`, then `summit up`.
     """
+    if profile is not None:  # the processes that a command starts go by it, too
+        from summit.base.config import set_variable
+
+        set_variable("SUMMIT_PROFILE", profile)
 
 
 def main() -> NoReturn:
@@ -131,6 +167,8 @@ def _explain(error: Exception) -> int:
         raise error
     if isinstance(error, Unavailable):
         return EXIT_UNAVAILABLE
+    if error.http_status in (401, 403):
+        return EXIT_AUTH
     return EXIT_NOT_FOUND if error.http_status == 404 else EXIT_FAILURE
 
 

@@ -10,13 +10,7 @@ import click
 
 from summit.base.errors import Invalid
 from summit.cli.definitions import following, wait_acting
-from summit.cli.output import (
-    bootstrap_option,
-    counted,
-    output_option,
-    print_list,
-    talk,
-)
+from summit.cli.output import bootstrap_option, counted, output_option, print_list, talk
 from summit.cli.replay import When
 from summit.cli.rule_backtesting import backtest
 from summit.cli.rule_explaining import explain
