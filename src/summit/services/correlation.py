@@ -58,6 +58,7 @@ class CorrelationService:
     async def _stats(self, _: Request) -> dict[str, Any]:
         return {
             **self._node.alerts.view.stats(),
+            "alertsBySeverity": self._node.alerts.view.severities(),
             **self._node.desk.desk.figures(),
             "correlatedGroups": len(self._node.correlations.view),
             "liveClients": self._node.live.clients,

@@ -63,5 +63,7 @@ def data_findings(data_dir: str) -> Iterator[Finding]:
     if (place / layout.CLEAN_SHUTDOWN).exists():
         yield ok(check, f"{place}: closed cleanly")
     else:
-        yield warn(check, f"{place} was not closed cleanly",
-                   "Nothing: the next start recovers it; `summit log verify` looks through it.")  # fmt: skip
+        yield warn(
+            check, f"{place} was not closed cleanly",
+            "Nothing: the next start recovers it; `summit log verify` looks through it.",
+        )  # fmt: skip

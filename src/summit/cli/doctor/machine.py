@@ -121,8 +121,10 @@ def memory() -> Finding:
     found = re.search(r"MemAvailable:\s+(\d+) kB", text)
     free = int(found[1]) * 1024 if found else 0
     if found and free < MEMORY_WANTED:
-        return warn("memory", f"{size_text(free)} available",
-                    "Stop something, or give the machine more: the least system takes 150 MB.")  # fmt: skip
+        return warn(
+            "memory", f"{size_text(free)} available",
+            "Stop something, or give the machine more: the least system takes 150 MB.",
+        )  # fmt: skip
     return ok("memory", f"{size_text(free)} available")
 
 
@@ -135,8 +137,10 @@ def clock() -> Finding:
         buffer = ctypes.create_string_buffer(512)  # struct timex, modes 0: only read
         state = ctypes.CDLL(None, use_errno=True).adjtimex(buffer)
         if state == _CLOCK_UNSYNCHRONIZED:
-            return warn("clock", f"{now}, not synchronized as far as the kernel knows",
-                        "Run chrony or systemd-timesyncd, unless the host keeps the time.")  # fmt: skip
+            return warn(
+                "clock", f"{now}, not synchronized as far as the kernel knows",
+                "Run chrony or systemd-timesyncd, unless the host keeps the time.",
+            )  # fmt: skip
         if state >= 0:
             return ok("clock", f"{now}, synchronized")
     return ok("clock", now)

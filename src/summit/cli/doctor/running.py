@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from summit import __version__
+from summit.base.clock import SystemClock
 from summit.base.errors import SummitError
 from summit.cli.doctor.finding import Finding, fail, ok, warn
 
@@ -70,9 +70,7 @@ def service_findings(name: str, url: str) -> list[Finding]:
     found: list[Finding] = []
     try:
         rest = dialled(url, timeout_s=CONNECT_MS / 1_000)
-        began = time.time()
         version = rest.get("/version")
-        passed = time.time() - began
     except SummitError as error:
         return [warn(name, str(error), _START.format("--profile, or SUMMIT_"
                      + name.upper() + "_URL"))]  # fmt: skip
@@ -80,8 +78,8 @@ def service_findings(name: str, url: str) -> list[Finding]:
         found.append(_ready(name, url, rest.get("/readyz")))
         date = rest.last_headers.get("date")
         if date is not None:
-            skew_s = parsedate_to_datetime(date).timestamp() - time.time()
-            if abs(skew_s) > SKEW_WARNED_S + passed:
+            skew_s = parsedate_to_datetime(date).timestamp() - SystemClock().now_ms() / 1_000
+            if abs(skew_s) > SKEW_WARNED_S:
                 found.append(warn(f"{name} clock", f"{skew_s:+.0f} s from here",
                                   "Synchronize the clocks of both machines."))  # fmt: skip
     except SummitError as error:
@@ -105,8 +103,9 @@ def _collectors(rest: Any) -> Iterator[Finding]:
     rows = rest.get("/api/collectors")["collectors"]
     failed = [row for row in rows if row["state"] == "failed"]
     for row in failed:
-        yield fail(f"collector {row['name']}", str(row.get("lastError") or row.get("error") or
-                   "it has failed"), f"summit collector status {row['name']}; then restart it.")  # fmt: skip
+        why = row.get("lastError") or row.get("error") or "it has failed"
+        yield fail(f"collector {row['name']}", str(why),
+                   f"summit collector status {row['name']}; then restart it.")  # fmt: skip
     if not failed:
         yield ok("collectors", f"{len(rows)}, none has failed")
 
