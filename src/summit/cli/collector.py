@@ -10,6 +10,7 @@ import click
 
 from summit.cli.completion import collectors
 from summit.cli.output import (
+    confirm,
     output_option,
     print_document,
     print_item,
@@ -105,9 +106,11 @@ def list_collectors(url: str, output: str | None) -> None:
 
 @collector.command("remove")
 @click.argument("name", shell_complete=collectors)
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @_service
-def remove(name: str, url: str) -> None:
+def remove(name: str, url: str, yes: bool) -> None:
     """Stop the collector NAME and forget it; what it wrote stays."""
+    confirm(f"Stop and forget {name}?", f"removing {name}", yes=yes)
     dialled(url).delete(f"/api/collectors/{name}")
     talk(f"removed {name}")
 

@@ -55,22 +55,27 @@ def profiles(incomplete: str) -> list[str]:
 
 def topics(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Topics of the broker; those of the system only where their name is begun."""
-
-    async def ask(admin: Any) -> Iterable[str]:
-        names = await admin.list_topics()
-        return [name for name in names if incomplete.startswith("_") or not name.startswith("_")]
-
-    return _of_broker(ctx, ask, incomplete)
+    names = known_topics(ctx.params.get("bootstrap_servers"))
+    return [
+        name
+        for name in _starting(names, incomplete)
+        if incomplete.startswith("_") or not name.startswith("_")
+    ]
 
 
 def groups(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Consumer groups of the broker."""
+    return _starting(known_groups(ctx.params.get("bootstrap_servers")), incomplete)
 
-    async def ask(admin: Any) -> Iterable[str]:
-        found: Iterable[str] = await admin.list_groups()
-        return found
 
-    return _of_broker(ctx, ask, incomplete)
+def known_topics(servers: str | None = None) -> list[str]:
+    """Every topic of the broker that the command asks; none where it does not answer in time."""
+    return _of_broker(servers, lambda admin: admin.list_topics())
+
+
+def known_groups(servers: str | None = None) -> list[str]:
+    """Every consumer group, likewise."""
+    return _of_broker(servers, lambda admin: admin.list_groups())
 
 
 def of_service(name: str, path: str, member: str, field: str = "id") -> Complete:
@@ -91,7 +96,7 @@ def of_service(name: str, path: str, member: str, field: str = "id") -> Complete
             url = ctx.params.get("url") or getattr(client_settings(), f"{name}_url")
             return [str(each[field]) for each in dialled(url).get(path)[member]]
 
-        return _bounded(ask, incomplete)
+        return _starting(_bounded(ask), incomplete)
 
     return complete
 
@@ -101,29 +106,27 @@ collectors = of_service("streaming", "/api/collectors", "collectors", "name")
 alerts = of_service("correlation", "/api/alerts?limit=100", "alerts")
 
 
-def _of_broker(
-    ctx: click.Context, ask: Callable[[Any], Awaitable[Iterable[str]]], incomplete: str
-) -> list[str]:
+def _of_broker(servers: str | None, ask: Callable[[Any], Awaitable[Iterable[str]]]) -> list[str]:
     async def run() -> Iterable[str]:
         from summit.cli.profiles import client_settings
         from summit.client.admin import Admin
 
-        servers = ctx.params.get("bootstrap_servers") or client_settings().bootstrap_servers
-        config = {"clientId": "summit-completion", "bootstrapServers": servers.split(","),
+        asked = servers or client_settings().bootstrap_servers
+        config = {"clientId": "summit-completion", "bootstrapServers": asked.split(","),
                   "connectTimeoutMs": int(ASKED_S * 1000)}  # fmt: skip
         async with Admin(config) as admin:
             return await ask(admin)
 
-    return _bounded(lambda: asyncio.run(run()), incomplete)
+    return _bounded(lambda: asyncio.run(run()))
 
 
-def _bounded(ask: Callable[[], Iterable[str]], incomplete: str) -> list[str]:
+def _bounded(ask: Callable[[], Iterable[str]]) -> list[str]:
     """What `ask` finds in time; nothing where it fails or takes too long."""
     found: list[str] = []
 
     def run() -> None:
         with contextlib.suppress(Exception):  # whatever is wrong, a shell is no place to say it
-            found.extend(_starting(ask(), incomplete))
+            found.extend(ask())
 
     from summit.base.logs import configure
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from summit import __version__
+
+if TYPE_CHECKING:
+    from summit.base.errors import SummitError
 
 # name -> (module, short help); the function is named like the command, dashes as underscores
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -131,10 +135,15 @@ def root(profile: str | None) -> None:
         set_variable("SUMMIT_PROFILE", profile)
 
 
-def main() -> NoReturn:
-    """Run the command line and end the process with the documented exit code."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with the documented exit code.
+
+    Args:
+        arguments: By default those of the process.
+    """
     try:
-        code = root.main(prog_name="summit", standalone_mode=False)
+        given = None if arguments is None else list(arguments)
+        code = root.main(given, prog_name="summit", standalone_mode=False)
     except click.exceptions.Abort:
         code = EXIT_INTERRUPTED
     except KeyboardInterrupt:
@@ -157,7 +166,7 @@ def _explain(error: Exception) -> int:
 
     if not isinstance(error, SummitError):
         raise error
-    click.echo(f"error: {error}", err=True)
+    click.echo(f"error: {error}{_near(error)}", err=True)
     for problem in error.details.get("problems", ()):
         line = _problem_line(problem)
         if not str(error).endswith(line):  # a single problem is the error's text
@@ -170,6 +179,18 @@ def _explain(error: Exception) -> int:
     if error.http_status in (401, 403):
         return EXIT_AUTH
     return EXIT_NOT_FOUND if error.http_status == 404 else EXIT_FAILURE
+
+
+def _near(error: SummitError) -> str:
+    """What was probably meant, of what whoever was asked knows."""
+    if error.code not in ("topic.unknown", "group.unknown"):
+        return ""
+    from summit.base.config import suggestion
+    from summit.cli.completion import known_groups, known_topics
+
+    kind = error.code.partition(".")[0]
+    known = known_topics() if kind == "topic" else known_groups()
+    return suggestion(str(error.details.get(kind, "")), known)
 
 
 def _problem_line(problem: Any) -> str:

@@ -56,7 +56,13 @@ class ClientSettings(Config, frozen=True, kw_only=True):
             raise Invalid("config.invalid", reason=reason, pointer="/output")
 
 
-_given: dict[str, str] = {}  # --token and --ca-file of this process's command
+_given: dict[str, str] = {}  # what the command line of this process says
+
+
+def _keep(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and parameter.name is not None:
+        _given[parameter.name] = value
+    return value
 
 
 def client_origins(found: list[Layer] | None = None) -> dict[str, Origin]:
@@ -90,7 +96,7 @@ def bootstrap_option(function: F) -> F:
     return click.option(
         "--bootstrap-servers", "--bootstrap-server", "-b", "bootstrap_servers",
         default=_setting("bootstrap_servers"), show_default="localhost:9092, or the profile's",
-        help="Kafka addresses, host:port, several by commas.",
+        help="Kafka addresses, host:port, several by commas.", callback=_keep,
     )(function)  # fmt: skip
 
 
@@ -105,10 +111,6 @@ def output_option(function: F) -> F:
 def service_options(name: str) -> Callable[[F], F]:
     """Add `--url` of the service `streaming` or `correlation`, `--token` and `--ca-file`."""
 
-    def keep(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
-        if value is not None and parameter.name is not None:
-            _given[parameter.name] = value
-
     def add(function: F) -> F:
         port = {"streaming": 3000, "correlation": 3001}[name]
         options = (
@@ -118,11 +120,11 @@ def service_options(name: str) -> Callable[[F], F]:
                 help=f"The {'event ' if name == 'correlation' else ''}{name} service.",
             ),
             click.option(
-                "--token", default=None, expose_value=False, callback=keep, metavar="TEXT",
+                "--token", default=None, expose_value=False, callback=_keep, metavar="TEXT",
                 help="An API key or a token for it; better in SUMMIT_TOKEN or in a profile.",
             ),
             click.option(
-                "--ca-file", default=None, expose_value=False, callback=keep, metavar="FILE",
+                "--ca-file", default=None, expose_value=False, callback=_keep, metavar="FILE",
                 help="Certificates to trust for https, in PEM.",
             ),
         )  # fmt: skip

@@ -187,7 +187,7 @@ def picture(seen: Mapping[str, Any], *, live: bool = False) -> Any:
     if len(groups) > _GROUPS_MAX:
         parts.append(Text(f"and {len(groups) - _GROUPS_MAX} more groups", style="dim"))
     if seen["collectors"]:
-        columns = ["name", "state", "eventsPerSec", "accepted", "rejected", "deadLetters"]
+        columns = ["name", "state", "acceptedPerSec", "accepted", "rejected", "deadLetters"]
         parts.append(_rows("collectors", columns, seen["collectors"]))
     if live:
         parts += [Text(problem, style="red") for problem in seen["problems"]]
