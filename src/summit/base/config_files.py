@@ -106,6 +106,13 @@ def file_settings(env: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _files(env: Mapping[str, str]) -> list[Layer]:
+    found = _read(env)
+    for layer in found:
+        _profiles(layer)  # what is no profile is refused, wanted or not
+    return found
+
+
+def _read(env: Mapping[str, str]) -> list[Layer]:
     places = [path for path in (user_path(env), config_path(env)) if Path(path).exists()]
     if env.get("SUMMIT_CONFIG") and not Path(env["SUMMIT_CONFIG"]).exists():
         raise _invalid(f"SUMMIT_CONFIG names {env['SUMMIT_CONFIG']}, which is not there")

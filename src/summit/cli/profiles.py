@@ -100,10 +100,17 @@ def bootstrap_option(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def _output() -> str | None:
+    try:
+        return client_settings().output
+    except Invalid:  # whatever is wrong there is told in a form that people read
+        return None
+
+
 def output_option(function: F) -> F:
     """Add `-o`: the form of the output."""
     return click.option(
-        "-o", "--output", type=click.Choice(FORMS), default=_setting("output"),
+        "-o", "--output", type=click.Choice(FORMS), default=_output,
         help="Form of the output; tables on a terminal, else lines with tabs, by default.",
     )(function)  # fmt: skip
 
