@@ -364,6 +364,7 @@ class Session:
     # ---- records and frames ----
 
     async def _process(self, chunks: list[Chunk]) -> None:
+        since_ms = self._clock.monotonic_ms()
         seen = chunks
         if self._stage.concerns(chunks):
             seen, refused = await self._stage.apply(chunks)
@@ -378,6 +379,7 @@ class Session:
         self.metrics.count_events(
             (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks
         )
+        self.metrics.batches_took.add(self._clock.monotonic_ms() - since_ms)
         if any(c.headers is not None and any(map(is_waited_for, c.headers)) for c in chunks):
             self._cuts.urgent = True
             self._cuts.at_once |= self._cuts.is_shared  # others must hear of it

@@ -73,12 +73,13 @@ class ServiceAlone:
             await self._figures.start()
             self._metrics = ServiceMetrics(self._node, self._figures)
             service = StreamingService(self._node, self._metrics)
-            await self._listen("streaming", service.routes(), self._streaming)
+            await self._listen("streaming", service, self._streaming)
         if self._correlation is not None:
             self._intake = EventIntake(self._node, self._correlation.response_timeout_ms)
             await self._intake.start()
-            routes = CorrelationService(self._node, self._intake).routes()
-            await self._listen("correlation", routes, self._correlation)
+            await self._listen(
+                "correlation", CorrelationService(self._node, self._intake), self._correlation
+            )
         await self._start_workers()
 
     async def stop(self) -> None:
@@ -111,8 +112,9 @@ class ServiceAlone:
             **{name: f"http://{web.address}" for name, web in self._webs.items()},
         }
 
-    async def _listen(self, name: str, routes: Any, settings: ServiceSettings) -> None:
-        web = WebServer(make_app(routes), settings.host, settings.port)
+    async def _listen(self, name: str, service: Any, settings: ServiceSettings) -> None:
+        app = make_app(service.routes(), service.requests.add)
+        web = WebServer(app, settings.host, settings.port)
         await web.start()
         self._webs[name] = web
 
