@@ -135,3 +135,17 @@ def test_help_imports_nothing_heavy(bare: Path) -> None:
     )
     assert done.stderr.strip() == "[]"
     assert "Exit codes" in done.stdout
+
+
+def test_what_serves_does_not_load_rich(bare: Path) -> None:
+    program = (
+        "import sys\nfrom summit.base.logs import configure, get_logger\nconfigure('info')\n"
+        "get_logger('x').info('hello')\n"
+        "try:\n 1 / 0\nexcept ZeroDivisionError: get_logger('x').exception('oh')\n"
+        "print('rich' in sys.modules)\nimport rich\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "False\n"
+    assert "ZeroDivisionError" in done.stderr
