@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 from typing import Any
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_level = _LEVELS["warning"]
 
 
 def get_logger(name: str) -> Any:
@@ -14,11 +16,15 @@ def get_logger(name: str) -> Any:
 
     A program that configures nothing gets warnings and errors only.
     """
-    import structlog
-
+    structlog = _structlog()
     if not structlog.is_configured():
         configure("warning")
     return structlog.get_logger(room=name)
+
+
+def is_debugging() -> bool:
+    """Whether the level debug is told: for what costs something to find out."""
+    return _level == _LEVELS["debug"]
 
 
 def configure(level: str = "info", *, json: bool | None = None) -> None:
@@ -28,8 +34,9 @@ def configure(level: str = "info", *, json: bool | None = None) -> None:
         level: debug, info, warning or error.
         json: One JSON object a line; by default where standard error is no terminal.
     """
-    import structlog
-
+    global _level
+    structlog = _structlog()
+    _level = _LEVELS[level]
     use_json = not sys.stderr.isatty() if json is None else json
     renderer: Any = (
         structlog.processors.JSONRenderer()
@@ -55,6 +62,15 @@ class _StandardError:
     """Makes loggers for the standard error of the moment (tests and daemons replace it)."""
 
     def __call__(self, *_: Any) -> Any:
-        import structlog
+        return _structlog().PrintLogger(sys.stderr)
 
-        return structlog.PrintLogger(sys.stderr)
+
+def _structlog() -> Any:
+    """The library, without Rich, which it would load for tracebacks in colour: 5 MB."""
+    if "structlog" in sys.modules or "rich" in sys.modules:
+        return importlib.import_module("structlog")
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("structlog")
+    finally:
+        del sys.modules["rich"]

@@ -243,6 +243,7 @@ class Broker:
                 if int(topic.configs.get("summit.replication.factor", 1)) > 1
             ),
             "groups": state.coordinator.describe(state.topics),
+            "commit_took": self._commit.took.told(),
         }
 
     @property

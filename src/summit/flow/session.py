@@ -37,6 +37,7 @@ from summit.flow.aside import Aside
 from summit.flow.backfill_keeping import Backfills
 from summit.flow.committing import Commits
 from summit.flow.cuts import Cuts, Sources
+from summit.flow.debugging import tell_batch
 from summit.flow.idle import IdleInputs
 from summit.flow.inputs import Inputs
 from summit.flow.lags import look_at_lags
@@ -364,6 +365,7 @@ class Session:
     # ---- records and frames ----
 
     async def _process(self, chunks: list[Chunk]) -> None:
+        since_ms = self._clock.monotonic_ms()
         seen = chunks
         if self._stage.concerns(chunks):
             seen, refused = await self._stage.apply(chunks)
@@ -378,6 +380,9 @@ class Session:
         self.metrics.count_events(
             (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks
         )
+        took_ms = self._clock.monotonic_ms() - since_ms
+        self.metrics.batches_took.add(took_ms)
+        tell_batch(chunks, applied, took_ms)
         if any(c.headers is not None and any(map(is_waited_for, c.headers)) for c in chunks):
             self._cuts.urgent = True
             self._cuts.at_once |= self._cuts.is_shared  # others must hear of it

@@ -175,6 +175,8 @@ class Teller:
             rules={rule: busy[rule] for rule in shown[:RULES_TOLD_MAX]},
             rules_left_out=max(0, len(shown) - RULES_TOLD_MAX),
             faulty=metrics.faults,
+            batches_took=metrics.batches_took.told(),
+            commits_took=metrics.commits_took.told(),
         )
 
 

@@ -84,12 +84,13 @@ class ServiceAlone:
             await self._figures.start()
             self._metrics = ServiceMetrics(self._node, self._figures)
             service = StreamingService(self._node, self._metrics)
-            await self._listen("streaming", service.routes(), self._streaming)
+            await self._listen("streaming", service, self._streaming)
         if self._correlation is not None:
             self._intake = EventIntake(self._node, self._correlation.response_timeout_ms)
             await self._intake.start()
-            routes = CorrelationService(self._node, self._intake).routes()
-            await self._listen("correlation", routes, self._correlation)
+            await self._listen(
+                "correlation", CorrelationService(self._node, self._intake), self._correlation
+            )
         await self._start_workers()
 
     async def stop(self) -> None:
@@ -122,11 +123,12 @@ class ServiceAlone:
             **{name: web.url for name, web in self._webs.items()},
         }
 
-    async def _listen(self, name: str, routes: Any, settings: ServiceSettings) -> None:
+    async def _listen(self, name: str, service: Any, settings: ServiceSettings) -> None:
         assert self._node is not None
         web = GatedServer(
-            name, routes, self._security, settings.host, settings.port,
+            name, service.routes(), self._security, settings.host, settings.port,
             ring=self._node.keys.ring, audit=self._node.audit, clock=self._node.clock,
+            timed=service.requests.add,
         )  # fmt: skip
         await web.start()
         self._webs[name] = web

@@ -15,7 +15,9 @@ from summit.services.node import Node
 from summit.services.notifications import add_notifications
 from summit.services.parameters import flag_parameter, refuse_unknown
 from summit.services.patterns import add_patterns
+from summit.services.prometheus_text import prometheus_response
 from summit.services.queries import add_queries
+from summit.services.service_families import NodeFamilies, NodeFigures, Requests
 from summit.web import Request, Response, Routes, json_response
 
 
@@ -28,6 +30,7 @@ class CorrelationService:
     """
 
     def __init__(self, node: Node, intake: EventIntake) -> None:
+        self.requests = Requests("correlation")
         self._node = node
         self._intake = intake
 
@@ -43,6 +46,7 @@ class CorrelationService:
         routes.post("/api/events", self._take_event)
         AlertRoutes(self._node).add_to(routes)
         routes.get("/api/stats", self._stats)
+        routes.get("/metrics", self._scrape)
         routes.get("/api/flow", self._flow)
         return routes
 
@@ -57,9 +61,13 @@ class CorrelationService:
         node = self._node
         return await describe_flow(node.admin, node.definitions, node.alerts.progress, node.clock)
 
+    async def _scrape(self, _: Request) -> Response:
+        return prometheus_response(NodeFamilies(NodeFigures.of(self._node)), self.requests)
+
     async def _stats(self, _: Request) -> dict[str, Any]:
         return {
             **self._node.alerts.view.stats(),
+            "alertsBySeverity": self._node.alerts.view.severities(),
             **self._node.desk.desk.figures(),
             "correlatedGroups": len(self._node.correlations.view),
             "liveClients": self._node.live.clients,

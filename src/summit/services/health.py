@@ -41,6 +41,22 @@ def add_health(routes: Routes, service: str, node: Node, extra: Any = None) -> N
         }  # fmt: skip
         return json_response(body)
 
+    async def ready(_: Request) -> Response:
+        """Whether requests can be served now, and if not, why; each reason names its part."""
+        reasons: list[dict[str, str]] = []
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                await node.admin.list_topics()
+        except (SummitError, TimeoutError) as error:
+            reason = str(error) or f"no answer within {CHECK_TIMEOUT_S:.0f} s"
+            reasons.append({"part": "broker", "reason": reason})
+        reasons += [{"part": part, "reason": str(error)} for part, error in node.failures().items()]
+        body = {"status": "not ready" if reasons else "ready", "service": service,
+                "reasons": reasons}  # fmt: skip
+        if not reasons:
+            return json_response(body)
+        return json_response(body, status=503, headers={"Retry-After": "1"})
+
     async def alive(_: Request) -> dict[str, str]:
         return {"status": "alive"}
 
@@ -48,6 +64,6 @@ def add_health(routes: Routes, service: str, node: Node, extra: Any = None) -> N
         return {"service": service, "version": __version__}
 
     routes.get("/health", health)
-    routes.get("/readyz", health)
+    routes.get("/readyz", ready)
     routes.get("/livez", alive)
     routes.get("/version", version)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 from summit.base.clock import Clock, SystemClock
 from summit.base.errors import SummitError
@@ -109,6 +110,14 @@ class Node:
         await self.producer.close()
         await asyncio.gather(*(view.stop() for view in self._views))
         await self.admin.close()
+
+    def failures(self) -> dict[str, BaseException]:
+        """The views that read no more, and why."""
+        views: dict[str, Any] = {
+            "definitions": self.definitions, "alerts": self.alerts, "desk": self.desk,
+            "correlations": self.correlations, "results": self.results,
+        }  # fmt: skip
+        return {name: error for name, view in views.items() if (error := view.failure) is not None}
 
     async def ensure_topic(self, name: str) -> bool:
         """Make a topic that is not there, by the broker's defaults; True when it was made."""

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from summit.base.config import Config, environment, load_toml, resolve
+from summit.base.config import Config, environment, resolve
+from summit.base.config_files import file_settings
 from summit.base.errors import Invalid
 
-CONFIG_FILE = "summit.toml"
 GUIDE_NAMES = frozenset(
     ("PORT", "DATA_DIR", "LOG_DIR", "BROKER_ID", "BROKER_HOST", "BROKER_PORT", "BOOTSTRAP_SERVERS")
 )
@@ -57,7 +57,7 @@ def service_settings(
     return resolve(
         ServiceSettings, section,
         flags=flags, env=environment(),
-        file={section: {"port": port, **load_toml(CONFIG_FILE).get(section, {})}},
+        file={section: {"port": port, **file_settings(environment()).get(section, {})}},
         aliases={"PORT": "port"} if named_port else {},
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from summit.services.parameters import refuse_unknown
 from summit.services.patterns import add_patterns
 from summit.services.permission import require_topic
 from summit.services.reading import read_records
+from summit.services.service_families import Requests
 from summit.services.stage_rules import add_stage_rules
 from summit.services.topics import add_topics
 from summit.web import Request, Response, Routes, int_parameter, json_response
@@ -46,6 +47,7 @@ class StreamingService:
     """
 
     def __init__(self, node: Node, metrics: ServiceMetrics) -> None:
+        self.requests = Requests("streaming")
         self._node = node
         self._metrics = metrics
 
@@ -113,7 +115,7 @@ class StreamingService:
         return json_response(await self._metrics.read())
 
     async def _scrape(self, _: Request) -> Response:
-        return await self._metrics.prometheus()
+        return await self._metrics.prometheus(self.requests)
 
 
 def _timestamp(given: int | str | None) -> int | None:

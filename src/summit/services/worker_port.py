@@ -27,7 +27,10 @@ def worker_port(
         return prometheus_response(_Families(worker))
 
     async def ready(_: Request) -> Response:
-        return json_response(worker.status(), status=200 if worker.state in _WORKS else 503)
+        works = worker.state in _WORKS
+        reasons = [] if works else [{"part": "worker", "reason": f"it is {worker.state}"}]
+        body = {**worker.status(), "reasons": reasons}
+        return json_response(body, status=200 if works else 503)
 
     async def alive(_: Request) -> dict[str, str]:
         return {"status": "alive"}

@@ -7,6 +7,7 @@ A handler is `async def handler(request) -> Response | value`; a value becomes J
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as BaseRequest
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from summit.base.errors import Internal, Invalid, SummitError
 from summit.base.limits import HTTP_BODY_BYTES_MAX
@@ -41,7 +42,7 @@ class Routes:
         """Answer `method` on `path` by `handler`; a body above the limit is refused with 413."""
         if method not in _METHODS:
             raise ValueError(f"no such method: {method}")
-        endpoint = self._endpoints.setdefault(path, _Endpoint())
+        endpoint = self._endpoints.setdefault(path, _Endpoint(path))
         if method in endpoint.handlers:
             raise ValueError(f"{method} {path} stands twice in the table")
         endpoint.handlers[method] = (handler, body_bytes_max)
@@ -68,8 +69,8 @@ class Routes:
 
     def guard_by(self, guard: Guard) -> None:
         """Have `guard` asked before each handler that is in the table by now."""
-        for path, endpoint in self._endpoints.items():
-            endpoint.path, endpoint.guard = path, guard
+        for endpoint in self._endpoints.values():
+            endpoint.guard = guard
 
     def listed(self) -> list[tuple[str, str]]:
         """Every (method, path), in the order they came."""
@@ -87,25 +88,51 @@ class Routes:
         ]
 
 
-def make_app(routes: Routes) -> ASGIApp:
-    """An ASGI application that answers `routes`, and everything else with a problem."""
+Timed = Callable[[str, str, int, float], None]
+
+
+def make_app(routes: Routes, timed: Timed | None = None) -> ASGIApp:
+    """An ASGI application that answers `routes`, and everything else with a problem.
+
+    Args:
+        timed: Hears of each answer: method, the route's path, status, milliseconds until it began.
+    """
     app = Starlette(
         routes=routes.starlette_routes(),
         exception_handlers={HTTPException: _on_http_error, Exception: _on_crash},
     )
     app.router.redirect_slashes = False
-    return app
+    return app if timed is None else _timing(app, timed)
+
+
+def _timing(app: ASGIApp, timed: Timed) -> ASGIApp:
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        began = time.monotonic()
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("endpoint"), "path", "unknown")
+                took_ms = 1_000 * (time.monotonic() - began)
+                timed(scope["method"], route, message["status"], took_ms)
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return call
 
 
 class _Endpoint:
-    """All methods of one path."""
+    """All methods of one path, which tells requests of it from others'."""
 
     __slots__ = ("guard", "handlers", "path")
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
+        self.path = path
         self.handlers: dict[str, tuple[Handler, int]] = {}
         self.guard: Guard | None = None
-        self.path = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]

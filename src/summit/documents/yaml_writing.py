@@ -1,0 +1,27 @@
+"""Plain values as YAML, so that YAML's readers and `parsing.py` find the same values again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+
+def yaml_text(value: Any) -> str:
+    """One document's text.
+
+    >>> yaml_text({"id": "no", "tags": ["a"]})
+    "id: 'no'\\ntags:\\n- a\\n"
+    """
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100_000,
+        default_flow_style=False,
+    )  # fmt: skip
+    return text.removesuffix("...\n")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what comes twice twice: people read it."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
