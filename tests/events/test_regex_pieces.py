@@ -12,7 +12,8 @@ from summit.events.regexes import compile_pieces, compile_search
 
 PARTS = (
     "a", "b", "ab", "\\.", "\\\\", ".", "a*", "b+", "a?", "ab{2}", "a{0,1}", "b{,2}", "a{b|c}",
-    "[ab]", "[Bb]", "[Aa]?", "[aA]{2}", "[^a]b", "[]a]", "[[:alpha:]]", "(ab)", "(a|b)", "(?:ab)+", "(?:a(b)c)?", "|", "^", "$",
+    "[Bb]", "[Aa]?", "[aA]{2}", "[ab]", "[^a]b", "[]a]", "[[:alpha:]]", "(ab)", "(a|b)",
+    "(?:ab)+", "(?:a(b)c)?", "|", "^", "$",
     "\\d", "\\b", "{", "}", "\\x41", "\\Qa.b\\E", "(?i)", "(?i:a)", "(?P<n>a)", "é",
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The longest piece of text, whatever its case, without which a regular expression finds nothing."""
+"""The longest piece of text without which a regular expression finds nothing, case aside."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _QUANTIFIERS: Final = frozenset("*?{")
 def required_piece(pattern: str) -> str:
     """A piece that is in every text where the pattern is found; empty = none is known.
 
-    Without regard to case. Only what surely is text counts: groups, classes, alternatives and escapes
-    of letters do not, but a class of one letter in both cases does.
+    Without regard to case. Only what surely is text counts: groups, classes, alternatives and
+    escapes of letters do not, but a class of one letter in both cases does.
 
     >>> required_piece(r"[Rr][Uu][Nn][Dd][Ll][Ll]32(\\.exe)?")
     'RUNDLL32'
