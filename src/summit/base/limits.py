@@ -139,6 +139,7 @@ NOTICES_WAITING_MAX: Final = 10_000  # notices that wait for their channels; the
 SUPPRESS_KEYS_MAX: Final = 1_000_000  # keys of rules for which an alert stands, ~400 bytes each
 EARLY_GROUPS_MAX: Final = 500  # groups of a query whose open windows are told at a time
 SUPPRESS_VALUES_MAX: Final = 1_000  # values of `suppress.by` remembered for one key of a rule
+CORRECTABLE_VALUES_MAX: Final = 1_000  # alerts of a key of a rule with `allowedLateness`, ~90 bytes
 ALERT_TEXT_VALUE_CHARS_MAX: Final = 200  # characters of one value inside a title or description
 DEAD_LETTER_BYTES_MAX: Final = 700 << 10  # original value of a dead letter; base64 below 1 MiB
 WATERMARK_UNKNOWN: Final = -(1 << 62)  # ms; the watermark of a partition without events
