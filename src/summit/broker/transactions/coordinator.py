@@ -1,18 +1,22 @@
 """The transaction coordinator: the state machines, their log, markers, time-outs.
 
-An EndTxn takes two commit groups. The first makes the decision durable, with the offsets that are
-committed by it and all data before it; then the transaction has ended and the producer is answered.
-The second holds the markers and the completed state. A crash between the two leaves the decision,
-and the next start makes the markers from it. They may not share a group: where nothing is synced, a
-crash can leave any part of one, and a marker without its decision would tear the transaction.
+An EndTxn makes a decision durable, with the offsets that are committed by it and all data before it;
+then the transaction has ended and the producer is answered. Markers and the completed state follow
+from it; a crash between the two leaves the decision, and the next start makes the markers from it.
 
-Since the markers are staged in the same turn in which the decision is known to be durable, whatever
-the producer sends next stands behind them in the log.
+Where groups are whole or not there, all of it is one group, which saves a sync: unless one of its
+logs is in a group on its way to the disk, whose failure would take back what is staged behind it in
+that log alone. Else, and where nothing is synced, the markers are a second group: a crash can leave
+any part of one, and a marker without its decision would tear the transaction.
+
+The markers are staged at the latest in the turn in which the decision is known to be durable, so
+whatever the producer sends next stands behind them in the log.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -31,6 +35,7 @@ from summit.broker.topics import TopicTable
 from summit.broker.transactions import stored
 from summit.broker.transactions.markers import (
     ends_of,
+    logs_of,
     open_ones,
     stage_abort,
     stage_markers,
@@ -367,6 +372,11 @@ class Transactions:
         elif raises:
             transaction.raise_epoch(by_owner=by_owner)
 
+        logs = [self.log, self._groups.log]
+        is_whole = self._commit.is_whole and not any(
+            log.is_in_flight for log in [*logs, *logs_of(self._topics, decision)]
+        )
+
         def decided(error: SummitError | None) -> None:
             if error is not None:
                 restore()
@@ -374,16 +384,28 @@ class Transactions:
                 return
             self._groups.apply_offsets(decision.offsets)
             transaction.complete()
-            self._pay(transaction, decision)
+            if not is_whole:
+                self._pay(transaction, decision)
+            elif unpaid is not None:
+                self._paid(transaction, decision, unpaid)
             then(codes.NONE)
 
+        unpaid: SummitError | None = None
         try:
             self._groups.stage_offsets(decision.offsets)
             self._stage(transaction)
         except SummitError as error:
             decided(error)
             return
-        self._commit.when_durable(decided, (self.log, self._groups.log))
+        if is_whole:
+            completed = dataclasses.replace(transaction)
+            completed.complete()
+            try:
+                logs += stage_markers(self._topics, decision, now_ms)
+                self._stage(completed)
+            except SummitError as error:
+                unpaid = error
+        self._commit.when_durable(decided, logs)
 
     def _pay(self, transaction: Transaction, decision: Decision) -> None:
         """Stage the markers that a durable decision asks for, and the state after it."""
