@@ -16,7 +16,6 @@ import time
 import traceback
 from collections.abc import Callable
 from functools import partial
-from typing import Final
 
 from tests.sim import test_correlations_sim, test_queries_sim, test_runtime_sim
 from tests.streams import test_runtime_sim as test_apps_sim
@@ -64,7 +63,7 @@ def run_all(first: int, seeds: int, minutes: float, kinds: dict[str, Run]) -> in
             count += 1
             try:
                 run(seed)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 bad += 1
                 place = traceback.extract_tb(error.__traceback__)[-1]
                 print(f"seed {seed} {name}: {type(error).__name__} at {place.name}:{place.lineno}")

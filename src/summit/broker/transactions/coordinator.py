@@ -1,8 +1,8 @@
 """The transaction coordinator: the state machines, their log, markers, time-outs.
 
-An EndTxn makes a decision durable, with the offsets that are committed by it and all data before it;
-then the transaction has ended and the producer is answered. Markers and the completed state follow
-from it; a crash between the two leaves the decision, and the next start makes the markers from it.
+An EndTxn makes a decision durable, with the offsets that are committed by it and all data before
+it; then the transaction has ended and the producer is answered. Markers and the completed state
+follow from it; a crash between the two leaves the decision, and the next start makes the markers.
 
 Where groups are whole or not there, all of it is one group, which saves a sync: unless one of its
 logs is in a group on its way to the disk, whose failure would take back what is staged behind it in
