@@ -28,7 +28,7 @@ from summit.base.errors import Closed, Conflict, Corrupt, Invalid, SummitError, 
 from summit.base.logs import get_logger
 from summit.broker.commit import CommitScheduler
 from summit.broker.groups.coordinator import Coordinator
-from summit.broker.groups.offsets import Committed, TopicPartition
+from summit.broker.groups.offsets import Committed, TopicPartition, dated
 from summit.broker.producer_ids import ProducerIds
 from summit.broker.rewriting import Pair
 from summit.broker.topics import TopicTable
@@ -175,7 +175,7 @@ class Transactions:
         done: Initialised,
     ) -> None:
         """Raise the epoch, or take a new id, durably."""
-        restore = _undo(transaction)
+        restore = transaction.undo()
         transaction.is_busy = True
 
         def given(producer_id: int, error: SummitError | None) -> None:
@@ -356,14 +356,14 @@ class Transactions:
         next_id: int | None = None,
     ) -> None:
         """Make the end of a transaction durable, with its offsets; then pay what is due."""
-        restore = _undo(transaction)
+        restore = transaction.undo()
         now_ms = self._clock.now_ms()
         decision = transaction.decision = Decision(
             is_commit=is_commit,
             producer_id=transaction.producer_id,
             marker_epoch=transaction.epoch + 1 if raises else transaction.epoch,
             ends=ends_of(self._topics, transaction.partitions),
-            offsets=_dated(transaction.offsets, now_ms) if is_commit else {},
+            offsets=dated(transaction.offsets, now_ms) if is_commit else {},
             commit_ms=now_ms,
         )
         transaction.state = State.PREPARE_COMMIT if is_commit else State.PREPARE_ABORT
@@ -588,32 +588,9 @@ class Transactions:
         self._is_closed = True
 
 
-def _undo(transaction: Transaction) -> Callable[[], None]:
-    """Remember who the producer is and where the transaction stands, to go back to."""
-    identity, previous, state = transaction.identity, transaction.previous, transaction.state
-
-    def restore() -> None:
-        transaction.producer_id, transaction.epoch = identity
-        transaction.previous, transaction.state = previous, state
-        transaction.decision = None
-
-    return restore
-
-
 def _code(error: SummitError | None) -> int:
     return codes.NONE if error is None else codes.COORDINATOR_NOT_AVAILABLE
 
 
 def _nobody_waits(error: int) -> None:
     """For what the broker does by itself."""
-
-
-def _dated(
-    offsets: dict[str, dict[TopicPartition, Committed]], commit_ms: int
-) -> dict[str, dict[TopicPartition, Committed]]:
-    return {
-        group_id: {
-            where: committed._replace(commit_ms=commit_ms) for where, committed in commits.items()
-        }
-        for group_id, commits in offsets.items()
-    }
