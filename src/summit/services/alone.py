@@ -125,10 +125,11 @@ class ServiceAlone:
 
     async def _listen(self, name: str, service: Any, settings: ServiceSettings) -> None:
         assert self._node is not None
+        routes = service.routes()
+        routes.timed_by(service.requests.add)
         web = GatedServer(
-            name, service.routes(), self._security, settings.host, settings.port,
+            name, routes, self._security, settings.host, settings.port,
             ring=self._node.keys.ring, audit=self._node.audit, clock=self._node.clock,
-            timed=service.requests.add,
         )  # fmt: skip
         await web.start()
         self._webs[name] = web

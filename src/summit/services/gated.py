@@ -18,7 +18,7 @@ from summit.services.audit_trail import AuditTrail
 from summit.services.gate import Gate
 from summit.services.identities import Identities
 from summit.services.security import SecuritySettings
-from summit.web import Routes, Shield, Timed, WebServer, make_app
+from summit.web import Routes, Shield, WebServer, make_app
 
 TLS_LOOK_S: Final = 5.0  # between two looks at the files of the certificate
 
@@ -30,14 +30,12 @@ class GatedServer:
         name: Of the service, for the audit.
         ring: The API keys that hold.
         audit: Where changes and refusals are told; None = nowhere.
-        timed: Hears of each answer that came of a route.
     Raises: Invalid: the admin key or the TLS files cannot be used.
     """
 
     def __init__(
         self, name: str, routes: Routes, security: SecuritySettings, host: str, port: int,
         *, ring: KeyRing, audit: AuditTrail | None, clock: Clock | None = None,
-        timed: Timed | None = None,
     ) -> None:  # fmt: skip
         clock = clock or SystemClock()
         asks = security.asks(host)
@@ -48,7 +46,7 @@ class GatedServer:
         # A certificate is one way among others where there are others; without one it is no way in.
         self._tls = None if security.tls is None else security.tls.server_context(ask_only=True)
         app = Shield(
-            gate.before(make_app(routes, timed)), tls=self._tls is not None,
+            gate.before(make_app(routes)), tls=self._tls is not None,
             cors_origins=security.cors_origins,
             hosts=security.allowed_hosts if is_loopback(host) and not asks else None,
         )  # fmt: skip

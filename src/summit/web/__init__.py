@@ -4,7 +4,7 @@ The only room that imports starlette and uvicorn. Rooms above build services out
 below and never see the framework behind them.
 """
 
-from summit.web.apps import Guard, Handler, Routes, Timed, make_app
+from summit.web.apps import Guard, Handler, Routes, make_app
 from summit.web.events import HEARTBEAT, EventStream, event_bytes
 from summit.web.guard import PEER
 from summit.web.problems import problem_of, problem_response
@@ -29,7 +29,6 @@ __all__ = [
     "Response",
     "Routes",
     "Shield",
-    "Timed",
     "WebServer",
     "event_bytes",
     "int_parameter",

@@ -26,6 +26,8 @@ from summit.web.responses import Response, json_response
 Handler = Callable[[Request], Awaitable[Any]]
 # Asked before a handler, with the method and the path as they stand in the table; raises to refuse.
 Guard = Callable[[Request, str, str], Awaitable[None]]
+# Hears of each answer: method, the route's path, status, milliseconds until it began.
+Timed = Callable[[str, str, int, float], None]
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -35,6 +37,7 @@ class Routes:
 
     def __init__(self) -> None:
         self._endpoints: dict[str, _Endpoint] = {}
+        self.timed: Timed | None = None
 
     def add(
         self, method: str, path: str, handler: Handler, *, body_bytes_max: int = HTTP_BODY_BYTES_MAX
@@ -72,6 +75,10 @@ class Routes:
         for endpoint in self._endpoints.values():
             endpoint.guard = guard
 
+    def timed_by(self, timed: Timed) -> None:
+        """Have `timed` hear of each answer that an application of this table gives."""
+        self.timed = timed
+
     def listed(self) -> list[tuple[str, str]]:
         """Every (method, path), in the order they came."""
         return [(m, path) for path, endpoint in self._endpoints.items() for m in endpoint.handlers]
@@ -88,21 +95,14 @@ class Routes:
         ]
 
 
-Timed = Callable[[str, str, int, float], None]
-
-
-def make_app(routes: Routes, timed: Timed | None = None) -> ASGIApp:
-    """An ASGI application that answers `routes`, and everything else with a problem.
-
-    Args:
-        timed: Hears of each answer: method, the route's path, status, milliseconds until it began.
-    """
+def make_app(routes: Routes) -> ASGIApp:
+    """An ASGI application that answers `routes`, and everything else with a problem."""
     app = Starlette(
         routes=routes.starlette_routes(),
         exception_handlers={HTTPException: _on_http_error, Exception: _on_crash},
     )
     app.router.redirect_slashes = False
-    return app if timed is None else _timing(app, timed)
+    return app if routes.timed is None else _timing(app, routes.timed)
 
 
 def _timing(app: ASGIApp, timed: Timed) -> ASGIApp:
