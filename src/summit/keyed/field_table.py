@@ -230,11 +230,11 @@ class FieldTable(dict[Any, int]):
         lower: str | None = None
         if self._pieces:
             find = self._find or self._make_find()
-            if not self._shared:
-                some = find(text)
-            else:
+            some: Sequence[int] | None = ()
+            if self._shared:
                 lower = lower_ascii(text)
-                some = () if text.isascii() and self._shared not in (lower or "") else find(text)
+            if not (self._shared and text.isascii() and self._shared not in (lower or "")):
+                some = find(text)
             if some is None:
                 return self._evaluate(text, self._tests)
             numbers = some
@@ -260,8 +260,8 @@ class FieldTable(dict[Any, int]):
         called = {id(test): test for test in self._always}
         sure: dict[int, _Test] = {}
         for number in numbers:
-            piece, tests = self._by_piece[number]
-            for test in tests:
+            piece, calling = self._by_piece[number]
+            for test in calling:
                 (sure if _is_enough(test.node, piece) else called)[id(test)] = test
         of_any = tuple({**called, **sure}.values())
         tests = tuple(test for name, test in called.items() if name not in sure)

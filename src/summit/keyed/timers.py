@@ -11,6 +11,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from itertools import chain
 from typing import Final
+from zlib import crc32
 
 from summit.keyed.keys import Key, key_text
 
@@ -28,8 +29,9 @@ class _Bucket:
     """Keys, some of them perhaps twice.
 
     Full parts are tuples: a set takes five times the room, and Python's collector looks into lists.
-    Many keys are spread over buckets within, by their hash, so that looking for keys that stand
-    twice never takes long: each of those looks for itself.
+    Many keys are spread over buckets within, so that looking for keys that stand twice never takes
+    long: each of those looks for itself. By a checksum: Python's hash differs between processes,
+    and the order in which keys are looked at should not.
     """
 
     __slots__ = ("_depth", "count", "parts", "same_from", "tail", "within")
@@ -44,7 +46,7 @@ class _Bucket:
 
     def add(self, key: Key) -> None:
         if self.within:
-            one = self.within[(hash(key) >> self._depth * _SPREAD_BITS) % _SPREAD]
+            one = self.within[(_spread(key) >> self._depth * _SPREAD_BITS) % _SPREAD]
             self.count -= one.count
             one.add(key)
             self.count += one.count
@@ -84,6 +86,11 @@ class _Bucket:
         self.tail = keys[full:]
         self.count = len(keys)
         self.same_from = 2 * len(keys) + _STALE_MAX
+
+
+def _spread(key: Key) -> int:
+    text = key if type(key) is str else key_text(key)
+    return crc32(text.encode(errors="replace"))
 
 
 class TidyTimers:
