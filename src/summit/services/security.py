@@ -11,14 +11,14 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from summit.base.config import Config, environment, load_toml, resolve
+from summit.base.config import Config, environment, resolve
+from summit.base.config_files import file_settings
 from summit.base.errors import Invalid
 from summit.base.hosts import is_loopback
 from summit.base.secrets import ADMIN_KEY, ADMIN_KEY_FILE, read_admin_key
 from summit.identity.certificates import CertificateRule
 from summit.identity.claims import IssuerOptions
 from summit.identity.tls import TlsOptions
-from summit.services.settings import CONFIG_FILE
 
 SECTION: Final = "security"
 ADMIN_KEY_CHARS_MIN: Final = 32
@@ -126,7 +126,7 @@ def security_settings(*, insecure: bool = False) -> SecuritySettings:
         flags["admin_key"] = f"file:{Path(env[ADMIN_KEY_FILE])}"
     elif env.get(ADMIN_KEY):
         flags["admin_key"] = f"${{{ADMIN_KEY}}}"
-    section = dict(load_toml(CONFIG_FILE).get(SECTION, {}))
+    section = dict(file_settings(env).get(SECTION, {}))
     flat: dict[str, str] = dict(env)
     for block in ("tls", "jwt"):  # SUMMIT_SECURITY__TLS__CERT_FILE and the like
         values = dict(section.pop(block, {}))

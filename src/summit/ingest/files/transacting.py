@@ -25,7 +25,7 @@ from summit.ingest.files.positions import Advance, Positions
 from summit.ingest.files.records import Listener, Recorder
 from summit.ingest.files.tracking import TrackedFile
 from summit.ingest.files.writing import Tally, keep_rate
-from summit.ingest.rates import RateLimit
+from summit.identity.rates import RateLimit
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.topics import ensure_topic
 

@@ -19,7 +19,7 @@ from summit.ingest.files.positions import Positions
 from summit.ingest.files.records import Listener, Recorder
 from summit.ingest.files.tracking import TrackedFile
 from summit.ingest.producing import Producer
-from summit.ingest.rates import RateLimit
+from summit.identity.rates import RateLimit
 from summit.ingest.settings import CollectorConfig
 
 T = TypeVar("T")
