@@ -25,10 +25,12 @@ from confluent_kafka.admin import (
 from tests.broker.test_sasl import PASSWORD, login
 from tests.broker.wire import Wire
 
+from summit.base.files import OsFiles
 from summit.broker import BrokerSettings, BrokerThread
 from summit.broker.dispatch import SERVED
 from summit.broker.metadata_log import AccessEntry
 from summit.broker.security.acls import Acls, Filter
+from summit.broker.security.first_users import lay_down
 from summit.protocol import acls, codes
 from summit.protocol.alter_user_scram_credentials import ScramCredentialDeletion
 from summit.protocol.apis import APIS
@@ -339,3 +341,19 @@ def test_filters() -> None:
     assert found("ab", acls.PREFIXED) == [prefixed]
     assert found(None, acls.ANY) == [literal, prefixed, wild]
     assert found("*", acls.LITERAL) == [wild]
+
+
+def test_nobody_is_super_by_a_name_that_is_not_set(tmp_path: Path) -> None:
+    data_dir = str(tmp_path / "data")
+    lay_down(OsFiles(), data_dir, "None", "n")
+    settings = BrokerSettings(
+        listeners="SASL_PLAINTEXT://127.0.0.1:0", authorizer="acl", durability="os",
+        data_dir=data_dir, super_users="User:a;User:CN=b,O=c",
+    )  # fmt: skip
+    thread = BrokerThread(settings)
+    thread.start()
+    with Wire(thread.port) as wire:
+        assert login(wire, "SCRAM-SHA-256", "None", "n").error_code == 0
+        message = some(APIS[29].request, 1)
+        assert wire.ask(APIS[29], 1, message).error_code == codes.CLUSTER_AUTHORIZATION_FAILED
+    thread.stop()

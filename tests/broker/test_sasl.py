@@ -398,6 +398,10 @@ def test_clients_are_told_the_listener_they_came_in_on(start_broker: Start) -> N
         {"listeners": "SSL://127.0.0.1:0"},
         {"listeners": "PLAINTEXT://127.0.0.1:1,PLAINTEXT://127.0.0.1:2"},
         {"listeners": "PLAINTEXT://127.0.0.1:99999"},
+        {
+            "listeners": "SUMMIT_INNER://127.0.0.1:0",
+            "listener_security_protocol_map": "SUMMIT_INNER:PLAINTEXT",
+        },
         {"advertised_listeners": "OTHER://a:1"},
         {"advertised_listeners": "PLAINTEXT://:1"},
         {"sasl_enabled_mechanisms": "GSSAPI"},

@@ -66,9 +66,9 @@ class Security:
         self.loop = loop
         self.expired = 0
         self.acls = acls
-        self._super_users = {
-            *names_of(settings.super_users, ";"), f"User:{settings.initial_user}",
-        }  # fmt: skip
+        self._super_users = set(names_of(settings.super_users, ";"))
+        if settings.initial_user is not None:
+            self._super_users.add(f"User:{settings.initial_user}")
         self.inner_password = settings.inner_password or secrets.token_urlsafe(24)
         self._threads = threads
         self._worker: Worker | None = None

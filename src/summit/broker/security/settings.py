@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from summit.base.config import Config
 from summit.broker.security.listeners import (
+    INNER,
     Listener,
     is_loopback,
     names_of,
@@ -95,6 +96,8 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
                 found.append(self._listener(name, protocol, (bound_host, bound_port), address))
         if told:
             raise wrong("advertised_listeners", f"{', '.join(told)} is not among the listeners")
+        if any(each.name == INNER for each in found):
+            raise wrong("listeners", f"{INNER} is the broker's own")
         if len({each.name for each in found}) < len(found):
             raise wrong("listeners", "each needs a name of its own")
         return found
