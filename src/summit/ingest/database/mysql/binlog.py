@@ -107,7 +107,13 @@ class Log:
         self._altered: dict[str, str] = {}
         self._dialled: list[Connection] = []
         self._side = place.connect()
-        self._charsets = Charsets(self._side)
+        try:
+            self._charsets = Charsets(self._side)
+        except (DatabaseError, OSError) as error:
+            hang_up(self._side)
+            with contextlib.suppress(DatabaseError, OSError):
+                self._side.close()
+            raise place.told(error) from error
         self.lag_bytes = 0
         self.lag_ms = 0
         self.oldest_file = ""
