@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from summit.cli.output import print_document, print_item, print_list
@@ -73,6 +73,7 @@ def test_one_thing_and_things_one_after_the_other(capsys: pytest.CaptureFixture[
 
 @settings(max_examples=60, deadline=None)
 @given(PLAIN)
+@example({"ends of lines": "\x85 \u2028 \u2029 \ufeff", "\x85": ["no", "1:30", "~"]})
 def test_yaml_says_what_json_says(value: Any) -> None:
     from summit.documents import yaml_text
 

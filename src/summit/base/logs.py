@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
 from typing import Any
@@ -67,10 +66,12 @@ class _StandardError:
 
 def _structlog() -> Any:
     """The library, without Rich, which it would load for tracebacks in colour: 5 MB."""
-    if "structlog" in sys.modules or "rich" in sys.modules:
-        return importlib.import_module("structlog")
-    sys.modules["rich"] = None  # type: ignore[assignment]
+    hidden = "structlog" not in sys.modules and "rich" not in sys.modules
+    if hidden:
+        sys.modules["rich"] = None  # type: ignore[assignment]
     try:
-        return importlib.import_module("structlog")
+        import structlog
     finally:
-        del sys.modules["rich"]
+        if hidden:
+            del sys.modules["rich"]
+    return structlog

@@ -6,6 +6,7 @@ import http.client
 from typing import Any
 from urllib.parse import urlsplit
 
+import click
 import msgspec
 
 from summit.base.errors import Invalid, Unavailable
@@ -51,7 +52,11 @@ def dialled(url: str, *, timeout_s: float = TIMEOUT_S) -> Rest:
     """A service, asked with the token and the certificates that the command goes by."""
     from summit.cli.profiles import client_settings, token
 
-    return Rest(url, token=token(), ca_file=client_settings().ca_file, timeout_s=timeout_s)
+    rest = Rest(url, token=token(), ca_file=client_settings().ca_file, timeout_s=timeout_s)
+    command = click.get_current_context(silent=True)
+    if command is not None:
+        command.call_on_close(rest.close)
+    return rest
 
 
 class Rest:

@@ -26,7 +26,7 @@ class _Typed(msgspec.Struct):
 _DECODER: Final = msgspec.json.Decoder(_Typed)
 
 
-def tell_batch(chunks: Sequence[Chunk], applied: Applied, took_ms: float) -> None:
+def tell_batch(chunks: Sequence[Chunk], applied: Applied) -> None:
     """Tell of a batch, a line for each partition; nothing where nobody listens."""
     if not is_debugging():
         return
@@ -40,7 +40,7 @@ def tell_batch(chunks: Sequence[Chunk], applied: Applied, took_ms: float) -> Non
     get_logger(__name__).debug(
         "batch.processed", records=sum(len(chunk.offsets) for chunk in chunks),
         made=bool(applied.made), late=len(applied.late),
-        rejected=[each.code for each in applied.rejected][:_TYPES_MAX], took_ms=round(took_ms, 3),
+        rejected=[each.code for each in applied.rejected][:_TYPES_MAX],
     )  # fmt: skip
 
 

@@ -104,8 +104,9 @@ class WorkerMetrics:
         """Records behind the end of all inputs."""
         return sum(self.lags.values())
 
-    def count_events(self, by_input: Iterable[tuple[str, int]]) -> None:
-        """So many records more were processed, by input."""
+    def count_events(self, by_input: Iterable[tuple[str, int]], took_ms: float) -> None:
+        """So many records more were processed, by input, in one batch."""
+        self.batches_took.add(took_ms)
         inputs = self._slot().inputs
         for name, count in by_input:
             self.events += count

@@ -377,12 +377,9 @@ class Session:
         if applied.rejected or applied.late:
             self._aside.put(applied.rejected, chunks)
             self._aside.put_late(applied.late, chunks, self.runtime.engine.processor.rules.stream)
-        self.metrics.count_events(
-            (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks
-        )
-        took_ms = self._clock.monotonic_ms() - since_ms
-        self.metrics.batches_took.add(took_ms)
-        tell_batch(chunks, applied, took_ms)
+        counts = ((partition_name(c.topic, c.partition), len(c.offsets)) for c in chunks)
+        self.metrics.count_events(counts, took_ms=self._clock.monotonic_ms() - since_ms)
+        tell_batch(chunks, applied)
         if any(c.headers is not None and any(map(is_waited_for, c.headers)) for c in chunks):
             self._cuts.urgent = True
             self._cuts.at_once |= self._cuts.is_shared  # others must hear of it
