@@ -18,6 +18,7 @@ from summit.client.dead_letters import dead_letter_topic
 from summit.client.outgoing import bytes_of
 from summit.client.producer import StreamProducer
 from summit.client.types import ProducerRecord
+from summit.identity.rates import RateLimit
 from summit.ingest.files.coordinates import SOURCE_HEADER
 from summit.ingest.files.lane import Outgoing
 from summit.ingest.files.lines import Line
@@ -25,7 +26,6 @@ from summit.ingest.files.positions import Advance, Positions
 from summit.ingest.files.records import Listener, Recorder
 from summit.ingest.files.tracking import TrackedFile
 from summit.ingest.files.writing import Tally, keep_rate
-from summit.identity.rates import RateLimit
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.topics import ensure_topic
 

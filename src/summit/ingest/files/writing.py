@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 from summit.base.clock import Clock
 from summit.base.errors import Unavailable
 from summit.client.dead_letters import dead_letter_topic
+from summit.identity.rates import RateLimit
 from summit.ingest.files.lane import Lane, Outgoing, Window
 from summit.ingest.files.ledger import Ledger
 from summit.ingest.files.lines import Line
@@ -19,7 +20,6 @@ from summit.ingest.files.positions import Positions
 from summit.ingest.files.records import Listener, Recorder
 from summit.ingest.files.tracking import TrackedFile
 from summit.ingest.producing import Producer
-from summit.identity.rates import RateLimit
 from summit.ingest.settings import CollectorConfig
 
 T = TypeVar("T")
