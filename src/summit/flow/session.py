@@ -575,8 +575,8 @@ class Session:
         for name, offset in starts.items():
             self._cuts.acts = {**(self._cuts.acts or {}), name: offset}
             self._idle.forget(name)
-            known = times.get(split_partition_name(name), WATERMARK_UNKNOWN)
-            self.runtime.begin(name, offset, known)
+            time = times.get(split_partition_name(name), WATERMARK_UNKNOWN)
+            self.runtime.begin(name, offset, time)
         self.runtime.watch(wanted - mine)
         reading = self._read_here()
         self._idle.hold(self.runtime.positions.keys() - reading.keys())
@@ -592,10 +592,9 @@ class Session:
         busy = self._handover.waiting or self._switch.is_open or self._backfills.under_way
         if self._ends is None or busy:
             return False
-        positions = self.runtime.positions
-        return all(positions.get(name, end) >= end for name, end in self._ends.items())
+        return all(self.runtime.positions.get(name, end) >= end for name, end in self._ends.items())
 
     async def _insist(self, act: Callable[[], Awaitable[Any]]) -> None:
         """See `client.insisting`; ends when this is to stop."""
-        pause_max_ms = self.settings.retry_backoff_max_ms
-        await insist(act, self._stopping, pause_max_ms, what="worker", event="session.retries")
+        most_ms = self.settings.retry_backoff_max_ms
+        await insist(act, self._stopping, most_ms, what="worker", event="session.retries")
