@@ -2,15 +2,19 @@
 
 A row is an `ErrorSpec`. The rows of formats, registries and outgoing HTTP stand in
 `catalogue_formats.py`, those of operators in `catalogue_streams.py`, those of rules over single
-events in `catalogue_enrich.py`, newer ones of collectors in `catalogue_ingest.py`, those of what becomes of alerts in `catalogue_alerts.py`.
+events in `catalogue_enrich.py`, newer ones of collectors in `catalogue_ingest.py`, those of who
+asks in `catalogue_identity.py`, those of the broker's security in `catalogue_broker.py`, those of
+what becomes of alerts in `catalogue_alerts.py`.
 """
 
 from __future__ import annotations
 
 from summit.base.catalogue_alerts import ALERT_ROWS
 from summit.base.catalogue_analytics import ANALYTICS_ROWS
+from summit.base.catalogue_broker import BROKER_ROWS
 from summit.base.catalogue_enrich import ENRICH_ROWS
 from summit.base.catalogue_formats import FORMAT_ROWS
+from summit.base.catalogue_identity import IDENTITY_ROWS
 from summit.base.catalogue_ingest import INGEST_ROWS
 from summit.base.catalogue_rules import RULE_ROWS
 from summit.base.catalogue_streams import STREAM_ROWS
@@ -586,7 +590,7 @@ _ROWS = (
     ErrorSpec("file.unreadable", "Invalid", 400, None, False,
               "cannot read {path}: {reason}", "Check the name and its permissions."),
     *ALERT_ROWS, *ANALYTICS_ROWS, *ENRICH_ROWS, *RULE_ROWS,
-    *FORMAT_ROWS, *INGEST_ROWS,
+    *FORMAT_ROWS, *IDENTITY_ROWS, *INGEST_ROWS, *BROKER_ROWS,
     *STREAM_ROWS,
 )  # fmt: skip
 

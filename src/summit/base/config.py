@@ -160,9 +160,9 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-def set_variable(name: str, text: str) -> None:
-    """Set a variable of the environment, for this process and those that it starts."""
-    os.environ[name] = text
+def extend_environment(values: Mapping[str, str]) -> None:
+    """Add to the environment of this process, and so to that of its children from now on."""
+    os.environ.update(values)
 
 
 def load_toml(path: str) -> dict[str, Any]:

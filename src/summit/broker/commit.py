@@ -104,6 +104,11 @@ class CommitScheduler:
             self._loop.call_soon(self._turn)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether a crash leaves all of a group or nothing: where it is synced."""
+        return not self._inline
+
+    @property
     def backlog_bytes(self) -> int:
         """Bytes that are staged and not yet settled: what a slow disk keeps in memory."""
         return self._open_bytes + self._flight_bytes

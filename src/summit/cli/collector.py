@@ -41,7 +41,7 @@ def collector() -> None:
     "--format",
     "form",
     default=None,
-    type=click.Choice(["line", "jsonl", "syslog", "sshd"]),
+    type=click.Choice(["line", "jsonl", "syslog", "sshd", "csv", "parquet"]),
     help="the form of its lines,",
 )
 @click.option("--key-field", default=None, help="the field that becomes the record key.")

@@ -40,8 +40,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "alerts": ("alerts", "List, follow, acknowledge, resolve and silence alerts; cases."),
     "notify": ("notify", "List notifications, test one, tell alerts again."),
     "correlations": ("correlations", "List groups of events that belong together, and why."),
+    "user": ("user", "Create, list and delete the users of brokers."),
+    "acl": ("acl", "Create, list and delete what users may do."),
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
     "migrate": ("migrate", "Move topics, groups and alerts from one cluster to another."),
+    "key": ("key", "Make, list and revoke API keys of the services."),
     "collector": ("collector", "Add, list, start, pause, stop and remove collectors."),
     "top": ("top", "Show rates, lags, alerts and collectors live."),
     "doctor": ("doctor.command", "Look at this machine, the settings and the services for faults."),
@@ -130,9 +133,9 @@ def root(profile: str | None) -> None:
     Start with `summit demo`, then `summit up`.
     """
     if profile is not None:  # the processes that a command starts go by it, too
-        from summit.base.config import set_variable
+        from summit.base.config import extend_environment
 
-        set_variable("SUMMIT_PROFILE", profile)
+        extend_environment({"SUMMIT_PROFILE": profile})
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

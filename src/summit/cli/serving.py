@@ -16,13 +16,18 @@ LOG_FORMAT = "SUMMIT_LOG_FORMAT"
 _LEVELS = ["debug", "info", "warning", "error"]
 PORT = click.IntRange(0, 65_535)
 
+insecure_option = click.option(
+    "--insecure", is_flag=True,
+    help="Listen where others reach it without asking anybody who they are (docs/security.md).",
+)  # fmt: skip
+
 
 def _keep(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
     """For this process and those that it starts."""
     if value is not None:
-        from summit.base.config import set_variable
+        from summit.base.config import extend_environment
 
-        set_variable(LOG_FORMAT, value)
+        extend_environment({LOG_FORMAT: value})
 
 
 def serving_options(function: F) -> F:

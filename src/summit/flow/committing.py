@@ -46,7 +46,7 @@ class Commits:
     Args:
         member: Proves the membership.
         inputs: Woken when a transaction has ended.
-        lost: Asked whether key groups were given to others: then a refusal is final.
+        lost: Asked which key groups were given to others: then a refusal is final.
         before: Writes alerts without transactions; must have written them before a commit.
         transactional: Otherwise this is such a one.
     """
@@ -58,7 +58,7 @@ class Commits:
         member: GroupMember,
         inputs: Inputs,
         metrics: WorkerMetrics,
-        lost: Callable[[], bool],
+        lost: Callable[[], Set[int]],
         before: Commits | None = None,
         *,
         transactional: bool = True,

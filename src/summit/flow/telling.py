@@ -145,6 +145,7 @@ class Teller:
             alerts=metrics.alerts,
             suppressed=metrics.suppressed,
             suppress_evicted=self._runtime.engine.suppressor.evicted,
+            correctable_evicted=self._runtime.engine.suppressor.made_evicted,
             rejected=sum(metrics.rejected.values()),
             skipped=sum(metrics.skipped.values()),
             undeliverable=metrics.undeliverable_count,

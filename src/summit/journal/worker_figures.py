@@ -101,6 +101,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     alerts: int = 0
     suppressed: int = 0
     suppress_evicted: int = 0
+    correctable_evicted: int = 0
     rejected: int = 0
     skipped: int = 0
     undeliverable: int = 0

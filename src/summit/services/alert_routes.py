@@ -1,7 +1,7 @@
 """The routes of alerts and what is done about them: states, silences, inhibitions, cases, risks.
 
 Whatever changes something becomes an entry of the alert log; the answer says what the log's order
-made of it. Nobody is authenticated here: `by` is what the caller says.
+made of it. `by` is who proved to be somebody; where nobody is asked, what the caller says.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from summit.base.units import parse_duration_ms
 from summit.events.times import epoch_ms
 from summit.services.node import Node
 from summit.services.parameters import refuse_unknown, time_parameter
+from summit.services.permission import acting
 from summit.web import Request, Routes, int_parameter
 
 LIMIT_DEFAULT: Final = 100
@@ -141,7 +142,7 @@ class AlertRoutes:
             name = request.path_params["id"]
             if (name in self._node.desk.desk.state.cases) is not of_case:
                 self._refuse(name, of_case=of_case)
-            body = Body(await request.read_json())
+            body = Body(await request.read_json(), acting(request))
             entry = make(name, body)
             body.refuse_rest()
             return self._told(await self._node.desk.write(entry))
@@ -171,7 +172,7 @@ class AlertRoutes:
 
     async def _silence(self, request: Request) -> dict[str, Any]:
         refuse_unknown(request)
-        body = Body(await request.read_json())
+        body = Body(await request.read_json(), acting(request))
         matchers = read_matchers(body.take("matchers"))
         until = body.until(self._node.clock.now_ms())
         entry = AddSilence(
@@ -188,7 +189,7 @@ class AlertRoutes:
 
     async def _inhibit(self, request: Request) -> dict[str, Any]:
         refuse_unknown(request)
-        body = Body(await request.read_json())
+        body = Body(await request.read_json(), acting(request))
         entry = AddInhibition(
             by=body.text("by"),
             source=read_matchers(body.take("source"), "/source"),
@@ -202,7 +203,7 @@ class AlertRoutes:
     def _remove(self, make: type[LiftSilence] | type[RemoveInhibition]) -> Callable[[Request], Any]:
         async def handle(request: Request) -> dict[str, Any]:
             refuse_unknown(request, "by")
-            by = request.query_params.get("by", "")
+            by = acting(request) or request.query_params.get("by", "")
             if not by:
                 raise _missing("by")
             decision = await self._node.desk.write(make(by=by, id=request.path_params["id"]))
@@ -238,7 +239,7 @@ class AlertRoutes:
 
     async def _open_case(self, request: Request) -> dict[str, Any]:
         refuse_unknown(request)
-        body = Body(await request.read_json())
+        body = Body(await request.read_json(), acting(request))
         entity = body.text("entity", "")
         entry = OpenCase(
             by=body.text("by"), title=body.text("title", ""), entity=entity or None,
@@ -281,10 +282,10 @@ class AlertRoutes:
 class Body:
     """A JSON object that was posted, taken member by member; what is left over is refused."""
 
-    def __init__(self, values: Any) -> None:
+    def __init__(self, values: Any, by: str | None = None) -> None:
         if not isinstance(values, dict):
             raise Invalid("web.json_invalid", reason="expected an object", pointer="")
-        self._values: dict[str, Any] = dict(values)
+        self._values: dict[str, Any] = {**values} if by is None else {**values, "by": by}
         self._known: list[str] = []
 
     def take(self, name: str) -> Any:

@@ -10,6 +10,7 @@ from summit.services.bounded import BoundedRoutes
 from summit.services.correlation_rules import add_correlations
 from summit.services.health import add_health
 from summit.services.intake import EventIntake
+from summit.services.keys import add_keys
 from summit.services.node import Node
 from summit.services.notifications import add_notifications
 from summit.services.parameters import flag_parameter, refuse_unknown
@@ -41,6 +42,7 @@ class CorrelationService:
         add_correlations(routes, self._node)
         add_queries(routes, self._node)
         add_notifications(routes, self._node)
+        add_keys(routes, self._node)
         routes.post("/api/events", self._take_event)
         AlertRoutes(self._node).add_to(routes)
         routes.get("/api/stats", self._stats)

@@ -9,6 +9,7 @@ from summit.base.errors import Unavailable
 from summit.flow.kinds import RULE_KINDS, rule_id
 from summit.flow.registering import doubts_of
 from summit.journal.definition_log import Definition
+from summit.services.masking import masked, refuse_masked
 from summit.services.node import Node
 from summit.services.parameters import refuse_unknown, time_parameter
 from summit.web import Request, Routes
@@ -98,6 +99,7 @@ async def _register(
 
     Raises: Invalid with a pointer for what is no document of the kind.
     """
+    refuse_masked(document)
     # Checked as this kind whatever its `kind` says: another one does not belong here.
     checked = of.validate(document)
     if since is not None:
@@ -119,7 +121,7 @@ async def _register(
 def _shown(definition: Definition) -> dict[str, Any]:
     """A definition as it is read: the document, and what became of it."""
     return {
-        **definition.document,
+        **masked(definition.document),
         "registeredAt": definition.timestamp_ms,
         "revision": definition.version,
     }

@@ -14,6 +14,7 @@ from summit.notify import ask_to_tell, prepare_recipient
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
 from summit.services.parameters import refuse_unknown
+from summit.services.permission import acting
 from summit.web import Request, Routes
 
 PATH: Final = "/api/notifications"
@@ -51,14 +52,16 @@ def add_notifications(routes: Routes, node: Node) -> None:
         refuse_unknown(request)
         name = known(request).id
         asked = await request.read_json(Asked) if await request.body() else Asked()
-        return await _tell(node, Tell(by=asked.by, channel=name))
+        return await _tell(node, Tell(by=acting(request) or asked.by, channel=name))
 
     async def tell(request: Request) -> dict[str, Any]:
         refuse_unknown(request)
         asked = await request.read_json(AskedOf)
         node.definitions.get("notification", asked.notification)  # raises where it is not there
         alert = request.path_params["id"]
-        return await _tell(node, Tell(by=asked.by, id=alert, channel=asked.notification))
+        return await _tell(
+            node, Tell(by=acting(request) or asked.by, id=alert, channel=asked.notification)
+        )
 
     routes.get(PATH + "/{id}/status", status)
     routes.post(PATH + "/{id}/test", test)

@@ -14,10 +14,12 @@ from summit.services.bounded import ANSWER_S, BoundedRoutes, answer_within
 from summit.services.collectors import add_collectors
 from summit.services.health import add_health
 from summit.services.internal_topics import refuse_internal
+from summit.services.keys import add_keys
 from summit.services.metrics import ServiceMetrics
 from summit.services.node import Node
 from summit.services.parameters import refuse_unknown
 from summit.services.patterns import add_patterns
+from summit.services.permission import require_topic
 from summit.services.reading import read_records
 from summit.services.service_families import Requests
 from summit.services.stage_rules import add_stage_rules
@@ -61,6 +63,7 @@ class StreamingService:
         add_patterns(routes, "/api/cep/patterns", self._node)
         add_stage_rules(routes, self._node)
         add_collectors(routes, self._node)
+        add_keys(routes, self._node)
         return routes
 
     async def _broker(self) -> dict[str, Any]:
@@ -72,6 +75,7 @@ class StreamingService:
 
     async def _produce(self, request: Request) -> dict[str, Any]:
         body = await request.read_json(ProduceRequest)
+        require_topic(request, "produce", body.topic)
         refuse_internal(body.topic, "/topic")
         if body.value is msgspec.UNSET:
             raise Invalid(

@@ -36,6 +36,11 @@ _COUNTERS: Final = (
     ("alerts", "alerts", "Alerts committed"),
     ("suppressed", "suppressed", "Matches for which an earlier alert of their rule stands"),
     ("suppress_evicted", "suppress_evicted", "Alerts that stand no more: there were too many"),
+    (
+        "correctable_evicted",
+        "correctable_evicted",
+        "Alerts of rules with allowedLateness that are corrected no more: there were too many",
+    ),
     ("rejected", "rejected", "Records put into dead letters"),
     ("skipped", "skipped", "Records that no rule can use, counted only"),
     ("late", "late", "Events whose time was closed"),

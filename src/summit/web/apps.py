@@ -24,6 +24,10 @@ from summit.web.requests import ClientDisconnect, Request
 from summit.web.responses import Response, json_response
 
 Handler = Callable[[Request], Awaitable[Any]]
+# Asked before a handler, with the method and the path as they stand in the table; raises to refuse.
+Guard = Callable[[Request, str, str], Awaitable[None]]
+# Hears of each answer: method, the route's path, status, milliseconds until it began.
+Timed = Callable[[str, str, int, float], None]
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -33,6 +37,7 @@ class Routes:
 
     def __init__(self) -> None:
         self._endpoints: dict[str, _Endpoint] = {}
+        self.timed: Timed | None = None
 
     def add(
         self, method: str, path: str, handler: Handler, *, body_bytes_max: int = HTTP_BODY_BYTES_MAX
@@ -65,6 +70,15 @@ class Routes:
         """Answer DELETE on `path`."""
         self.add("DELETE", path, handler)
 
+    def guard_by(self, guard: Guard) -> None:
+        """Have `guard` asked before each handler that is in the table by now."""
+        for endpoint in self._endpoints.values():
+            endpoint.guard = guard
+
+    def timed_by(self, timed: Timed) -> None:
+        """Have `timed` hear of each answer that an application of this table gives."""
+        self.timed = timed
+
     def listed(self) -> list[tuple[str, str]]:
         """Every (method, path), in the order they came."""
         return [(m, path) for path, endpoint in self._endpoints.items() for m in endpoint.handlers]
@@ -81,21 +95,14 @@ class Routes:
         ]
 
 
-Timed = Callable[[str, str, int, float], None]
-
-
-def make_app(routes: Routes, timed: Timed | None = None) -> ASGIApp:
-    """An ASGI application that answers `routes`, and everything else with a problem.
-
-    Args:
-        timed: Hears of each answer: method, the route's path, status, milliseconds until it began.
-    """
+def make_app(routes: Routes) -> ASGIApp:
+    """An ASGI application that answers `routes`, and everything else with a problem."""
     app = Starlette(
         routes=routes.starlette_routes(),
         exception_handlers={HTTPException: _on_http_error, Exception: _on_crash},
     )
     app.router.redirect_slashes = False
-    return app if timed is None else _timing(app, timed)
+    return app if routes.timed is None else _timing(app, routes.timed)
 
 
 def _timing(app: ASGIApp, timed: Timed) -> ASGIApp:
@@ -120,17 +127,20 @@ def _timing(app: ASGIApp, timed: Timed) -> ASGIApp:
 class _Endpoint:
     """All methods of one path, which tells requests of it from others'."""
 
-    __slots__ = ("handlers", "path")
+    __slots__ = ("guard", "handlers", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.handlers: dict[str, tuple[Handler, int]] = {}
+        self.guard: Guard | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         handler, body_bytes_max = self.handlers[method]
         request = Request(scope, receive, send, body_bytes_max)
         try:
+            if self.guard is not None:
+                await self.guard(request, method, self.path)
             result = await handler(request)
         except SummitError as failure:
             response = problem_response(failure, scope)
