@@ -21,8 +21,9 @@ import msgspec
 from summit.cli.profiles import bootstrap_option, output_option, service_options
 
 __all__ = [
-    "bootstrap_option", "cell_text", "confirm", "counted", "end_without_reader", "output_option",
-    "print_document", "print_item", "print_json", "print_list", "service_options", "talk", "time_text",
+    "bootstrap_option", "cell_text", "confirm", "counted", "end_without_reader",
+    "output_option", "print_document", "print_item", "print_json", "print_list",
+    "service_options", "talk", "time_text",
 ]  # fmt: skip
 
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
