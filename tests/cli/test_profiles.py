@@ -92,6 +92,8 @@ def test_secrets_are_read_by_reference_and_never_shown(
         ("[clint]\n", "did you mean 'client'"),
         ("[broker]\nprot = 1\n", "did you mean 'port'"),
         ('[broker]\nport = "many"\n', "port"),
+        ("[securty]\n", "did you mean 'security'"),
+        ("[security]\nopn = true\n", "opn"),
         ("[client]\noutput = 'xml'\n", "not one of table"),
         ("broker = 1\n", "not a table"),
         ("[profiles]\nx = 1\n", "write profiles as tables"),

@@ -93,13 +93,16 @@ def config_problems() -> list[Invalid]:
         found = layers(environment())
     except Invalid as error:
         return [error]
+    from summit.services.security import SECTION, security_settings
+
     known = sections()
+    names = {*known, SECTION}  # which has blocks of its own
     problems = [
         Invalid(
             "config.unknown_key", key=name, where=layer.name, pointer=f"/{name}",
-            hint=f" (did you mean '{near}'?)" if (near := nearest(name, known)) else "",
+            hint=f" (did you mean '{near}'?)" if (near := nearest(name, names)) else "",
         )
-        for layer in found for name in layer.tables if name not in known
+        for layer in found for name in layer.tables if name not in names
     ]  # fmt: skip
     for name, section in known.items():
         try:
@@ -107,6 +110,10 @@ def config_problems() -> list[Invalid]:
             section.kind.from_dict({field: each.value for field, each in given.items()})
         except Invalid as error:
             problems.append(error)
+    try:
+        security_settings()
+    except Invalid as error:
+        problems.append(error)
     return problems
 
 

@@ -15,7 +15,7 @@ import click
 from summit.cli.completion import groups as complete_groups
 from summit.cli.completion import topics as complete_topics
 from summit.cli.formats import READABLE, format_config, format_options
-from summit.cli.output import bootstrap_option, counted, print_json, talk
+from summit.cli.output import bootstrap_option, counted, end_without_reader, print_json, talk
 
 _SILENCE_S = 10.0
 
@@ -223,6 +223,7 @@ class _Reader:
             for record in batch:
                 yield record
             self._printer.flush()
+            end_without_reader()
             silent_s = 0.0 if batch else silent_s + 0.2
             if not batch and self._at_end is not None and await self._at_end():
                 return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import select
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,8 +21,9 @@ import msgspec
 from summit.cli.profiles import bootstrap_option, output_option, service_options
 
 __all__ = [
-    "bootstrap_option", "cell_text", "confirm", "counted", "output_option", "print_document",
-    "print_item", "print_json", "print_list", "service_options", "talk", "time_text",
+    "bootstrap_option", "cell_text", "confirm", "counted", "end_without_reader",
+    "output_option", "print_document", "print_item", "print_json", "print_list",
+    "service_options", "talk", "time_text",
 ]  # fmt: skip
 
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
@@ -143,6 +145,23 @@ def cell_text(value: Any) -> str:
         shown = ((name, part) for name, part in value.items() if part not in (None, [], {}, ""))
         return " ".join(f"{name}={cell_text(part)}" for name, part in shown) or "-"
     return str(value)
+
+
+def end_without_reader() -> None:
+    """End the command, as a write would, where whoever read standard output has gone.
+
+    For what waits long between two writes: `summit consume quiet | head -2`.
+    """
+    if not hasattr(select, "poll"):
+        return
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return  # it is no file
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    if any(seen & select.POLLERR for _, seen in poll.poll(0)):
+        raise BrokenPipeError
 
 
 def _escaped(text: str) -> str:
