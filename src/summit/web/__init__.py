@@ -5,27 +5,49 @@ below and never see the framework behind them.
 """
 
 from summit.web.apps import Handler, Routes, make_app
+from summit.web.conditions import (
+    CONDITIONS_READ,
+    CONDITIONS_WRITE,
+    check_conditions,
+    content_tag,
+    failed,
+    is_conditional,
+    tagged_response,
+)
+from summit.web.docs_page import docs_page
 from summit.web.events import HEARTBEAT, EventStream, event_bytes
+from summit.web.openapi import openapi
+from summit.web.operations import Operation
 from summit.web.problems import problem_of, problem_response
 from summit.web.requests import Request, int_parameter, media_type, text_parameter
 from summit.web.responses import Response, json_response, text_response
 from summit.web.server import WebServer
 
 __all__ = [
+    "CONDITIONS_READ",
+    "CONDITIONS_WRITE",
     "HEARTBEAT",
     "EventStream",
     "Handler",
+    "Operation",
     "Request",
     "Response",
     "Routes",
     "WebServer",
+    "check_conditions",
+    "content_tag",
+    "docs_page",
     "event_bytes",
+    "failed",
     "int_parameter",
+    "is_conditional",
     "json_response",
     "make_app",
     "media_type",
+    "openapi",
     "problem_of",
     "problem_response",
+    "tagged_response",
     "text_parameter",
     "text_response",
 ]
