@@ -4,6 +4,7 @@ remove. The entity tag of a definition is its place in the log, so no change is 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -19,6 +20,7 @@ from summit.services.parameters import TimeText, time_parameter
 from summit.web import (
     CONDITIONS_READ,
     CONDITIONS_WRITE,
+    NoQuery,
     Operation,
     Request,
     Response,
@@ -103,7 +105,9 @@ def add_definition_routes(
     routes.put(
         one, handlers.replace, handlers.operation(f"Register or replace a {of.kind}", whole=False)
     )
-    routes.patch(one, handlers.change, handlers.operation(f"Change members of a {of.kind}", patch=True))
+    routes.patch(
+        one, handlers.change, handlers.operation(f"Change members of a {of.kind}", patch=True)
+    )
     routes.delete(
         one, handlers.remove,
         Operation(
@@ -133,11 +137,10 @@ class _Handlers:
         schema = document_schema(self._of.kind, id_needed=whole and not patch)
         if patch:
             schema = {**schema, "required": [], "description": "RFC 7396: null takes a member out."}
-        more = {} if query is None else {"query": query}
         return Operation(
             summary, self._of.tag, body_schema=schema, reply=_registered_type(self._of),
             body_media=_MERGE if patch else _MERGE[:1], headers=CONDITIONS_WRITE,
-            problems=(409, 412), **more,
+            problems=(409, 412), query=query or NoQuery,
         )  # fmt: skip
 
     def known(self, request: Request) -> Definition:
@@ -295,18 +298,22 @@ async def _wait_for_workers(node: Node, offset: int) -> list[str]:
     return []
 
 
+@cache
 def _registered_type(of: DefinitionRoutes) -> Any:
     return msgspec.defstruct(
         f"{of.kind.capitalize()}Registered",
-        [("status", Literal["registered"]), (of.named, str), ("version", int), ("warnings", list[str])],
+        [
+            ("status", Literal["registered"]), (of.named, str), ("version", int),
+            ("warnings", list[str]),
+        ],
     )  # fmt: skip
 
 
 def _removed_type(of: DefinitionRoutes) -> Any:
-    members = [("status", Literal["removed"]), (of.named, str)]
+    members: list[tuple[str, Any]] = [("status", Literal["removed"]), (of.named, str)]
     return msgspec.defstruct(f"{of.kind.capitalize()}Removed", members)
 
 
 def _list_type(of: DefinitionRoutes) -> Any:
-    members = [(of.listed, list[Shown]), ("count", int), ("nextCursor", str, "")]
+    members: list[Any] = [(of.listed, list[Shown]), ("count", int), ("nextCursor", str, "")]
     return msgspec.defstruct(f"{of.kind.capitalize()}List", members)

@@ -17,7 +17,7 @@ from summit.web.conditions import (
 from summit.web.docs_page import docs_page
 from summit.web.events import HEARTBEAT, EventStream, event_bytes
 from summit.web.openapi import openapi
-from summit.web.operations import Operation
+from summit.web.operations import NoQuery, Operation
 from summit.web.problems import problem_of, problem_response
 from summit.web.requests import Request, int_parameter, media_type, text_parameter
 from summit.web.responses import Response, json_response, text_response
@@ -29,6 +29,7 @@ __all__ = [
     "HEARTBEAT",
     "EventStream",
     "Handler",
+    "NoQuery",
     "Operation",
     "Request",
     "Response",

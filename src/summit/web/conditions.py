@@ -66,6 +66,4 @@ def failed(header: str, tag: str | None) -> Invalid:
 def _tags(request: Request, header: str) -> list[str]:
     """The tags of a header; a weak one counts as a strong one: ours are of one representation."""
     given = ",".join(request.headers.getlist(header))
-    return [
-        part.strip().removeprefix("W/").strip('"') for part in given.split(",") if part.strip()
-    ]
+    return [part.strip().removeprefix("W/").strip('"') for part in given.split(",") if part.strip()]

@@ -24,15 +24,14 @@ _PARAMETER: Final = re.compile(r"\{([^}:]+)(?::[^}]*)?\}")
 def openapi(routes: Routes, title: str, version: str, description: str = "") -> dict[str, Any]:
     """The document of every route that has an operation."""
     listed = [(route, route.operation) for route in routes.table() if route.operation is not None]
-    types: dict[int, Any] = {}
+    types: dict[Any, None] = {Problem: None}
     for route, operation in listed:
         for type_ in (operation.body, _typed(reply_type(operation, route.handler))):
             if type_ is not None:
-                types.setdefault(id(type_), type_)
-    types[id(Problem)] = Problem
-    schemas, components = msgspec.json.schema_components(types.values(), ref_template=_REF)
+                types[type_] = None
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     of_type = dict(zip(types, schemas, strict=True))
-    write = _Writer(lambda type_: of_type[id(type_)])
+    write = _Writer(of_type.__getitem__)
     paths: dict[str, dict[str, Any]] = {}
     for route, operation in listed:
         path = _PARAMETER.sub(r"{\1}", route.path)
