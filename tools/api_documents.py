@@ -1,6 +1,6 @@
 """Writes the OpenAPI documents of both services, `docs/api/*.json`, from their routes.
 
-    python tools/api_documents.py          # writes them; a test says whether they are current
+python tools/api_documents.py          # writes them; a test says whether they are current
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
         path = Path(__file__).parents[1] / place
         path.parent.mkdir(exist_ok=True)
         path.write_text(document_text(service))
-        print(path)  # noqa: T201
+        print(path)
 
 
 if __name__ == "__main__":

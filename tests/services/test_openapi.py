@@ -80,5 +80,3 @@ def test_the_page_shows_every_operation_and_needs_nothing_from_elsewhere(routes:
     assert "<b>" not in page
     assert "http" not in page.replace("http-", "").lower().split("<h2>")[0]
     assert "<script" not in page
-
-

@@ -163,7 +163,7 @@ class _Handlers:
 
     async def register(self, request: Request) -> Response:
         since = _since(request) if self.may_begin else None
-        return await self._publish(request, _object(await request.read_json()), since)
+        return await self._publish(request, await request.read_json(), since)
 
     async def replace(self, request: Request) -> Response:
         document = _object(await request.read_json())

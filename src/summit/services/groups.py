@@ -9,7 +9,8 @@ import msgspec
 from summit.base.errors import Invalid
 from summit.client.group_resets import OffsetReset, plan_reset
 from summit.client.types import TopicPartition
-from summit.services.internal_topics import is_internal
+from summit.flow.settings import WORKERS_GROUP
+from summit.notify.notifier import GROUP as NOTIFIER_GROUP
 from summit.services.node import Node
 from summit.services.pages import Page, cut, paged
 from summit.web import Operation, Request, Response, Routes
@@ -195,6 +196,6 @@ def add_groups(routes: Routes, node: Node) -> None:
 
 
 def _refuse_own(name: str) -> None:
-    """The groups of workers and services are theirs. Raises Invalid("topic.internal")."""
-    if is_internal(name):
-        raise Invalid("topic.internal", topic=name)
+    """The groups of workers and the notifier are theirs. Raises Invalid("group.internal")."""
+    if name in (WORKERS_GROUP, NOTIFIER_GROUP):
+        raise Invalid("group.internal", group=name)
