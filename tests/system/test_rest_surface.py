@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,43 @@ def test_groups_show_their_lag_and_are_moved(rest: httpx.Client, broker: str) ->
     assert rest.get("/api/groups/late").status_code == 404
     refused = rest.post(f"/api/groups/{WORKERS_GROUP}/reset", json={"to": "earliest"})
     assert refused.json()["code"] == "group.internal"
+
+
+def test_records_are_produced_in_batches_with_the_context_of_the_request(
+    rest: httpx.Client,
+) -> None:
+    rest.post("/api/topics", json={"name": "batches", "partitions": 1})
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    records: list[dict[str, Any]] = [{"topic": "batches", "value": n, "key": "k"} for n in range(3)]
+    records[2]["headers"] = {"traceparent": "mine"}
+    reply = rest.post(
+        "/api/produce/batch", json={"records": records},
+        headers={"traceparent": trace, "X-Request-ID": "r-1"},
+    )  # fmt: skip
+    assert reply.headers["x-request-id"] == "r-1"
+    assert [each["offset"] for each in reply.json()["results"]] == [0, 1, 2]
+    found = rest.get("/api/consume/batches/0").json()["messages"]
+    assert [each["value"] for each in found] == ["0", "1", "2"]
+    assert found[0]["headers"] == {"traceparent": trace, "x-request-id": "r-1"}
+    assert found[2]["headers"]["traceparent"] == "mine"
+    records[1]["topic"] = "absent"
+    refused = rest.post("/api/produce/batch", json={"records": records})
+    assert refused.status_code == 404
+    assert refused.json()["errors"][0]["pointer"] == "/records/1/topic"
+    assert rest.get("/api/consume/batches/0").json()["count"] == 3
+    empty = rest.post("/api/produce/batch", json={"records": []})
+    assert (empty.status_code, empty.json()["errors"][0]["pointer"]) == (400, "/records")
+
+
+def test_what_is_no_http_is_a_problem_too(rest: httpx.Client) -> None:
+    url = rest.base_url
+    with socket.create_connection((url.host, url.port), timeout=30) as raw:
+        raw.sendall(b"GET nothing at all\r\n\r\n")
+        answer = b"".join(iter(lambda: raw.recv(4096), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b" 400 " in head
+    assert b"application/problem+json" in head
+    assert json.loads(body)["code"] == "web.request_invalid"
 
 
 def test_leaders_are_elected(rest: httpx.Client) -> None:

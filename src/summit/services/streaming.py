@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 
 from summit.base.errors import Invalid
 from summit.base.limits import CONSUME_RECORDS_MAX, CONSUME_WAIT_MS_MAX
-from summit.events.times import epoch_ms
 from summit.journal.topics import DEFINITIONS_TOPIC
 from summit.services.bounded import ANSWER_S, BoundedRoutes, answer_within
 from summit.services.collectors import add_collectors
 from summit.services.description import add_description
 from summit.services.groups import add_groups
 from summit.services.health import add_health
-from summit.services.internal_topics import refuse_internal
 from summit.services.metrics import ServiceMetrics
 from summit.services.node import Node
 from summit.services.patterns import add_patterns
+from summit.services.producing import add_producing
 from summit.services.reading import read_records
 from summit.services.stage_rules import add_stage_rules
 from summit.services.topics import add_topics
 from summit.web import Operation, Request, Response, Routes, json_response
-
-
-class ProduceRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of `POST /api/produce`; a value that is no text is sent as JSON, null as none."""
-
-    topic: str
-    value: Any = msgspec.UNSET
-    key: str | None = None
-    headers: dict[str, str | None] | None = None
-    partition: int | None = None
-    timestamp: int | str | None = None
-
-
-class Produced(TypedDict):
-    """Where a record came to stand."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-
-
-class ProduceReply(TypedDict):
-    """A record that is durable."""
-
-    status: Literal["produced"]
-    result: Produced
 
 
 class Stretch(msgspec.Struct, frozen=True, rename="camel"):
@@ -91,13 +63,7 @@ class StreamingService:
         add_health(routes, "streaming-service", self._node, self._broker)
         add_topics(routes, self._node)
         add_groups(routes, self._node)
-        routes.post(
-            "/api/produce", self._produce,
-            Operation(
-                "Produce a record", "records", body=ProduceRequest, reply=ProduceReply,
-                problems=(403, 404),
-            ),
-        )  # fmt: skip
+        add_producing(routes, self._node)
         routes.add_patient(
             "GET", "/api/consume/{topic}/{partition}", self._consume,
             Operation(
@@ -122,27 +88,6 @@ class StreamingService:
         leader = topic.partitions[0].leader
         return {"brokerId": leader, "isLeader": leader >= 0}
 
-    # ---- records ----
-
-    async def _produce(self, request: Request) -> dict[str, Any]:
-        body = await request.read_json(ProduceRequest)
-        refuse_internal(body.topic, "/topic")
-        if body.value is msgspec.UNSET:
-            raise Invalid(
-                "record.invalid", pointer="/value", reason="value is missing; null is a tombstone"
-            )
-        if body.topic not in await self._node.admin.list_topics():
-            raise Invalid("topic.unknown", topic=body.topic, pointer="/topic")
-        value = body.value
-        if value is not None and not isinstance(value, str):
-            value = msgspec.json.encode(value)
-        record = {
-            "topic": body.topic, "value": value, "key": body.key, "headers": body.headers,
-            "partition": body.partition, "timestamp": _timestamp(body.timestamp),
-        }  # fmt: skip
-        result = await self._node.producer.send(record)
-        return {"status": "produced", "result": result.to_dict()}
-
     async def _consume(self, request: Request) -> dict[str, Any]:
         query = request.query_as(Stretch)
         topic, text = request.path_params["topic"], request.path_params["partition"]
@@ -164,15 +109,3 @@ class StreamingService:
 
     async def _scrape(self, _: Request) -> Response:
         return await self._metrics.prometheus()
-
-
-def _timestamp(given: int | str | None) -> int | None:
-    if not isinstance(given, str):
-        return given
-    at = epoch_ms(given)
-    if at is None:
-        raise Invalid(
-            "record.invalid", pointer="/timestamp",
-            reason="timestamp is epoch milliseconds or RFC 3339 text",
-        )  # fmt: skip
-    return at

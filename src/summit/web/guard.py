@@ -10,7 +10,10 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from summit.base.errors import Invalid
 from summit.base.limits import HTTP_HEAD_BYTES_MAX, HTTP_HEAD_TIMEOUT_MS
+from summit.web.problems import PROBLEM_JSON, problem_of
+from summit.web.responses import encode_json
 
 
 def guarded(
@@ -58,6 +61,11 @@ def guarded(
             self._body_left = False
             super().on_message_complete()
 
+        def send_400_response(self, msg: str) -> None:
+            """What is no HTTP is a problem like every other error."""
+            self.transport.write(bad_request(msg))
+            self.transport.close()
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._calm()
             super().connection_lost(exc)
@@ -71,3 +79,13 @@ def guarded(
                 self._timer = None
 
     return Guarded
+
+
+def bad_request(reason: str) -> bytes:
+    """The whole answer to bytes that are no request."""
+    body = encode_json(problem_of(Invalid("web.request_invalid", reason=reason)))
+    head = (
+        "HTTP/1.1 400 Bad Request\r\n"
+        f"content-type: {PROBLEM_JSON}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body

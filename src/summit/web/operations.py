@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, NamedTuple, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -143,10 +144,19 @@ class _Field(NamedTuple):
 
 @cache
 def _fields(type_: type[msgspec.Struct]) -> dict[str, _Field]:
-    return {
-        each.encode_name: _Field(each.type, msgspec.json.schema(each.type).get("type") == "array")
-        for each in msgspec.structs.fields(type_)
-    }
+    found = {}
+    for each in msgspec.structs.fields(type_):
+        present = _present(each.type)
+        is_list = msgspec.json.schema(present).get("type") == "array"
+        found[each.encode_name] = _Field(present, is_list)
+    return found
+
+
+def _present(type_: Any) -> Any:
+    """The type of a parameter that is there: the text `null` is a text like others."""
+    if get_origin(type_) not in (Union, UnionType):
+        return type_
+    return Union[tuple(each for each in get_args(type_) if each is not NoneType)]  # noqa: UP007
 
 
 def _refused(name: str, text: str, expected: str) -> Invalid:
