@@ -57,7 +57,7 @@ class DefinitionRoutes(NamedTuple):
     Attributes:
         named: The member of an answer that holds a definition's id.
         listed: The member that holds the definitions in a list.
-        validate: Checks a document of the kind. Raises Invalid with pointers.
+        validate: The checked document of the kind, which has an `id`. Raises Invalid with pointers.
         in_order: Whether a list is in the order in which definitions were first registered, which
             is the order in which they act; else in that of their latest versions.
         known: Gives the definition that a request asks for. Raises Invalid for an unknown id;

@@ -9,7 +9,7 @@ import msgspec
 from summit.alerts.desk_state import Tally
 from summit.alerts.entries import Tell
 from summit.base.errors import Unavailable
-from summit.documents.notification import validate_notification
+from summit.documents.notification import NotificationDocument, validate_notification
 from summit.notify import ask_to_tell, prepare_recipient
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
@@ -34,8 +34,10 @@ class AskedOf(Asked, forbid_unknown_fields=True):
 def add_notifications(routes: Routes, node: Node) -> None:
     """Add the routes."""
 
-    def validate(document: Any) -> None:
-        prepare_recipient(validate_notification(document).plan)
+    def validate(document: Any) -> NotificationDocument:
+        checked = validate_notification(document)
+        prepare_recipient(checked.plan)
+        return checked
 
     kind = DefinitionRoutes("notification", PATH, "notification", "notifications", validate)
     known = add_definition_routes(routes, node, kind)

@@ -110,6 +110,7 @@ def read_query(type_: type[msgspec.Struct], given: list[tuple[str, str]]) -> msg
         name = place.rstrip("`").partition("[")[0]
         if not name:  # a parameter is missing: its name stands in the message
             name = message.partition("`")[2].partition("`")[0]
+            raise _refused(name, "", "given") from error
         text = str(values.get(name, ""))
         raise _refused(name, text, message[:1].lower() + message[1:]) from error
 
