@@ -85,9 +85,8 @@ def test_tidying_and_saving_change_nothing(steps: list[Any], saved: set[int]) ->
 
 
 def test_what_is_too_much_is_forgotten_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SUPPRESS_VALUES_MAX", 2)
     monkeypatch.setattr(module, "SUPPRESS_KEYS_MAX", 2)
-    held: Suppression[str] = Suppression()
+    held: Suppression[str] = Suppression(values_max=2)
     for values in ("u", "v", "w"):
         take(held, "k", values, 0, values)
     assert held.standing("r", "k", "u", 0) is None

@@ -103,6 +103,18 @@ def test_committed_is_seen_and_aborted_is_not(wire: Wire, topic: str, newer: boo
     assert committed_values(wire, topic) == [b"1", b"2", b"4"]
 
 
+def test_markers_stand_when_a_synced_end_is_answered(start_broker: Start) -> None:
+    with Wire(start_broker(durability="fsync").port) as wire:
+        assert wire.create_topic("t").error_code == codes.NONE
+        producer = a_producer(wire, "p", newer=True)
+        for n in range(5):  # nothing else is on its way to the disk
+            open_with(producer, "t", b"%d" % n)
+            assert producer.commit_offset("g", "t", n) == codes.NONE
+            assert producer.end(commits=True) == codes.NONE
+            assert latest(wire, "t", 1) == latest(wire, "t", 0) == 2 * (n + 1)
+            assert committed(wire, "g", "t").committed_offset == n
+
+
 @BOTH
 def test_all_or_nothing_over_partitions(broker: BrokerThread, wire: Wire, newer: bool) -> None:
     name = f"many-{newer}"

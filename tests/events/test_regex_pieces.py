@@ -12,7 +12,8 @@ from summit.events.regexes import compile_pieces, compile_search
 
 PARTS = (
     "a", "b", "ab", "\\.", "\\\\", ".", "a*", "b+", "a?", "ab{2}", "a{0,1}", "b{,2}", "a{b|c}",
-    "[ab]", "[^a]b", "[]a]", "[[:alpha:]]", "(ab)", "(a|b)", "(?:ab)+", "(?:a(b)c)?", "|", "^", "$",
+    "[Bb]", "[Aa]?", "[aA]{2}", "[ab]", "[^a]b", "[]a]", "[[:alpha:]]", "(ab)", "(a|b)",
+    "(?:ab)+", "(?:a(b)c)?", "|", "^", "$",
     "\\d", "\\b", "{", "}", "\\x41", "\\Qa.b\\E", "(?i)", "(?i:a)", "(?P<n>a)", "é",
 )  # fmt: skip
 
@@ -44,6 +45,7 @@ def test_what_is_found_holds_the_piece(pattern: str, texts: list[str]) -> None:
         ("abc{2,3}de", "ab"),
         ("abc+de", "abc"),
         ("[abc]de", "de"),
+        ("x[Cc][mM][Dd]+[.]exe", "xCmD"),
         ("\\d\\w", ""),
     ],
 )

@@ -52,7 +52,7 @@ class Told:
 
 def commits(clock: ManualClock, told: Any) -> Commits:
     made = Commits(
-        WorkerSettings(), clock, told, told, WorkerMetrics(clock), lambda: False
+        WorkerSettings(), clock, told, told, WorkerMetrics(clock), set
     )  # fmt: skip
     made._transactor = told
     return made

@@ -79,6 +79,30 @@ def test_what_was_withdrawn_stands_for_nothing() -> None:
     assert world.told(3_500, 0, "v") == ["u"]
 
 
+def test_alerts_that_may_be_corrected_crowd_out_none_that_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both are kept of a key, each with a limit of its own, and survive being saved."""
+    monkeypatch.setattr("summit.flow.suppressing.CORRECTABLE_VALUES_MAX", 100)
+    world = World(suppress={"by": ["user", "x"], "for": "1h"}, allowedLateness="1h")
+    for second in range(600):
+        world.give(second * 1_000, 2 + second)
+    world.give(600_000, 0)
+    suppressor = world.engine.suppressor
+    ((_, rule, key),) = suppressor.take_dirty()
+    assert (suppressor.evicted, suppressor.made_evicted) == (0, 500)
+    saved = suppressor.dump(rule, key)
+    assert saved is not None
+    suppressor.forget(rule, key)
+    assert suppressor.dump(rule, key) is None
+    suppressor.load(rule, key, saved)
+    assert suppressor.dump(rule, key) == saved
+    world.give(601_000, 2)  # the very first alert stands still
+    assert [each.alert_id for each in world.give(603_000, 0).suppressed] != []
+    world.give(599_500, 1)
+    assert world.engine.suppressor.made_evicted == 500
+
+
 def test_suppress_that_is_added_later_keeps_corrections_of_what_was_told() -> None:
     world = World(suppress=None)
     world.give(0, 2)

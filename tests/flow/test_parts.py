@@ -54,7 +54,7 @@ def test_rates_are_those_of_the_last_seconds() -> None:
     metrics = WorkerMetrics(clock)
     for _ in range(40):
         clock.advance(500)
-        metrics.count_events([("t/0", 30), ("t/1", 15), ("t/0", 5)])
+        metrics.count_events([("t/0", 30), ("t/1", 15), ("t/0", 5)], 1.0)
     assert metrics.events_per_s() == pytest.approx(100, rel=0.1)
     clock.advance(60_000)
     assert metrics.events_per_s() == 0

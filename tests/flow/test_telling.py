@@ -53,7 +53,7 @@ class Told:
         at = self.runtime.positions.get("t/0", 0)
         chunk = Chunk("t", 0, range(at, at + len(values)), [-1] * len(values), values)
         self.runtime.take([chunk])
-        self.metrics.count_events([("t/0", len(values))])
+        self.metrics.count_events([("t/0", len(values))], 1.0)
 
     def tell(self) -> Any:
         return self.teller.progress(self.runtime.cut(), rules_of([]), 3)

@@ -96,7 +96,7 @@ class Target:
         self.world = World(seed)
         self.network = Network(self.world, Weather(split_share=0.0))
         settings = BrokerSettings(
-            host=ADDRESS, data_dir="/data", durability="os", num_partitions=2,
+            host=ADDRESS, insecure=True, data_dir="/data", durability="os", num_partitions=2,
             wal_file_bytes=64 << 10, log_segment_bytes=64 << 10, group_min_session_timeout_ms=100,
             default_replication_factor=1, transaction_max_timeout_ms=60_000,
             log_cleaner_backoff_ms=500, log_retention_check_interval_ms=500,
@@ -135,7 +135,9 @@ class Target:
         loop = self.machine._loop
         assert loop is not None
         assert self.machine.broker is not None
-        connection = Connection(self.machine.broker)
+        connection = Connection(
+            self.machine.broker, self.machine.broker.settings.all_listeners()[0]
+        )
         cut = chance.randrange(len(data) + 1) if chance.random() < 0.2 else len(data)
 
         def begin() -> None:

@@ -18,7 +18,8 @@ from tests.ingest.subjects import reason_of
 from tools import grpc_descriptor
 
 from summit.ingest import Collector, delivery
-from summit.ingest.grpc.stub import Event, EventBatch, IngestStub, PublishRequest
+from summit.ingest.grpc.messages import SERVICE
+from summit.ingest.grpc.stub import Event, EventBatch, IngestStub, PublishReply, PublishRequest
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -111,6 +112,30 @@ def test_an_id_is_written_once() -> None:
     run(body, log)
     assert numbers(log) == [1, 2]
     assert dict(log.records("t")[1].headers)["summit.src"] == b"grpc:g:id:a:1"
+
+
+def test_the_order_of_maps_on_the_wire_says_nothing() -> None:
+    """The same request, sent again by another library, is the same one."""
+
+    def raw(*names: str, text: str = "x") -> bytes:
+        # Parts of one message, one behind the other, are merged: so the map has this order.
+        parts = [PublishRequest(id="a", event=Event(json='{"n": 1}'))]
+        parts += [PublishRequest(event=Event(headers={name: text})) for name in names]
+        return b"".join(one.SerializeToString() for one in parts)
+
+    log = MemoryLog(1)
+
+    async def body(collector: Collector, _: IngestStub) -> None:
+        async with grpc.aio.insecure_channel(str(collector.address)) as channel:
+            publish = channel.unary_unary(f"/{SERVICE}/Publish", None, PublishReply.FromString)
+            assert raw("p", "q", "r") != raw("r", "p", "q")
+            assert not (await publish(raw("p", "q", "r"))).replayed
+            assert (await publish(raw("r", "p", "q"))).replayed
+            other = await refusal(publish(raw("p", "q", "r", text="y")))
+            assert other == (CODE.INVALID_ARGUMENT, "ingest.key_reused")
+
+    run(body, log)
+    assert len(log.records("t")) == 1
 
 
 def test_a_deadline_ends_the_call_and_not_the_writing() -> None:

@@ -24,9 +24,9 @@ from tests.ingest.memory_log import MemoryLog
 
 from summit.base.clock import ManualClock
 from summit.base.errors import Invalid
+from summit.identity.tls import TlsOptions
 from summit.ingest import CollectorConfig, HttpCollector
 from summit.ingest.mqtt.settings import MqttTls
-from summit.ingest.tls import TlsOptions
 
 NOW_S = 1_800_000_000
 

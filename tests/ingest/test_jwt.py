@@ -22,8 +22,10 @@ from tests.ingest.subjects import reason_of
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from summit.base.clock import ManualClock
 from summit.base.errors import Invalid, Unavailable
-from summit.ingest import jwks, make_collector
+from summit.identity import tokens as jwks
+from summit.ingest import make_collector
 from summit.ingest.grpc.stub import IngestStub, PublishRequest
 
 pytestmark = pytest.mark.timeout(120)
@@ -33,10 +35,10 @@ EC = ec.generate_private_key(ec.SECP256R1())
 EVENT = {"n": 1}
 
 
-def public(key: Any, kid: str) -> dict[str, Any]:
+def public(key: Any, kid: str | None, **more: Any) -> dict[str, Any]:
     kind = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
     found: dict[str, Any] = json.loads(kind.to_jwk(key.public_key()))
-    return {**found, "kid": kid}
+    return {**found, **({} if kid is None else {"kid": kid}), **more}
 
 
 def token(key: Any = RSA, kid: str | None = "one", algorithm: str = "RS256", **changes: Any) -> str:
@@ -120,13 +122,18 @@ def test_whose_tokens_hold(kind: str, issuer: Issuer) -> None:
         json.dumps(public(RSA, "one"))[1:], algorithm="HS256", headers={"kid": "one"},
     )  # fmt: skip
     bad = [
-        None, "x", "a.b.c", token(OTHER), token(kid=None), token(kid="three"),
+        None, "x", "a.b.c", token(OTHER), token(OTHER, kid=None), token(kid="three"),
         token(exp=time.time() - 600), token(exp=None), token(iss="else"), token(iss=None),
         token(aud="else"), token(aud=None), token(nbf=time.time() + 600),
         token(None, algorithm="none"), hmac_with_public_key, token(algorithm="RS512"),
         token(EC, "one", "ES256"), token()[:-8] + "AAAAAAAA",
     ]  # fmt: skip
-    good = [token(), token(EC, "two", "ES256"), token(aud=["x", "summit"], exp=time.time() - 5)]
+    good = [
+        token(),
+        token(EC, "two", "ES256"),
+        token(kid=None),
+        token(aud=["x", "summit"], exp=time.time() - 5),
+    ]
     if kind != "http":  # the same code behind it: a few are enough
         bad = bad[:1] + bad[4:8]
 
@@ -210,3 +217,106 @@ def test_keys_of_a_file_and_starts_that_fail(tmp_path: Path, issuer: Issuer) -> 
         make_collector(
             {"name": "j", "type": "http", "topic": "t", "http": {"auth": {"type": "jwt"}}}
         )
+
+
+def keys_of(tmp_path: Path, keys: list[Any], **options: Any) -> tuple[jwks.TokenKeys, ManualClock]:
+    """The keys of a file, and the clock by which they age."""
+    path, clock = tmp_path / "keys.json", ManualClock()
+    path.write_text(json.dumps({"keys": keys}))
+    every = {"jwks": f"file:{path}", "issuer": "idp", "audience": "summit", **options}
+    every.setdefault("algorithms", list(jwks.ALGORITHMS))
+    return jwks.TokenKeys(jwks.JwtOptions(**every), clock), clock
+
+
+CURVES = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
+
+
+def test_what_a_key_serves(tmp_path: Path) -> None:
+    """Each algorithm of its type without `alg`, its own with it; a curve its own only."""
+    curves = {name: ec.generate_private_key(curve) for name, curve in CURVES.items()}
+    of_rsa = [name for name in jwks.ALGORITHMS if name[:2] in ("RS", "PS")]
+    published = [
+        public(RSA, "one"), public(OTHER, "fixed", alg="PS384"),
+        *(public(key, name) for name, key in curves.items()),
+        {"kty": ["RSA"]}, {"kty": "EC"}, public(RSA, "ops", key_ops=["sign"]),
+        public(curves["ES384"], "crossed", alg="ES256"),
+    ]  # fmt: skip
+
+    async def go() -> None:
+        keys, _ = keys_of(tmp_path, published)
+        await keys.open()
+        try:
+            for name in of_rsa:
+                assert keys.check(token(RSA, "one", name)) == "ann"
+                if name != "PS384":
+                    with pytest.raises(Invalid, match="not one for"):
+                        keys.check(token(OTHER, "fixed", name))
+            assert keys.check(token(OTHER, "fixed", "PS384")) == "ann"
+            for name, key in curves.items():
+                assert keys.check(token(key, name, name)) == "ann"
+            with pytest.raises(Invalid, match="not one for ES384"):
+                keys.check(token(curves["ES384"], "ES256", "ES384"))
+            for gone in ("ops", "crossed"):
+                with pytest.raises(Invalid, match="no key of the token's kid"):
+                    keys.check(token(RSA, gone))
+        finally:
+            await keys.close()
+
+    asyncio.run(go())
+
+
+def test_keys_without_a_name_are_all_tried(tmp_path: Path) -> None:
+    third = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    published = [public(RSA, None), public(EC, None), public(OTHER, None), public(OTHER, "a")]
+    same = [public(RSA, "same"), public(OTHER, "same")]
+
+    async def go() -> None:
+        keys, _ = keys_of(tmp_path, published)
+        await keys.open()
+        for key, algorithm in ((RSA, "RS256"), (OTHER, "RS512"), (EC, "ES256")):
+            for kid in (None, "unknown"):
+                assert keys.check(token(key, kid, algorithm)) == "ann"
+        with pytest.raises(Invalid, match="no key of the issuer signed"):
+            keys.check(token(third, None))
+        with pytest.raises(Invalid, match="expired"):  # of the key that signed it
+            keys.check(token(OTHER, None, exp=time.time() - 600))
+        await keys.close()
+        keys, _ = keys_of(tmp_path, same)
+        await keys.open()
+        assert keys.check(token(RSA, "same")) == keys.check(token(OTHER, "same")) == "ann"
+        await keys.close()
+        keys, _ = keys_of(tmp_path, [public(RSA, None)] * (jwks.KEYS_MAX + 1))
+        with pytest.raises(Invalid, match="at most 64"):
+            await keys.open()
+
+    asyncio.run(go())
+
+
+def test_keys_that_cannot_be_fetched_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "SOON_S", 0.01)
+
+    async def go() -> None:
+        keys, clock = keys_of(tmp_path, [public(RSA, "one")], max_age_s=600)
+        text = (tmp_path / "keys.json").read_bytes()
+        await keys.open()
+        (tmp_path / "keys.json").unlink()
+        clock.advance(600_000)
+        assert keys.check(token()) == "ann"
+        clock.advance(1)
+        with pytest.raises(Unavailable, match="600 s"):
+            keys.check(token())
+        (tmp_path / "keys.json").write_bytes(text)  # it is asked again by itself
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    assert keys.check(token()) == "ann"
+                    break
+                except Unavailable:
+                    await asyncio.sleep(0.01)
+        await keys.close()
+
+    asyncio.run(go())
+    with pytest.raises(Invalid, match="maxAgeS"):
+        keys_of(tmp_path, [], max_age_s=299)

@@ -109,6 +109,56 @@ def test_a_message_is_acknowledged_after_the_durable_write(server: Mosquitto) ->
     assert numbers(log) == [1]
 
 
+def test_a_clean_start_forgets_what_was_before_and_nothing_after(server: Mosquitto) -> None:
+    log = MemoryLog(1, hold=True)
+    block = {"version": "3.1.1", "cleanStart": True}
+
+    async def nothing() -> None: ...
+
+    async def held() -> None:
+        with publisher(server.port) as client:
+            publish(client, "a", '{"n":2}')
+        await until(lambda: bool(log.held))
+        log.held.clear()
+        first._link._client.socket().shutdown(2)  # type: ignore[attr-defined]
+        await until(lambda: bool(log.held))  # the session was kept over the break
+        log.release()
+        log.hold = False
+
+    run(make(server.port, block), MemoryLog(1), nothing)
+    with publisher(server.port) as client:
+        publish(client, "a", '{"n":1}')
+    first = make(server.port, {**block, "ackTimeoutMs": 60_000})
+    run(first, log, held)
+    assert numbers(log) == [2]
+
+
+def test_a_stop_while_the_broker_is_away_leaves_nothing_counted(
+    server: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from summit.ingest.mqtt import collector as module
+
+    monkeypatch.setattr(module, "DRAIN_S", 0.2)
+    log = MemoryLog(1, hold=True)
+    one = make(server.port)
+
+    async def body() -> None:
+        with publisher(server.port) as client:
+            for n in range(5):
+                publish(client, "a", json.dumps({"n": n}))
+        await until(lambda: len(log.held) == 5)
+
+    run(one, log, body)
+    assert one.status().details["inFlightBytes"] == 0
+    again = MemoryLog(1)
+
+    async def takes() -> None:
+        await until(lambda: len(again.records("t")) == 5)
+
+    run(make(server.port), again, takes)  # they come again
+    assert numbers(again) == list(range(5))
+
+
 def test_a_session_outlives_the_collector(server: Mosquitto) -> None:
     log = MemoryLog(1)
 

@@ -178,28 +178,31 @@ def test_a_small_request_may_not_become_large_events() -> None:
     of_resource = sent.resource_logs.add()
     of_resource.resource.attributes.add(key="k").value.string_value = "x" * 100_000
     records = of_resource.scope_logs.add().log_records
-    for _ in range(20):
+    for _ in range(20):  # two megabytes: what an exporter sends
         records.add(severity_number=1)
 
     def over_grpc(address: str) -> None:
         with grpc.insecure_channel(address) as channel:
             stub = LogsServiceStub(channel)
+            stub.Export(sent)
+            for _ in range(180):
+                records.add()
             with pytest.raises(grpc.RpcError) as caught:
                 stub.Export(sent)
             assert reason_of(caught.value) == "ingest.unfolds_too_large"  # type: ignore[arg-type]
-            del records[9:]
-            stub.Export(sent)
+            del records[20:]
 
     def over_http(address: str) -> None:
         kind = {"content-type": "application/x-protobuf"}
         with httpx.Client(trust_env=False, base_url=f"http://{address}", headers=kind) as client:
             assert client.post("/v1/logs", content=sent.SerializeToString()).status_code == 200
-            records.add()
+            for _ in range(180):
+                records.add()
             reply = client.post("/v1/logs", content=sent.SerializeToString())
             assert (reply.status_code, reply.json()["code"]) == (413, "ingest.unfolds_too_large")
 
-    assert len(events(run("grpc", over_grpc, block={"maxMessageBytes": 1_000_000}))) == 9
-    assert len(events(run("http", over_http, block={"maxBodyBytes": 1_000_000}))) == 9
+    assert len(events(run("grpc", over_grpc, block={"maxMessageBytes": 1_000_000}))) == 20
+    assert len(events(run("http", over_http, block={"maxBodyBytes": 1_000_000}))) == 20
 
 
 def test_credentials_and_a_broker_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

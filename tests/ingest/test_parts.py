@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from summit.base.clock import ManualClock
-from summit.ingest import rates
+from summit.identity import rates
+from summit.identity.rates import RateLimit
 from summit.ingest.producing import forget, wait_all
-from summit.ingest.rates import RateLimit
 
 
 def test_a_client_gets_its_burst_then_its_rate() -> None:

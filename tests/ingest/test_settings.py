@@ -104,7 +104,6 @@ def test_file_options() -> None:
         ({"rateLimit": -1}, "config.invalid", "/rateLimit"),
         ({"onInvalid": "tag"}, "config.invalid", "/onInvalid"),
         ({"eventSchema": {"type": "nothing"}}, "schema.invalid", "/eventSchema"),
-        ({"type": "file", "path": "/a", "sampleRate": 0.5}, "config.invalid", "/sampleRate"),
         ({"options": {}}, "config.invalid", "/options"),
         ({"http": {"ackTimeoutMs": 0}}, "config.invalid", "/http/ackTimeoutMs"),
         ({"type": "file"}, "config.invalid", "/path"),
@@ -112,7 +111,7 @@ def test_file_options() -> None:
         ({"type": "file", "path": "/a", "http": {}}, "config.invalid", "/http"),
         ({"type": "file", "path": "/a", "file": {"mode": "x"}}, "config.invalid", "/file/mode"),
         (
-            {"type": "file", "path": "/a", "file": {"format": "csv"}},
+            {"type": "file", "path": "/a", "file": {"format": "xml"}},
             "config.invalid",
             "/file/format",
         ),
@@ -132,3 +131,24 @@ def test_what_is_refused(changes: dict[str, Any], code: str, pointer: str | None
     assert caught.value.code == code
     if pointer is not None:
         assert caught.value.details["pointer"] == pointer
+
+
+@pytest.mark.parametrize(
+    ("options", "pointer"),
+    [
+        ({"after": "move"}, "/file/moveTo"),
+        ({"format": "regex"}, "/file/pattern"),
+        ({"format": "regex", "pattern": "a"}, "/file/pattern"),
+        ({"format": "csv", "multiline": {"start": "a"}}, "/file/multiline"),
+        ({"multiline": {}}, "/file/multiline/start"),
+        ({"multiline": {"start": "("}}, "/file/multiline/start"),
+        ({"types": {"a": "int"}}, "/file/types"),
+        ({"format": "csv", "delimiter": ";;"}, "/file/delimiter"),
+        ({"format": "parquet", "compression": "gzip"}, "/file/compression"),
+    ],
+)
+def test_options_of_files_that_are_refused(options: dict[str, Any], pointer: str) -> None:
+    values = {"name": "a", "type": "file", "topic": "t", "path": "/a", "file": options}
+    with pytest.raises(Invalid) as caught:
+        CollectorConfig.from_dict(values)
+    assert caught.value.details["pointer"] == pointer

@@ -16,6 +16,7 @@ from summit.documents.plan import PatternPlan
 from summit.events.event import parse_event
 from summit.events.expressions import compile_predicate, parse_expression
 from summit.events.layouts import EventLayout
+from summit.events.values import lower_ascii
 from summit.keyed.chunks import Chunk
 from summit.keyed.field_table import FieldTable
 from summit.keyed.processor import Processor
@@ -132,3 +133,29 @@ def test_after_a_while_common_texts_call_for_no_test() -> None:
     assert table["C:/common/place/5"] == 0
     assert asked == []
     assert table["C:/common/place/rare"] == 1
+
+
+def test_pieces_that_decide_by_themselves_and_share_a_part() -> None:
+    """Only in texts of ASCII: elsewhere a piece may be found that lower case does not show."""
+    texts = ["imphash=aa", "imphash=kb", "md5=1,imphash=c"]
+    nodes = [parse_expression(f'x.lowerAscii().contains("{text}")') for text in texts]
+    either = parse_expression(
+        'x.lowerAscii().contains("imphash=aa") || x.matches("(?i)imphash=k[0-9]")'
+    )
+    nodes.append(either)
+    nodes.append(parse_expression('!holds(x.lowerAscii().contains("imphash=kb"))'))
+    nodes.append(parse_expression('x.contains("IMPHASH=AA") && x.contains("imphash=aa")'))
+    table = FieldTable([(node, 1 << bit) for bit, node in enumerate(nodes)], (1 << len(nodes)) - 1)
+    single = [FieldTable([(node, 1)], 1) for node in nodes]
+    values = [
+        "", "none", "IMPHASH=AA", "x imphash=Kb y", "imphash=\u212ab", "IMPHASH=k7",
+        "imphash=\u212a7", "md5=1,imphash=c imphash=aa", "é imphash=aa", "IMPHASH=AA imphash=aa",
+        "\u0130MPHASH=aa",
+    ]  # fmt: skip
+    for _ in range(2):  # as they come, and as they are remembered
+        for value in values:
+            told = [bool(table[value] >> bit & 1) for bit in range(len(nodes))]
+            expected = [text in (lower_ascii(value) or "") for text in texts]
+            assert told[:3] == expected, value
+            assert told == [bool(one[value]) for one in single], value
+            assert told[4] is not told[1]

@@ -45,6 +45,24 @@ def test_many_keys_that_are_over_come_in_slices_and_none_is_missed() -> None:
     assert calls >= 10
 
 
+def test_keys_that_stand_twice_are_found_a_few_at_a_time() -> None:
+    """However many keys there are; none is lost, and the room is that of the keys."""
+    timers = TidyTimers(1_600)
+    keys: list[Key] = [f"k{number}" for number in range(60_000)] + [(n,) for n in range(20_000)]
+    for _ in range(5):
+        for key in keys:
+            timers.add(key, 10)
+    (bucket,) = timers._buckets.values()
+    assert len(keys) <= bucket.count < 3 * len(keys)
+    lone = [one for half in bucket.within for one in (half.within or [half])]
+    assert max(one.same_from for one in lone) < 40_000
+    found = list(timers.due(100))
+    timers.add("late", 10)  # into what is being emptied
+    while timers.next_ms <= 100:
+        found += timers.due(100)
+    assert set(found) == {*keys, "late"}
+
+
 def test_exact_timers_fire_by_time_then_key_and_the_last_setting_counts() -> None:
     timers = ExactTimers()
     timers.set("late", 50)

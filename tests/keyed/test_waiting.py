@@ -174,6 +174,15 @@ def test_what_is_released_before_it_is_saved_leaves_nothing() -> None:
     assert offsets(applied.outputs.found) == [[0]]
 
 
+def test_an_event_that_comes_twice_ends_nobody() -> None:
+    """A worker that was taken for dead is sent what it reads itself; its commit is refused."""
+    matcher = matcher_of(A, delay_ms=100)
+    matcher.hold(ALL)
+    for value in (event("a", 1_000, user="u", n=1), event("a", 1_000, user="u", n=2)):
+        matcher.apply([chunk(value)])
+    assert matcher.waiting == 2
+
+
 class TestClock:
     def test_lets_absence_fire_and_moves_no_event(self) -> None:
         matcher = matcher_of(silence())

@@ -11,6 +11,7 @@ MODULES = (
     "kafka.protocol.consumer",
     "kafka.protocol.metadata",
     "kafka.protocol.admin",
+    "kafka.protocol.sasl",
 )
 
 with warnings.catch_warnings():

@@ -56,7 +56,7 @@ def _field(row: Field, version: int, rng: random.Random, depth: int) -> Any:
         return rng.randrange(4_000_000_000_000)
     if row.name == "log_append_time_ms":  # kio makes a datetime of it
         return rng.choice([-1, rng.randrange(4_000_000_000_000)])
-    if row.name == "retention_time_ms":  # kio makes a timedelta of it
+    if row.name in ("retention_time_ms", "session_lifetime_ms"):  # kio makes a timedelta of it
         return rng.randrange(-1, 10**12)
     value = _value(row.type, version, rng, depth)
     if row.tag is not None and row.type.kind == "struct" and value == row.type.message():

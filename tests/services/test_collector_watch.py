@@ -12,6 +12,7 @@ from tests.ingest.memory_log import MemoryLog
 
 from summit.base.emitter import Emitter
 from summit.ingest import CollectorManager
+from summit.services import collector_watch
 from summit.services.collector_watch import CollectorWatch
 
 pytestmark = pytest.mark.timeout(60)
@@ -38,6 +39,60 @@ def document(name: str, **changes: Any) -> dict[str, Any]:
         "kind": "collector", "id": name, "name": name, "type": "http", "topic": "t", "port": 0,
         **changes,
     }  # fmt: skip
+
+
+def test_one_that_starts_slowly_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector_watch, "FIRST_S", 0.05)
+    monkeypatch.setattr(collector_watch, "START_S", 0.5)
+    started: list[str] = []
+
+    async def go() -> None:
+        collectors = CollectorManager()
+        go_on = asyncio.Event()
+
+        async def add(config: Any, _: Any) -> Any:
+            started.append(config.name)
+            if config.name == "slow":
+                await go_on.wait()
+            collector = collectors.register_collector(config)
+            await collector.start(MemoryLog(1))
+            return collector
+
+        async def ensure_topic(_: str) -> bool:
+            return False
+
+        documents = {"slow": document("slow"), "good": document("good")}
+        definitions = Definitions(documents)
+        listed: Any = SimpleNamespace(add=add, list=collectors.list, get=collectors.get)
+        node: Any = SimpleNamespace(
+            definitions=definitions, collectors=listed, producer=None, ensure_topic=ensure_topic
+        )
+        watch = CollectorWatch(node)
+        await watch.start()
+        try:
+            async with asyncio.timeout(30):
+                assert [one.name for one in collectors.list()] == ["good"]
+                documents["other"] = document("other")
+                definitions.emit("change", SimpleNamespace(key="collector/other"))
+                definitions.emit("change", SimpleNamespace(key="collector/slow"))
+                while {one.name for one in collectors.list()} != {"good", "other"}:
+                    await asyncio.sleep(0.01)
+                states: dict[str, Any] = {}
+                while "slow" not in states or states["slow"][0] != "failed":
+                    states = {one["name"]: (one["state"], one["lastError"])
+                              for one in watch.statuses()}  # fmt: skip
+                    await asyncio.sleep(0.01)
+                assert "did not start within" in str(states["slow"][1])
+                go_on.set()
+                definitions.emit("change", SimpleNamespace(key="collector/slow"))
+                while len(collectors.list()) < 3:
+                    await asyncio.sleep(0.01)
+        finally:
+            await watch.stop()
+            await collectors.stop_all()
+
+    asyncio.run(go())
+    assert started.count("good") == started.count("other") == 1
 
 
 def test_one_that_fails_in_any_way_leaves_the_others(

@@ -55,7 +55,9 @@ class Plan:
     notes: list[str] = field(default_factory=list)
 
     def broker_settings(self) -> BrokerSettings:
-        return BrokerSettings(host="10.0.0.1", port=9092, data_dir="/data", **self.settings)
+        return BrokerSettings(
+            host="10.0.0.1", insecure=True, port=9092, data_dir="/data", **self.settings
+        )
 
 
 def draw(chance: random.Random) -> Plan:

@@ -94,6 +94,7 @@ class Cluster:
         self.read: dict[tuple[str, int], int] = {}
         self.frames_read: dict[int, int] = {}
         self.open: list[Transaction] = []  # not every marker is there
+        self.begun_anew = 0  # how often somebody has
 
     def committed(self, part: Part) -> list[Any]:
         """What readers of committed records find in a partition, to the oldest open end."""
@@ -271,6 +272,7 @@ class Worker:
         """Nobody has said how the transaction ended: a newer epoch, and what is committed."""
         held = set() if self.is_dead else set(self.runtime.held)
         self.made = None
+        self.cluster.begun_anew += 1
         self.cluster.end_all(self)
         self.is_dead = False
         self.runtime.clear()

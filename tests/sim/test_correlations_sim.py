@@ -62,5 +62,5 @@ def test_any_schedule_tells_each_group_once(is_ordered: bool, seed: int, count: 
     want = expected(play)
     assert Counter(play.cluster.committed(TOLD)) == want
     reasons = Counter(json.loads(value)["closeReason"] for value in want)
-    assert reasons["merged"] > 5
+    assert reasons["merged"]
     assert sum(reasons.values()) > 50

@@ -351,6 +351,7 @@ class Play:
             self.cluster.end_all(worker)
         for _ in range(3_000):
             moved = 0
+            begun_anew = self.cluster.begun_anew
             for worker in self.workers:
                 worker.follow()
                 worker.take_frames(10_000)
@@ -364,6 +365,8 @@ class Play:
             )
             waiting = sum(worker.runtime.engine.processor.waiting for worker in self.workers)
             opens = any(worker.switch.is_open for worker in self.workers if worker.runtime.held)
+            # Who has begun anew takes frames once more, and has told nothing of them yet.
+            moved += self.cluster.begun_anew - begun_anew
             quiet = 0 if moved or behind or waiting or opens else quiet + 1
             if quiet == 4:  # what was told has been read, and what came of it was told
                 return

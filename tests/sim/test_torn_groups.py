@@ -53,7 +53,8 @@ class Stand:
         self.world = World(1)
         self.network = Network(self.world, Weather())
         settings = BrokerSettings(
-            host="10.0.0.1", data_dir="/data", durability="os", auto_create_topics=True,
+            host="10.0.0.1", insecure=True, data_dir="/data", durability="os",
+            auto_create_topics=True,
             num_partitions=1, wal_file_bytes=64 << 10,
         )  # fmt: skip
         self.machine = Machine(self.world, self.network, settings)

@@ -8,7 +8,7 @@ with the keys of the rule.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -35,8 +35,25 @@ _encode = msgspec.json.Encoder().encode
 _DECODER = msgspec.json.Decoder(dict[str, tuple[str, int, int]])
 
 
+def dump_held(held: Mapping[str, Standing]) -> bytes | None:
+    """What stands for a key, as bytes; None = nothing."""
+    return _encode(held) if held else None
+
+
+def load_held(data: bytes) -> dict[str, Standing]:
+    """What `dump_held` made. Raises Corrupt("alert.suppressed")."""
+    try:
+        held = _DECODER.decode(data)
+    except msgspec.MsgspecError as error:
+        raise Corrupt("alert.suppressed", reason=str(error)) from error
+    return {values: Standing(*each) for values, each in held.items()}
+
+
 class Suppression(Generic[K]):
     """What stands, by rule and key (any hashable), and there by the values that make alerts alike.
+
+    Args:
+        values_max: Values of one key that are remembered; then the oldest goes.
 
     Attributes:
         dirty: Rules and keys whose state has changed since somebody emptied the set.
@@ -44,7 +61,8 @@ class Suppression(Generic[K]):
             fires too early.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, values_max: int = SUPPRESS_VALUES_MAX) -> None:
+        self._values_max = values_max
         self._held: dict[tuple[str, K], dict[str, Standing]] = {}
         self._due: list[tuple[int, int, str, K]] = []
         self._pushed = 0  # keys need not be comparable
@@ -67,7 +85,7 @@ class Suppression(Generic[K]):
         name = (rule, key)
         held = self._held.setdefault(name, {})
         held[values] = standing
-        if len(held) > SUPPRESS_VALUES_MAX:
+        if len(held) > self._values_max:
             del held[next(iter(held))]
             self.evicted += 1
         self.dirty.add(name)
@@ -103,20 +121,26 @@ class Suppression(Generic[K]):
         """An alert is none any more: it stands for nothing."""
         self._forget(rule, key, lambda standing: standing.alert_id != alert_id)
 
+    def held(self, rule: str, key: K) -> Mapping[str, Standing]:
+        """What stands for a key of a rule, by values."""
+        return self._held.get((rule, key), {})
+
     def dump(self, rule: str, key: K) -> bytes | None:
         """What stands for a key of a rule, as bytes; None = nothing."""
-        held = self._held.get((rule, key))
-        return _encode(held) if held else None
+        return dump_held(self.held(rule, key))
 
     def load(self, rule: str, key: K, data: bytes) -> None:
         """Set what stands. Raises Corrupt("alert.suppressed")."""
-        try:
-            held = _DECODER.decode(data)
-        except msgspec.MsgspecError as error:
-            raise Corrupt("alert.suppressed", reason=str(error)) from error
-        self._held[rule, key] = {values: Standing(*each) for values, each in held.items()}
-        for _, _, until_ms in held.values():
-            self._push(until_ms, rule, key)
+        self.set(rule, key, load_held(data))
+
+    def set(self, rule: str, key: K, held: Mapping[str, Standing]) -> None:
+        """Set what stands, as it was saved; nothing is dirty by that."""
+        if held:
+            self._held[rule, key] = dict(held)
+        else:
+            self._held.pop((rule, key), None)
+        for standing in held.values():
+            self._push(standing.until_ms, rule, key)
 
     def names(self) -> Iterable[tuple[str, K]]:
         """Rules and keys for which something stands."""

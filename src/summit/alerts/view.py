@@ -157,6 +157,10 @@ class AlertView:
             "highAlerts": self._by_severity.get("high", 0),
         }
 
+    def severities(self) -> dict[str, int]:
+        """Alerts of the view by severity."""
+        return {name: count for name, count in self._by_severity.items() if count}
+
     def _insert(self, alert: Alert, value: bytes) -> None:
         position = (alert.timestamp, self._sequence)
         self._sequence += 1

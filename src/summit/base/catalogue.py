@@ -2,15 +2,19 @@
 
 A row is an `ErrorSpec`. The rows of formats, registries and outgoing HTTP stand in
 `catalogue_formats.py`, those of operators in `catalogue_streams.py`, those of rules over single
-events in `catalogue_enrich.py`, newer ones of collectors in `catalogue_ingest.py`, those of what becomes of alerts in `catalogue_alerts.py`.
+events in `catalogue_enrich.py`, newer ones of collectors in `catalogue_ingest.py`, those of who
+asks in `catalogue_identity.py`, those of the broker's security in `catalogue_broker.py`, those of
+what becomes of alerts in `catalogue_alerts.py`.
 """
 
 from __future__ import annotations
 
 from summit.base.catalogue_alerts import ALERT_ROWS
 from summit.base.catalogue_analytics import ANALYTICS_ROWS
+from summit.base.catalogue_broker import BROKER_ROWS
 from summit.base.catalogue_enrich import ENRICH_ROWS
 from summit.base.catalogue_formats import FORMAT_ROWS
+from summit.base.catalogue_identity import IDENTITY_ROWS
 from summit.base.catalogue_ingest import INGEST_ROWS
 from summit.base.catalogue_rules import RULE_ROWS
 from summit.base.catalogue_streams import STREAM_ROWS
@@ -22,6 +26,9 @@ _ROWS = (
               "unknown key '{key}' in {where}{hint}", "Remove the key or correct its name."),
     ErrorSpec("config.invalid", "Invalid", 400, None, False,
               "invalid configuration: {reason}", "Correct the value."),
+    ErrorSpec("config.unknown_profile", "Invalid", 404, None, False,
+              "there is no profile '{name}'{hint}",
+              "Use one of: {known}; `summit config show --origin` tells which files were read."),
     ErrorSpec("duration.invalid", "Invalid", 400, None, False,
               "'{text}' is not a duration", "Use milliseconds or a text: 500ms, 30s, 5m, 1h, 7d."),
     ErrorSpec("size.invalid", "Invalid", 400, None, False,
@@ -576,6 +583,10 @@ _ROWS = (
     ErrorSpec("service.busy", "Unavailable", 503, None, True,
               "the service cannot do it now: {reason}", "Try again in a moment."),
     ErrorSpec("service.refused", "Invalid", 400, None, False, "{reason}", "{action}."),
+    ErrorSpec("service.not_authenticated", "Invalid", 401, None, False, "{reason}",
+              "Give a token: --token, SUMMIT_TOKEN, or token in a profile."),
+    ErrorSpec("service.not_allowed", "Invalid", 403, None, False, "{reason}",
+              "Ask with a key or as somebody who may do this."),
     ErrorSpec("service.not_found", "Invalid", 404, None, False, "{reason}", "{action}."),
     ErrorSpec("event.invalid", "Invalid", 400, None, False,
               "{reason}", "Send a JSON object with at least an eventType."),
@@ -588,7 +599,7 @@ _ROWS = (
     ErrorSpec("file.unreadable", "Invalid", 400, None, False,
               "cannot read {path}: {reason}", "Check the name and its permissions."),
     *ALERT_ROWS, *ANALYTICS_ROWS, *ENRICH_ROWS, *RULE_ROWS,
-    *FORMAT_ROWS, *INGEST_ROWS,
+    *FORMAT_ROWS, *IDENTITY_ROWS, *INGEST_ROWS, *BROKER_ROWS,
     *STREAM_ROWS,
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, UnionType
-from typing import Any, Self, TypeVar, Union, get_args, get_origin
+from typing import Any, NamedTuple, Self, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -160,6 +160,11 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def extend_environment(values: Mapping[str, str]) -> None:
+    """Add to the environment of this process, and so to that of its children from now on."""
+    os.environ.update(values)
+
+
 def load_toml(path: str) -> dict[str, Any]:
     """The tables of a TOML file; nothing where there is no file. Raises Invalid."""
     file = Path(path)
@@ -169,6 +174,13 @@ def load_toml(path: str) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Invalid("config.invalid", reason=f"{path}: {error}", pointer="") from error
+
+
+class Origin(NamedTuple):
+    """A setting's value, and where it came from."""
+
+    value: Any
+    origin: str
 
 
 def resolve(
@@ -185,24 +197,49 @@ def resolve(
     Args:
         flags: Values given on the command line; None means not given.
         env: The environment.
-        file: The whole TOML file; its table `section` is used.
+        file: What files say, by section; the table `section` is used.
         aliases: Environment names of the guide (`PORT`) and the field they set.
     Raises: Invalid for unknown keys and wrong values, naming where they came from.
     """
-    values: dict[str, Any] = {}
-    table = file.get(section, {})
-    for key, value in table.items():
-        values[_field_name(cls, key, f"[{section}] of the file")] = value
+    given = origins(cls, section, flags=flags, env=env, files={"the file": file}, aliases=aliases)
+    return cls.from_dict({name: each.value for name, each in given.items()})
+
+
+def origins(
+    cls: type[C],
+    section: str,
+    *,
+    flags: Mapping[str, Any],
+    env: Mapping[str, str],
+    files: Mapping[str, Mapping[str, Any]],
+    aliases: Mapping[str, str] | None = None,
+) -> dict[str, Origin]:
+    """What is set in one section and where, by field; what is not set has its default.
+
+    Args:
+        files: By name what each file says, the weakest first; for the rest see `resolve`.
+    """
+    found: dict[str, Origin] = {}
+    for place, tables in files.items():
+        table = tables.get(section, {})
+        if not isinstance(table, Mapping):
+            raise Invalid(
+                "config.invalid", reason=f"[{section}] of {place} is not a table", pointer=""
+            )
+        for key, value in table.items():
+            found[_field_name(cls, key, f"[{section}] of {place}")] = Origin(value, place)
     for name, field in (aliases or {}).items():
         if env.get(name):
-            values[field] = env[name]
+            found[field] = Origin(env[name], name)
     prefix = f"SUMMIT_{section.upper()}__"
     for name, text in env.items():
         if name.startswith(prefix):
             key = name.removeprefix(prefix).lower()
-            values[_field_name(cls, key, name)] = text
-    values.update({key: value for key, value in flags.items() if value is not None})
-    return cls.from_dict(values)
+            found[_field_name(cls, key, name)] = Origin(text, name)
+    for key, value in flags.items():
+        if value is not None:
+            found[key] = Origin(value, "the command line")
+    return found
 
 
 def _field_name(cls: type[msgspec.Struct], key: str, where: str) -> str:

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_level = _LEVELS["warning"]
 
 
 def get_logger(name: str) -> Any:
@@ -14,11 +15,15 @@ def get_logger(name: str) -> Any:
 
     A program that configures nothing gets warnings and errors only.
     """
-    import structlog
-
+    structlog = _structlog()
     if not structlog.is_configured():
         configure("warning")
     return structlog.get_logger(room=name)
+
+
+def is_debugging() -> bool:
+    """Whether the level debug is told: for what costs something to find out."""
+    return _level == _LEVELS["debug"]
 
 
 def configure(level: str = "info", *, json: bool | None = None) -> None:
@@ -28,8 +33,9 @@ def configure(level: str = "info", *, json: bool | None = None) -> None:
         level: debug, info, warning or error.
         json: One JSON object a line; by default where standard error is no terminal.
     """
-    import structlog
-
+    global _level
+    structlog = _structlog()
+    _level = _LEVELS[level]
     use_json = not sys.stderr.isatty() if json is None else json
     renderer: Any = (
         structlog.processors.JSONRenderer()
@@ -55,6 +61,17 @@ class _StandardError:
     """Makes loggers for the standard error of the moment (tests and daemons replace it)."""
 
     def __call__(self, *_: Any) -> Any:
-        import structlog
+        return _structlog().PrintLogger(sys.stderr)
 
-        return structlog.PrintLogger(sys.stderr)
+
+def _structlog() -> Any:
+    """The library, without Rich, which it would load for tracebacks in colour: 5 MB."""
+    hidden = "structlog" not in sys.modules and "rich" not in sys.modules
+    if hidden:
+        sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        import structlog
+    finally:
+        if hidden:
+            del sys.modules["rich"]
+    return structlog

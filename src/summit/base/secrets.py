@@ -11,6 +11,10 @@ from summit.base.config import environment
 from summit.base.errors import Invalid
 
 _VARIABLE: Final = re.compile(r"\$\{(.+)\}")
+# What makes an admin: whoever may write documents could have it sent to themselves.
+ADMIN_KEY: Final = "SUMMIT_ADMIN_KEY"
+ADMIN_KEY_FILE: Final = "SUMMIT_ADMIN_KEY_FILE"
+SECRETS_DIR: Final = "SUMMIT_SECRETS_DIR"  # where it is set, files of secrets are below it
 
 
 def is_secret_reference(text: str) -> bool:
@@ -30,6 +34,8 @@ def read_secret(reference: str, known: Mapping[str, str] | None = None) -> bytes
     Raises: Invalid("secret.missing").
     """
     found = _VARIABLE.fullmatch(reference)
+    if known is None:
+        _refuse_reserved(reference, found[1] if found else None)
     if found is None:
         try:
             secret = Path(reference.removeprefix("file:")).read_bytes().rstrip(b"\r\n")
@@ -41,3 +47,32 @@ def read_secret(reference: str, known: Mapping[str, str] | None = None) -> bytes
     if not secret:
         raise Invalid("secret.missing", name=reference, reason="it is not set, or empty")
     return secret
+
+
+def read_admin_key(reference: str) -> bytes:
+    """The key of the admin, which no document may name. Raises Invalid("secret.missing")."""
+    return read_secret(reference, environment())
+
+
+def _refuse_reserved(reference: str, variable: str | None) -> None:
+    env = environment()
+    reason = ""
+    if variable is not None:
+        # A setting of ours, SUMMIT_SECTION__NAME, may hold what a process itself logs in with.
+        is_ours = variable.startswith("SUMMIT_") and "__" in variable
+        if is_ours or variable in (ADMIN_KEY, ADMIN_KEY_FILE, "SUMMIT_TOKEN"):
+            reason = "it is not for documents"
+    else:
+        path = Path(reference.removeprefix("file:"))
+        try:
+            real = path.resolve()
+            if env.get(ADMIN_KEY_FILE) and real == Path(env[ADMIN_KEY_FILE]).resolve():
+                reason = "it is not for documents"
+            elif real.parts[1:2] in (("proc",), ("sys",), ("dev",)):  # environments stand there
+                reason = "it is no file of a disk"
+            elif env.get(SECRETS_DIR) and not real.is_relative_to(Path(env[SECRETS_DIR]).resolve()):
+                reason = f"it is not below {SECRETS_DIR}"
+        except (OSError, ValueError, RuntimeError):
+            reason = "it cannot be read"
+    if reason:
+        raise Invalid("secret.missing", name=reference, reason=reason)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from summit.base.errors import SummitError, Unavailable
+from summit.base.histogram import Histogram
 from summit.base.logs import get_logger
 from summit.broker.disk_thread import DiskThread, Threads, attempt
 from summit.log.partition import PartitionLog
@@ -79,6 +80,7 @@ class CommitScheduler:
         self._in_flight = False
         self._open_bytes = 0
         self.settled_count = 0  # groups so far
+        self.took = Histogram()  # a group on the disk thread: written, and synced where asked for
         self._flight_bytes = 0
         self._idle: asyncio.Event = asyncio.Event()
         self._idle.set()
@@ -100,6 +102,11 @@ class CommitScheduler:
             self._scheduled = True
             self._idle.clear()
             self._loop.call_soon(self._turn)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a crash leaves all of a group or nothing: where it is synced."""
+        return not self._inline
 
     @property
     def backlog_bytes(self) -> int:
@@ -137,7 +144,13 @@ class CommitScheduler:
             self._settle(group, waiting, attempt(group.persist)[1])
         else:
             self._in_flight = True
-            self._thread.run(group.persist, lambda _, error: self._landed(group, waiting, error))
+            since_s = self._loop.time()
+
+            def landed(_: object, error: SummitError | None) -> None:
+                self.took.add(1_000 * (self._loop.time() - since_s))
+                self._landed(group, waiting, error)
+
+            self._thread.run(group.persist, landed)
 
     def _landed(self, group: Sealed, waiting: list[Waiter], error: SummitError | None) -> None:
         self._in_flight = False

@@ -11,14 +11,19 @@ import asyncio
 import itertools
 import socket
 from collections import deque
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from summit.base.limits import REQUEST_BYTES_MAX
 from summit.base.logs import get_logger
 from summit.broker.request import Request
+from summit.broker.security.listeners import Listener
 from summit.protocol.frames import REQUEST_BYTES_MIN
 from summit.protocol.primitives import Buffer
 
+if TYPE_CHECKING:
+    from summit.broker.security.gate import Gate
+
+ANONYMOUS: Final = "User:ANONYMOUS"
 SCRATCH_BYTES: Final = 256 * 1024
 # A frame claims its length before it proves it: no more than this is reserved on its word alone.
 _RESERVE_BYTES: Final = 2 * 1024 * 1024
@@ -59,11 +64,18 @@ class Connection(asyncio.BufferedProtocol):
 
     Attributes:
         number: Later connections have higher ones.
+        listener: Where it came in.
+        principal: Who the client is, as `User:alice`.
+        gate: What stands before it; None where there is nothing to prove, or no more.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, listener: Listener) -> None:
         self.number = next(_numbers)
+        self.listener = listener
+        self.principal = ANONYMOUS
+        self.gate: Gate | None = None
         self._host = host
+        self._request_bytes = (REQUEST_BYTES_MIN, host.request_max_bytes)
         self._transport: asyncio.Transport | None = None
         self._queue: deque[Request] = deque()
         self._frame: bytearray | None = None  # a frame that is still arriving
@@ -200,7 +212,8 @@ class Connection(asyncio.BufferedProtocol):
 
         Where the API key has not arrived yet, the dispatcher looks again when the frame is whole.
         """
-        if not REQUEST_BYTES_MIN <= size <= self._host.request_max_bytes:
+        least, most = self._request_bytes
+        if not least <= size <= most:
             return False
         return size <= REQUEST_BYTES_MAX or len(key) < 2 or bytes(key) == b"\0\0"
 
@@ -210,6 +223,15 @@ class Connection(asyncio.BufferedProtocol):
         self._frame = frame
         self._frame_size = size
         self._filled = len(first)
+
+    def limit(self, least: int = REQUEST_BYTES_MIN, most: int = -1) -> None:
+        """How long requests may be; -1 = as long as the broker takes them."""
+        self._request_bytes = least, self._host.request_max_bytes if most < 0 else most
+
+    def certificate(self) -> dict[str, Any] | None:
+        """What a client on a TLS listener has shown, and what holds."""
+        tls = self._transport.get_extra_info("ssl_object") if self._transport else None
+        return tls.getpeercert() if tls is not None else None
 
     # ---- answers ----
 
@@ -258,6 +280,11 @@ class Connection(asyncio.BufferedProtocol):
         """End the connection after what was written has gone out."""
         if self._transport is not None:
             self._transport.close()
+
+    def finish(self) -> None:
+        """End the connection after every answer that is ready."""
+        self.flush()
+        self.close()
 
     def abort(self) -> None:
         """End the connection now."""

@@ -17,12 +17,16 @@ from summit.broker.api import (
     add_offsets_to_txn,
     add_partitions_to_txn,
     alter_configs,
+    alter_user_scram_credentials,
     api_versions,
+    create_acls,
     create_partitions,
     create_topics,
+    delete_acls,
     delete_groups,
     delete_records,
     delete_topics,
+    describe_acls,
     describe_cluster,
     describe_configs,
     describe_groups,
@@ -30,6 +34,7 @@ from summit.broker.api import (
     describe_producers,
     describe_topic_partitions,
     describe_transactions,
+    describe_user_scram_credentials,
     end_txn,
     fetch,
     find_coordinator,
@@ -48,12 +53,15 @@ from summit.broker.api import (
     offset_fetch,
     offset_for_leader_epoch,
     produce,
+    sasl_authenticate,
+    sasl_handshake,
     sync_group,
     txn_offset_commit,
     write_txn_markers,
 )
 from summit.broker.connection import Connection
 from summit.broker.request import Request
+from summit.broker.security import guards
 from summit.broker.state import BrokerState
 from summit.protocol import frames
 from summit.protocol.api_versions import API_VERSIONS
@@ -76,6 +84,7 @@ HANDLERS: Final[dict[int, Handler]] = {
     14: sync_group.handle,
     15: describe_groups.handle,
     16: list_groups.handle,
+    17: sasl_handshake.handle,
     18: api_versions.handle,
     19: create_topics.handle,
     20: delete_topics.handle,
@@ -87,13 +96,19 @@ HANDLERS: Final[dict[int, Handler]] = {
     26: end_txn.handle,
     27: write_txn_markers.handle,
     28: txn_offset_commit.handle,
+    29: describe_acls.handle,
+    30: create_acls.handle,
+    31: delete_acls.handle,
     32: describe_configs.handle,
     33: alter_configs.handle,
     35: describe_log_dirs.handle,
+    36: sasl_authenticate.handle,
     37: create_partitions.handle,
     42: delete_groups.handle,
     44: incremental_alter_configs.handle,
     47: offset_delete.handle,
+    50: describe_user_scram_credentials.handle,
+    51: alter_user_scram_credentials.handle,
     60: describe_cluster.handle,
     61: describe_producers.handle,
     65: describe_transactions.handle,
@@ -116,6 +131,8 @@ class Dispatcher:
     def __init__(self, state: BrokerState) -> None:
         self._state = state
         self._metrics = state.metrics
+        self._is_guarded = state.guard is not None
+        self._request = guards.GuardedRequest if self._is_guarded else Request
         self._reported: set[tuple[object, ...]] = set()
 
     def handle(self, connection: Connection, frame: bytearray) -> None:
@@ -130,7 +147,7 @@ class Dispatcher:
                 return
             metrics = self._metrics
             metrics.requests += 1
-            request = Request(connection, api, version, correlation_id, client_id)
+            request = self._request(connection, api, version, correlation_id, client_id)
             if key == PRODUCE.key:
                 metrics.produce_requests += 1
                 produce.handle(self._state, request, view, position)
@@ -139,13 +156,21 @@ class Dispatcher:
                 frames.check_frame_length(len(frame), key)
             name = api.name
             metrics.by_api[name] = metrics.by_api.get(name, 0) + 1
-            if key == FETCH.key and fetch.handle_plain(self._state, request, view, position):
+            if (
+                key == FETCH.key
+                and not self._is_guarded
+                and fetch.handle_plain(self._state, request, view, position)
+            ):
                 return
             message, _ = api.decode_request(version, view, position)
         except SummitError as error:
             self._refuse(connection, error.code, str(error))
             return
         connection.expect(request)
+        if isinstance(request, guards.GuardedRequest):
+            access = self._state.security.access(connection)
+            if access is not None and not guards.check(self._state, access, request, message):
+                return
         HANDLERS[key](self._state, request, message)
 
     def _unsupported(self, connection: Connection, header: frames.RequestHeader) -> None:

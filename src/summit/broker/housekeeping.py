@@ -75,6 +75,7 @@ class Housekeeping:
         self._broker.close_idle()
         self._state.transactions.tick()
         self.backups.look()
+        self._broker.first_users.look()
 
     def _note_garbage(self) -> None:
         self._has_garbage = True  # what was kept for a backup; a checkpoint removes the files
@@ -112,6 +113,8 @@ class Housekeeping:
             return None
         encode = self._state.metadata.encode
         facts += [*self._state.altering.live_facts(), self._state.producer_ids.live_fact()]
+        security = self._state.security
+        facts += [*security.users.live_facts(), *security.acls.live_facts()]
         return [(None, encode(fact)) for fact in facts]
 
     async def _checkpoints(self) -> None:

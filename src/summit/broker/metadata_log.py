@@ -1,4 +1,4 @@
-"""The broker's own facts, in an internal one-partition log: topics, configs, producer id blocks.
+"""The broker's own facts, in an internal one-partition log: topics, configs, users, producer ids.
 
 Each record is a JSON object; its member `type` says which of the classes below it is. Later
 records win. Written and made durable through the same commit as everything else.
@@ -75,6 +75,44 @@ class BrokerConfigured(msgspec.Struct, tag="brokerConfigured", frozen=True, rena
     configs: dict[str, str]
 
 
+class UserCredential(msgspec.Struct, tag="userCredential", frozen=True, rename="camel"):
+    """What is kept of a user's password for a SCRAM mechanism; `protocol.scram` makes it."""
+
+    user: str
+    mechanism: str
+    salt: bytes
+    iterations: int
+    stored_key: bytes
+    server_key: bytes
+
+
+class UserCredentialDeleted(
+    msgspec.Struct, tag="userCredentialDeleted", frozen=True, rename="camel"
+):
+    """A user has no credential for a SCRAM mechanism any more."""
+
+    user: str
+    mechanism: str
+
+
+class AccessEntry(msgspec.Struct, tag="accessEntry", frozen=True, rename="camel"):
+    """An entry of the access control lists, in Kafka's numbers (`protocol.acls`)."""
+
+    resource: int
+    name: str
+    pattern: int
+    principal: str
+    host: str
+    operation: int
+    permission: int
+
+
+class AccessDeleted(msgspec.Struct, tag="accessDeleted", frozen=True, rename="camel"):
+    """An entry is gone."""
+
+    entry: AccessEntry
+
+
 Fact = (
     TopicCreated
     | TopicDeleted
@@ -83,6 +121,10 @@ Fact = (
     | RecordsDeleted
     | BrokerConfigured
     | ProducerIdsReserved
+    | UserCredential
+    | UserCredentialDeleted
+    | AccessEntry
+    | AccessDeleted
 )
 
 _encoder = msgspec.json.Encoder()
@@ -113,6 +155,8 @@ class Facts:
     next_producer_id: int = 0
     deleted_to: dict[tuple[uuid.UUID, int], int] = field(default_factory=dict)
     broker_configs: dict[str, dict[str, str]] = field(default_factory=dict)
+    credentials: dict[tuple[str, str], UserCredential] = field(default_factory=dict)
+    access: dict[AccessEntry, None] = field(default_factory=dict)
 
     def take(self, fact: Fact) -> None:
         """Apply the next fact."""
@@ -130,6 +174,14 @@ class Facts:
                 self.deleted_to[fact.topic_id, fact.partition] = fact.offset
             case BrokerConfigured():
                 self.broker_configs[fact.name] = fact.configs
+            case UserCredential():
+                self.credentials[fact.user, fact.mechanism] = fact
+            case UserCredentialDeleted():
+                self.credentials.pop((fact.user, fact.mechanism), None)
+            case AccessEntry():
+                self.access[fact] = None
+            case AccessDeleted():
+                self.access.pop(fact.entry, None)
             case ProducerIdsReserved():
                 self.next_producer_id = max(self.next_producer_id, fact.next_id)
 

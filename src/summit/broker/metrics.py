@@ -18,7 +18,8 @@ WINDOW_MS: Final = 10_000  # the window of every rate
 _COUNTERS: Final = (
     "messages_in", "bytes_in", "messages_out", "bytes_out",
     "produce_requests", "fetch_requests", "requests", "failed_requests",
-    "failed_produce_requests", "failed_fetch_requests",
+    "failed_produce_requests", "failed_fetch_requests", "failed_authentications",
+    "denied_requests",
 )  # fmt: skip
 
 
@@ -58,6 +59,8 @@ class Metrics:
         self.failed_requests = 0  # whose bytes could not be understood; their connections ended
         self.failed_produce_requests = 0  # batches that were refused
         self.failed_fetch_requests = 0  # partitions that a fetch asked for and could not have
+        self.failed_authentications = 0  # among them who never tried, and who came too late
+        self.denied_requests = 0  # that asked for what their client may not do, in whole or parts
         self.connections = 0
         self.connections_total = 0
         self.by_api: dict[str, int] = {}

@@ -36,11 +36,18 @@ from summit.broker.housekeeping import Housekeeping
 from summit.broker.identity import ensure_identity
 from summit.broker.metadata_log import (
     METADATA_TOPIC_ID,
+    Facts,
     MetadataLog,
     read_all,
 )
 from summit.broker.metrics import Metrics, busiest
 from summit.broker.producer_ids import ProducerIds
+from summit.broker.security.acls import Acls
+from summit.broker.security.first_users import FirstUsers
+from summit.broker.security.listeners import INNER, Listener
+from summit.broker.security.security import InnerAccess, Security
+from summit.broker.security.tls import HANDSHAKE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, ServerTls
+from summit.broker.security.users import Users
 from summit.broker.settings import BrokerSettings
 from summit.broker.state import BrokerState
 from summit.broker.topic_configs import KEPT_FOR_EVER
@@ -56,12 +63,14 @@ from summit.log.backup import Manifest
 from summit.log.partition import PartitionLog
 from summit.log.settings import StoreSettings
 from summit.log.store import LogStore
-from summit.protocol import codes
+from summit.protocol import codes, scram
 from summit.protocol.api_versions import advertised
 from summit.protocol.apis import APIS
 
 _BACKLOG: Final = 1_024
 _TOPICS_TOLD_MAX: Final = 500  # figures are written as one record a second
+_PARTING_LOOKS: Final = 20
+_PARTING_LOOK_S: Final = 0.025
 _IDLE_TICKS_MAX: Final = 600  # seconds without a byte before a connection is closed
 
 _log = get_logger(__name__)
@@ -72,6 +81,8 @@ class Broker:
 
     Attributes:
         failed: A future whose result is the error that stopped the broker, if one does.
+        host, port: Where it listens; of several listeners the first.
+        addresses: Where each listener is, by its name.
     """
 
     def __init__(
@@ -92,7 +103,9 @@ class Broker:
         self._rand = rand or Rand()
         self._threads = threads
         self._connections: dict[Connection, None] = {}  # in the order they came
-        self._server: asyncio.Server | None = None
+        self.addresses: dict[str, tuple[str, int]] = {}
+        self._servers: list[asyncio.Server] = []
+        self._tls: ServerTls | None = None
         self._store: LogStore | None = None
         self._state: BrokerState | None = None
         self._dispatcher: Dispatcher | None = None
@@ -114,11 +127,18 @@ class Broker:
 
         Raises: Conflict("disk.locked") when another broker has the data directory; Corrupt or
             Conflict("web.port_in_use"), Invalid("web.bind_failed"); OSError when the disk cannot
-            be read.
+            be read; Invalid("security.exposed" | "security.certificate").
         """
         loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[SummitError] = loop.create_future()
         settings = self.settings
+        exposed = None if settings.insecure else settings.exposed()
+        if exposed is not None:
+            raise Invalid(
+                "security.exposed", listener=exposed.name, host=exposed.host or "every address"
+            )
+        if any(listener.is_tls for listener in settings.all_listeners()):
+            self._tls = ServerTls(settings)
         self._store = store = await asyncio.to_thread(self._open_store)
         self._disk = self._threads("summit-disk", loop)
         self._preparer = self._threads("summit-prepare", loop)
@@ -132,17 +152,22 @@ class Broker:
         )
         try:
             self._state = self._build_state(loop, store)
-            await self._commit.drain()  # transactions that the last run left behind
+            self.first_users = FirstUsers(
+                self._state.security.users, self._files, settings.data_dir
+            )
+            self.first_users.look()
+            self.first_users.ensure(settings)
+            await self._commit.drain()  # transactions that the last run left behind, first users
             self._dispatcher = Dispatcher(self._state)
-            self._server = await self._listen(loop)
+            await self._listen_everywhere(loop)
         except BaseException:
             self._is_stopping = True  # nothing is left for `stop`, which closes no disk twice
             if self._state is not None:
                 self._state.coordinator.close()
                 self._state.transactions.close()
+            self._stop_listening()
             await self._close_disk()
             raise
-        self.host, self.port = self._server.sockets[0].getsockname()[:2]
         self._housekeeping = Housekeeping(self._state, self._store, self, self._files)
         self._housekeeping.start()
         _log.info(
@@ -155,8 +180,7 @@ class Broker:
         if self._is_stopping or self._store is None or self._state is None:
             return
         self._is_stopping = True
-        if self._server is not None:
-            self._server.close()
+        self._stop_listening()
         state = self._state
         if self._housekeeping is not None:
             await self._housekeeping.stop()
@@ -165,13 +189,27 @@ class Broker:
         self.is_congested = True  # no new requests; what was taken is answered
         if self._commit.failure is None:
             await self._commit.drain()
-        for connection in list(self._connections):
-            connection.close()
+        await self._part()
         await self._close_disk()
         _log.info("broker.stopped", port=self.port)
 
+    async def _part(self) -> None:
+        """End all connections: with TLS both sides say so, and who does not is not waited for."""
+        for connection in list(self._connections):
+            connection.close()
+        if self._tls is not None:
+            for _ in range(_PARTING_LOOKS):
+                await asyncio.sleep(_PARTING_LOOK_S)
+                if not self._connections:
+                    break
+        for connection in list(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)
+
     async def _close_disk(self) -> None:
         assert self._store is not None
+        if self._state is not None:
+            await asyncio.to_thread(self._state.security.close)
         await asyncio.to_thread(self._preparer.close)
         await asyncio.to_thread(self._disk.close)
         await asyncio.sleep(0)  # what its last jobs have to say may be staged now
@@ -205,7 +243,16 @@ class Broker:
                 if int(topic.configs.get("summit.replication.factor", 1)) > 1
             ),
             "groups": state.coordinator.describe(state.topics),
+            "commit_took": self._commit.took.told(),
         }
+
+    @property
+    def inner(self) -> InnerAccess | None:
+        """How this machine's own parts reach it; None where everybody who may reach it may ask."""
+        address = self.addresses.get(INNER)
+        if address is None:
+            return None
+        return InnerAccess(*address, self._require_state().security.inner_password)
 
     async def backup(self, target: str) -> Manifest:
         """Write a backup to the directory `target`, absent or empty; the broker serves on.
@@ -222,13 +269,37 @@ class Broker:
 
     # ---- starting ----
 
-    async def _listen(self, loop: asyncio.AbstractEventLoop) -> asyncio.Server:
+    async def _listen_everywhere(self, loop: asyncio.AbstractEventLoop) -> None:
+        listeners = self.settings.all_listeners()
+        if self.settings.is_secured:
+            listeners.append(
+                Listener(INNER, "SASL_PLAINTEXT", "127.0.0.1", 0, mechanisms=(scram.SCRAM_SHA_256,))
+            )
+        for listener in listeners:
+            server = await self._listen(loop, listener)
+            self._servers.append(server)
+            self.addresses[listener.name] = server.sockets[0].getsockname()[:2]
+        self.host, self.port = self.addresses[listeners[0].name]
+
+    def _stop_listening(self) -> None:
+        for server in self._servers:
+            server.close()
+
+    async def _listen(self, loop: asyncio.AbstractEventLoop, listener: Listener) -> asyncio.Server:
         """Take connections. Raises: Conflict("web.port_in_use"); Invalid("web.bind_failed")."""
-        host, port = self.settings.host, self.settings.port
+        host, port = listener.host, listener.port
+        tls: dict[str, Any] = {}
+        if listener.is_tls and self._tls is not None:
+            tls = {
+                "ssl": self._tls.context,
+                "ssl_handshake_timeout": HANDSHAKE_TIMEOUT_S,
+                "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT_S,
+            }
         try:
             return await loop.create_server(
-                functools.partial(Connection, self), host or None, port, backlog=_BACKLOG
-            )
+                functools.partial(Connection, self, listener),
+                host or None, port, backlog=_BACKLOG, **tls,
+            )  # fmt: skip
         except OSError as error:
             address = f"{host}:{port}"
             if error.errno == errno.EADDRINUSE:
@@ -288,6 +359,8 @@ class Broker:
             log=offsets_log,
         )
         coordinator.replay(read_all(offsets_log))
+        metrics = Metrics(self._clock)
+        security = self._build_security(loop, metadata, facts, metrics)
         producer_ids = ProducerIds(facts.next_producer_id, metadata, commit)
         transactions_log = catalogue.ensure_internal(TRANSACTIONS_TOPIC)
         transactions = Transactions(
@@ -316,7 +389,9 @@ class Broker:
             coordinator=coordinator,
             producer_ids=producer_ids,
             transactions=transactions,
-            metrics=Metrics(self._clock),
+            security=security,
+            guard=security if security.is_guarded else None,
+            metrics=metrics,
             fetch_sessions=FetchSessions(self._clock, self._rand),
             fetch_memory=FetchMemory(),
             threads=self._threads,
@@ -326,24 +401,44 @@ class Broker:
         altering.on_settings = functools.partial(setattr, state, "settings")
         return state
 
+    def _build_security(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        metadata: MetadataLog,
+        facts: Facts,
+        metrics: Metrics,
+    ) -> Security:
+        users = Users(metadata, self._commit)
+        users.restore(facts.credentials)
+        acls = Acls(metadata, self._commit)
+        acls.restore(facts.access)
+        return Security(self.settings, users, acls, metrics, self._clock, loop, self._threads)
+
     # ---- what connections call ----
 
     def opened(self, connection: Connection) -> bool:
         """Register a connection; False when there are too many."""
         if self._is_stopping or len(self._connections) >= self.settings.connections_max:
             return False
+        state = self._require_state()
+        if not state.security.opened(connection, connection.listener, self.tick):
+            return False
         self._connections[connection] = None
-        self._require_state().metrics.connections_total += 1
+        state.metrics.connections_total += 1
         return True
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
         self._connections.pop(connection, None)
-        self._require_state().fetch_memory.forget(connection)
+        state = self._require_state()
+        state.security.closed(connection)
+        state.fetch_memory.forget(connection)
 
     def handle_frame(self, connection: Connection, frame: bytearray) -> None:
         """Serve one request."""
         assert self._dispatcher is not None
+        if connection.gate is not None and connection.gate.takes(frame):
+            return
         self._dispatcher.handle(connection, frame)
         if self._commit.backlog_bytes > BACKLOG_BYTES_MAX:
             self.is_congested = True
@@ -351,8 +446,11 @@ class Broker:
     def close_idle(self) -> None:
         """Count a second; close connections that have been silent for too long."""
         self.tick += 1
+        self._require_state().security.tick(self.tick)
         if self.tick % 30:
             return
+        if self._tls is not None:
+            self._tls.look()
         for connection in list(self._connections):
             if connection.tick_seen + _IDLE_TICKS_MAX < self.tick:
                 connection.close()
@@ -389,8 +487,7 @@ class Broker:
         """A sync failed: nothing that is written from now on could be promised."""
         if not self.failed.done():
             self.failed.set_result(error)
-        if self._server is not None:
-            self._server.close()
+        self._stop_listening()
         # The waiters hear their error first, then every connection ends.
         asyncio.get_running_loop().call_soon(self._close_connections)
 

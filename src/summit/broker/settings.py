@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Literal
 
-from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.base.limits import WAL_FILE_BYTES
+from summit.broker.security.settings import SecuritySettings
 
 Durability = Literal["fsync", "interval", "os"]
 
 _DAY_MS = 86_400_000
 
 
-class BrokerSettings(Config, frozen=True, kw_only=True):
+class BrokerSettings(SecuritySettings, frozen=True, kw_only=True):
     """What a broker is started with.
 
     Attributes:
         broker_id: The node id that clients see.
-        host, port: Where it listens; port 0 takes a free one.
+        host, port: Where it listens; port 0 takes a free one. More listeners, and what is spoken
+            there: see `SecuritySettings`.
         advertised_host, advertised_port: What clients are told to dial; by default the address
             that the client came in on.
         data_dir: Holds the lock, the write-ahead log, metadata; one broker at a time.
@@ -46,10 +47,6 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
     """
 
     broker_id: int = 1
-    host: str = "127.0.0.1"
-    port: int = 9092
-    advertised_host: str | None = None
-    advertised_port: int | None = None
     data_dir: str = "summit-data"
     log_dirs: tuple[str, ...] = ()
     durability: Durability = "fsync"
@@ -114,6 +111,7 @@ class BrokerSettings(Config, frozen=True, kw_only=True):
                 self._in_range(name, 1, 2**62)
         self._in_range("group_max_session_timeout_ms", self.group_min_session_timeout_ms, 2**31)
         self._in_range("group_initial_rebalance_delay_ms", 0, 600_000)
+        self.check_security()
         if not self.data_dir:
             raise Invalid("config.invalid", reason="data_dir must not be empty", pointer="/dataDir")
 

@@ -17,6 +17,7 @@ from summit.broker.groups.coordinator import Coordinator
 from summit.broker.metadata_log import MetadataLog
 from summit.broker.metrics import Metrics
 from summit.broker.producer_ids import ProducerIds
+from summit.broker.security.security import Security
 from summit.broker.settings import BrokerSettings
 from summit.broker.topics import TopicTable
 from summit.broker.transactions.coordinator import Transactions
@@ -43,6 +44,8 @@ class BrokerState:
     coordinator: Coordinator
     producer_ids: ProducerIds
     transactions: Transactions
+    security: Security
+    guard: Security | None  # the same where clients may not do everything
     metrics: Metrics
     fetch_sessions: FetchSessions
     fetch_memory: FetchMemory
@@ -52,8 +55,8 @@ class BrokerState:
 
     def endpoint(self, connection: Connection) -> tuple[str, int]:
         """The host and port that this client is told to dial: by default those it came in on."""
-        settings = self.settings
+        listener = connection.listener
         return (
-            settings.advertised_host or connection.local_host,
-            settings.advertised_port or connection.local_port,
+            listener.advertised_host or connection.local_host,
+            listener.advertised_port or connection.local_port,
         )

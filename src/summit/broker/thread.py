@@ -13,6 +13,7 @@ from summit.base.clock import Clock
 from summit.base.errors import Closed, Internal, SummitError
 from summit.base.files import Files
 from summit.broker.loops import new_event_loop
+from summit.broker.security.security import InnerAccess
 from summit.broker.server import Broker
 from summit.broker.settings import BrokerSettings
 from summit.log.backup import Manifest
@@ -63,6 +64,16 @@ class BrokerThread:
     def port(self) -> int:
         """The port it listens on; the real one where the setting was 0."""
         return self._require().port
+
+    @property
+    def addresses(self) -> dict[str, tuple[str, int]]:
+        """Where each listener is, by its name."""
+        return self._require().addresses
+
+    @property
+    def inner(self) -> InnerAccess | None:
+        """As `Broker.inner`."""
+        return self._require().inner
 
     @property
     def cluster_id(self) -> str:

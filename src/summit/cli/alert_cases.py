@@ -17,7 +17,7 @@ from summit.cli.alert_work import (
     who_is,
     write_entries,
 )
-from summit.cli.output import bootstrap_option, output_option, print_json, print_list, time_text
+from summit.cli.output import bootstrap_option, output_option, print_document, print_list, time_text
 
 _COLUMNS = ["id", "state", "severity", "alertCount", "assignee", "openedTime", "title"]
 
@@ -76,10 +76,7 @@ def show_case(id_: str, bootstrap_servers: str, output: str | None) -> None:
             await follower.stop()
 
     case, history = asyncio.run(run())
-    if output == "json":
-        import msgspec
-
-        print_json({**case, "history": msgspec.to_builtins(history)})
+    if print_document({**case, "history": history}, output):
         return
     click.echo(f"{case['id']}  {case['state']}  {case['severity']}  {case['title']}")
     click.echo(f"entities: {', '.join(case['entities'])}")

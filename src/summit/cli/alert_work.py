@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 import click
 
 from summit.base.errors import Invalid
+from summit.cli.completion import alerts
 from summit.cli.output import (
     bootstrap_option,
     output_option,
-    print_json,
+    print_document,
     print_list,
     talk,
     time_text,
@@ -54,8 +55,7 @@ def write_entries(
             await follower.stop()
 
     rows = asyncio.run(run())
-    if output == "json":
-        print_json(rows)
+    if print_document(rows, output):
         return
     for row in rows:
         talk(f"{row['id']}: {row['status']}")
@@ -92,7 +92,7 @@ def add_work(group: click.Group) -> None:
 
 
 @click.command("ack")
-@click.argument("ids", nargs=-1, required=True)
+@click.argument("ids", nargs=-1, required=True, shell_complete=alerts)
 @click.option("--note", default="", help="Why, or what is done about it.")
 @by_option
 @bootstrap_option
@@ -110,7 +110,7 @@ def acknowledge(
 
 
 @click.command("resolve")
-@click.argument("ids", nargs=-1, required=True)
+@click.argument("ids", nargs=-1, required=True, shell_complete=alerts)
 @click.option("--note", default="", help="How it ended.")
 @by_option
 @bootstrap_option
@@ -201,7 +201,7 @@ def silence(
 
 
 @click.command("unsilence")
-@click.argument("ids", nargs=-1, required=True)
+@click.argument("ids", nargs=-1, required=True, shell_complete=alerts)
 @by_option
 @bootstrap_option
 @output_option

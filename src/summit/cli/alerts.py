@@ -13,7 +13,15 @@ import click
 
 from summit.cli.alert_cases import cases, print_history
 from summit.cli.alert_work import add_work, desk_follower
-from summit.cli.output import bootstrap_option, output_option, print_json, print_list, talk
+from summit.cli.completion import alerts as complete_alerts
+from summit.cli.output import (
+    bootstrap_option,
+    output_option,
+    print_document,
+    print_item,
+    print_list,
+    talk,
+)
 
 _COLUMNS = ["time", "severity", "status", "title", "pattern", "id"]
 
@@ -75,7 +83,7 @@ def list_alerts(
 
 
 @alerts.command("show")
-@click.argument("id_")
+@click.argument("id_", shell_complete=complete_alerts)
 @bootstrap_option
 @output_option
 def show(id_: str, bootstrap_servers: str, output: str | None) -> None:
@@ -96,10 +104,7 @@ def show(id_: str, bootstrap_servers: str, output: str | None) -> None:
             await asyncio.gather(follower.stop(), desk.stop())
 
     row, history = asyncio.run(run())
-    if output == "json":
-        import msgspec
-
-        print_json({**row, "history": msgspec.to_builtins(history)})
+    if print_document({**row, "history": history}, output):
         return
     show_alert(row, output)
     for name in ("status", "duplicateOf", "occurrences", "suppressed", "assignee", "case"):
@@ -142,8 +147,7 @@ def tail(bootstrap_servers: str, count: int | None, output: str | None) -> None:
 
 def show_alert(row: dict[str, Any], output: str | None) -> None:
     """Print one alert: a JSON line, or a line for people."""
-    if output == "json":
-        print_json(row)
+    if print_item(row, output):
         return
     severity = click.style(f"{row['severity']:<9}", fg=_COLOURS.get(row["severity"]))
     click.echo(f"{row['time']}  {severity} {row['title']}")

@@ -10,14 +10,7 @@ from typing import Any
 
 import click
 
-from summit.cli.output import (
-    counted,
-    output_option,
-    print_json,
-    print_list,
-    talk,
-    time_text,
-)
+from summit.cli.output import counted, output_option, print_document, print_list, talk, time_text
 
 _EXIT_DAMAGED = 1
 
@@ -80,9 +73,8 @@ def verify(source: str, output: str | None) -> None:
     ]  # fmt: skip
     figures = {"backup": source, "takenMs": manifest.taken_ms, "files": len(manifest.files),
                "bytes": manifest.size_bytes}  # fmt: skip
-    if output == "json":
-        print_json({**figures, "topics": held, "problems": problems})
-    else:
+    whole = {**figures, "topics": held, "problems": problems}
+    if output == "csv" or not print_document(whole, output):
         print_list(held, ("topic", "partitions", "offsets", "bytes"), output)
     for problem in problems:
         talk(problem)
@@ -114,8 +106,7 @@ def restore(source: str, data_dir: str, output: str | None) -> None:
 
 
 def _say(figures: dict[str, Any], verb: str, where: str, output: str | None) -> None:
-    if output == "json":
-        print_json(figures)
+    if print_document(figures, output):
         return
     talk(f"{verb} {where}: {counted(figures['files'], 'file')}, {figures['bytes']} bytes")
 

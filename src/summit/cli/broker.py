@@ -29,6 +29,10 @@ from summit.cli.serving import PORT, serve, serving_options
     default=None,
     help="Whether asking for an unknown topic makes it; it does by default.",
 )
+@click.option(
+    "--insecure/--no-insecure", default=None,
+    help="Listen beyond this machine although nobody is asked who it is.",
+)  # fmt: skip
 @serving_options
 @click.pass_context
 def broker(
@@ -38,10 +42,14 @@ def broker(
     data_dir: str | None,
     durability: str | None,
     auto_create_topics: bool | None,
+    insecure: bool | None,
     log_level: str,
     output: str | None,
 ) -> None:
     """Run the Kafka-protocol broker alone.
+
+    Listeners, TLS and SASL are settings: [broker] of summit.toml, or SUMMIT_BROKER__LISTENERS and
+    the like.
 
     With a command it starts nothing: the command asks or changes brokers that run.
     """
@@ -52,7 +60,7 @@ def broker(
 
     flags = {
         "host": host, "port": port, "data_dir": data_dir, "durability": durability,
-        "auto_create_topics": auto_create_topics,
+        "auto_create_topics": auto_create_topics, "insecure": insecure,
     }  # fmt: skip
     serve(BrokerProcess(broker_settings(flags)), log_level=log_level, output=output)
 

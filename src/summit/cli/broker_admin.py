@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from summit.cli.output import bootstrap_option, output_option, print_json, print_list, talk
+from summit.cli.output import bootstrap_option, output_option, print_document, print_list, talk
 
 
 @click.command("describe")
@@ -43,8 +43,7 @@ def describe(bootstrap_servers: str, output: str | None) -> None:
         }  # fmt: skip
 
     found = asyncio.run(run())
-    if output == "json":
-        print_json(found)
+    if output != "csv" and print_document(found, output):
         return
     talk(f"cluster {found['clusterId']}, controller {found['controllerId']}")
     print_list(found["brokers"], ["id", "host", "port", "rack", "isFenced"], output)

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from summit.cli.output import counted, output_option, print_json, print_list, talk
+from summit.cli.output import counted, output_option, print_document, print_list, talk
 
 _MARK = "temporary"  # in a directory that goes with its cluster
 
@@ -60,8 +60,7 @@ def up(
     if output != "json":
         talk("starting Apache Kafka; the first time its jars are fetched")
     status = asyncio.run(made.up())
-    if output == "json":
-        print_json(status)
+    if print_document(status, output):
         return
     talk(f"{counted(len(status.nodes), 'broker')} in {status.directory}")
     click.echo(status.bootstrap_servers)
@@ -75,8 +74,7 @@ def status(data_dir: Path | None, output: str | None) -> None:
     from summit.cluster import KafkaCluster
 
     found = asyncio.run(KafkaCluster(data_dir or _temporary()).status())
-    if output == "json":
-        print_json(found)
+    if print_document(found, output):
         return
     rows: list[dict[str, Any]] = [
         {
@@ -112,8 +110,7 @@ def down(data_dir: Path | None, delete: bool, output: str | None) -> None:
     deleted = delete or (directory / _MARK).exists()
     if deleted:
         shutil.rmtree(directory)
-    if output == "json":
-        print_json({"bootstrapServers": servers, "killed": killed, "deleted": deleted})
+    if print_document({"bootstrapServers": servers, "killed": killed, "deleted": deleted}, output):
         return
     for node in killed:
         talk(f"warning: node {node} had to be killed")

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from summit.cli.output import output_option, print_json, print_list, talk
-from summit.cli.rest import Rest
+from summit.cli.completion import collectors
+from summit.cli.output import (
+    confirm,
+    output_option,
+    print_document,
+    print_item,
+    print_list,
+    service_options,
+    talk,
+)
+from summit.cli.rest import dialled
 
-F = TypeVar("F", bound=Callable[..., Any])
+_service = service_options("streaming")
 
 _COLUMNS = ["name", "type", "topic", "state", "address", "accepted", "rejected"]
-
-
-def _url_option(function: F) -> F:
-    return click.option(
-        "--url", default="http://localhost:3000", envvar="SUMMIT_STREAMING_URL", show_default=True,
-        help="The streaming service.",
-    )(function)  # fmt: skip
 
 
 @click.group()
@@ -39,11 +41,11 @@ def collector() -> None:
     "--format",
     "form",
     default=None,
-    type=click.Choice(["line", "jsonl", "syslog", "sshd"]),
+    type=click.Choice(["line", "jsonl", "syslog", "sshd", "csv", "parquet"]),
     help="the form of its lines,",
 )
 @click.option("--key-field", default=None, help="the field that becomes the record key.")
-@_url_option
+@_service
 @output_option
 def add(
     places: tuple[str, ...],
@@ -74,14 +76,13 @@ def add(
         if form is not None:
             options["file"] = {"format": form}
         bodies = [{key: value for key, value in options.items() if value is not None}]
-    rest = Rest(url)
+    rest = dialled(url)
     for body in bodies:
         answer = rest.post("/api/collectors", body)
-        if output == "json":
-            print_json(answer)
-        else:
-            where = f" on {answer['address']}" if answer.get("address") else ""
-            click.echo(f"{answer['collector']} {answer['state']}{where}")
+        if print_item(answer, output):
+            continue
+        where = f" on {answer['address']}" if answer.get("address") else ""
+        click.echo(f"{answer['collector']} {answer['state']}{where}")
 
 
 def _bodies(places: Sequence[str]) -> list[dict[str, Any]]:
@@ -96,31 +97,32 @@ def _bodies(places: Sequence[str]) -> list[dict[str, Any]]:
 
 
 @collector.command("list")
-@_url_option
+@_service
 @output_option
 def list_collectors(url: str, output: str | None) -> None:
     """List collectors and what they do."""
-    print_list(Rest(url).get("/api/collectors")["collectors"], _COLUMNS, output)
+    print_list(dialled(url).get("/api/collectors")["collectors"], _COLUMNS, output)
 
 
 @collector.command("remove")
-@click.argument("name")
-@_url_option
-def remove(name: str, url: str) -> None:
+@click.argument("name", shell_complete=collectors)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_service
+def remove(name: str, url: str, yes: bool) -> None:
     """Stop the collector NAME and forget it; what it wrote stays."""
-    Rest(url).delete(f"/api/collectors/{name}")
+    confirm(f"Stop and forget {name}?", f"removing {name}", yes=yes)
+    dialled(url).delete(f"/api/collectors/{name}")
     talk(f"removed {name}")
 
 
 @collector.command("status")
-@click.argument("name")
-@_url_option
+@click.argument("name", shell_complete=collectors)
+@_service
 @output_option
 def status(name: str, url: str, output: str | None) -> None:
     """Show what the collector NAME does: counts, rates, its last error."""
-    found = Rest(url).get(f"/api/collectors/{name}")
-    if output == "json":
-        print_json(found)
+    found = dialled(url).get(f"/api/collectors/{name}")
+    if print_document(found, output):
         return
     for field, value in found.items():
         for inner, each in value.items() if isinstance(value, dict) else [("", value)]:
@@ -131,10 +133,10 @@ def _acting(word: str, text: str) -> None:
     """A command that has the service do something with one collector."""
 
     @collector.command(word, help=text)
-    @click.argument("name")
-    @_url_option
+    @click.argument("name", shell_complete=collectors)
+    @_service
     def act(name: str, url: str) -> None:
-        answer = Rest(url).post(f"/api/collectors/{name}/{word}", {})
+        answer = dialled(url).post(f"/api/collectors/{name}/{word}", {})
         where = f" on {answer['address']}" if answer.get("address") else ""
         click.echo(f"{name} {answer['state']}{where}")
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from summit.cli.completion import groups as complete_groups
+from summit.cli.completion import topics as complete_topics
 from summit.cli.formats import READABLE, format_config, format_options
 from summit.cli.output import bootstrap_option, counted, print_json, talk
 
@@ -19,12 +21,13 @@ _SILENCE_S = 10.0
 
 
 @click.command()
-@click.argument("topics", nargs=-1, required=True)
+@click.argument("topics", nargs=-1, required=True, shell_complete=complete_topics)
 @bootstrap_option
 @click.option(
     "-g",
     "--group",
     default=None,
+    shell_complete=complete_groups,
     help="Join this consumer group; offsets are committed after printing.",
 )
 @click.option("--from-beginning", is_flag=True, help="Start at the first record, not at the end.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from summit.cli.serving import PORT, serve, serving_options
+from summit.cli.serving import PORT, insecure_option, serve, serving_options
 
 
 @click.command()
@@ -19,17 +19,20 @@ from summit.cli.serving import PORT, serve, serving_options
     default=None,
     help="Worker processes beside the service; 1 by default.",
 )
+@insecure_option
 @serving_options
 def correlation(
     host: str | None,
     port: int | None,
     bootstrap_servers: str | None,
     workers: int | None,
+    insecure: bool,
     log_level: str,
     output: str | None,
 ) -> None:
     """Run the event correlation service on port 3001."""
     from summit.services.alone import ServiceAlone
+    from summit.services.security import security_settings
     from summit.services.settings import bootstrap_servers as dialled
     from summit.services.settings import service_settings
 
@@ -39,5 +42,6 @@ def correlation(
         correlation=service_settings("correlation", 3001, flags),
         broker=None,
         bootstrap_servers=dialled(bootstrap_servers, default="localhost:9092"),
+        security=security_settings(insecure=insecure),
     )
     serve(component, log_level=log_level, output=output)

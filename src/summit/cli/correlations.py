@@ -11,7 +11,7 @@ from summit.cli.output import (
     bootstrap_option,
     counted,
     output_option,
-    print_json,
+    print_document,
     print_list,
     time_text,
 )
@@ -51,8 +51,7 @@ def show(id_: str, bootstrap_servers: str, output: str | None) -> None:
     if not found:
         raise Invalid("correlation.unknown", id=id_)
     (group,) = found
-    if output == "json":
-        print_json(group)
+    if print_document(group, output):
         return
     state = group["closeReason"] or "open"
     click.echo(f"{group['ruleName']}: {counted(group['count'], 'event')}, {state}  {_about(group)}")

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from summit.cli.completion import topics
 from summit.cli.output import (
     bootstrap_option,
     counted,
     output_option,
-    print_json,
+    print_document,
     print_list,
     talk,
 )
@@ -47,7 +48,7 @@ def list_letters(bootstrap_servers: str, output: str | None) -> None:
 
 
 @dlq.command("show")
-@click.argument("topic")
+@click.argument("topic", shell_complete=topics)
 @bootstrap_option
 @click.option("-n", "--count", default=_SHOWN, show_default=True, help="The newest so many.")
 @output_option
@@ -85,7 +86,7 @@ def show(topic: str, bootstrap_servers: str, count: int, output: str | None) -> 
 
 
 @dlq.command("replay")
-@click.argument("topic")
+@click.argument("topic", shell_complete=topics)
 @bootstrap_option
 @output_option
 def replay(topic: str, bootstrap_servers: str, output: str | None) -> None:
@@ -100,8 +101,7 @@ def replay(topic: str, bootstrap_servers: str, output: str | None) -> None:
         return await replay_dead_letters(bootstrap_servers.split(","), topic)
 
     done = asyncio.run(run())
-    if output == "json":
-        print_json({"replayed": done.replayed, "passedOver": done.passed_over})
+    if print_document({"replayed": done.replayed, "passedOver": done.passed_over}, output):
         return
     talk(f"put {counted(done.replayed, 'record')} back into {topic}")
     if done.passed_over:

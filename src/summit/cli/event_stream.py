@@ -11,7 +11,8 @@ import msgspec
 
 from summit.base.errors import Unavailable
 from summit.cli.output import talk
-from summit.cli.rest import connection_to, refused
+from summit.cli.profiles import client_settings, token
+from summit.cli.rest import authorization, connection_to, refused
 
 _SILENCE_S = 60.0  # four heartbeats
 _AGAIN_S = 2.0
@@ -67,8 +68,8 @@ class EventSource:
             Event().wait(_AGAIN_S)
 
     def _read(self) -> Iterator[ServerEvent | None]:
-        connection = connection_to(self._url, _SILENCE_S)
-        headers = {"Accept": "text/event-stream"}
+        connection = connection_to(self._url, _SILENCE_S, client_settings().ca_file)
+        headers = {"Accept": "text/event-stream", **authorization(token())}
         if self._last_id is not None:
             headers["Last-Event-ID"] = self._last_id
         try:

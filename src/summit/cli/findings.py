@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from summit.cli.alerts import alert_row, show_alert
-from summit.cli.output import counted, print_json, time_text
+from summit.cli.output import counted, print_item, time_text
 from summit.cli.query import show_result
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def found_text(counts: Any) -> str:
 
 
 def _show_group(group: dict[str, Any], output: str | None) -> None:
-    if output == "json":
-        print_json(group)
+    if print_item(group, output):
         return
     key = ", ".join(map(str, group["key"]))
     why = group["closeReason"] or "open"

@@ -12,7 +12,7 @@ import click
 
 from summit.cli.definitions import following, wait_acting, workers_run
 from summit.cli.flow_view import print_flow
-from summit.cli.output import bootstrap_option, output_option, print_json, talk
+from summit.cli.output import bootstrap_option, output_option, print_document, print_item, talk
 from summit.cli.replay import replay
 
 
@@ -138,8 +138,7 @@ def _change(
             return pauses, True
 
     pauses, acting = asyncio.run(run())
-    if output == "json":
-        print_json({"paused": pauses.document()["paused"], "acting": acting})
+    if print_document({"paused": pauses.document()["paused"], "acting": acting}, output):
         return
     paused = [*pauses.topics, *(f"rule {rule}" for rule in pauses.rules)]
     talk("paused: " + ", ".join(paused) if paused else "nothing is paused")
@@ -148,8 +147,7 @@ def _change(
 
 
 def _show(description: dict[str, Any], output: str | None, *, clear: bool) -> None:
-    if output == "json":
-        print_json(description)
+    if print_item(description, output):
         return
     if clear and sys.stdout.isatty():
         click.clear()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from summit.cli.completion import groups
+from summit.cli.completion import topics as complete_topics
 from summit.cli.output import (
     bootstrap_option,
+    confirm,
     counted,
     output_option,
-    print_json,
+    print_document,
     print_list,
     talk,
 )
@@ -35,7 +37,7 @@ def list_groups(bootstrap_servers: str, output: str | None) -> None:
             rows = []
             for name in await admin.list_groups():
                 described = await admin.describe_group(name)
-                lag = sum(row["lag"] or 0 for row in await _offsets(admin, name))
+                lag = sum(row["lag"] or 0 for row in await committed_rows(admin, name))
                 rows.append(
                     {
                         "group": name, "state": described.state,
@@ -48,7 +50,7 @@ def list_groups(bootstrap_servers: str, output: str | None) -> None:
 
 
 @group.command("describe")
-@click.argument("name")
+@click.argument("name", shell_complete=groups)
 @bootstrap_option
 @output_option
 def describe(name: str, bootstrap_servers: str, output: str | None) -> None:
@@ -61,7 +63,7 @@ def describe(name: str, bootstrap_servers: str, output: str | None) -> None:
             if name not in await admin.list_groups():
                 raise Invalid("group.unknown", group=name)
             described = await admin.describe_group(name)
-            rows = await _offsets(admin, name)
+            rows = await committed_rows(admin, name)
         owners = {
             (part.topic, part.partition): member.client_id
             for member in described.members
@@ -81,8 +83,7 @@ def describe(name: str, bootstrap_servers: str, output: str | None) -> None:
         }
 
     found = asyncio.run(run())
-    if output == "json":
-        print_json(found)
+    if output != "csv" and print_document(found, output):
         return
     talk(f"{name}: {found['state']}, {counted(len(found['members']), 'member')}")
     columns = ["topic", "partition", "offset", "end", "lag", "owner"]
@@ -90,7 +91,7 @@ def describe(name: str, bootstrap_servers: str, output: str | None) -> None:
 
 
 @group.command("lag")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=groups)
 @bootstrap_option
 @click.option("--behind", is_flag=True, help="Only partitions with records not yet read.")
 @output_option
@@ -108,7 +109,7 @@ def lag(names: Sequence[str], bootstrap_servers: str, behind: bool, output: str 
             return [
                 {"group": name, **row}
                 for name in (names or known)
-                for row in await _offsets(admin, name)
+                for row in await committed_rows(admin, name)
                 if row["lag"] or not behind
             ]
 
@@ -117,17 +118,22 @@ def lag(names: Sequence[str], bootstrap_servers: str, behind: bool, output: str 
 
 
 @group.command("forget")
-@click.argument("name")
+@click.argument("name", shell_complete=groups)
 @bootstrap_option
-@click.option("-t", "--topic", "topics", multiple=True, required=True, help="Whose offsets go.")
+@click.option(
+    "-t",
+    "--topic",
+    "topics",
+    multiple=True,
+    shell_complete=complete_topics,
+    required=True,
+    help="Whose offsets go.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def forget(name: str, bootstrap_servers: str, topics: Sequence[str], yes: bool) -> None:
     """Delete what the group NAME committed to some topics; nobody may be reading them in it."""
     listed = ", ".join(topics)
-    if not yes and not sys.stdin.isatty():
-        raise click.UsageError(f"deleting offsets of {name} needs --yes without a terminal")
-    if not yes:
-        click.confirm(f"Delete the offsets of {name} on {listed}?", abort=True, err=True)
+    confirm(f"Delete the offsets of {name} on {listed}?", f"deleting offsets of {name}", yes=yes)
 
     async def run() -> int:
         async with _admin(bootstrap_servers) as admin:
@@ -141,15 +147,12 @@ def forget(name: str, bootstrap_servers: str, topics: Sequence[str], yes: bool) 
 
 
 @group.command("delete")
-@click.argument("name")
+@click.argument("name", shell_complete=groups)
 @bootstrap_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(name: str, bootstrap_servers: str, yes: bool) -> None:
     """Delete the group NAME and its offsets; it must have no members."""
-    if not yes and not sys.stdin.isatty():
-        raise click.UsageError(f"deleting {name} and its offsets needs --yes without a terminal")
-    if not yes:
-        click.confirm(f"Delete {name} and its offsets?", abort=True, err=True)
+    confirm(f"Delete {name} and its offsets?", f"deleting {name} and its offsets", yes=yes)
 
     async def run() -> None:
         async with _admin(bootstrap_servers) as admin:
@@ -160,7 +163,7 @@ def delete(name: str, bootstrap_servers: str, yes: bool) -> None:
 
 
 @group.command("reset")
-@click.argument("name")
+@click.argument("name", shell_complete=groups)
 @bootstrap_option
 @click.option(
     "--to",
@@ -168,7 +171,14 @@ def delete(name: str, bootstrap_servers: str, yes: bool) -> None:
     metavar="WHERE",
     help="earliest, latest, an offset, +N, -N, or an ISO time.",
 )
-@click.option("-t", "--topic", "topics", multiple=True, help="All that it committed to by default.")
+@click.option(
+    "-t",
+    "--topic",
+    "topics",
+    multiple=True,
+    shell_complete=complete_topics,
+    help="All that it committed to by default.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @output_option
 def reset(
@@ -204,7 +214,7 @@ def reset(
     talk("nothing was changed (dry run)" if dry_run else f"reset {name}")
 
 
-async def _offsets(admin: Any, name: str) -> list[dict[str, Any]]:
+async def committed_rows(admin: Any, name: str) -> list[dict[str, Any]]:
     """A row for each partition that the group has committed to."""
     committed = await admin.group_offsets(name)
     known = set(await admin.list_topics())

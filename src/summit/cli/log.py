@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from summit.cli.output import counted, output_option, print_json, talk
+from summit.cli.output import counted, output_option, print_item, talk
 
 _EXIT_DAMAGED = 1
 
@@ -34,13 +34,11 @@ def dump(paths: Sequence[str], with_records: bool, output: str | None) -> None:
     from summit.inspection import dump_file, files_to_inspect
 
     files = ReadOnlyFiles()
-    is_json = output == "json"
     shown = ""
     for path in paths:
         for file in files_to_inspect(files, path):
             for entry in dump_file(files, file, with_records=with_records):
-                if is_json:
-                    print_json(entry)
+                if print_item(entry, output):
                     continue
                 if shown != file:
                     click.echo(file)
@@ -65,9 +63,9 @@ def verify(paths: Sequence[str], with_records: bool, output: str | None) -> None
             problems += found.what == "problem"
             partitions += found.what == "sound"
             batches += found.batches
-            if output == "json":
-                print_json(found._asdict())
-            elif found.what != "sound":
+            if print_item(found._asdict(), output):
+                continue
+            if found.what != "sound":
                 where = found.file if found.position < 0 else f"{found.file}:{found.position}"
                 click.echo(f"{where}: {found.what}: {found.text}")
     if problems:

@@ -8,11 +8,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from summit import __version__
+
+if TYPE_CHECKING:
+    from summit.base.errors import SummitError
 
 # name -> (module, short help); the function is named like the command, dashes as underscores
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -36,14 +40,34 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "alerts": ("alerts", "List, follow, acknowledge, resolve and silence alerts; cases."),
     "notify": ("notify", "List notifications, test one, tell alerts again."),
     "correlations": ("correlations", "List groups of events that belong together, and why."),
+    "user": ("user", "Create, list and delete the users of brokers."),
+    "acl": ("acl", "Create, list and delete what users may do."),
     "cluster": ("cluster", "Run an Apache Kafka cluster on this machine, for development."),
     "migrate": ("migrate", "Move topics, groups and alerts from one cluster to another."),
+    "key": ("key", "Make, list and revoke API keys of the services."),
     "collector": ("collector", "Add, list, start, pause, stop and remove collectors."),
+    "top": ("top", "Show rates, lags, alerts and collectors live."),
+    "doctor": ("doctor.command", "Look at this machine, the settings and the services for faults."),
+    "config": ("config", "Show the settings that hold and where they came from; check them."),
+    "completion": ("completion", "Print the completion script of bash, zsh or fish."),
 }
 HIDDEN = {"node": "node"}  # run by `summit up`
 
 # How the process ends, by what the caller must do.
-EXIT_FAILURE, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_UNAVAILABLE, EXIT_INTERRUPTED = 1, 2, 3, 5, 130
+EXIT_FAILURE, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_AUTH, EXIT_UNAVAILABLE = 1, 2, 3, 4, 5
+EXIT_INTERRUPTED = 130
+
+_CODES = """\b
+Exit codes:
+  0 done   1 failed   2 used wrongly   3 not found
+  4 not authenticated or not allowed   5 nobody answers   130 interrupted
+"""
+
+
+def _profiles(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from summit.cli.completion import profiles
+
+    return profiles(incomplete)
 
 
 class _ReaderGoneError(Exception):
@@ -71,6 +95,18 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Commands by the table alone: nothing is imported."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        options = click.Command.shell_complete(self, ctx, incomplete) if not found else []
+        return [*found, *options]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -86,19 +122,31 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_CODES)
 @click.version_option(__version__, prog_name="summit")
-def root() -> None:
+@click.option("--profile", default=None, metavar="NAME", shell_complete=_profiles,
+              help="Settings of this profile of summit.toml or of your own file; SUMMIT_PROFILE.",
+)  # fmt: skip
+def root(profile: str | None) -> None:
     """Real-time stream processing and event intelligence.
 
     Start with `summit demo`, then `summit up`.
     """
+    if profile is not None:  # the processes that a command starts go by it, too
+        from summit.base.config import extend_environment
+
+        extend_environment({"SUMMIT_PROFILE": profile})
 
 
-def main() -> NoReturn:
-    """Run the command line and end the process with the documented exit code."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with the documented exit code.
+
+    Args:
+        arguments: By default those of the process.
+    """
     try:
-        code = root.main(prog_name="summit", standalone_mode=False)
+        given = None if arguments is None else list(arguments)
+        code = root.main(given, prog_name="summit", standalone_mode=False)
     except click.exceptions.Abort:
         code = EXIT_INTERRUPTED
     except KeyboardInterrupt:
@@ -121,7 +169,7 @@ def _explain(error: Exception) -> int:
 
     if not isinstance(error, SummitError):
         raise error
-    click.echo(f"error: {error}", err=True)
+    click.echo(f"error: {error}{_near(error)}", err=True)
     for problem in error.details.get("problems", ()):
         line = _problem_line(problem)
         if not str(error).endswith(line):  # a single problem is the error's text
@@ -131,7 +179,21 @@ def _explain(error: Exception) -> int:
         raise error
     if isinstance(error, Unavailable):
         return EXIT_UNAVAILABLE
+    if error.http_status in (401, 403):
+        return EXIT_AUTH
     return EXIT_NOT_FOUND if error.http_status == 404 else EXIT_FAILURE
+
+
+def _near(error: SummitError) -> str:
+    """What was probably meant, of what whoever was asked knows."""
+    if error.code not in ("topic.unknown", "group.unknown"):
+        return ""
+    from summit.base.config import suggestion
+    from summit.cli.completion import known_groups, known_topics
+
+    kind = error.code.partition(".")[0]
+    known = known_topics() if kind == "topic" else known_groups()
+    return suggestion(str(error.details.get(kind, "")), known)
 
 
 def _problem_line(problem: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from summit.cli.output import counted, output_option, print_json, print_list, talk
+from summit.cli.output import counted, output_option, print_document, print_list, talk
 
 
 @click.command()
@@ -49,8 +49,7 @@ def migrate(
     if dry_run:
         _print_plan(done, output)
         return
-    if output == "json":
-        print_json(done)
+    if print_document(done, output):
         return
     for warning in done.warnings:
         talk(f"warning: {warning}")
@@ -62,7 +61,7 @@ def migrate(
 
 
 def _print_plan(plan: Any, output: str | None) -> None:
-    if output == "json":
+    if output not in (None, "table", "csv"):
         rows = [
             {
                 "group": group.group, "members": group.members,
@@ -70,11 +69,12 @@ def _print_plan(plan: Any, output: str | None) -> None:
             }
             for group in plan.groups
         ]  # fmt: skip
-        print_json(
+        print_document(
             {
                 "source": plan.source, "target": plan.target, "topics": plan.topics,
                 "groups": rows, "records": plan.records, "warnings": plan.warnings,
-            }
+            },
+            output,
         )  # fmt: skip
         return
     columns = ["name", "partitions", "records", "copies"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from summit.cli.output import bootstrap_option
-from summit.cli.serving import PORT, serve, serving_options
+from summit.cli.serving import PORT, insecure_option, serve, serving_options
 
 
 @click.command()
@@ -13,17 +13,20 @@ from summit.cli.serving import PORT, serve, serving_options
 @click.option("--host", default="127.0.0.1")
 @click.option("--port", type=PORT, default=3000)
 @click.option("--correlation-port", type=PORT, default=3001)
+@insecure_option
 @serving_options
 def node(
     bootstrap_servers: str,
     host: str,
     port: int,
     correlation_port: int,
+    insecure: bool,
     log_level: str,
     output: str | None,
 ) -> None:
     """Run both services in one process, without workers."""
     from summit.services.alone import ServiceAlone
+    from summit.services.security import security_settings
     from summit.services.settings import service_settings
 
     component = ServiceAlone(
@@ -36,5 +39,6 @@ def node(
         ),
         broker=None,
         bootstrap_servers=bootstrap_servers.split(","),
+        security=security_settings(insecure=insecure),
     )  # fmt: skip
     serve(component, log_level=log_level, output=output)

@@ -1,42 +1,35 @@
-"""What commands print: tables or lines for people, JSON for programs.
+"""What commands print: tables or lines for people; JSON, YAML and CSV for programs.
 
-Standard output is data, standard error is talk. `-o json` prints one object a line where a command
-streams, one array where it lists.
+Standard output is data, standard error is talk. `print_list` writes lists, `print_document` one
+thing, `print_item` what comes one after the other. In every form but the table all members are
+written; `-o json` of a list is one array, `-o jsonl` an object a line.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import msgspec
 
-F = TypeVar("F", bound=Callable[..., Any])
+from summit.cli.profiles import bootstrap_option, output_option, service_options
+
+__all__ = [
+    "bootstrap_option", "cell_text", "confirm", "counted", "output_option", "print_document",
+    "print_item", "print_json", "print_list", "service_options", "talk", "time_text",
+]  # fmt: skip
 
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
-
-output_option = click.option(
-    "-o", "--output", type=click.Choice(["table", "json"]), default=None,
-    help="Form of the output; tables or plain lines by default.",
-)  # fmt: skip
-
-
-def bootstrap_option(function: F) -> F:
-    """Add `--bootstrap-servers` (also `--bootstrap-server`) with its environment names."""
-    return click.option(
-        "--bootstrap-servers", "--bootstrap-server", "-b", "bootstrap_servers",
-        envvar=["SUMMIT_BOOTSTRAP_SERVERS", "BOOTSTRAP_SERVERS"], default="localhost:9092",
-        show_default=True, help="Kafka addresses, host:port, several by commas.",
-    )(function)  # fmt: skip
 
 
 def print_json(value: Any) -> None:
     """Print one JSON value on one line, at once."""
-    sys.stdout.write(_ENCODER.encode(value).decode() + "\n")
-    sys.stdout.flush()
+    _write(_ENCODER.encode(value).decode() + "\n")
 
 
 def counted(count: int, noun: str) -> str:
@@ -68,13 +61,60 @@ def talk(text: str) -> None:
     click.echo(text, err=True)
 
 
+def confirm(question: str, deed: str, *, yes: bool) -> None:
+    """Ask before what cannot be undone, unless `--yes` was given.
+
+    Args:
+        deed: What needs `--yes` where nobody can be asked: "deleting NAME".
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{deed} needs --yes without a terminal")
+    click.confirm(question, abort=True, err=True)
+
+
+def print_document(value: Any, output: str | None) -> bool:
+    """Print one thing in a form for programs; False, and nothing printed, for `table` or none."""
+    if output in (None, "table"):
+        return False
+    if output == "yaml":
+        _write(_yaml(value))
+    elif output == "csv":
+        plain = msgspec.to_builtins(value, enc_hook=str)
+        rows = plain if isinstance(plain, list) else [plain]
+        _write(_csv(rows, list(dict.fromkeys(name for row in rows for name in row))))
+    elif output == "jsonl" and isinstance(value, list | tuple):
+        for each in value:
+            print_json(each)
+    else:
+        print_json(value)
+    return True
+
+
+def print_item(value: Any, output: str | None) -> bool:
+    """Print one of several things that come one after the other; False for `table` or none."""
+    if output in (None, "table"):
+        return False
+    if output == "csv":
+        raise click.UsageError("-o csv is for lists; -o jsonl has an object a line")
+    if output == "yaml":
+        _write("---\n" + _yaml(value))
+    else:
+        print_json(value)
+    return True
+
+
 def print_list(
     rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output: str | None
 ) -> None:
-    """Print rows as a table of `columns`, or all their members as one JSON array."""
+    """Print rows as a table of `columns`, or all their members in the other forms."""
     listed = list(rows)
-    if output == "json":
-        print_json(listed)
+    if output == "csv":
+        names = dict.fromkeys((*columns, *(name for row in listed for name in row)))
+        _write(_csv(msgspec.to_builtins(listed, enc_hook=str), list(names)))
+        return
+    if print_document(listed, output):
         return
     if not sys.stdout.isatty() and output != "table":
         for row in listed:
@@ -87,8 +127,10 @@ def print_list(
     for column in columns:
         table.add_column(column.upper(), overflow="fold")
     for row in listed:
-        table.add_row(*(cell_text(row.get(column)) for column in columns))
-    Console().print(table)
+        table.add_row(*(_escaped(cell_text(row.get(column))) for column in columns))
+    Console(highlight=False).print(table)
+    if not listed:
+        talk("(none)")
 
 
 def cell_text(value: Any) -> str:
@@ -101,3 +143,36 @@ def cell_text(value: Any) -> str:
         shown = ((name, part) for name, part in value.items() if part not in (None, [], {}, ""))
         return " ".join(f"{name}={cell_text(part)}" for name, part in shown) or "-"
     return str(value)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _yaml(value: Any) -> str:
+    from summit.documents import yaml_text
+
+    return yaml_text(msgspec.to_builtins(value, enc_hook=str))
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_csv_cell(row.get(column)) for column in columns])
+    return out.getvalue()
+
+
+def _csv_cell(value: Any) -> str:
+    """As JSON has it, but text without quotes and nothing for null."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return _ENCODER.encode(value).decode()
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

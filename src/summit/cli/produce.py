@@ -10,14 +10,15 @@ from typing import Any
 
 import click
 
+from summit.cli.completion import topics
 from summit.cli.formats import WRITABLE, format_config, format_options, value_of_line
-from summit.cli.output import bootstrap_option, counted, output_option, print_json, talk
+from summit.cli.output import bootstrap_option, counted, output_option, print_item, talk
 
 _BATCH = 500
 
 
 @click.command()
-@click.argument("topic")
+@click.argument("topic", shell_complete=topics)
 @bootstrap_option
 @click.option("-k", "--key", default=None, help="Key of every record.")
 @click.option(
@@ -100,9 +101,9 @@ async def _run(
             ]
             for result in await producer.send_batch(records):
                 count += 1
-                if show == "json":
-                    print_json(result.to_dict())
-                elif show:
+                if show is None or print_item(result.to_dict(), show):
+                    continue
+                if show:
                     click.echo(f"{result.topic} {result.partition} {result.offset}")
     return count
 

@@ -17,8 +17,10 @@ from summit.cli.output import (
     cell_text,
     counted,
     output_option,
-    print_json,
+    print_document,
+    print_item,
     print_list,
+    service_options,
     talk,
     time_text,
 )
@@ -52,8 +54,7 @@ def list_queries(bootstrap_servers: str, output: str | None) -> None:
 def results(query_id: str, bootstrap_servers: str, history: int, output: str | None) -> None:
     """Show the last windows of the query with id QUERY."""
     found = _read_results(query_id, bootstrap_servers, history)
-    if output == "json":
-        print_json(found)
+    if print_document(found, output):
         return
     rows = [row for result in found for row in result_rows(result)]
     print_list(rows, _columns(rows), output)
@@ -61,8 +62,7 @@ def results(query_id: str, bootstrap_servers: str, history: int, output: str | N
 
 @query.command("watch")
 @click.argument("query_id", metavar="QUERY")
-@click.option("--url", default="http://localhost:3001", envvar="SUMMIT_CORRELATION_URL",
-              show_default=True, help="The event correlation service.")  # fmt: skip
+@service_options("correlation")
 @click.option("-n", "--count", type=click.IntRange(1), default=None, help="End after so many.")
 @click.option("--history", type=click.IntRange(0, 1000), default=None,
               help="So many of the last windows first; 200 for a chart, else none.")  # fmt: skip
@@ -152,8 +152,7 @@ def _read_results(query_id: str, bootstrap_servers: str, history: int) -> list[d
 
 def show_result(result: dict[str, Any], output: str | None) -> None:
     """Print one record's result: a JSON line, or a line for each group."""
-    if output == "json":
-        print_json(result)
+    if print_item(result, output):
         return
     mark = "" if result.get("final", True) else "  (so far)"
     for row, group in zip(result_rows(result), result["groups"], strict=True):

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from summit.cli.findings import found_text, show_finding
-from summit.cli.output import bootstrap_option, counted, output_option, print_json, talk
+from summit.cli.output import bootstrap_option, counted, output_option, print_item, talk
 
 if TYPE_CHECKING:
     from summit.flow.past_findings import Finding
@@ -113,11 +113,11 @@ def replay(
             return await replaying.run(written), written
 
     done, written = asyncio.run(run())
-    if output == "json":
+    if output not in (None, "table"):
         summary = msgspec.to_builtins(done)
         if written is not None:
             summary |= {"written": written.written, "known": written.known}
-        print_json({"replayed": summary})
+        print_item({"replayed": summary}, output)
         return
     talk(f"{found_text(done)} in {counted(done.records, 'record')}, "
          f"{counted(done.phases, 'set')} of rules")  # fmt: skip

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from summit.cli.findings import finding_row, found_text, show_finding
-from summit.cli.output import bootstrap_option, counted, output_option, print_json, talk, time_text
+from summit.cli.output import bootstrap_option, counted, output_option, print_item, talk, time_text
 from summit.cli.replay import Progress, When
 from summit.cli.rule_source import ALL_KINDS, find_rule
 
@@ -81,8 +81,7 @@ def backtest(
         return labels, done
 
     labels, done = asyncio.run(run())
-    if output == "json":
-        print_json({"backtested": {"rules": labels, **msgspec.to_builtins(done)}})
+    if print_item({"backtested": {"rules": labels, **msgspec.to_builtins(done)}}, output):
         return
     _summary(labels, done)
 
@@ -90,10 +89,10 @@ def backtest(
 def _show(found: Difference, output: str | None, *, compared: bool) -> None:
     one = found.a if found.a is not None else found.b
     assert one is not None
-    if output == "json":
+    if output not in (None, "table"):
         sides = {"a": found.a, "b": found.b}
         rows = {name: finding_row(each) for name, each in sides.items() if each is not None}
-        print_json({"difference": found.kind, **rows} if compared else rows["a"])
+        print_item({"difference": found.kind, **rows} if compared else rows["a"], output)
         return
     if compared:
         click.echo(f"{_SIGNS[found.kind]} ", nl=False)

@@ -11,7 +11,15 @@ from typing import Any
 import click
 
 from summit.base.errors import Invalid
-from summit.cli.output import bootstrap_option, counted, output_option, print_json, talk, time_text
+from summit.cli.completion import rules
+from summit.cli.output import (
+    bootstrap_option,
+    counted,
+    output_option,
+    print_document,
+    talk,
+    time_text,
+)
 from summit.cli.replay import When
 from summit.cli.rule_source import ALL_KINDS, find_rule
 
@@ -19,7 +27,7 @@ _OPEN_SHOWN = 5
 
 
 @click.command("explain")
-@click.argument("rule")
+@click.argument("rule", shell_complete=rules)
 @click.argument("events", nargs=-1, metavar="[EVENT...]")
 @click.option("--test", "test_name", metavar="NAME", help="The events of this test of the rule.")
 @click.option("--topic", "-t", "topics", multiple=True, help="Events of topics; names or globs.")
@@ -65,8 +73,7 @@ def explain(
         found = asyncio.run(explain_range(servers, plan, wanted, keys=only))
     else:
         raise click.UsageError("name events, or --topic, --since or --test")
-    if output == "json":
-        print_json({"rule": named.label, **found})
+    if print_document({"rule": named.label, **found}, output):
         return
     _print(found)
 

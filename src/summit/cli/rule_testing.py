@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from summit.cli.junit import Case, write_junit
-from summit.cli.output import cell_text, output_option, print_json, talk
+from summit.cli.output import cell_text, output_option, print_item, talk
 
 _ALERTS_SHOWN = 5
 _NEAR_SHOWN = 3
@@ -55,8 +55,7 @@ def test(places: Sequence[str], junit: str | None, output: str | None) -> None:
             cases.append(
                 Case(parsed.id, result.name, place, seconds, result.failures, "\n".join(lines))
             )
-            if output == "json":
-                print_json(_row(parsed.kind, parsed.id, result))
+            if print_item(_row(parsed.kind, parsed.id, result), output):
                 continue
             click.echo(f"{'ok  ' if result.passed else 'FAIL'} {parsed.id}: {result.name}")
             for line in lines:

@@ -9,14 +9,9 @@ from typing import Any
 import click
 
 from summit.base.errors import Invalid
+from summit.cli.completion import rules as complete_rules
 from summit.cli.definitions import following, wait_acting
-from summit.cli.output import (
-    bootstrap_option,
-    counted,
-    output_option,
-    print_list,
-    talk,
-)
+from summit.cli.output import bootstrap_option, confirm, counted, output_option, print_list, talk
 from summit.cli.replay import When
 from summit.cli.rule_backtesting import backtest
 from summit.cli.rule_explaining import explain
@@ -112,11 +107,13 @@ def list_rules(bootstrap_servers: str, output: str | None) -> None:
 
 
 @rules.command("remove")
-@click.argument("rule")
+@click.argument("rule", shell_complete=complete_rules)
 @click.option("--kind", type=click.Choice(_KINDS), help="Where rules of several kinds have the id.")
 @bootstrap_option
-def remove(rule: str, kind: str | None, bootstrap_servers: str) -> None:
-    """Put the rule with id RULE out of force."""
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(rule: str, kind: str | None, bootstrap_servers: str, yes: bool) -> None:
+    """Put the rule with id RULE out of force; what it had begun is lost."""
+    confirm(f"Remove {rule} and what it has begun?", f"removing {rule}", yes=yes)
 
     async def run() -> None:
         async with following(servers) as definitions:

@@ -12,15 +12,35 @@ from summit.cli.output import print_json, talk
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+LOG_FORMAT = "SUMMIT_LOG_FORMAT"
+_LEVELS = ["debug", "info", "warning", "error"]
 PORT = click.IntRange(0, 65_535)
+
+insecure_option = click.option(
+    "--insecure", is_flag=True,
+    help="Listen where others reach it without asking anybody who they are (docs/security.md).",
+)  # fmt: skip
+
+
+def _keep(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """For this process and those that it starts."""
+    if value is not None:
+        from summit.base.config import extend_environment
+
+        extend_environment({LOG_FORMAT: value})
 
 
 def serving_options(function: F) -> F:
     """Add `--log-level` and `-o`."""
     for option in (
         click.option(
-            "--log-level", type=click.Choice(["debug", "info", "warning", "error"]),
-            default="info", envvar="SUMMIT_LOG_LEVEL", show_default=True, help="On standard error.",
+            "--log-level", type=click.Choice(_LEVELS, case_sensitive=False),
+            default="info", envvar=["SUMMIT_LOG_LEVEL", "LOG_LEVEL"], show_default=True,
+            help="On standard error.",
+        ),
+        click.option(
+            "--log-format", type=click.Choice(["text", "json"]), default=None, callback=_keep,
+            expose_value=False, help="JSON unless standard error is a terminal; SUMMIT_LOG_FORMAT.",
         ),
         click.option(
             "-o", "--output", type=click.Choice(["text", "json"]), default=None,
@@ -33,10 +53,12 @@ def serving_options(function: F) -> F:
 
 def serve(component: Any, *, log_level: str, output: str | None) -> NoReturn:
     """Run a component until a signal ends it; never returns."""
+    from summit.base.config import environment
     from summit.base.logs import configure
     from summit.services.process import run_process
 
-    configure(log_level)
+    form = environment().get(LOG_FORMAT)
+    configure(log_level, json=None if form is None else form == "json")
 
     def ready(addresses: Mapping[str, Any]) -> None:
         if output == "json" or (output is None and not sys.stdout.isatty()):

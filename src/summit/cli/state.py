@@ -12,7 +12,7 @@ from summit.cli.output import (
     bootstrap_option,
     counted,
     output_option,
-    print_json,
+    print_document,
     print_list,
     talk,
     time_text,
@@ -49,8 +49,7 @@ def get(rule: str, keys: Sequence[str], bootstrap_servers: str, output: str | No
         return await show_key(servers, await pattern(servers, rule), keys)
 
     found = asyncio.run(run())
-    if output == "json":
-        print_json(found)
+    if print_document(found, output):
         return
     for each in found:
         _print_key(each)
@@ -79,8 +78,7 @@ def list_keys(
         return await list_states(servers, definition, count_max=limit, after=after)
 
     page = asyncio.run(run())
-    if output == "json":
-        print_json(page)
+    if output != "csv" and print_document(page, output):
         return
     rows = [
         {

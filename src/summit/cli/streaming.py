@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from summit.cli.serving import PORT, serve, serving_options
+from summit.cli.serving import PORT, insecure_option, serve, serving_options
 
 
 @click.command()
@@ -30,6 +30,7 @@ from summit.cli.serving import PORT, serve, serving_options
     default=None,
     help="Worker processes beside the service; 1 by default.",
 )
+@insecure_option
 @serving_options
 def streaming(
     host: str | None,
@@ -39,12 +40,14 @@ def streaming(
     data_dir: str | None,
     durability: str | None,
     workers: int | None,
+    insecure: bool,
     log_level: str,
     output: str | None,
 ) -> None:
     """Run the streaming service (REST, collectors) on port 3000."""
     from summit.services.alone import ServiceAlone
     from summit.services.broker_options import broker_settings
+    from summit.services.security import security_settings
     from summit.services.settings import bootstrap_servers as dialled
     from summit.services.settings import service_settings
 
@@ -56,9 +59,18 @@ def streaming(
     embedded = None
     if not servers:
         embedded = broker_settings(
-            {"port": broker_port, "data_dir": data_dir, "durability": durability}
+            {
+                "port": broker_port,
+                "data_dir": data_dir,
+                "durability": durability,
+                "insecure": insecure or None,
+            }
         )
     component = ServiceAlone(
-        streaming=settings, correlation=None, broker=embedded, bootstrap_servers=servers
+        streaming=settings,
+        correlation=None,
+        broker=embedded,
+        bootstrap_servers=servers,
+        security=security_settings(insecure=insecure),
     )
     serve(component, log_level=log_level, output=output)

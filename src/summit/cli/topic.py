@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from summit.base.units import parse_duration_ms, parse_size_bytes
+from summit.cli.completion import topics
 from summit.cli.output import (
     bootstrap_option,
+    confirm,
     counted,
     output_option,
-    print_json,
+    print_document,
     print_list,
     talk,
 )
@@ -73,8 +74,7 @@ def create(
             )  # fmt: skip
 
     created = asyncio.run(run())
-    if output == "json":
-        print_json(created)
+    if print_document(created, output):
         return
     for warning in created.warnings:
         talk(f"warning: {warning}")
@@ -102,7 +102,7 @@ def list_topics(bootstrap_servers: str, internal: bool, output: str | None) -> N
 
 
 @topic.command("describe")
-@click.argument("name")
+@click.argument("name", shell_complete=topics)
 @bootstrap_option
 @click.option("--configs", "with_configs", is_flag=True, help="Show the settings instead.")
 @output_option
@@ -136,8 +136,7 @@ def describe(name: str, bootstrap_servers: str, with_configs: bool, output: str 
         }  # fmt: skip
 
     described = asyncio.run(run())
-    if output == "json":
-        print_json(described)
+    if output != "csv" and print_document(described, output):
         return
     if with_configs:
         print_list(described["configs"], ["name", "value", "isDefault"], output)
@@ -147,7 +146,7 @@ def describe(name: str, bootstrap_servers: str, with_configs: bool, output: str 
 
 
 @topic.command("alter")
-@click.argument("name")
+@click.argument("name", shell_complete=topics)
 @bootstrap_option
 @click.option("-p", "--partitions", type=click.IntRange(1), help="More than there are.")
 @click.option(
@@ -176,7 +175,7 @@ def alter(
 
 
 @topic.command("purge")
-@click.argument("name")
+@click.argument("name", shell_complete=topics)
 @bootstrap_option
 @click.option(
     "--before", type=click.IntRange(0), metavar="OFFSET",
@@ -191,10 +190,7 @@ def purge(
     from summit.services.internal_topics import refuse_internal
 
     refuse_internal(name)
-    if not yes and not sys.stdin.isatty():
-        raise click.UsageError(f"deleting the records of {name} needs --yes without a terminal")
-    if not yes:
-        click.confirm(f"Delete records of {name}?", abort=True, err=True)
+    confirm(f"Delete records of {name}?", f"deleting the records of {name}", yes=yes)
 
     async def run() -> int:
         async with _admin(bootstrap_servers) as admin:
@@ -213,7 +209,7 @@ def purge(
 
 
 @topic.command("delete")
-@click.argument("name")
+@click.argument("name", shell_complete=topics)
 @bootstrap_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(name: str, bootstrap_servers: str, yes: bool) -> None:
@@ -221,10 +217,7 @@ def delete(name: str, bootstrap_servers: str, yes: bool) -> None:
     from summit.services.internal_topics import refuse_internal
 
     refuse_internal(name)
-    if not yes and not sys.stdin.isatty():
-        raise click.UsageError(f"deleting {name} and its records needs --yes without a terminal")
-    if not yes:
-        click.confirm(f"Delete {name} and all its records?", abort=True, err=True)
+    confirm(f"Delete {name} and all its records?", f"deleting {name} and its records", yes=yes)
 
     async def run() -> None:
         async with _admin(bootstrap_servers) as admin:

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from summit.cli.serving import PORT, serve, serving_options
+from summit.cli.serving import PORT, insecure_option, serve, serving_options
 
 
 @click.command()
@@ -46,6 +46,7 @@ from summit.cli.serving import PORT, serve, serving_options
     default=None,
     help="A broker that is there already; none is started then.",
 )
+@insecure_option
 @serving_options
 def up(
     host: str | None,
@@ -56,6 +57,7 @@ def up(
     durability: str | None,
     workers: int | None,
     bootstrap_servers: str | None,
+    insecure: bool,
     log_level: str,
     output: str | None,
 ) -> None:
@@ -63,6 +65,7 @@ def up(
 
     Workers share the work; where one ends, the others take over its share.
     """
+    from summit.services.security import security_settings
     from summit.services.settings import bootstrap_servers as dialled
     from summit.services.settings import service_settings
     from summit.services.up import Supervisor
@@ -77,8 +80,11 @@ def up(
     )
     node = [
         "--host", streaming.host, "--port", str(streaming.port),
-        "--correlation-port", str(correlation.port),
+        "--correlation-port", str(correlation.port), *(["--insecure"] if insecure else []),
     ]  # fmt: skip
+    security = security_settings(insecure=insecure)
+    for name, settings in (("streaming", streaming), ("correlation", correlation)):
+        security.check_bind(f"the {name} service", settings.host)
     # The broker's process looks up by itself what is not given.
     given = {"--host": host, "--port": broker_port, "--data-dir": data_dir,
              "--durability": durability}  # fmt: skip
@@ -86,7 +92,7 @@ def up(
         text
         for option, value in given.items() if value is not None
         for text in (option, str(value))
-    ]  # fmt: skip
+    ] + (["--insecure"] if insecure else [])  # fmt: skip
     existing = dialled(bootstrap_servers, default=None)
     component = Supervisor(
         broker=None if existing else broker,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from summit.cli.output import bootstrap_option
-from summit.cli.serving import PORT, serve, serving_options
+from summit.cli.serving import PORT, insecure_option, serve, serving_options
 
 
 @click.command()
@@ -28,6 +28,7 @@ from summit.cli.serving import PORT, serve, serving_options
     help="Listen there for /metrics (Prometheus), /readyz and /livez; 0 takes a free port.",
 )  # fmt: skip
 @click.option("--metrics-host", default="127.0.0.1", show_default=True, help="The address for it.")
+@insecure_option
 @serving_options
 def worker(
     bootstrap_servers: str,
@@ -36,6 +37,7 @@ def worker(
     standby: int | None,
     metrics_port: int | None,
     metrics_host: str,
+    insecure: bool,
     log_level: str,
     output: str | None,
 ) -> None:
@@ -50,5 +52,7 @@ def worker(
     addresses = dialled(bootstrap_servers, default="localhost:9092")
     flags = {"instance_id": instance_id, "guarantee": guarantee, "standby": standby}
     settings = worker_settings(addresses, flags)
-    process = WorkerProcess(settings, metrics_port=metrics_port, metrics_host=metrics_host)
+    process = WorkerProcess(
+        settings, metrics_port=metrics_port, metrics_host=metrics_host, insecure=insecure
+    )
     serve(process, log_level=log_level, output=output)

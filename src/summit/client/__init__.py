@@ -28,6 +28,7 @@ from summit.client.observing import ClusterFigures, ClusterObserver
 from summit.client.placement import StickyPartitions, keyed_partition
 from summit.client.producer import StreamProducer
 from summit.client.replaying import Replayed, replay_dead_letters
+from summit.client.security import ClientSecurity
 from summit.client.settings import AdminConfig, ConsumerConfig, ProducerConfig
 from summit.client.topics import TopicConfig, TopicCreated
 from summit.client.types import (
@@ -56,6 +57,7 @@ __all__ = [
     "PartitionState",
     "LogDir",
     "ClusterDescription",
+    "ClientSecurity",
     "ClusterFigures",
     "ClusterObserver",
     "ClusterAdmin",

@@ -7,11 +7,14 @@ broker answers one connection in the order of its requests. Any error ends the c
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
+import time
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from summit.base.errors import Invalid
+from summit.client.security import ClientSecurity, log_in_blocking
 from summit.protocol import frames
 from summit.protocol.api import Api
 from summit.protocol.api_versions import API_VERSIONS, ApiVersionsRequest
@@ -30,12 +33,18 @@ class BlockingLink:
     Args:
         place: `host:port`.
         timeout_s: For each answer.
+        security: How the client makes itself known.
         connect_timeout_s: For connecting and the first answer: who does not give that soon is away.
-    Raises: OSError.
+    Raises: OSError; Invalid("client.not_authenticated" | "security.certificate").
     """
 
     def __init__(
-        self, place: str, client_id: str, timeout_s: float, connect_timeout_s: float = 2.0
+        self,
+        place: str,
+        client_id: str,
+        timeout_s: float,
+        security: ClientSecurity,
+        connect_timeout_s: float = 2.0,
     ) -> None:
         host, _, port = place.rpartition(":")
         self._client_id = client_id
@@ -45,6 +54,10 @@ class BlockingLink:
         self._socket = socket.create_connection((host.strip("[]"), int(port)), first_s)
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            tls = security.tls_context()
+            if tls is not None:
+                self._socket = tls.wrap_socket(self._socket, server_hostname=host.strip("[]"))
+            self._ends_s = log_in_blocking(security.steps(), self._exchange)
             request = ApiVersionsRequest(client_software_name="summit", client_software_version="1")
             self.send(API_VERSIONS, _FEATURES_FROM, request)
             answer = self.receive(API_VERSIONS, _FEATURES_FROM)
@@ -63,11 +76,18 @@ class BlockingLink:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the broker has not ended the connection while nothing was asked of it."""
+        """Whether the broker has not ended the connection while nothing was asked of it.
+
+        One that is asked for an answer to nothing, or whose session ends, is not alive either.
+        """
+        if time.monotonic() > self._ends_s:
+            return False
         self._socket.setblocking(False)
         try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
+            # TLS has messages of its own, and no way to look without taking.
+            flags = 0 if isinstance(self._socket, ssl.SSLSocket) else socket.MSG_PEEK
+            self._socket.recv(1, flags)
+        except (BlockingIOError, ssl.SSLWantReadError):
             return True
         except OSError:
             return False
@@ -99,15 +119,21 @@ class BlockingLink:
         version = self.newest(api, newest)
         if version < api.versions.first:
             raise Invalid("client.unsupported", reason=f"a broker does not serve {api.name}")
-        self.send(api, version, request)
-        return self.receive(api, version)
+        return self._exchange(api, version, request)
 
     def close(self) -> None:
         """End the connection. Idempotent."""
         self._socket.close()
 
+    def _exchange(self, api: Api[Q, R], version: int, request: Q) -> R:
+        self.send(api, version, request)
+        return self.receive(api, version)
+
     def _exactly(self, size: int) -> bytes:
-        found = self._socket.recv(size, socket.MSG_WAITALL)
+        flags = 0 if isinstance(self._socket, ssl.SSLSocket) else socket.MSG_WAITALL
+        found = self._socket.recv(size, flags)
+        if size and not found:
+            raise EOFError("the broker has ended the connection")
         while len(found) < size:
             more = self._socket.recv(size - len(found))
             if not more:

@@ -478,7 +478,8 @@ class DirectTransactions:
         link = self._links.get(place)
         if link is None:
             timeout_s = min(self._config.request_timeout_ms, self._config.transaction_timeout_ms)
-            link = BlockingLink(place, self._config.client_id, timeout_s / 1000)
+            security = self._config.known_as
+            link = BlockingLink(place, self._config.client_id, timeout_s / 1000, security)
             speaks = all(link.newest(api, version) >= version for api, version in _NEEDED)
             if not speaks or link.features.get(_FEATURE, 0) < 2:
                 link.close()

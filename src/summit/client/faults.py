@@ -37,6 +37,8 @@ _KNOWN: Final[_ByName] = {
     "_TRANSPORT": (Unavailable, "client.no_brokers"),
     "_ALL_BROKERS_DOWN": (Unavailable, "client.no_brokers"),
     "_RESOLVE": (Unavailable, "client.no_brokers"),
+    "_AUTHENTICATION": (Invalid, "client.not_authenticated"),
+    "_SSL": (Invalid, "client.not_authenticated"),
     "NOT_ENOUGH_REPLICAS": (Unavailable, "producer.not_enough_replicas"),
     "NOT_ENOUGH_REPLICAS_AFTER_APPEND": (Unavailable, "producer.not_enough_replicas"),
     "KAFKA_STORAGE_ERROR": (Unavailable, "client.broker_fault"),

@@ -48,6 +48,7 @@ def _common(config: ClientConfig, servers: list[str], on_error: ErrorCallback) -
         "log.connection.close": False,
         "error_cb": on_error,
         "logger": Log(config.client_id),
+        **config.known_as.librdkafka(),
     }
 
 

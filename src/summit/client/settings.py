@@ -13,6 +13,7 @@ import msgspec
 from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.client.addresses import parse_address
+from summit.client.security import ClientSecurity
 from summit.serde import PARTS, REGISTRY_FORMATS, SchemaRegistryConfig, check_name
 
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -28,12 +29,19 @@ class ClientConfig(Config, frozen=True, kw_only=True):
         bootstrap_servers: Addresses `host[:port]`; several = fail-over. A text is split at commas.
         connect_timeout_ms: + how long `connect` looks for a broker before it gives up.
         request_timeout_ms: + how long one request may take.
+        security: + TLS and SASL; None = as `SUMMIT_CLIENT__*` of the environment says.
     """
 
     client_id: str = "summit"
     bootstrap_servers: list[str] | str = msgspec.field(default_factory=list)
     connect_timeout_ms: int = 10_000
     request_timeout_ms: int = 30_000
+    security: ClientSecurity | None = None
+
+    @property
+    def known_as(self) -> ClientSecurity:
+        """How this client makes itself known. Raises Invalid."""
+        return self.security or ClientSecurity.of_environment()
 
     @property
     def servers(self) -> list[str]:

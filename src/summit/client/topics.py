@@ -27,6 +27,11 @@ _KAFKA_NAMES: Final = {
 }
 
 
+def is_topic_name(name: str) -> bool:
+    """Whether Kafka allows a topic of that name."""
+    return _NAME.fullmatch(name) is not None and name not in (".", "..")
+
+
 class TopicConfig(Config, frozen=True, kw_only=True):
     """A topic to be created. What is None follows the broker's own setting.
 
@@ -59,7 +64,7 @@ class TopicConfig(Config, frozen=True, kw_only=True):
     max_message_bytes: int | None = None
 
     def check(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name in (".", ".."):
+        if not is_topic_name(self.name):
             raise Invalid("topic.name_invalid", topic=self.name, pointer="/name")
         for field in ("partitions", "replication_factor", "segment_ms", "segment_bytes",
                       "min_in_sync_replicas", "max_message_bytes"):  # fmt: skip

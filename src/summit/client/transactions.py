@@ -253,7 +253,9 @@ class Transactions:
         if self._traces.is_empty:
             return COMMITTED  # of nothing
         config = self._sender.config
-        wire = Wire(self._sender.addresses, config.client_id, config.request_timeout_ms)
+        wire = Wire(
+            self._sender.addresses, config.client_id, config.request_timeout_ms, config.known_as
+        )
         try:
             return await outcome.find_outcome(wire, self._traces, config.max_block_ms)
         finally:

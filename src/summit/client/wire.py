@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
 from summit.client.addresses import format_address
+from summit.client.security import ClientSecurity, log_in
 from summit.protocol import codes, frames
 from summit.protocol.api import Api
 from summit.protocol.api_versions import API_VERSIONS, ApiVersionsRequest
@@ -45,7 +47,14 @@ class Wire:
         timeout_ms: How long one question may take, connecting included.
     """
 
-    def __init__(self, addresses: Sequence[str], client_id: str, timeout_ms: int) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        client_id: str,
+        timeout_ms: int,
+        security: ClientSecurity | None = None,
+    ) -> None:
+        self._security = security or ClientSecurity()
         self._addresses = list(addresses)
         self._client_id = client_id
         self._timeout_s = timeout_ms / 1000
@@ -123,7 +132,7 @@ class Wire:
         return self._places[node]
 
     async def _ask_at(self, place: str, api: Api[Q, R], request: Q, newest: int) -> R:
-        link = self._links.setdefault(place, _Link(place, self._client_id))
+        link = self._links.setdefault(place, _Link(place, self._client_id, self._security))
         async with link.turn:
             try:
                 async with asyncio.timeout(self._timeout_s):
@@ -144,18 +153,22 @@ class Wire:
 class _Link:
     """A connection to one broker, made when it is needed."""
 
-    def __init__(self, place: str, client_id: str) -> None:
+    def __init__(self, place: str, client_id: str, security: ClientSecurity) -> None:
         self.turn = asyncio.Lock()
         self._place = place
+        self._security = security
+        self._ends_s = float("inf")
         self._client_id = client_id
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._versions: dict[int, tuple[int, int]] = {}
         self._correlation_id = 0
 
     async def ask(self, api: Api[Q, R], request: Q, newest: int) -> R:
+        if time.monotonic() > self._ends_s:
+            self.drop()
         if self._streams is None:
-            host, _, port = self._place.rpartition(":")
-            self._streams = await asyncio.open_connection(host.strip("[]"), int(port))
+            self._streams = await open_streams(self._place, self._security)
+            self._ends_s = await log_in(self._security.steps(), self._exchange)
             answer = await self._exchange(API_VERSIONS, 0, ApiVersionsRequest())
             self._versions = {
                 each.api_key: (each.min_version, each.max_version) for each in answer.api_keys
@@ -169,7 +182,8 @@ class _Link:
     def drop(self) -> None:
         streams, self._streams = self._streams, None
         if streams is not None:
-            streams[1].close()
+            # At once: TLS would take its leave, and whoever closes may end the loop before that.
+            streams[1].transport.abort()
 
     async def _exchange(self, api: Api[Q, R], version: int, request: Q) -> R:
         assert self._streams is not None
@@ -186,6 +200,15 @@ class _Link:
         _, position = frames.decode_response_header(api, version, frame)
         answer, _ = api.decode_response(version, frame, position)
         return answer
+
+
+async def open_streams(
+    place: str, security: ClientSecurity
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to `host:port`, with TLS where the brokers speak it. Raises OSError."""
+    host, _, port = place.rpartition(":")
+    tls = security.tls_context()
+    return await asyncio.open_connection(host.strip("[]"), int(port), ssl=tls)
 
 
 def fault(code: int, **details: Any) -> SummitError:

@@ -27,6 +27,7 @@ from summit.documents.rule_tests import (
 )
 from summit.documents.stream import StreamDocument, validate_stream
 from summit.documents.transformation import TransformationDocument, validate_transformation
+from summit.documents.yaml_writing import yaml_text
 
 __all__ = [
     "FLOW_ID",
@@ -69,4 +70,5 @@ __all__ = [
     "validate_route",
     "validate_stream",
     "validate_transformation",
+    "yaml_text",
 ]

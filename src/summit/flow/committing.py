@@ -46,7 +46,7 @@ class Commits:
     Args:
         member: Proves the membership.
         inputs: Woken when a transaction has ended.
-        lost: Asked whether key groups were given to others: then a refusal is final.
+        lost: Asked which key groups were given to others: then a refusal is final.
         before: Writes alerts without transactions; must have written them before a commit.
         transactional: Otherwise this is such a one.
     """
@@ -58,7 +58,7 @@ class Commits:
         member: GroupMember,
         inputs: Inputs,
         metrics: WorkerMetrics,
-        lost: Callable[[], bool],
+        lost: Callable[[], Set[int]],
         before: Commits | None = None,
         *,
         transactional: bool = True,
@@ -175,6 +175,7 @@ class Commits:
         offsets: dict[TopicPartition, int],
         progress: ProgressRecord | None,
     ) -> None:
+        since_ms = self._clock.monotonic_ms()
         if self._before is None:
             await self._transact(outputs, offsets, progress)
         else:  # an open transaction must not hide what is told meanwhile
@@ -186,6 +187,7 @@ class Commits:
                 )
         self._positions.update(cut.positions)
         self._metrics.commits += self._transactional
+        self._metrics.commits_took.add(self._clock.monotonic_ms() - since_ms)
         self._metrics.alerts += outputs.alerts
         self._metrics.count_matches(cut.counts)
         self._metrics.suppressed += sum(count for count, _ in cut.suppressed.values())

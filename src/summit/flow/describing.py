@@ -167,6 +167,7 @@ def _worker_row(worker: _Worker, inputs: list[dict[str, Any]]) -> dict[str, Any]
         "events": figures.events, "eventsPerSec": figures.events_per_sec,
         "matches": figures.matches, "alerts": figures.alerts,
         "suppressed": figures.suppressed, "suppressEvicted": figures.suppress_evicted,
+        "correctableEvicted": figures.correctable_evicted,
         "rejected": figures.rejected, "skipped": figures.skipped,
         "undeliverable": figures.undeliverable, "late": figures.late,
         "published": figures.published,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from summit.base.clock import Clock
+from summit.base.histogram import Histogram
 from summit.base.limits import RATE_WINDOW_MS, STATE_BYTES_MAX, STATE_BYTES_MIN
 from summit.flow.stage_figures import StageFigures
 
@@ -52,6 +53,7 @@ class WorkerMetrics:
         restarted: When everything was begun anew last (milliseconds since 1970 UTC), and why.
         faulty: Why definitions cannot act, by rule id, of the stage by `kind/id`.
         past_faults: What became of the past of rules that begin with it, by rule id.
+        batches_took, commits_took: How long batches and transactions have taken.
         calls, calls_failed: Webhooks called; calls that were refused or not answered, each attempt.
     """
 
@@ -78,6 +80,8 @@ class WorkerMetrics:
         self.state_bytes = 0
         self.exchange_events = 0
         self.exchange_bytes = 0
+        self.batches_took = Histogram()
+        self.commits_took = Histogram()
         self._restoring: tuple[int, int] | None = None
         self.undeliverable: Counter[str] = Counter()
         self.state_cut: Counter[str] = Counter()
@@ -100,8 +104,9 @@ class WorkerMetrics:
         """Records behind the end of all inputs."""
         return sum(self.lags.values())
 
-    def count_events(self, by_input: Iterable[tuple[str, int]]) -> None:
-        """So many records more were processed, by input."""
+    def count_events(self, by_input: Iterable[tuple[str, int]], took_ms: float) -> None:
+        """So many records more were processed, by input, in one batch."""
+        self.batches_took.add(took_ms)
         inputs = self._slot().inputs
         for name, count in by_input:
             self.events += count

@@ -11,6 +11,7 @@ import msgspec
 from summit.alerts import Alert, encode_alert
 from summit.alerts.entries import Repeated, encode_entry, fired_entry
 from summit.base.errors import Invalid
+from summit.base.limits import PACKED_BYTES_MIN, WAIT_BYTES_MAX
 from summit.base.logs import get_logger
 from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.transactor import Outgoing, Written
@@ -35,6 +36,7 @@ from summit.journal.topics import (
     TIME_TOPIC,
 )
 from summit.keyed.keygroups import KEY_GROUPS
+from summit.keyed.outputs import Remote
 
 _EVIDENCE_SHORT: Final = 50
 _PARTS_MAX: Final = 64  # into which suspects are taken apart at a time
@@ -98,8 +100,9 @@ class Outputs:
         others: list[Outgoing] = list(sent.recorded)
         for group in range(KEY_GROUPS):
             if group not in held and (cut.told or cut.ready or group in cut.remote):
+                events = self._that_fit(cut.remote.get(group, ()))
                 frames = encode_frames(
-                    cut.remote.get(group, ()), cut.told, cut.mark,
+                    events, cut.told, cut.mark,
                     acting=cut.acting, ready=cut.ready,
                 )  # fmt: skip
                 others += [Outgoing(EXCHANGE_TOPIC, None, frame, group) for frame in frames]
@@ -127,6 +130,23 @@ class Outputs:
             for name, (count, last_ms) in cut.suppressed.items()
         ]  # fmt: skip
         self._others = others
+
+    def _that_fit(self, events: Sequence[Remote]) -> Sequence[Remote]:
+        """Those that a frame can hold; with others no transaction would ever be written."""
+        if all(len(event.value) < PACKED_BYTES_MIN // 2 for event in events):
+            return events
+        found = []
+        for event in events:
+            (frame,) = encode_frames([event], {}, 0)
+            if len(frame) <= WAIT_BYTES_MAX:
+                found.append(event)
+                continue
+            self.undeliverable[EXCHANGE_TOPIC] += 1
+            get_logger(__name__).error(
+                "output.undeliverable", topic=EXCHANGE_TOPIC, error="longer than a record",
+                record=f"{event.topic}/{event.partition}/{event.offset}", key_group=event.group,
+            )  # fmt: skip
+        return found
 
     def _add(self, effects: Effects) -> None:
         if effects.alert is not None:

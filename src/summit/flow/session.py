@@ -20,12 +20,7 @@ from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Closed, Conflict, Invalid, SummitError, Unavailable
-from summit.base.limits import (
-    CLOCK_LOOK_MS,
-    LAG_LOOK_MS,
-    RULES_SWITCH_MS,
-    WATERMARK_UNKNOWN,
-)
+from summit.base.limits import CLOCK_LOOK_MS, LAG_LOOK_MS, RULES_SWITCH_MS, WATERMARK_UNKNOWN
 from summit.base.logs import get_logger
 from summit.client.handover import Handover
 from summit.client.insisting import insist
@@ -35,8 +30,10 @@ from summit.client.types import ConsumerRecord, TopicPartition
 from summit.flow.alignment import Alignment
 from summit.flow.aside import Aside
 from summit.flow.backfill_keeping import Backfills
+from summit.flow.beside import Beside
 from summit.flow.committing import Commits
 from summit.flow.cuts import Cuts, Sources
+from summit.flow.debugging import tell_batch
 from summit.flow.idle import IdleInputs
 from summit.flow.inputs import Inputs
 from summit.flow.lags import look_at_lags
@@ -117,7 +114,7 @@ class Session:
         self._aside = Aside(clock, metrics)
         self._stage = LiveStage(settings.servers, self._inputs.topic_id, metrics.stage, clock)
         self._standby = Standby(settings.servers, clock) if settings.standby else None
-        how = (settings, clock, self._member, self._inputs, metrics, self._is_losing)
+        how = (settings, clock, self._member, self._inputs, metrics, self._handover.lost_now)
         before = Commits(*how, transactional=False) if settings.alerts_leave_at_once else None
         self._commits = Commits(*how, before)
         self._cuts = Cuts(
@@ -133,8 +130,12 @@ class Session:
         self._frames: deque[ConsumerRecord] = deque()  # not taken yet
         self._frame_ends: dict[TopicPartition, int] = {}
         self._ends: Positions | None = None
-        now_ms = clock.monotonic_ms()
-        self._looked_ms = self._lag_ms = self._rested_ms = now_ms
+        self._rested_ms = clock.monotonic_ms()
+        self._known: dict[str, int] = {}  # partitions by topic, as far as was acted on
+        self._topics = Beside(self._inputs.look, clock, settings.topics_refresh_ms)
+        self._lags = Beside(
+            partial(look_at_lags, self._inputs, self.runtime, metrics), clock, LAG_LOOK_MS
+        )
         self.state = "joining"
 
     async def run(self) -> bool:
@@ -146,6 +147,7 @@ class Session:
         await self._inputs.start()
         await ensure_topics(self._inputs.admin, WORKER_TOPICS)
         await self._inputs.look()
+        self._known = dict(self._inputs.partitions)
         await self._inputs.begin_at_end()
         await self._cuts.connect()
         if self._standby is not None:
@@ -189,6 +191,8 @@ class Session:
         if self._standby is not None:
             await self._standby.stop()
         await self._backfills.stop()
+        await self._topics.stop()
+        await self._lags.stop()
         await self._inputs.stop()
 
     async def _work(self) -> None:
@@ -226,9 +230,6 @@ class Session:
             # An event that is late by the clock must not undo what was told already.
             self._cuts.urgent |= made > 0
             self._cuts.at_once |= made > 0
-
-    def _is_losing(self) -> bool:
-        return bool(self._handover.lost_now())
 
     def _idle_ms(self, topic: str) -> int:
         given = self.runtime.engine.processor.rules.stream(topic).idle_ms
@@ -364,6 +365,7 @@ class Session:
     # ---- records and frames ----
 
     async def _process(self, chunks: list[Chunk]) -> None:
+        since_ms = self._clock.monotonic_ms()
         seen = chunks
         if self._stage.concerns(chunks):
             seen, refused = await self._stage.apply(chunks)
@@ -375,9 +377,9 @@ class Session:
         if applied.rejected or applied.late:
             self._aside.put(applied.rejected, chunks)
             self._aside.put_late(applied.late, chunks, self.runtime.engine.processor.rules.stream)
-        self.metrics.count_events(
-            (partition_name(chunk.topic, chunk.partition), len(chunk.offsets)) for chunk in chunks
-        )
+        counts = ((partition_name(c.topic, c.partition), len(c.offsets)) for c in chunks)
+        self.metrics.count_events(counts, took_ms=self._clock.monotonic_ms() - since_ms)
+        tell_batch(chunks, applied)
         if any(c.headers is not None and any(map(is_waited_for, c.headers)) for c in chunks):
             self._cuts.urgent = True
             self._cuts.at_once |= self._cuts.is_shared  # others must hear of it
@@ -508,34 +510,36 @@ class Session:
         }  # fmt: skip
 
     async def _keep_up(self) -> None:
-        now_ms = self._clock.monotonic_ms()
         await self._backfills.keep(self.rules)
         if self.rules.live and not self._commits.under_way:
             self._backfills.clear_away(self.rules, self._switch)
         if self._switch.is_open or self._definitions.next_offset > self._switch.target:
             await self._follow()
-        elif now_ms - self._looked_ms >= self.settings.topics_refresh_ms:
-            await self._look()
+        elif (topics := self._topics.answered()) is not None:
+            await self._notice(topics)
         if self._finishing() and self._ends is None:
             await self._look()
             await self._insist(self._note_ends)
-        elif now_ms - self._lag_ms >= LAG_LOOK_MS:
-            self._lag_ms = now_ms
-            await look_at_lags(self._inputs, self.runtime, self.metrics)
+        elif (lags := self._lags.answered()) is not None:
+            await lags
 
     async def _look(self) -> None:
         """Notice new topics and partitions, and those that are gone."""
-        self._looked_ms = self._clock.monotonic_ms()
-        known = dict(self._inputs.partitions)
+        self._topics.put_off()
+        await self._notice(self._inputs.look())
+
+    async def _notice(self, look: Awaitable[list[str]]) -> None:
+        known = self._known
         try:
-            anew = await self._inputs.look()
+            anew = await look
         except (Unavailable, Invalid) as error:  # Invalid: deleted between two questions
             get_logger(__name__).warning("topics.look_failed", error=str(error))
             return
         for name in [n for n in self.runtime.positions if split_partition_name(n)[0] in anew]:
             self.runtime.end(name, anew=True)
             self._commits.forget(name)
-        if anew or known != self._inputs.partitions:
+        self._known = dict(self._inputs.partitions)
+        if anew or known != self._known:
             await self._watch(anew=anew)
 
     async def _watch(
@@ -571,8 +575,8 @@ class Session:
         for name, offset in starts.items():
             self._cuts.acts = {**(self._cuts.acts or {}), name: offset}
             self._idle.forget(name)
-            known = times.get(split_partition_name(name), WATERMARK_UNKNOWN)
-            self.runtime.begin(name, offset, known)
+            time = times.get(split_partition_name(name), WATERMARK_UNKNOWN)
+            self.runtime.begin(name, offset, time)
         self.runtime.watch(wanted - mine)
         reading = self._read_here()
         self._idle.hold(self.runtime.positions.keys() - reading.keys())
@@ -585,14 +589,12 @@ class Session:
         self._ends = await self._inputs.ends(self._read_here(), insist=True)
 
     def _is_through(self) -> bool:
-        if self._ends is None or self._handover.waiting or self._switch.is_open:
+        busy = self._handover.waiting or self._switch.is_open or self._backfills.under_way
+        if self._ends is None or busy:
             return False
-        if self._backfills.under_way:
-            return False
-        positions = self.runtime.positions
-        return all(positions.get(name, end) >= end for name, end in self._ends.items())
+        return all(self.runtime.positions.get(name, end) >= end for name, end in self._ends.items())
 
     async def _insist(self, act: Callable[[], Awaitable[Any]]) -> None:
         """See `client.insisting`; ends when this is to stop."""
-        pause_max_ms = self.settings.retry_backoff_max_ms
-        await insist(act, self._stopping, pause_max_ms, what="worker", event="session.retries")
+        most_ms = self.settings.retry_backoff_max_ms
+        await insist(act, self._stopping, most_ms, what="worker", event="session.retries")

@@ -1,4 +1,8 @@
-"""Which matches make an alert where rules have `suppress`, and which count for one that stands."""
+"""Which matches make an alert where rules have `suppress`, and which count for one that stands.
+
+Of rules with `allowedLateness` it also remembers which matches made one, as only what was told is
+corrected. These are bounded by themselves: however many there are, none that stands goes for them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from summit.alerts import CapturedEvent
-from summit.alerts.suppression import Standing, Suppression
+from summit.alerts.suppression import Standing, Suppression, dump_held, load_held
+from summit.base.limits import CORRECTABLE_VALUES_MAX
 from summit.cep.match import Match
 from summit.documents.plan import PatternPlan
 from summit.documents.query_plan import QueryPlan
@@ -49,6 +54,7 @@ class Suppressor:
 
     def __init__(self) -> None:
         self._held: Suppression[Key] = Suppression()
+        self._made: Suppression[Key] = Suppression(CORRECTABLE_VALUES_MAX)
 
     def look(
         self, plan: PatternPlan, match: Match, events: Sequence[CapturedEvent]
@@ -94,7 +100,7 @@ class Suppressor:
         if plan.lateness_ms and key is not None:
             until_ms = at_ms + 2 * plan.lateness_ms  # what is looked at later than due is in it
             made = Standing("", at_ms, until_ms)  # stands for nothing
-            self._held.stand(plan.id, key, _MADE + alert_id, made)
+            self._made.stand(plan.id, key, _MADE + alert_id, made)
 
     def correct(
         self, plan: PatternPlan, match: Match, events: Sequence[CapturedEvent], alert_id: str
@@ -110,7 +116,7 @@ class Suppressor:
         key, values = make_key(match.key), _values(plan, match, events)
         if key is None or values is None:
             return True
-        if self._held.standing(plan.id, key, _MADE + alert_id, match.end_ms) is None:
+        if self._made.standing(plan.id, key, _MADE + alert_id, match.end_ms) is None:
             return False
         alike = Alike(plan.id, key, values, plan.suppress.for_ms)
         if match.withdrawn:
@@ -124,31 +130,42 @@ class Suppressor:
         """Alerts that stand no more because there were too many."""
         return self._held.evicted
 
+    @property
+    def made_evicted(self) -> int:
+        """Alerts that are corrected no more because there were too many."""
+        return self._made.evicted
+
     def tidy(self, frontier_ms: float) -> None:
         """Forget what is over."""
-        self._held.tidy(frontier_ms)
+        for kept in self._both():
+            kept.tidy(frontier_ms)
 
     def keep_rules(self, plans: Iterable[Plan]) -> None:
         """Go by these rules; what stands for others is forgotten."""
-        self._held.keep_rules({name for plan in plans if (name := _kept_id(plan)) is not None})
+        names = {name for plan in plans if (name := _kept_id(plan)) is not None}
+        for kept in self._both():
+            kept.keep_rules(names)
 
     def hold(self, groups: Collection[int]) -> None:
         """Keep the keys of these key groups only."""
         held = frozenset(groups)
-        self._held.drop(lambda key: key_group(key) not in held)
+        for kept in self._both():
+            kept.drop(lambda key: key_group(key) not in held)
 
     def take_dirty(self) -> list[tuple[int, str, Key]]:
         """Key group, rule and key of what has changed since the last call."""
-        dirty, self._held.dirty = self._held.dirty, set()
+        dirty = self._held.dirty | self._made.dirty
+        for kept in self._both():
+            kept.dirty.clear()
         return [(key_group(key), rule, key) for rule, key in dirty]
 
     def names(self) -> list[tuple[str, Key]]:
         """Rule and key of everything that is kept."""
-        return list(self._held.names())
+        return list(dict.fromkeys(name for kept in self._both() for name in kept.names()))
 
     def dump(self, rule: str, key: Key) -> bytes | None:
         """What is kept of a key of a rule; None = nothing."""
-        return self._held.dump(rule, key)
+        return dump_held({**self._held.held(rule, key), **self._made.held(rule, key)})
 
     def load(self, rule: str, key: Key, data: bytes, *, changed: bool = False) -> None:
         """Set what is kept of a key of a rule. Raises Corrupt("alert.suppressed").
@@ -156,13 +173,20 @@ class Suppressor:
         Args:
             changed: It is to be saved anew.
         """
-        self._held.load(rule, key, data)
+        saved = load_held(data)
+        made = {values: each for values, each in saved.items() if values.startswith(_MADE)}
+        self._made.set(rule, key, made)
+        self._held.set(rule, key, {v: each for v, each in saved.items() if v not in made})
         if changed:
             self._held.dirty.add((rule, key))
 
     def forget(self, rule: str, key: Key) -> None:
         """Let nothing stand for a key of a rule."""
-        self._held.forget(rule, key)
+        for kept in self._both():
+            kept.forget(rule, key)
+
+    def _both(self) -> tuple[Suppression[Key], Suppression[Key]]:
+        return self._held, self._made
 
 
 def _kept_id(plan: Plan) -> str | None:

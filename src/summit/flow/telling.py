@@ -145,6 +145,7 @@ class Teller:
             alerts=metrics.alerts,
             suppressed=metrics.suppressed,
             suppress_evicted=self._runtime.engine.suppressor.evicted,
+            correctable_evicted=self._runtime.engine.suppressor.made_evicted,
             rejected=sum(metrics.rejected.values()),
             skipped=sum(metrics.skipped.values()),
             undeliverable=metrics.undeliverable_count,
@@ -175,6 +176,8 @@ class Teller:
             rules={rule: busy[rule] for rule in shown[:RULES_TOLD_MAX]},
             rules_left_out=max(0, len(shown) - RULES_TOLD_MAX),
             faulty=metrics.faults,
+            batches_took=metrics.batches_took.told(),
+            commits_took=metrics.commits_took.told(),
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from summit.base.errors import Closed, Corrupt, Invalid, Unavailable
 from summit.base.limits import HTTP_CONNECTIONS_MAX
 from summit.base.rand import Rand
-from summit.http_out.guard import IS_INTERNAL, guarded_socket
+from summit.http_out.guard import IS_INTERNAL, guarded_socket, inner_socket
 from summit.http_out.settings import HttpConfig
 
 _LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -145,7 +145,9 @@ class HttpClient:
                 connector=aiohttp.TCPConnector(
                     limit=HTTP_CONNECTIONS_MAX,
                     ssl=config.tls() or True,
-                    socket_factory=None if config.allow_internal_addresses else guarded_socket,
+                    socket_factory=(
+                        inner_socket if config.allow_internal_addresses else guarded_socket
+                    ),
                 ),
                 timeout=aiohttp.ClientTimeout(
                     total=config.request_timeout_ms / 1000,

@@ -6,6 +6,7 @@ files does not need it.
 
 from typing import TYPE_CHECKING, Any
 
+from summit.identity.tls import TlsOptions
 from summit.ingest.auth import AuthOptions
 from summit.ingest.collector import Collector, CollectorStatus
 from summit.ingest.database.collector import DatabaseCollector
@@ -14,15 +15,15 @@ from summit.ingest.database.postgresql.settings import PostgresqlOptions
 from summit.ingest.database.settings import DatabaseOptions
 from summit.ingest.database.sqlite.settings import SqliteOptions
 from summit.ingest.files.collector import FileCollector, FileProgress
+from summit.ingest.files.settings import FileOptions
 from summit.ingest.grpc.settings import GrpcOptions
 from summit.ingest.http.settings import HttpOptions
 from summit.ingest.mqtt.settings import MqttOptions, MqttRoute, MqttTls
 from summit.ingest.producing import Producer
 from summit.ingest.registry import CollectorManager
-from summit.ingest.settings import CollectorConfig, FileOptions
+from summit.ingest.settings import CollectorConfig
 from summit.ingest.syslog.collector import SyslogCollector
 from summit.ingest.syslog.settings import SyslogOptions
-from summit.ingest.tls import TlsOptions
 from summit.ingest.types import collector_class, make_collector
 from summit.ingest.websocket.settings import WebSocketOptions
 

@@ -7,20 +7,17 @@ same time whatever is wrong.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import ipaddress
-from base64 import b64decode
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 import msgspec
 
 from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.base.secrets import is_secret_reference, read_secret
+from summit.identity import basic_of, bearer_of, digest, is_loopback, same_as_one
+from summit.identity.tokens import JwtOptions, TokenKeys
 from summit.ingest.checks import at_least, bad_setting
-from summit.ingest.jwks import JwtOptions, TokenKeys
 
 API_KEY_HEADER: Final = "X-API-Key"
 TOLERANCE_MS: Final = 5 * 60 * 1000
@@ -82,18 +79,6 @@ class AuthOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
             )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address.
-
-    >>> is_loopback("localhost"), is_loopback("127.0.0.9"), is_loopback("::1"), is_loopback("")
-    (True, True, True, False)
-    """
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 class Authenticator:
     """Checks what stands in the headers of a request; made at a collector's start.
 
@@ -103,9 +88,9 @@ class Authenticator:
     def __init__(self, options: AuthOptions) -> None:
         self._type = options.type
         self._header = (options.header or API_KEY_HEADER).lower()
-        self._secrets = [_digest(read_secret(one)) for one in options.secrets]
+        self._secrets = [digest(read_secret(one)) for one in options.secrets]
         self._users = {
-            name.encode(): _digest(read_secret(one)) for name, one in options.users.items()
+            name.encode(): digest(read_secret(one)) for name, one in options.users.items()
         }
         self._keys = None if options.jwt is None else TokenKeys(options.jwt)
 
@@ -143,44 +128,36 @@ class Authenticator:
             given = headers.get(self._header) or token
             self._one_of(given, f"the header {self._header} is missing")
         elif self._type in ("bearer", "jwt"):
-            scheme, _, text = headers.get("authorization", "").partition(" ")
-            given = text.strip() if scheme.lower() == "bearer" else token
+            given = bearer_of(headers.get("authorization", "")) or token
             if self._keys is not None:
                 if not given:
                     raise Invalid("ingest.unauthorized", reason="there is no bearer token")
-                return self._keys.check(given)
+                return self._subject(self._keys, given)
             self._one_of(given, "there is no bearer token")
         return ""
+
+    def _subject(self, keys: TokenKeys, token: str) -> str:
+        try:
+            return keys.check(token)
+        except Invalid as refused:
+            reason = refused.details["reason"]
+            raise Invalid("ingest.unauthorized", reason=reason) from refused
 
     def _one_of(self, given: str | None, missing: str) -> None:
         if not given:
             raise Invalid("ingest.unauthorized", reason=missing)
-        if not same_as_one(_digest(given.encode(errors="surrogateescape")), self._secrets):
+        if not same_as_one(digest(given.encode(errors="surrogateescape")), self._secrets):
             raise Invalid("ingest.unauthorized", reason="the key is not one of ours")
 
     def _basic(self, header: str) -> str:
-        scheme, _, text = header.partition(" ")
-        if scheme.lower() != "basic":
-            raise Invalid("ingest.unauthorized", reason="there is no basic authorization")
         try:
-            name, _, password = b64decode(text.strip(), validate=True).partition(b":")
+            found = basic_of(header)
         except ValueError:  # binascii.Error is one; so is what it says of letters beyond ASCII
             raise Invalid("ingest.unauthorized", reason="it is not base64") from None
+        if found is None:
+            raise Invalid("ingest.unauthorized", reason="there is no basic authorization")
+        name, password = found
         # An unknown name is compared too, with what nothing equals.
-        expected = self._users.get(name, b"")
-        if not hmac.compare_digest(_digest(password), expected):
+        if not same_as_one(digest(password), [self._users.get(name, b"")]):
             raise Invalid("ingest.unauthorized", reason="name or password is wrong")
         return name.decode(errors="replace")
-
-
-def same_as_one(given: Any, known: Iterable[Any]) -> bool:
-    """Whether `given` equals one of `known`; all are compared, each in constant time."""
-    found = False
-    for one in known:
-        found |= hmac.compare_digest(given, one)
-    return found
-
-
-def _digest(secret: bytes) -> bytes:
-    # Of equal length, whatever the secret's length is.
-    return hashlib.sha256(secret).digest()

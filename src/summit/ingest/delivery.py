@@ -36,11 +36,12 @@ class Owner(Protocol):
 class Handed:
     """Records that were taken for delivery; settled in the order they were handed over."""
 
-    __slots__ = ("drafts", "error", "flushed", "futures", "size_bytes")
+    __slots__ = ("drafts", "error", "flushed", "futures", "is_settled", "size_bytes")
 
     def __init__(self, drafts: Sequence[Draft], size_bytes: int) -> None:
         self.drafts = drafts
         self.size_bytes = size_bytes
+        self.is_settled = False  # its bytes are not counted any more
         self.futures: list[asyncio.Future[Any]] | None = None
         self.error: SummitError | None = None
         self.flushed: asyncio.Future[None] | None = None
@@ -65,6 +66,7 @@ class Delivery:
         ack_timeout_ms: int,
     ) -> None:
         self._name = config.name
+        self._topic = config.topic
         self._owner = owner
         self._clock = clock
         self._limit = max_in_flight_bytes
@@ -179,17 +181,20 @@ class Delivery:
             if not await wait_all(futures, self._ack_timeout_ms):
                 forget(futures)
                 raise self._lost(None)
-            return self._outcomes(futures)
+            return self._outcomes(handed.drafts, futures)
         finally:
-            self._settled(handed.size_bytes)
+            self._settled(handed)
 
     def give_up(self, handed: Handed) -> None:
-        """Let go of records whose outcome nobody waits for any more."""
+        """Let go of records whose outcome nobody waits for any more; also of settled ones."""
         forget(handed.futures or [])
-        self._settled(handed.size_bytes)
+        self._settled(handed)
 
-    def _settled(self, size_bytes: int) -> None:
-        self.in_flight_bytes -= size_bytes
+    def _settled(self, handed: Handed) -> None:
+        if handed.is_settled:
+            return
+        handed.is_settled = True
+        self.in_flight_bytes -= handed.size_bytes
         if self._freed is not None:
             self._freed.set()
 
@@ -238,7 +243,9 @@ class Delivery:
         future.set_result(place)
         return future
 
-    def _outcomes(self, futures: list[asyncio.Future[Any]]) -> list[Outcome]:
+    def _outcomes(
+        self, drafts: Sequence[Draft], futures: list[asyncio.Future[Any]]
+    ) -> list[Outcome]:
         try:
             acks: list[Outcome] = [future.result() for future in futures]
         except (SummitError, asyncio.CancelledError):
@@ -247,11 +254,11 @@ class Delivery:
             self._back()
             return acks
         outcomes: list[Outcome] = []
-        for future in futures:
+        for draft, future in zip(drafts, futures, strict=True):
             error = None if future.cancelled() else future.exception()
             if error is None and not future.cancelled():
                 outcomes.append(future.result())
-            elif _is_of_record(error):
+            elif _is_of_record(error) or self._is_of_choice(error, draft):
                 outcomes.append(error)  # this record can never be written; the others can
             elif isinstance(error, Unavailable) and error.code == "ingest.queue_full":
                 raise error  # the broker is there
@@ -259,6 +266,12 @@ class Delivery:
                 raise self._lost(error) from error
         self._back()
         return outcomes
+
+    def _is_of_choice(self, error: BaseException | None, draft: Draft) -> TypeGuard[Invalid]:
+        """Whether the fault is that of a topic that the event or its sender has chosen."""
+        if not isinstance(error, Invalid) or draft.is_letter:
+            return False
+        return error.code.startswith("topic.") and draft.topic != self._topic
 
     # ---- the broker ----
 

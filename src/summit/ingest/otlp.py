@@ -39,6 +39,7 @@ SERVICE: Final = DESCRIPTOR.services_by_name["LogsService"].full_name
 JSON: Final = "application/json"
 MEDIA: Final = ("application/x-protobuf", JSON)
 IDS: Final = ("traceId", "spanId", "trace_id", "span_id")
+UNFOLDS: Final = 16  # how much larger than a request its events may be: each repeats its resource
 _NS_A_MS: Final = 1_000_000
 
 
@@ -93,8 +94,8 @@ def batch_of(request: Any, event_type: str, limits: Limits) -> Batch:
     for index, event in enumerate(_events(request, event_type)):
         part = msgspec.json.encode(event)
         size_bytes += len(part)
-        if size_bytes > limits.max_bytes:
-            raise Invalid("ingest.unfolds_too_large", limit=limits.max_bytes)
+        if size_bytes > UNFOLDS * limits.max_bytes:
+            raise Invalid("ingest.unfolds_too_large", limit=UNFOLDS * limits.max_bytes)
         if len(part) > limits.max_event_bytes:
             faults[index] = too_large(index, len(part), limits)
             continue

@@ -13,11 +13,11 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import SummitError, Unavailable
+from summit.identity.rates import RateLimit
 from summit.ingest.bodies import Batch
 from summit.ingest.delivery import Delivery, Handed, Outcome
 from summit.ingest.idempotency import Keys
 from summit.ingest.notes import Note, Notes
-from summit.ingest.rates import RateLimit
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.shaping import Headers, Shaped
 
@@ -50,6 +50,8 @@ class Owner(Protocol):
         values: Any,
         headers: Headers,
         sources: Callable[[int], str] | None = None,
+        *,
+        asked: str | None = None,
     ) -> Shaped: ...
 
     def rate_wait_ms(self, count: int) -> int: ...
@@ -167,6 +169,7 @@ class Requests:
     async def write(
         self, batch: Batch, headers: Headers, size_bytes: int, key: str | None, sender: str,
         *, finish: Callable[[Shaped], Shaped] | None = None, is_atomic: bool | None = None,
+        topic: str | None = None,
     ) -> Taken:  # fmt: skip
         """Write the events of a request; returns when the broker has them.
 
@@ -175,6 +178,7 @@ class Requests:
             sender: Whose rate it is.
             finish: Changes records before they are written.
             is_atomic: Instead of what the collector says.
+            topic: The one that the request asks for; it may.
         Raises: Invalid, in a request that is atomic, for the first event that is refused;
             Unavailable("ingest.rate_limited"), ("ingest.queue_full"), ("ingest.broker_away").
         """
@@ -183,7 +187,7 @@ class Requests:
         if batch.faults:
             owner.count_refused(next(iter(batch.faults.values())), len(batch.faults))
         sources = None if key is None else partial(_source, f"{self._prefix}{key}:")
-        shaped = owner.shape(batch.slices, batch.values, headers, sources)
+        shaped = owner.shape(batch.slices, batch.values, headers, sources, asked=topic)
         if shaped.refused and atomic and owner.config.on_invalid != "deadLetter":
             raise next(iter(shaped.refused.values()))
         if finish is not None:

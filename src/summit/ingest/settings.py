@@ -15,13 +15,13 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from summit.base import limits
-from summit.base.config import Config, camel_name
+from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.documents.collector import PLUGIN
 from summit.events.fields import parse_path
 from summit.ingest.checks import at_least, bad_setting, rate_fits
 from summit.ingest.database.settings import DatabaseOptions
+from summit.ingest.files.settings import FileOptions
 from summit.ingest.grpc.settings import GrpcOptions
 from summit.ingest.http.settings import HttpOptions
 from summit.ingest.mqtt.settings import MqttOptions
@@ -33,45 +33,6 @@ from summit.serde.json_schema import schema_check
 OnInvalid = Literal["reject", "deadLetter", "tag"]
 
 
-class FileOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Options of a file collector.
-
-    Attributes:
-        paths: Files or glob patterns, beside the collector's `path`; `-` is standard input.
-        exclude: Glob patterns of files to leave out.
-        mode: `batch` reads what is there and completes; `tail` follows what is appended.
-        format: How a line becomes an event.
-        event_type: The `eventType` of lines whose format gives them none.
-        year: The year of the first line, for times that name none. Default: the latest year that
-            is not after the file's last change (mode tail: not after today).
-        utc_offset_minutes: The zone of times that name none.
-        poll_interval_ms: How often `tail` looks for new data and new files.
-        rotate_wait_ms: How long a file that was renamed or removed is still read after its
-            last change.
-        max_line_bytes: A longer line goes to the dead letters.
-    """
-
-    paths: list[str] = msgspec.field(default_factory=list)
-    exclude: list[str] = msgspec.field(default_factory=list)
-    mode: Literal["batch", "tail"] = "tail"
-    format: Literal["line", "jsonl", "syslog", "sshd"] = "line"
-    event_type: str = "log.line"
-    year: int | None = None
-    utc_offset_minutes: int = 0
-    poll_interval_ms: int = limits.FILE_POLL_INTERVAL_MS
-    rotate_wait_ms: int = limits.FILE_ROTATE_WAIT_MS
-    max_line_bytes: int = limits.FILE_LINE_BYTES_MAX
-
-    def check(self) -> None:
-        at_least(self, 10, "poll_interval_ms")
-        at_least(self, 0, "rotate_wait_ms")
-        at_least(self, 16, "max_line_bytes")
-        if self.year is not None and not 1970 <= self.year <= 9998:
-            raise bad_setting("/year", "year goes from 1970 to 9998")
-        if abs(self.utc_offset_minutes) >= 24 * 60:
-            raise bad_setting("/utcOffsetMinutes", "utcOffsetMinutes is less than a day")
-
-
 class TypeRow(NamedTuple):
     """What the configuration knows of a type of collectors.
 
@@ -79,13 +40,11 @@ class TypeRow(NamedTuple):
         block: Its own options; they stand under the type's name.
         port: Its default port; None when it has none.
         path: Its default path; None when it has none by default.
-        shapes: Whether it honours templates, sampling, rates and the schema.
     """
 
     block: type[Config]
     port: int | None = None
     path: str | None = None
-    shapes: bool = True
 
 
 TYPES: Final[Mapping[str, TypeRow]] = {
@@ -94,7 +53,7 @@ TYPES: Final[Mapping[str, TypeRow]] = {
     "mqtt": TypeRow(MqttOptions, port=1883),
     "grpc": TypeRow(GrpcOptions, port=50_051),
     "syslog": TypeRow(SyslogOptions, port=5140),
-    "file": TypeRow(FileOptions, shapes=False),
+    "file": TypeRow(FileOptions),
     "database": TypeRow(DatabaseOptions),
 }
 
@@ -112,7 +71,7 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
         key_field: Dot path of the event field that becomes the record key.
         key_template: Instead: a text with holes, `${tenant}/${user.id}`.
         topic_template: The topic by the event, `logs.${service}`, among `allowed_topics`.
-        allowed_topics: Names and globs.
+        allowed_topics: Names and globs; http: senders may choose one of these by the path.
         batch_size: Hand events to the broker in groups of this many.
         flush_interval: Hand over a smaller group after this long, milliseconds.
         sample_rate: The share of events that is kept, above 0 and up to 1; the same event always
@@ -231,8 +190,10 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
             compile_template(self.key_template, "/keyTemplate")
         if self.topic_template is not None:
             compile_topics(self.topic_template, self.allowed_topics, self.topic)
-        if (self.topic_template is None) != (not self.allowed_topics):
-            raise bad_setting("/allowedTopics", "topicTemplate and allowedTopics go together")
+        if self.topic_template is not None and not self.allowed_topics:
+            raise bad_setting("/allowedTopics", "topicTemplate goes with allowedTopics")
+        if self.allowed_topics and self.topic_template is None and self.type != "http":
+            raise bad_setting("/allowedTopics", "allowedTopics goes with topicTemplate")
         if self.sample_rate is not None and not 0 < self.sample_rate <= 1:
             raise bad_setting("/sampleRate", "sampleRate is above 0 and at most 1")
         rate_fits(self.rate_limit, self.rate_burst)
@@ -244,11 +205,6 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
                 raise
         if self.event_schema is None and self.on_invalid != "reject" and not self.topic_template:
             raise bad_setting("/onInvalid", "onInvalid goes with eventSchema or topicTemplate")
-        if not self.row.shapes:
-            for field in _SHAPING:
-                if getattr(self, field) not in (None, []):
-                    wire = camel_name(field)
-                    raise bad_setting(f"/{wire}", f"collectors of type {self.type} have no {wire}")
 
     def _check_place(self) -> None:
         if self.port is not None and not 0 <= self.port <= 65_535:
@@ -281,7 +237,4 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise bad_setting("/file/paths", "a path must not be empty")
 
 
-_SHAPING: Final = (
-    "key_template", "topic_template", "allowed_topics", "sample_rate", "rate_limit", "event_schema",
-)  # fmt: skip
 _PLUGIN_ROW: Final = TypeRow(Config)

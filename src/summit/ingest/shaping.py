@@ -23,7 +23,15 @@ from summit.serde.json_schema import schema_check
 SOURCE_HEADER: Final = "summit.src"
 INVALID_HEADER: Final = "summit.invalid"
 
+_SPREAD: Final = 0x9E37_79B9_7F4A_7C15  # odd, without a pattern: 2**64 over the golden ratio
+
 Headers = list[tuple[str, bytes]]
+
+
+def lot_of(part: bytes) -> int:
+    """A number below 2**32 that depends on the bytes alone, and evenly, for sampling."""
+    # The checksum of texts that differ in a digit or two is uneven in its upper bits.
+    return (zlib.crc32(part) * _SPREAD >> 29) & 0xFFFF_FFFF
 
 
 class Draft(NamedTuple):
@@ -77,6 +85,8 @@ class Shaper:
         values: Sequence[dict[str, Any]],
         headers: Headers,
         sources: Callable[[int], str] | None = None,
+        *,
+        asked: str | None = None,
     ) -> Shaped:
         """The records of a batch.
 
@@ -85,8 +95,9 @@ class Shaper:
             values: The same, decoded.
             headers: What every record of the batch gets.
             sources: The coordinate of an event by its index; it becomes `summit.src`.
+            asked: The topic that their sender asks for, whatever the template says.
         """
-        topic, key_of = self._topic, self._key_of
+        topic, key_of = asked or self._topic, self._key_of
         if self.is_plain and sources is None:
             if key_of is None:
                 drafts = [Draft(i, topic, part, None, headers) for i, part in enumerate(slices)]
@@ -102,18 +113,19 @@ class Shaper:
             if sources is not None:
                 own = [*headers, (SOURCE_HEADER, sources(index).encode())]
             # The same event falls the same way each time it is sent.
-            if self._share is not None and zlib.crc32(part) >= self._share:
+            if self._share is not None and lot_of(part) >= self._share:
                 shaped.sampled.append(index)
                 continue
-            self._shape_one(shaped, index, part, value, own)
+            self._shape_one(shaped, index, part, value, own, asked)
         return shaped
 
     def _shape_one(
-        self, shaped: Shaped, index: int, part: bytes, value: dict[str, Any], headers: Headers
-    ) -> None:
-        topic, fault = self._topic, None
+        self, shaped: Shaped, index: int, part: bytes, value: dict[str, Any], headers: Headers,
+        asked: str | None,
+    ) -> None:  # fmt: skip
+        topic, fault = asked or self._topic, None
         try:
-            if self._topic_of is not None:
+            if self._topic_of is not None and asked is None:
                 topic = self._topic_of(value) or topic
             if self._fault_of is not None and (found := self._fault_of(value)) is not None:
                 raise Invalid(
@@ -133,6 +145,10 @@ class Shaper:
             shaped.drafts.append(Draft(index, topic, part, key, tagged))
         elif self._on_invalid == "deadLetter":
             shaped.drafts.append(self.letter(index, part, headers, fault))
+
+    def key_of(self, event: dict[str, Any]) -> bytes | None:
+        """The record key of an event."""
+        return None if self._key_of is None else self._key_of(event)
 
     def letter(self, index: int, part: bytes, headers: Headers, fault: Invalid) -> Draft:
         """The dead letter of an event; what it came as is in it, whole where a record holds it."""

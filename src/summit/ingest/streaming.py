@@ -16,11 +16,11 @@ from weakref import WeakValueDictionary
 from summit.base.clock import Clock
 from summit.base.errors import SummitError
 from summit.base.tasks import Tasks
+from summit.identity.rates import RateLimit
 from summit.ingest.bodies import Limits
 from summit.ingest.delivery import Handed, Outcome
 from summit.ingest.notes import Note
 from summit.ingest.producing import Producer
-from summit.ingest.rates import RateLimit
 from summit.ingest.session import Session, whole_messages
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.shaping import Draft, Shaped

@@ -12,12 +12,12 @@ from typing import Any, Final
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.client.dead_letters import dead_letter_topic
+from summit.identity.rates import RateLimit
 from summit.ingest.auth import Authenticator, AuthOptions
 from summit.ingest.collector import Collector
 from summit.ingest.delivery import RETRY_AFTER_MS, Delivery, Handed, Outcome
 from summit.ingest.notes import Notes
 from summit.ingest.producing import Producer
-from summit.ingest.rates import RateLimit
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.shaping import Headers, Shaped, Shaper
 from summit.ingest.topics import addresses_of, ensure_topic
@@ -117,9 +117,11 @@ class TakingCollector(Collector):
         values: Sequence[dict[str, Any]],
         headers: Headers,
         sources: Callable[[int], str] | None = None,
+        *,
+        asked: str | None = None,
     ) -> Shaped:
         """The records of a batch; what is left out or refused is counted by `count_outcomes`."""
-        return self._shaper.shape(slices, values, headers, sources)
+        return self._shaper.shape(slices, values, headers, sources, asked=asked)
 
     def count_refused(self, error: SummitError, count: int = 1) -> None:
         """Count events that were refused, or as one what holds them."""

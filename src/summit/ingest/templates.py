@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from summit.base.errors import Invalid
+from summit.client.topics import is_topic_name
 from summit.documents.problems import Problems
 from summit.documents.templates import read_template
 from summit.events.expressions.ir import Field
@@ -64,20 +65,31 @@ def compile_topics(template: str, allowed: Sequence[str], topic: str) -> Filled:
     Raises: Invalid("config.invalid"); the function raises Invalid("ingest.topic_refused").
     """
     fill = compile_template(template, "/topicTemplate")
-    filtered = TopicFilter(allowed)
-    known: dict[str, bool] = {topic: True}
+    allows = topic_check(allowed, topic)
 
     def topic_of(event: dict[str, Any]) -> str:
         name = fill(event)
-        if name is None:
-            return topic
+        return topic if name is None else allows(name)
+
+    return topic_of
+
+
+def topic_check(allowed: Sequence[str], topic: str) -> Callable[[str], str]:
+    """A function that gives a topic back that senders may choose: an allowed one, or `topic`.
+
+    It raises Invalid("ingest.topic_refused").
+    """
+    filtered = TopicFilter(allowed)
+    known: dict[str, bool] = {topic: True}
+
+    def allows(name: str) -> str:
         fits = known.get(name)
         if fits is None:
-            fits = filtered.reads(name)
+            fits = is_topic_name(name) and filtered.reads(name)
             if len(known) < _TOPICS_MAX:
                 known[name] = fits
         if not fits:
             raise Invalid("ingest.topic_refused", topic=name[:100])
         return name
 
-    return topic_of
+    return allows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from typing import Final
 
 from summit.client.admin import Admin
@@ -24,6 +26,14 @@ def admin_config(addresses: list[str]) -> AdminConfig:
         bootstrap_servers=addresses,
         connect_timeout_ms=CONNECT_TIMEOUT_MS,
     )
+
+
+def own_topic(kind: str, collector: str) -> str:
+    """The internal topic that one collector keeps something in."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", collector)[:150]
+    if plain != collector:
+        plain += f".{zlib.crc32(collector.encode()):08x}"
+    return f"_summit.{kind}.{plain}"
 
 
 async def ensure_topic(addresses: list[str], topic: str) -> int:

@@ -54,6 +54,11 @@ class AlertFollower(Emitter):
         await self._follower.wait_caught_up(timeout_ms)
         self._live = True
 
+    @property
+    def failure(self) -> BaseException | None:
+        """Why it reads no more; None while it does."""
+        return self._follower.failure
+
     async def stop(self) -> None:
         """End reading. Idempotent."""
         await self._follower.stop()

@@ -106,6 +106,11 @@ class CorrelationFollower:
         await self._follower.start(starts)
         await self._follower.wait_caught_up(timeout_ms)
 
+    @property
+    def failure(self) -> BaseException | None:
+        """Why it reads no more; None while it does."""
+        return self._follower.failure
+
     async def stop(self) -> None:
         """End reading. Idempotent."""
         await self._follower.stop()

@@ -109,6 +109,11 @@ class Definitions(Emitter):
         await self._follower.wait_caught_up(timeout_ms)
         self._live = True
 
+    @property
+    def failure(self) -> BaseException | None:
+        """Why it reads no more; None while it does."""
+        return self._follower.failure
+
     async def stop(self) -> None:
         """End reading and writing. Idempotent."""
         await self._follower.stop()

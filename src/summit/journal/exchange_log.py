@@ -15,6 +15,9 @@ the group needs has been sent, in this frame or before it, and event time has co
 that moved are told, now and then all of them. The definitions at the end are those that the sender
 goes by; those at the beginning are newer while rules change (`flow/switching.py`), and the key
 groups are those that are ready for them.
+
+An event may be as large as a record, and its frame longer: from 1,000,000 bytes on it is compressed
+(zlib; it begins with 0x78, which no such list does).
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from summit.base.errors import Corrupt
+from summit.base.packing import pack, unpack
 from summit.keyed.captured import Move
 from summit.keyed.chunks import SOURCE_HEADER, Chunk, source_of
 from summit.keyed.outputs import Remote
@@ -132,14 +136,14 @@ def encode_frames(
     if stretches or rows or ready or not limit:
         wire = _Wire(FRAME_VERSION, definitions, stretches, rows, silent, by, list(ready))
         frames.append(_ENCODER.encode(wire))
-    return frames
+    return [pack(frame) for frame in frames]
 
 
 def decode_frame(value: bytes) -> Frame:
     """The frame of a record's value. Raises: Corrupt("exchange.frame")."""
     try:
-        wire = _DECODER.decode(value)
-    except msgspec.MsgspecError as error:
+        wire = _DECODER.decode(unpack(value))
+    except (msgspec.MsgspecError, ValueError) as error:
         raise Corrupt("exchange.frame", reason=str(error)) from error
     if wire.version != FRAME_VERSION:
         reason = f"version {wire.version} is not {FRAME_VERSION}"

@@ -126,6 +126,11 @@ class LogFollower:
         await consumer.assign({TopicPartition(*p): at for p, at in self.positions.items()})
         self._tasks.spawn(self._read(consumer), f"{self._name}.read")
 
+    @property
+    def failure(self) -> BaseException | None:
+        """Why it reads no more; None while it does."""
+        return self._failed
+
     async def stop(self) -> None:
         """End reading. Idempotent."""
         if self._stopped:

@@ -53,6 +53,11 @@ class ResultFollower(Emitter):
         """Everything below it was told."""
         return self._follower.positions.get((RESULTS.name, 0), 0)
 
+    @property
+    def failure(self) -> BaseException | None:
+        """Why it reads no more; None while it does."""
+        return self._follower.failure
+
     async def stop(self) -> None:
         """End reading. Idempotent."""
         await self._follower.stop()

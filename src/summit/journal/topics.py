@@ -26,6 +26,8 @@ RESULTS_TOPIC: Final = "_summit.results"
 BACKFILLS_TOPIC: Final = "_summit.backfills"
 TIME_TOPIC: Final = "_summit.time"
 LIVE_TOPIC: Final = "_summit.live"
+KEYS_TOPIC: Final = "_summit.keys"
+AUDIT_TOPIC: Final = "_summit.audit"
 # A record with this header is waited for: the worker tells its progress right behind it.
 WAIT_HEADER: Final = "summit.wait"
 
@@ -72,6 +74,14 @@ STATE: Final = TopicConfig(
 # Marks, and what rules have begun; made when a rule is to begin with the past.
 BACKFILLS: Final = TopicConfig(
     name=BACKFILLS_TOPIC, partitions=2, cleanup_policy="compact", segment_bytes=8 << 20
+)
+# The last word about each API key; only hashes.
+KEYS: Final = TopicConfig(
+    name=KEYS_TOPIC, partitions=1, cleanup_policy="compact", segment_bytes=4 << 20
+)
+# Who did what, and who was refused what; for a year.
+AUDIT: Final = TopicConfig(
+    name=AUDIT_TOPIC, partitions=1, retention_ms=365 * 86_400_000, segment_bytes=64 << 20
 )
 
 WORKER_TOPICS: Final = (

@@ -84,6 +84,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
         frontier_ms: How far event time has come; None before the first event.
         rules: By rule id; rules that have done nothing are left out.
         rules_left_out: How many more there are than are told.
+        batches_took, commits_took: How long batches and transactions took (`base/histogram.py`).
         faulty: Why definitions cannot act, by rule id, of the stage and of backfills by
             `kind/id`.
     """
@@ -100,6 +101,7 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     alerts: int = 0
     suppressed: int = 0
     suppress_evicted: int = 0
+    correctable_evicted: int = 0
     rejected: int = 0
     skipped: int = 0
     undeliverable: int = 0
@@ -133,6 +135,8 @@ class WorkerFigures(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     rules: dict[str, RuleFigures] = {}
     rules_left_out: int = 0
     faulty: dict[str, str] = {}
+    batches_took: list[float] = []
+    commits_took: list[float] = []
 
     @property
     def state_bytes_per_event(self) -> float:

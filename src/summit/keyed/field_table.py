@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from summit.base.limits import TEXT_REMEMBERED_CHARS_MAX, TEXTS_REMEMBERED_MAX
 from summit.events.expressions.clues import Clues, Seen, clues
@@ -18,10 +18,13 @@ from summit.events.expressions.generator import Names, true_code
 from summit.events.expressions.ir import (
     Arithmetic,
     Compare,
+    Contains,
     Field,
+    Literal,
     Lower,
     Negate,
     Node,
+    Or,
     Path,
     walk,
 )
@@ -32,6 +35,8 @@ from summit.keyed.specialise import ValueLayout
 _BY_TEXT: Final = ("string", "version", "ip")
 _SAMPLE: Final = 128
 _SAMPLE_EACH: Final = 8  # so after 1,024 new texts there are enough
+_PLANS_MAX: Final = 4_096
+_SHARED_CHARS_MIN: Final = 3
 _LOWER: Final[Path] = ("\0lower",)  # no path of a user holds such a sign
 
 
@@ -83,6 +88,18 @@ def _tells_numbers_apart(node: Node) -> bool:
         or (isinstance(each, Compare) and each.compare_as in _BY_TEXT)
         for each in walk(node)
     )
+
+
+class _TextPlan(NamedTuple):
+    """What is to be done with texts that hold the same pieces.
+
+    Attributes:
+        ascii: What is known of those in ASCII, and the tests that are still to be put to them.
+        any: The same of all others.
+    """
+
+    ascii: tuple[int, tuple[_Test, ...]]
+    any: tuple[int, tuple[_Test, ...]]
 
 
 class _Sample:
@@ -141,7 +158,9 @@ class FieldTable(dict[Any, int]):
         self._pieces: dict[str, list[_Test]] = {}
         self._on_text = self._every
         self._find: Find | None = None
-        self._by_piece: list[list[_Test]] = []
+        self._shared = ""
+        self._by_piece: list[tuple[str, list[_Test]]] = []
+        self._plans: dict[tuple[int, ...], _TextPlan] = {}
         for test in self._tests:
             self._index(test, clues(test.node, seen))
 
@@ -172,25 +191,32 @@ class FieldTable(dict[Any, int]):
             self._set_clues(_Sample(sample).seen)
 
     def __missing__(self, value: Any) -> int:
-        kind = type(value)
-        if kind is str:
-            if self._sample is not None:
-                self._until_sampled -= 1
-                if not self._until_sampled:
-                    self._note(value)
-            found = self._of_text(value)
-            keep = len(value) <= TEXT_REMEMBERED_CHARS_MAX
-        else:
-            found = self._of_other(value)
-            # true is 1 for a dictionary, and 1.0 too; what stands for others is not kept
-            keep = kind is int and value not in (0, 1) and self._numbers_alike
-        if keep:
+        if type(value) is not str:
+            return self._missing_other(value)
+        if self._sample is not None:
+            self._until_sampled -= 1
+            if not self._until_sampled:
+                self._note(value)
+        found = self._of_text(value)
+        if len(value) <= TEXT_REMEMBERED_CHARS_MAX:
             if len(self) > TEXTS_REMEMBERED_MAX:
-                nothing = self[None]
-                self.clear()
-                self[None] = nothing
+                self._make_room()
             self[value] = found
         return found
+
+    def _missing_other(self, value: Any) -> int:
+        found = self._of_other(value)
+        # true is 1 for a dictionary, and 1.0 too; what stands for others is not kept
+        if type(value) is int and value not in (0, 1) and self._numbers_alike:
+            if len(self) > TEXTS_REMEMBERED_MAX:
+                self._make_room()
+            self[value] = found
+        return found
+
+    def _make_room(self) -> None:
+        nothing = self[None]
+        self.clear()
+        self[None] = nothing
 
     def of(self, value: Any) -> int:
         """As a look-up, for any value."""
@@ -200,28 +226,52 @@ class FieldTable(dict[Any, int]):
         return self[value]
 
     def _of_text(self, text: str) -> int:
-        lists: list[Sequence[_Test]] = [self._always] if self._always else []
+        numbers: Sequence[int] = ()
+        lower: str | None = None
         if self._pieces:
-            numbers = (self._find or self._make_find())(text)
-            if numbers is None:
+            find = self._find or self._make_find()
+            some: Sequence[int] | None = ()
+            if self._shared:
+                lower = lower_ascii(text)
+            if not (self._shared and text.isascii() and self._shared not in (lower or "")):
+                some = find(text)
+            if some is None:
                 return self._evaluate(text, self._tests)
-            if numbers:
-                by_piece = self._by_piece
-                lists += [by_piece[number] for number in numbers]
-        if self._exact and (tests := self._exact.get(text)) is not None:
-            lists.append(tests)
-        lower = lower_ascii(text) if self._lower else None
-        if self._lower and (tests := self._lower.get(lower or "")) is not None:
-            lists.append(tests)
-        if not lists:
-            return self._on_text
-        found = self._on_text
-        if lower is None:
-            lower = lower_ascii(text)
-        for test in {id(test): test for tests in lists for test in tests}.values():
-            if test.holds(text, lower) is not test.on_text:
-                found ^= test.bits
+            numbers = some
+        plan = self._plans.get(tuple(numbers)) or self._plan(tuple(numbers))
+        found, tests = plan.ascii if text.isascii() else plan.any
+        if self._exact and (more := self._exact.get(text)) is not None:
+            tests = (*tests, *more)
+        if self._lower:
+            lower = lower_ascii(text) if lower is None else lower
+            if (more := self._lower.get(lower or "")) is not None:
+                tests = (*tests, *more)
+        if tests:
+            lower = lower_ascii(text) if lower is None else lower
+            for test in tests:
+                if test.holds(text, lower):
+                    found |= test.bits
+                else:
+                    found &= ~test.bits
         return found
+
+    def _plan(self, numbers: tuple[int, ...]) -> _TextPlan:
+        """What to do with texts that hold these pieces."""
+        called = {id(test): test for test in self._always}
+        sure: dict[int, _Test] = {}
+        for number in numbers:
+            piece, calling = self._by_piece[number]
+            for test in calling:
+                (sure if _is_enough(test.node, piece) else called)[id(test)] = test
+        of_any = tuple({**called, **sure}.values())
+        tests = tuple(test for name, test in called.items() if name not in sure)
+        found = self._on_text
+        for test in sure.values():
+            found |= test.bits
+        if len(self._plans) >= _PLANS_MAX:
+            self._plans.clear()
+        plan = self._plans[numbers] = _TextPlan((found, tests), (self._on_text, of_any))
+        return plan
 
     def _of_other(self, value: Any) -> int:
         """Of a number or a truth value."""
@@ -238,11 +288,34 @@ class FieldTable(dict[Any, int]):
         return found
 
     def _make_find(self) -> Find:
-        rows = list(self._pieces.values())
-        find = compile_pieces(list(self._pieces))
-        self._by_piece = rows
+        pieces = list(self._pieces)
+        find = compile_pieces(pieces)
+        self._by_piece = list(self._pieces.items())
+        self._shared = _shared_part(pieces)
         self._find = find or (lambda _text: None)  # no room for so many: every test is put
         return self._find
+
+
+def _is_enough(node: Node, piece: str) -> bool:
+    """Whether a text of ASCII satisfies the node because the piece is in it, whatever the case."""
+    match node:
+        case Contains(Lower(Field()), Literal(part)):
+            return part == piece and piece.isascii() and piece == piece.lower()
+        case Or(items):
+            return any(_is_enough(item, piece) for item in items)
+    return False
+
+
+def _shared_part(pieces: Sequence[str]) -> str:
+    """Some text of ASCII in lower case that is in all pieces, whatever the case; empty = none."""
+    lowered = [lower_ascii(piece) or "" for piece in pieces]
+    first = min(lowered, key=len)
+    for size in range(len(first), _SHARED_CHARS_MIN - 1, -1):
+        for start in range(len(first) - size + 1):
+            part = first[start : start + size]
+            if part.isascii() and all(part in piece for piece in lowered):
+                return part
+    return ""
 
 
 def same_tests(wanted: Sequence[tuple[Node, int]]) -> list[tuple[Node, int]]:

@@ -11,12 +11,17 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from itertools import chain
 from typing import Final
+from zlib import crc32
 
 from summit.keyed.keys import Key, key_text
 
 BUCKETS_PER_WITHIN = 16
 _STALE_MAX: Final = 1_000  # replaced timers that are left where they are, beside one a key
 _PART: Final = 500
+_TOGETHER_MAX: Final = 8_000  # keys of one bucket; more are spread
+_SPREAD_BITS: Final = 4
+_SPREAD: Final = 1 << _SPREAD_BITS
+_DEPTH_MAX: Final = 5
 _SLICE: Final = 2_000  # keys looked at in one go, beside two for each that came
 
 
@@ -24,17 +29,28 @@ class _Bucket:
     """Keys, some of them perhaps twice.
 
     Full parts are tuples: a set takes five times the room, and Python's collector looks into lists.
+    Many keys are spread over buckets within, so that looking for keys that stand twice never takes
+    long: each of those looks for itself. By a checksum: Python's hash differs between processes,
+    and the order in which keys are looked at should not.
     """
 
-    __slots__ = ("count", "parts", "same_from", "tail")
+    __slots__ = ("_depth", "count", "parts", "same_from", "tail", "within")
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int = 0) -> None:
+        self._depth = depth
+        self.within: list[_Bucket] = []
         self.parts: list[tuple[Key, ...]] = []
         self.tail: list[Key] = []
         self.count = 0
         self.same_from = _STALE_MAX  # count from which keys that stand twice are looked for
 
     def add(self, key: Key) -> None:
+        if self.within:
+            one = self.within[(_spread(key) >> self._depth * _SPREAD_BITS) % _SPREAD]
+            self.count -= one.count
+            one.add(key)
+            self.count += one.count
+            return
         self.tail.append(key)
         self.count += 1
         if len(self.tail) == _PART:
@@ -48,16 +64,33 @@ class _Bucket:
         keys, self.tail = self.tail, []
         while self.parts and len(keys) < room:
             keys.extend(self.parts.pop())
+        for one in self.within:
+            if len(keys) >= room:
+                break
+            keys += one.take(room - len(keys))
         self.count -= len(keys)
+        if not self.count:
+            self.within = []
         return keys
 
     def _make_unique(self) -> None:
         keys = list(dict.fromkeys(chain.from_iterable(self.parts)))
+        if len(keys) > _TOGETHER_MAX and self._depth < _DEPTH_MAX:
+            self.parts, self.tail, self.count = [], [], 0
+            self.within = [_Bucket(self._depth + 1) for _ in range(_SPREAD)]
+            for key in keys:
+                self.add(key)
+            return
         full = len(keys) - len(keys) % _PART
         self.parts = [tuple(keys[n : n + _PART]) for n in range(0, full, _PART)]
         self.tail = keys[full:]
         self.count = len(keys)
         self.same_from = 2 * len(keys) + _STALE_MAX
+
+
+def _spread(key: Key) -> int:
+    text = key if type(key) is str else key_text(key)
+    return crc32(text.encode(errors="replace"))
 
 
 class TidyTimers:

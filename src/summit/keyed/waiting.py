@@ -7,7 +7,8 @@ for, so that whoever takes over the key group goes on as if it had read the reco
     [record time, value, record key, [[header, value], ...], [state id, ...], {state id: due}]
 
 The last member is there only for an event that was late when it came: until when the rules wait for
-it, where that is not its own time. Version 1 had no such member.
+it, where that is not its own time. Version 1 had no such member. What would hardly fit a record is
+compressed (`base/packing.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from summit.base.errors import Corrupt
+from summit.base.packing import pack, unpack
 from summit.keyed.captured import Move, Origin
 from summit.keyed.chunks import SOURCE_HEADER, source_of
 from summit.keyed.keygroups import key_group
@@ -47,6 +49,10 @@ class WaitingEvent(msgspec.Struct, gc=False):
     key: bytes | None
     headers: Any
     event: Any
+
+    def __lt__(self, other: WaitingEvent) -> bool:
+        """In no order: a worker that was taken for dead may be sent what it reads itself."""
+        return False
 
 
 class Interest(NamedTuple):
@@ -161,11 +167,15 @@ _decoder: Final = msgspec.msgpack.Decoder(_Row)
 
 
 def _packed(row: tuple[Any, ...], due_ms: dict[str, int]) -> bytes:
-    return bytes((WAIT_VERSION,)) + _encode((*row, due_ms) if due_ms else row)
+    return pack(bytes((WAIT_VERSION,)) + _encode((*row, due_ms) if due_ms else row))
 
 
 def load_wait(data: bytes) -> SavedWait:
     """What `WaitLog.dump` made. Raises: Corrupt("pattern.state")."""
+    try:
+        data = unpack(data)
+    except ValueError as error:
+        raise Corrupt("pattern.state", reason=f"waiting event: {error}") from error
     if data[:1] not in _VERSIONS_READ:
         reason = f"waiting event of version {data[:1].hex() or 'none'}, not {WAIT_VERSION}"
         raise Corrupt("pattern.state", reason=reason)

@@ -153,6 +153,11 @@ class PartitionLog:
         return bool(self.unsnapshot_bytes) or self.epochs.is_dirty or self._tail.is_dirty
 
     @property
+    def is_in_flight(self) -> bool:
+        """Whether something of it is in a group that was sealed and is not settled."""
+        return bool(self._unpublished) and self._unpublished[0] is not self._write
+
+    @property
     def is_deleted(self) -> bool:
         return self._is_deleted
 

@@ -11,13 +11,17 @@ from summit.base.errors import Invalid
 from summit.protocol.add_offsets_to_txn import ADD_OFFSETS_TO_TXN
 from summit.protocol.add_partitions_to_txn import ADD_PARTITIONS_TO_TXN
 from summit.protocol.alter_configs import ALTER_CONFIGS
+from summit.protocol.alter_user_scram_credentials import ALTER_USER_SCRAM_CREDENTIALS
 from summit.protocol.api import Api
 from summit.protocol.api_versions import API_VERSIONS
+from summit.protocol.create_acls import CREATE_ACLS
 from summit.protocol.create_partitions import CREATE_PARTITIONS
 from summit.protocol.create_topics import CREATE_TOPICS
+from summit.protocol.delete_acls import DELETE_ACLS
 from summit.protocol.delete_groups import DELETE_GROUPS
 from summit.protocol.delete_records import DELETE_RECORDS
 from summit.protocol.delete_topics import DELETE_TOPICS
+from summit.protocol.describe_acls import DESCRIBE_ACLS
 from summit.protocol.describe_cluster import DESCRIBE_CLUSTER
 from summit.protocol.describe_configs import DESCRIBE_CONFIGS
 from summit.protocol.describe_groups import DESCRIBE_GROUPS
@@ -26,6 +30,7 @@ from summit.protocol.describe_producers import DESCRIBE_PRODUCERS
 from summit.protocol.describe_quorum import DESCRIBE_QUORUM
 from summit.protocol.describe_topic_partitions import DESCRIBE_TOPIC_PARTITIONS
 from summit.protocol.describe_transactions import DESCRIBE_TRANSACTIONS
+from summit.protocol.describe_user_scram_credentials import DESCRIBE_USER_SCRAM_CREDENTIALS
 from summit.protocol.elect_leaders import ELECT_LEADERS
 from summit.protocol.end_txn import END_TXN
 from summit.protocol.fetch import FETCH
@@ -45,6 +50,8 @@ from summit.protocol.offset_delete import OFFSET_DELETE
 from summit.protocol.offset_fetch import OFFSET_FETCH
 from summit.protocol.offset_for_leader_epoch import OFFSET_FOR_LEADER_EPOCH
 from summit.protocol.produce import PRODUCE
+from summit.protocol.sasl_authenticate import SASL_AUTHENTICATE
+from summit.protocol.sasl_handshake import SASL_HANDSHAKE
 from summit.protocol.sync_group import SYNC_GROUP
 from summit.protocol.txn_offset_commit import TXN_OFFSET_COMMIT
 from summit.protocol.write_txn_markers import WRITE_TXN_MARKERS
@@ -63,6 +70,7 @@ _ALL: tuple[Api[Any, Any], ...] = (
     SYNC_GROUP,
     DESCRIBE_GROUPS,
     LIST_GROUPS,
+    SASL_HANDSHAKE,
     API_VERSIONS,
     CREATE_TOPICS,
     DELETE_TOPICS,
@@ -77,14 +85,20 @@ _ALL: tuple[Api[Any, Any], ...] = (
     DESCRIBE_PRODUCERS,
     DESCRIBE_TRANSACTIONS,
     LIST_TRANSACTIONS,
+    DESCRIBE_ACLS,
+    CREATE_ACLS,
+    DELETE_ACLS,
     DESCRIBE_CONFIGS,
     ALTER_CONFIGS,
     DESCRIBE_LOG_DIRS,
+    SASL_AUTHENTICATE,
     CREATE_PARTITIONS,
     DELETE_GROUPS,
     ELECT_LEADERS,
     INCREMENTAL_ALTER_CONFIGS,
     OFFSET_DELETE,
+    DESCRIBE_USER_SCRAM_CREDENTIALS,
+    ALTER_USER_SCRAM_CREDENTIALS,
     DESCRIBE_QUORUM,
     DESCRIBE_CLUSTER,
     LIST_CONFIG_RESOURCES,

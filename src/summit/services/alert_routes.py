@@ -1,7 +1,7 @@
 """The routes of alerts and what is done about them: states, silences, inhibitions, cases, risks.
 
 Whatever changes something becomes an entry of the alert log; the answer says what the log's order
-made of it. Nobody is authenticated here: `by` is what the caller says.
+made of it. `by` is who proved to be somebody; where nobody is asked, what the caller says.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from summit.events.times import epoch_ms
 from summit.services.node import Node
 from summit.services.pages import LIMIT_DEFAULT, Limit
 from summit.services.parameters import TimeText, time_parameter
+from summit.services.permission import acting
 from summit.web import Operation, Request, Routes
 
 _ALERTS, _CASES, _MUTING = "alerts", "cases", "silences"
@@ -80,7 +81,7 @@ class AuditFilter(msgspec.Struct, frozen=True):
 class Who(msgspec.Struct, frozen=True):
     """Who does it."""
 
-    by: Annotated[str, msgspec.Meta(min_length=1)]
+    by: Annotated[str, msgspec.Meta(description="Who, where nothing proves it.")] = ""
 
 
 class AlertList(TypedDict):
@@ -257,7 +258,7 @@ class AlertRoutes:
             name = request.path_params["id"]
             if (name in self._node.desk.desk.state.cases) is not of_case:
                 self._refuse(name, of_case=of_case)
-            body = Body(await request.read_json())
+            body = Body(await request.read_json(), acting(request))
             entry = make(name, body)
             body.refuse_rest()
             return self._told(await self._node.desk.write(entry))
@@ -285,7 +286,7 @@ class AlertRoutes:
         return {"silences": msgspec.to_builtins(found), "count": len(found)}
 
     async def _silence(self, request: Request) -> dict[str, Any]:
-        body = Body(await request.read_json())
+        body = Body(await request.read_json(), acting(request))
         matchers = read_matchers(body.take("matchers"))
         until = body.until(self._node.clock.now_ms())
         entry = AddSilence(
@@ -300,7 +301,7 @@ class AlertRoutes:
         return {"inhibitions": msgspec.to_builtins(found), "count": len(found)}
 
     async def _inhibit(self, request: Request) -> dict[str, Any]:
-        body = Body(await request.read_json())
+        body = Body(await request.read_json(), acting(request))
         entry = AddInhibition(
             by=body.text("by"),
             source=read_matchers(body.take("source"), "/source"),
@@ -313,7 +314,9 @@ class AlertRoutes:
 
     def _remove(self, make: type[LiftSilence] | type[RemoveInhibition]) -> Callable[[Request], Any]:
         async def handle(request: Request) -> dict[str, Any]:
-            by = request.query_as(Who).by
+            by = acting(request) or request.query_as(Who).by
+            if not by:
+                raise _missing("by")
             decision = await self._node.desk.write(make(by=by, id=request.path_params["id"]))
             return {"status": "removed", "id": decision.id}
 
@@ -339,7 +342,7 @@ class AlertRoutes:
         return {**_case_dict(case), "history": msgspec.to_builtins(desk.history(case.id))}
 
     async def _open_case(self, request: Request) -> dict[str, Any]:
-        body = Body(await request.read_json())
+        body = Body(await request.read_json(), acting(request))
         entity = body.text("entity", "")
         entry = OpenCase(
             by=body.text("by"), title=body.text("title", ""), entity=entity or None,
@@ -380,10 +383,10 @@ class AlertRoutes:
 class Body:
     """A JSON object that was posted, taken member by member; what is left over is refused."""
 
-    def __init__(self, values: Any) -> None:
+    def __init__(self, values: Any, by: str | None = None) -> None:
         if not isinstance(values, dict):
             raise Invalid("web.json_invalid", reason="expected an object", pointer="")
-        self._values: dict[str, Any] = dict(values)
+        self._values: dict[str, Any] = {**values} if by is None else {**values, "by": by}
         self._known: list[str] = []
 
     def take(self, name: str) -> Any:

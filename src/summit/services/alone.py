@@ -10,15 +10,18 @@ from summit.base.errors import Unavailable
 from summit.base.tasks import Tasks
 from summit.broker.settings import BrokerSettings
 from summit.broker.thread import BrokerThread
+from summit.client.addresses import format_address
 from summit.services.children import Child
 from summit.services.correlation import CorrelationService
+from summit.services.gated import GatedServer
+from summit.services.inner_access import use_access
 from summit.services.intake import EventIntake
 from summit.services.metrics import ServiceMetrics
 from summit.services.metrics_feed import MetricsReader, MetricsWriter
 from summit.services.node import Node
+from summit.services.security import SecuritySettings
 from summit.services.settings import ServiceSettings
 from summit.services.streaming import StreamingService
-from summit.web import WebServer, make_app
 
 
 class ServiceAlone:
@@ -29,6 +32,8 @@ class ServiceAlone:
         correlation: Run the event correlation service.
         broker: Embed a broker with these settings.
         bootstrap_servers: Whom to dial, when no broker is embedded.
+        security: Who is asked who they are, and by what.
+    Raises: Invalid("auth.open_bind").
     """
 
     def __init__(
@@ -38,7 +43,12 @@ class ServiceAlone:
         correlation: ServiceSettings | None,
         broker: BrokerSettings | None,
         bootstrap_servers: Sequence[str],
+        security: SecuritySettings | None = None,
     ) -> None:
+        self._security = security or SecuritySettings()
+        for name, settings in (("streaming", streaming), ("correlation", correlation)):
+            if settings is not None:
+                self._security.check_bind(f"the {name} service", settings.host)
         self._streaming = streaming
         self._correlation = correlation
         self._servers = list(bootstrap_servers)
@@ -46,7 +56,7 @@ class ServiceAlone:
         self._node: Node | None = None
         self._intake: EventIntake | None = None
         self._figures: MetricsReader | None = None
-        self._webs: dict[str, WebServer] = {}
+        self._webs: dict[str, GatedServer] = {}
         self._metrics: ServiceMetrics | None = None
         self._tasks = Tasks()
         self._workers: list[Child] = []
@@ -59,7 +69,8 @@ class ServiceAlone:
         self._failure = self._loop.create_future()
         if self._broker is not None:
             await asyncio.to_thread(self._broker.start)
-            self._servers = [f"{self._broker.host}:{self._broker.port}"]
+            inner = use_access(self._broker.inner)
+            self._servers = [inner or format_address(self._broker.host, self._broker.port)]
             writer = MetricsWriter(self._servers, self._broker.metrics)
             self._tasks.spawn(writer.run(), "broker.metrics")
         self._node = Node(
@@ -73,12 +84,13 @@ class ServiceAlone:
             await self._figures.start()
             self._metrics = ServiceMetrics(self._node, self._figures)
             service = StreamingService(self._node, self._metrics)
-            await self._listen("streaming", service.routes(), self._streaming)
+            await self._listen("streaming", service, self._streaming)
         if self._correlation is not None:
             self._intake = EventIntake(self._node, self._correlation.response_timeout_ms)
             await self._intake.start()
-            routes = CorrelationService(self._node, self._intake).routes()
-            await self._listen("correlation", routes, self._correlation)
+            await self._listen(
+                "correlation", CorrelationService(self._node, self._intake), self._correlation
+            )
         await self._start_workers()
 
     async def stop(self) -> None:
@@ -108,11 +120,17 @@ class ServiceAlone:
         """The broker, and the address of each service."""
         return {
             "broker": ",".join(self._servers),
-            **{name: f"http://{web.address}" for name, web in self._webs.items()},
+            **{name: web.url for name, web in self._webs.items()},
         }
 
-    async def _listen(self, name: str, routes: Any, settings: ServiceSettings) -> None:
-        web = WebServer(make_app(routes), settings.host, settings.port)
+    async def _listen(self, name: str, service: Any, settings: ServiceSettings) -> None:
+        assert self._node is not None
+        routes = service.routes()
+        routes.timed_by(service.requests.add)
+        web = GatedServer(
+            name, routes, self._security, settings.host, settings.port,
+            ring=self._node.keys.ring, audit=self._node.audit, clock=self._node.clock,
+        )  # fmt: skip
         await web.start()
         self._webs[name] = web
 

@@ -6,17 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from summit.base.config import environment, load_toml, resolve
+from summit.base.config import environment, resolve
+from summit.base.config_files import file_settings
 from summit.base.errors import Invalid
 from summit.broker.settings import BrokerSettings
-from summit.services.settings import CONFIG_FILE
 
 
 def broker_settings(flags: Mapping[str, Any]) -> BrokerSettings:
     """Settings of an embedded broker."""
     env = environment()
     values: dict[str, Any] = {"auto_create_topics": True}
-    values.update(load_toml(CONFIG_FILE).get("broker", {}))
+    values.update(file_settings(env).get("broker", {}))
     if "BROKER_ID" in env:
         values["broker_id"] = broker_id(env["BROKER_ID"])
     if env.get("LOG_DIR"):

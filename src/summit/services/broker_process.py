@@ -9,6 +9,8 @@ from typing import Any
 from summit.base.tasks import Tasks
 from summit.broker.server import Broker
 from summit.broker.settings import BrokerSettings
+from summit.client.addresses import format_address
+from summit.services.inner_access import use_access
 
 
 class BrokerProcess:
@@ -17,10 +19,12 @@ class BrokerProcess:
     def __init__(self, settings: BrokerSettings) -> None:
         self._broker = Broker(settings)
         self._tasks = Tasks()
+        self._inner: str | None = None
 
     async def start(self) -> None:
         """Recover the log and listen."""
         await self._broker.start()
+        self._inner = use_access(self._broker.inner)
         self._tasks.spawn(self._tell_figures(), "broker.metrics")
 
     async def stop(self) -> None:
@@ -33,11 +37,13 @@ class BrokerProcess:
         return await asyncio.shield(self._broker.failed)
 
     def addresses(self) -> Mapping[str, Any]:
-        """`broker`: host:port."""
-        return {"broker": f"{self._broker.host}:{self._broker.port}"}
+        """`broker`: host:port; `inner` where this machine's own parts have one of their own."""
+        found = {"broker": format_address(self._broker.host, self._broker.port)}
+        return found if self._inner is None else {**found, "inner": self._inner}
 
     async def _tell_figures(self) -> None:
         # Imported late: the broker answers its first client before the Kafka client is loaded.
         from summit.services.metrics_feed import MetricsWriter
 
-        await MetricsWriter([self.addresses()["broker"]], self._broker.metrics).run()
+        dialled = self._inner or self.addresses()["broker"]
+        await MetricsWriter([dialled], self._broker.metrics).run()

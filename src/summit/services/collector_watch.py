@@ -7,7 +7,9 @@ what REST and the command line do to it holds after a restart, and on every node
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from summit.services.node import Node
 
 RETRY_S: Final = 5.0  # how often what could not be reached is tried again
+START_S: Final = 60.0  # how long the start of a collector may take
+FIRST_S: Final = 10.0  # how long the node waits for those that are defined; then they go on alone
+
+R = TypeVar("R")
 
 log = get_logger(__name__)
 
@@ -41,13 +47,19 @@ class CollectorWatch:
         self._changes: asyncio.Queue[Change] = asyncio.Queue()
         self._failures: dict[str, str] = {}  # why a defined collector does not run
         self._to_retry: set[str] = set()  # those of them that waiting may mend
-        self._turn = asyncio.Lock()  # one change of a collector at a time
+        # One change of a collector at a time; a slow one holds up no other.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._asked: set[str] = set()  # that wait for their turn to be renewed
 
     async def start(self) -> None:
         """Start what is defined, and follow the definitions from now on."""
-        for definition in self._node.definitions.current("collector"):
-            await self._start(definition.id, definition.document)
         self._node.definitions.on("change", self._note_change)
+        first = [
+            self._tasks.spawn(self._try_renew(definition.id), f"node.collectors {definition.id}")
+            for definition in self._node.definitions.current("collector")
+        ]
+        if first:
+            await asyncio.wait(first, timeout=FIRST_S)
         self._tasks.spawn(self._follow(), "node.collectors")
         self._tasks.spawn(self._retry(), "node.collectors retry")
 
@@ -66,7 +78,7 @@ class CollectorWatch:
         refuse_internal(config.topic, "/topic")
         node = self._node
         definition = {**document, "kind": "collector", "id": config.name}
-        async with self._turn:
+        async with self._turn(config.name):
             if node.definitions.log.get("collector", config.name) is not None:
                 raise Conflict("collector.exists", name=config.name)
             if not checked.enabled:
@@ -74,21 +86,22 @@ class CollectorWatch:
                 return _not_running(definition, "disabled", None)
             made_topic = await node.ensure_topic(config.topic)
             try:
-                collector = await node.collectors.add(config, node.producer)
+                collector = await self._add(config)
                 try:
                     await node.definitions.publish(definition)
                 except BaseException:
                     await node.collectors.remove(collector.name)
                     raise
             except BaseException:
-                if made_topic:
+                used = any(one.config.topic == config.topic for one in node.collectors.list())
+                if made_topic and not used:
                     await node.drop_topic(config.topic)
                 raise
             return _status(collector)
 
     async def remove(self, name: str) -> None:
         """Stop a collector and take it out of the definitions. Raises Invalid."""
-        async with self._turn:
+        async with self._turn(name):
             self._require(name)
             if name in self._running():
                 await self._node.collectors.remove(name)
@@ -101,7 +114,7 @@ class CollectorWatch:
 
         Raises: Invalid("collector.unknown"); Conflict("collector.running"); what its start says.
         """
-        async with self._turn:
+        async with self._turn(name):
             document = self._require(name)
             known = self._registered(name)
             if known is not None and known.state in ("running", "paused", "degraded"):
@@ -111,14 +124,14 @@ class CollectorWatch:
             wanted = {**document, "enabled": True, "paused": False}
             config = collector_settings(wanted)
             await self._node.ensure_topic(config.topic)
-            collector = await self._node.collectors.add(config, self._node.producer)
+            collector = await self._add(config)
             self._forget_failure(name)
             await self._publish(document, wanted)
             return _status(collector)
 
     async def turn_off(self, name: str) -> dict[str, Any]:
         """Stop a collector; it stays defined, and stays stopped. Raises Invalid."""
-        async with self._turn:
+        async with self._turn(name):
             document = self._require(name)
             wanted = {**document, "enabled": False}
             await self._publish(document, wanted)
@@ -132,7 +145,7 @@ class CollectorWatch:
 
         Raises: Invalid("collector.unknown"); Conflict("collector.not_running").
         """
-        async with self._turn:
+        async with self._turn(name):
             document = self._require(name)
             known = self._registered(name)
             if known is None:
@@ -143,12 +156,12 @@ class CollectorWatch:
 
     async def restart(self, name: str) -> dict[str, Any]:
         """Stop a running collector and start it again. Raises as `Collector.restart`."""
-        async with self._turn:
+        async with self._turn(name):
             document = self._require(name)
             known = self._registered(name)
             if known is None:
                 raise Conflict("collector.not_running", name=name, state="disabled")
-            await known.restart()
+            await _in_time(name, known.restart())
             # Its configuration may say otherwise: it is as old as the collector.
             await _set_paused(known, bool(document.get("paused")))
             return _status(known)
@@ -174,18 +187,22 @@ class CollectorWatch:
         while True:
             change = await self._changes.get()
             name = change.key.partition("/")[2]
-            await self._try_renew(name)
+            self._tasks.spawn(self._try_renew(name), f"node.collectors {name}")
 
     async def _retry(self) -> None:
         """Start again what could not start because something was not there."""
         while True:
             await asyncio.sleep(RETRY_S)
             for name in list(self._to_retry):
-                await self._try_renew(name)
+                self._tasks.spawn(self._try_renew(name), f"node.collectors {name}")
 
     async def _try_renew(self, name: str) -> None:
         """As `_renew`; whatever a collector does wrong, the others are looked after."""
-        async with self._turn:
+        if name in self._asked:
+            return  # that one will see the newest definition, too
+        self._asked.add(name)
+        async with self._turn(name):
+            self._asked.discard(name)
             try:
                 await self._renew(name)
             except Exception as error:  # noqa: BLE001 - a plugin may raise anything
@@ -224,12 +241,19 @@ class CollectorWatch:
                 return
             config = collector_settings(document)
             await self._node.ensure_topic(config.topic)
-            await self._node.collectors.add(config, self._node.producer)
+            await self._add(config)
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             # The others go on; the definition stays, and the next start tries again.
             self._note_failure(name, error)
 
     # ---- small things ----
+
+    def _turn(self, name: str) -> asyncio.Lock:
+        return self._turns.setdefault(name, asyncio.Lock())
+
+    async def _add(self, config: CollectorConfig) -> Collector:
+        node = self._node
+        return await _in_time(config.name, node.collectors.add(config, node.producer))
 
     async def _publish(self, document: dict[str, Any], wanted: dict[str, Any]) -> None:
         if document and wanted != document:
@@ -260,6 +284,17 @@ class CollectorWatch:
 
     def _running(self) -> set[str]:
         return {collector.name for collector in self._node.collectors.list()}
+
+
+async def _in_time(name: str, starting: Coroutine[Any, Any, R]) -> R:
+    """What starts a collector, ended when it takes too long. Raises Unavailable."""
+    try:
+        async with asyncio.timeout(START_S) as limit:
+            return await starting
+    except TimeoutError as error:
+        if not limit.expired():
+            raise  # the collector's own
+        raise Unavailable("collector.start_slow", name=name, seconds=int(START_S)) from error
 
 
 async def _set_paused(collector: Collector, paused: bool) -> None:

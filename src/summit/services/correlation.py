@@ -13,11 +13,14 @@ from summit.services.correlation_rules import add_correlations
 from summit.services.description import add_description
 from summit.services.health import add_health
 from summit.services.intake import EventIntake
+from summit.services.keys import add_keys
 from summit.services.node import Node
 from summit.services.notifications import add_notifications
 from summit.services.parameters import Flag
 from summit.services.patterns import add_patterns
+from summit.services.prometheus_text import prometheus_response
 from summit.services.queries import add_queries
+from summit.services.service_families import NodeFamilies, NodeFigures, Requests
 from summit.web import Operation, Request, Response, Routes, json_response
 
 
@@ -75,6 +78,7 @@ class CorrelationService:
     """
 
     def __init__(self, node: Node, intake: EventIntake) -> None:
+        self.requests = Requests("correlation")
         self._node = node
         self._intake = intake
 
@@ -94,8 +98,10 @@ class CorrelationService:
                 statuses={202: "Accepted: it is durable, and not waited for"}, problems=(409,),
             ),
         )  # fmt: skip
+        add_keys(routes, self._node)
         AlertRoutes(self._node).add_to(routes)
         routes.get("/api/stats", self._stats, Operation("Count what there is", "service"))
+        routes.get("/metrics", self._scrape, Operation("Scrape", "metrics", media=("text/plain",)))
         routes.get("/api/flow", self._flow, Operation("Show the flow graph", "flow"))
         add_description(routes, "Summit event correlation service", _ABOUT)
         return routes
@@ -109,9 +115,13 @@ class CorrelationService:
         node = self._node
         return await describe_flow(node.admin, node.definitions, node.alerts.progress, node.clock)
 
+    async def _scrape(self, _: Request) -> Response:
+        return prometheus_response(NodeFamilies(NodeFigures.of(self._node)), self.requests)
+
     async def _stats(self, _: Request) -> Stats:
         found: Any = {  # which names the views count by is theirs
             **self._node.alerts.view.stats(),
+            "alertsBySeverity": self._node.alerts.view.severities(),
             **self._node.desk.desk.figures(),
             "correlatedGroups": len(self._node.correlations.view),
             "liveClients": self._node.live.clients,

@@ -14,6 +14,7 @@ from summit.flow.kinds import RULE_KINDS, rule_id
 from summit.flow.registering import doubts_of
 from summit.journal.definition_log import ABSENT_OFFSET, Definition
 from summit.services.document_schemas import document_schema
+from summit.services.masking import masked, refuse_masked
 from summit.services.node import Node
 from summit.services.pages import Page, cut, paged
 from summit.services.parameters import TimeText, time_parameter
@@ -209,6 +210,7 @@ class _Handlers:
         Raises: Invalid with a pointer for what is no document of the kind.
         """
         node, of = self._node, self._of
+        refuse_masked(document)
         # Checked as this kind whatever its `kind` says: another one does not belong here.
         checked = of.validate(document)
         current = node.definitions.log.get(of.kind, checked.id)
@@ -282,7 +284,7 @@ def _since(request: Request) -> int | str | None:
 def _shown(definition: Definition) -> dict[str, Any]:
     """A definition as it is read: the document, and what became of it."""
     return {
-        **definition.document,
+        **masked(definition.document),
         "registeredAt": definition.timestamp_ms,
         "revision": definition.version,
     }

@@ -22,6 +22,14 @@ class Health(TypedDict):
     checks: dict[str, Any]
 
 
+class Ready(TypedDict):
+    """Whether requests can be served now; each reason names its part."""
+
+    status: str
+    service: str
+    reasons: list[dict[str, str]]
+
+
 class Alive(TypedDict):
     """The process answers."""
 
@@ -63,13 +71,29 @@ def add_health(routes: Routes, service: str, node: Node, extra: Any = None) -> N
         }  # fmt: skip
         return json_response(body)
 
+    async def ready(_: Request) -> Response:
+        """Whether requests can be served now, and if not, why; each reason names its part."""
+        reasons: list[dict[str, str]] = []
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                await node.admin.list_topics()
+        except (SummitError, TimeoutError) as error:
+            reason = str(error) or f"no answer within {CHECK_TIMEOUT_S:.0f} s"
+            reasons.append({"part": "broker", "reason": reason})
+        reasons += [{"part": part, "reason": str(error)} for part, error in node.failures().items()]
+        body = {"status": "not ready" if reasons else "ready", "service": service,
+                "reasons": reasons}  # fmt: skip
+        if not reasons:
+            return json_response(body)
+        return json_response(body, status=503, headers={"Retry-After": "1"})
+
     async def alive(_: Request) -> Alive:
         return {"status": "alive"}
 
     async def version(_: Request) -> Version:
         return {"service": service, "version": __version__}
 
-    for path in ("/health", "/readyz"):
-        routes.get(path, health, Operation("Tell whether it is well", "service", reply=Health))
+    routes.get("/health", health, Operation("Tell whether it is well", "service", reply=Health))
+    routes.get("/readyz", ready, Operation("Tell whether it is ready", "service", reply=Ready))
     routes.get("/livez", alive, Operation("Tell that it lives", "service"))
     routes.get("/version", version, Operation("Tell the version", "service"))

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from summit.base.errors import Invalid
-
-
-def is_internal(name: str) -> bool:
-    """Whether a topic is the broker's or Summit's own.
-
-    >>> is_internal("_summit.progress"), is_internal("__consumer_offsets"), is_internal("_mine")
-    (True, True, False)
-    """
-    return name.startswith(("_summit.", "__"))
+from summit.identity.principal import is_internal
 
 
 def refuse_internal(name: object, pointer: str | None = None) -> None:

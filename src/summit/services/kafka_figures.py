@@ -28,12 +28,14 @@ class KafkaFigures(NamedTuple):
         sizes: Bytes of each partition on its leader's disk, or the largest copy.
         offsets: First kept and next offset of each partition.
         commits: Per group, what it has committed.
+        disks: Of each log directory's volume, by broker and path: free and all bytes.
     """
 
     brokers: int
     sizes: dict[TopicPartition, int]
     offsets: dict[TopicPartition, tuple[int, int]]
     commits: dict[str, dict[TopicPartition, int]]
+    disks: dict[tuple[int, str], tuple[int, int]] = {}  # noqa: RUF012 - never changed
 
 
 class KafkaLooker:
@@ -67,7 +69,11 @@ class KafkaLooker:
         admin = self._admin
         brokers = await admin.brokers()
         sizes: dict[TopicPartition, int] = {}
+        disks: dict[tuple[int, str], tuple[int, int]] = {}
         for directory in await admin.log_dirs(brokers):
+            if directory.usable_bytes is not None and directory.total_bytes is not None:
+                where_is = (directory.broker_id, directory.path)
+                disks[where_is] = (directory.usable_bytes, directory.total_bytes)
             for replica in directory.replicas:
                 where = TopicPartition(replica.topic, replica.partition)
                 sizes[where] = max(sizes.get(where, 0), replica.size_bytes)
@@ -82,4 +88,5 @@ class KafkaLooker:
                 for index, pair in pairs.items()
             },
             commits=commits,
+            disks=disks,
         )

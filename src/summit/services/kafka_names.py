@@ -15,6 +15,7 @@ from typing import Any, Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from summit.services.kafka_figures import KafkaFigures
+from summit.services.prometheus_text import histogram
 
 # Kafka's name, ours in the broker's figures, text; each with and without the topic.
 _TOPIC_COUNTERS: Final = (
@@ -50,6 +51,11 @@ def of_broker(figures: Mapping[str, Any]) -> Iterator[Metric]:
     yield _counter(
         "summit_broker_unreadable_requests", "Requests that could not be understood",
         figures.get("failed_requests", 0),
+    )  # fmt: skip
+    yield histogram(
+        "summit_broker_commit_duration_seconds",
+        "From a group of writes being sealed to its being on the disk (durability fsync)",
+        [], [([], figures.get("commit_took", []))],
     )  # fmt: skip
     yield _gauge(
         "kafka_server_socket_server_metrics_connection_count", "Open connections",

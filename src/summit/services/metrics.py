@@ -20,7 +20,8 @@ from summit.services.cluster_watch import ClusterWatch
 from summit.services.kafka_figures import KafkaFigures, KafkaLooker
 from summit.services.metrics_feed import MetricsReader
 from summit.services.node import Node
-from summit.services.prometheus_text import prometheus_response
+from summit.services.prometheus_text import Families, prometheus_response
+from summit.services.service_families import LogFamilies
 from summit.services.worker_families import WorkerSample, of_workers
 from summit.web import Response
 
@@ -87,13 +88,15 @@ class ServiceMetrics:
             "groups": None if figures is None else figures.get("groups"),
         }  # fmt: skip
 
-    async def prometheus(self) -> Response:
-        """The same as Prometheus text."""
+    async def prometheus(self, *more: Families) -> Response:
+        """The same as Prometheus text, with more families."""
         figures = await self.read()
         seen = await self._looker.figures()
+        of_log = [] if seen is None else [LogFamilies(seen)]
         return prometheus_response(
-            _Families(figures, self._broker.figures(), seen, await self._workers(seen))
-        )
+            StreamingFamilies(figures, self._broker.figures(), seen, await self._workers(seen)),
+            *of_log, *more,
+        )  # fmt: skip
 
     async def _of_broker(self, figures: Mapping[str, Any]) -> dict[str, Any]:
         """StreamMetrics of an embedded broker, which tells them itself."""
@@ -196,7 +199,7 @@ class ServiceMetrics:
         )
 
 
-class _Families:
+class StreamingFamilies:
     """One reading as Prometheus families."""
 
     def __init__(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 from summit.base.clock import Clock, SystemClock
 from summit.base.errors import SummitError
@@ -21,8 +22,10 @@ from summit.journal.alert_follower import AlertFollower
 from summit.journal.correlations import CorrelationFollower
 from summit.journal.definitions import Definitions
 from summit.journal.desk_follower import DeskFollower
+from summit.journal.key_log import KeyLog
 from summit.journal.result_follower import ResultFollower
 from summit.notify import Notifier, Outlets
+from summit.services.audit_trail import AuditTrail
 from summit.services.collector_watch import CollectorWatch
 from summit.services.definition_kinds import check_definition
 from summit.services.live_results import LiveResults
@@ -69,6 +72,8 @@ class Node:
             )
         )  # fmt: skip
         self.definitions = Definitions(self.servers, validate=check_definition)
+        self.keys = KeyLog(self.servers, clock=self.clock)
+        self.audit = AuditTrail(self.producer, self.admin, self.clock)
         self.alerts = AlertFollower(self.servers)
         self.correlations = CorrelationFollower(self.servers)
         self.desk = DeskFollower(self.servers, clock=self.clock)
@@ -76,6 +81,9 @@ class Node:
         self.live = LiveResults(
             self.servers, self.results, self.definitions, self.admin, self.clock
         )
+        self._views = (
+            self.definitions, self.keys, self.alerts, self.correlations, self.desk, self.results
+        )  # fmt: skip
         self.collectors = CollectorManager()
         self.watch = CollectorWatch(self)
         self.notifier = Notifier(
@@ -86,8 +94,7 @@ class Node:
     async def start(self) -> None:
         """Connect, read the views, start the collectors. Raises Unavailable."""
         await asyncio.gather(self.producer.connect(), self.admin.connect())
-        views = (self.definitions, self.alerts, self.correlations, self.desk, self.results)
-        await asyncio.gather(*(view.start() for view in views))
+        await asyncio.gather(*(view.start() for view in self._views), self.audit.start())
         if self._notifies:
             await self.notifier.start()
         if self.runs_collectors:
@@ -99,10 +106,18 @@ class Node:
         await self.watch.stop()
         await self.collectors.stop_all()
         await self.notifier.stop()
+        await self.audit.stop()
         await self.producer.close()
-        views = (self.definitions, self.alerts, self.correlations, self.desk, self.results)
-        await asyncio.gather(*(view.stop() for view in views))
+        await asyncio.gather(*(view.stop() for view in self._views))
         await self.admin.close()
+
+    def failures(self) -> dict[str, BaseException]:
+        """The views that read no more, and why."""
+        views: dict[str, Any] = {
+            "definitions": self.definitions, "alerts": self.alerts, "desk": self.desk,
+            "correlations": self.correlations, "results": self.results,
+        }  # fmt: skip
+        return {name: error for name, view in views.items() if (error := view.failure) is not None}
 
     async def ensure_topic(self, name: str) -> bool:
         """Make a topic that is not there, by the broker's defaults; True when it was made."""

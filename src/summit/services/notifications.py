@@ -13,6 +13,7 @@ from summit.documents.notification import NotificationDocument, validate_notific
 from summit.notify import ask_to_tell, prepare_recipient
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
+from summit.services.permission import acting
 from summit.web import Operation, Request, Routes
 
 PATH: Final = "/api/notifications"
@@ -50,13 +51,15 @@ def add_notifications(routes: Routes, node: Node) -> None:
     async def test(request: Request) -> dict[str, Any]:
         name = known(request).id
         asked = await request.read_json(Asked) if await request.body() else Asked()
-        return await _tell(node, Tell(by=asked.by, channel=name))
+        return await _tell(node, Tell(by=acting(request) or asked.by, channel=name))
 
     async def tell(request: Request) -> dict[str, Any]:
         asked = await request.read_json(AskedOf)
         node.definitions.get("notification", asked.notification)  # raises where it is not there
         alert = request.path_params["id"]
-        return await _tell(node, Tell(by=asked.by, id=alert, channel=asked.notification))
+        return await _tell(
+            node, Tell(by=acting(request) or asked.by, id=alert, channel=asked.notification)
+        )
 
     routes.get(PATH + "/{id}/status", status, Operation("Show what became of notices", kind.tag))
     routes.post(

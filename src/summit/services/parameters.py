@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from summit.base.config import suggestion
 from summit.base.errors import Invalid
 from summit.events.times import epoch_ms
 from summit.web import Request
@@ -19,6 +20,16 @@ TimeText = Annotated[
 ]
 Flag = Annotated[bool, msgspec.Meta(description="true or false")]
 IDS: Final = {"id": {"type": "string", "minLength": 1}}
+
+
+def refuse_unknown(request: Request, *known: str) -> None:
+    """Refuse query parameters that are none of `known`, of a route without operation."""
+    for name in request.query_params:
+        if name not in known:
+            raise Invalid(
+                "web.parameter_unknown", name=name, pointer=name,
+                hint=suggestion(name, known), known=", ".join(known) or "none",
+            )  # fmt: skip
 
 
 def time_parameter(request: Request, name: str) -> int | None:

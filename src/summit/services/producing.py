@@ -15,6 +15,7 @@ from summit.base.errors import Invalid
 from summit.events.times import epoch_ms
 from summit.services.internal_topics import refuse_internal
 from summit.services.node import Node
+from summit.services.permission import require_topic
 from summit.web import Operation, Request, Routes
 
 _TAG: Final = "records"
@@ -72,6 +73,7 @@ def add_producing(routes: Routes, node: Node) -> None:
 
     async def one(request: Request) -> ProduceReply:
         body = await request.read_json(ProduceRequest)
+        require_topic(request, "produce", body.topic)
         record = _record(body, _context(request), "")
         await _require_topics(node, [(body.topic, "/topic")])
         result: Any = (await node.producer.send(record)).to_dict()
@@ -79,6 +81,8 @@ def add_producing(routes: Routes, node: Node) -> None:
 
     async def batch(request: Request) -> ProduceBatchReply:
         body = await request.read_json(ProduceBatch)
+        for each in body.records:
+            require_topic(request, "produce", each.topic)
         context = _context(request)
         records = [_record(each, context, f"/records/{n}") for n, each in enumerate(body.records)]
         await _require_topics(

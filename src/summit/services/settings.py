@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from summit.base.config import Config, environment, load_toml, resolve
+from summit.base.config import Config, environment, resolve
+from summit.base.config_files import file_settings
 from summit.base.errors import Invalid
 
-CONFIG_FILE = "summit.toml"
 GUIDE_NAMES = frozenset(
     ("PORT", "DATA_DIR", "LOG_DIR", "BROKER_ID", "BROKER_HOST", "BROKER_PORT", "BOOTSTRAP_SERVERS")
 )
@@ -24,7 +24,7 @@ class ServiceSettings(Config, frozen=True, kw_only=True):
     """What a REST service is started with.
 
     Attributes:
-        host: The address to listen on. Only loopback until the services know authentication.
+        host: The address to listen on; others than loopback need authentication.
         port: The port; 0 takes a free one.
         workers: Worker processes to start beside the service; 0 when others match.
         response_timeout_ms: How long `POST /api/events` waits for an event's alerts.
@@ -41,11 +41,6 @@ class ServiceSettings(Config, frozen=True, kw_only=True):
             raise _wrong(f"port must be from 0 to 65535, not {self.port}", "/port")
         if not 0 <= self.workers <= 64:
             raise _wrong(f"workers must be from 0 to 64, not {self.workers}", "/workers")
-        if self.host not in ("127.0.0.1", "::1", "localhost"):
-            raise _wrong(
-                f"host {self.host} is not loopback, and the services have no authentication yet",
-                "/host",
-            )
 
 
 def service_settings(
@@ -62,7 +57,7 @@ def service_settings(
     return resolve(
         ServiceSettings, section,
         flags=flags, env=environment(),
-        file={section: {"port": port, **load_toml(CONFIG_FILE).get(section, {})}},
+        file={section: {"port": port, **file_settings(environment()).get(section, {})}},
         aliases={"PORT": "port"} if named_port else {},
     )  # fmt: skip
 

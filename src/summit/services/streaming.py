@@ -14,11 +14,13 @@ from summit.services.collectors import add_collectors
 from summit.services.description import add_description
 from summit.services.groups import add_groups
 from summit.services.health import add_health
+from summit.services.keys import add_keys
 from summit.services.metrics import ServiceMetrics
 from summit.services.node import Node
 from summit.services.patterns import add_patterns
 from summit.services.producing import add_producing
 from summit.services.reading import read_records
+from summit.services.service_families import Requests
 from summit.services.stage_rules import add_stage_rules
 from summit.services.topics import add_topics
 from summit.web import Operation, Request, Response, Routes, json_response
@@ -54,6 +56,7 @@ class StreamingService:
     """
 
     def __init__(self, node: Node, metrics: ServiceMetrics) -> None:
+        self.requests = Requests("streaming")
         self._node = node
         self._metrics = metrics
 
@@ -80,6 +83,7 @@ class StreamingService:
         add_patterns(routes, "/api/cep/patterns", self._node)
         add_stage_rules(routes, self._node)
         add_collectors(routes, self._node)
+        add_keys(routes, self._node)
         add_description(routes, "Summit streaming service", _ABOUT)
         return routes
 
@@ -108,4 +112,4 @@ class StreamingService:
         return json_response(await self._metrics.read())
 
     async def _scrape(self, _: Request) -> Response:
-        return await self._metrics.prometheus()
+        return await self._metrics.prometheus(self.requests)

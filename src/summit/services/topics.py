@@ -12,6 +12,7 @@ from summit.client.topics import TopicConfig
 from summit.services.internal_topics import refuse_internal
 from summit.services.node import Node
 from summit.services.parameters import Flag
+from summit.services.permission import readable, require_topic
 from summit.web import Operation, Request, Routes
 
 _TAG = "topics"
@@ -82,6 +83,7 @@ def add_topics(routes: Routes, node: Node) -> None:
         body = await request.read_json()
         if not isinstance(body, dict):
             raise Invalid("config.invalid", reason="a topic is a JSON object", pointer="")
+        require_topic(request, "admin", body.get("name"))
         refuse_internal(body.get("name"), "/name")
         created = await node.admin.create_topic(body)
         return {
@@ -92,7 +94,8 @@ def add_topics(routes: Routes, node: Node) -> None:
 
     async def listed(request: Request) -> TopicList:
         internal = request.query_as(TopicFilter).internal
-        names = [name for name in await node.admin.list_topics() if internal or name[0] != "_"]
+        known = readable(request, await node.admin.list_topics())
+        names = [name for name in known if internal or name[0] != "_"]
         found = await asyncio.gather(*(_summary(node, name) for name in names))
         topics = [topic for topic in found if topic is not None]
         return {"topics": topics, "count": len(topics)}

@@ -14,6 +14,7 @@ from typing import Any
 from summit.base.errors import Unavailable
 from summit.base.tasks import Tasks
 from summit.services.children import Child
+from summit.services.inner_access import choose_password, use_password
 
 
 class Supervisor:
@@ -37,12 +38,14 @@ class Supervisor:
         bootstrap_servers: Sequence[str] = (),
     ) -> None:
         self._options = list(options)
+        if broker is not None:
+            choose_password()
         self._broker = (
             Child("broker", ["broker", *broker, *options]) if broker is not None else None
         )
         self._node_arguments = list(node)
         self._workers_count = workers
-        self._bootstrap = ",".join(bootstrap_servers)
+        self._bootstrap = self._told = ",".join(bootstrap_servers)
         self._node: Child | None = None
         self._workers: list[Child] = []
         self._failure: asyncio.Future[BaseException] | None = None
@@ -53,7 +56,10 @@ class Supervisor:
         self._failure = asyncio.get_running_loop().create_future()
         if self._broker is not None:
             await self._broker.start()
-            self._bootstrap = self._broker.ready["broker"]
+            self._bootstrap = self._told = self._broker.ready["broker"]
+            if "inner" in self._broker.ready:
+                self._bootstrap = self._broker.ready["inner"]
+                use_password()
             self._tasks.spawn(self._watch_broker(self._broker), "watch broker")
         dial = ["--bootstrap-servers", self._bootstrap, *self._options]
         self._node = Child("node", ["node", *dial, *self._node_arguments])
@@ -92,7 +98,7 @@ class Supervisor:
         node = {key: value for key, value in self._node.ready.items() if key != "pid"}
         return {
             **node,
-            "broker": self._bootstrap,
+            "broker": self._told,
             "pids": {
                 child.name: child.pid
                 for child in (self._broker, self._node, *self._workers)

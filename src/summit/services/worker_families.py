@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from summit.journal.progress_record import split_partition_name
 from summit.journal.worker_figures import RuleFigures, WorkerFigures
+from summit.services.prometheus_text import histogram
 
 
 class WorkerSample(NamedTuple):
@@ -35,6 +36,11 @@ _COUNTERS: Final = (
     ("alerts", "alerts", "Alerts committed"),
     ("suppressed", "suppressed", "Matches for which an earlier alert of their rule stands"),
     ("suppress_evicted", "suppress_evicted", "Alerts that stand no more: there were too many"),
+    (
+        "correctable_evicted",
+        "correctable_evicted",
+        "Alerts of rules with allowedLateness that are corrected no more: there were too many",
+    ),
     ("rejected", "rejected", "Records put into dead letters"),
     ("skipped", "skipped", "Records that no rule can use, counted only"),
     ("late", "late", "Events whose time was closed"),
@@ -93,6 +99,12 @@ def of_workers(samples: Iterable[WorkerSample]) -> Iterator[Metric]:
         for each in workers:
             counter.add_metric([each.figures.id], getattr(each.figures, ours) / 1000)
         yield counter
+    for name, text, told in (
+        ("batch", "A batch through the rules", [each.figures.batches_took for each in workers]),
+        ("commit", "A transaction", [each.figures.commits_took for each in workers]),
+    ):
+        rows = [([each.figures.id], took) for each, took in zip(workers, told, strict=True)]
+        yield histogram(f"summit_worker_{name}_duration_seconds", text, ["worker"], rows)
     yield from _gauges(workers)
     yield from _inputs(workers)
     yield from _rules(workers)
@@ -111,6 +123,8 @@ def _gauges(workers: list[WorkerSample]) -> Iterator[Metric]:
          [each.figures.state_bytes_per_event for each in workers]),
         ("restore_ratio", "Part of the state that is read, while key groups are taken up",
          [_restored(each.figures) for each in workers]),
+        ("faulty_definitions", "Definitions that cannot act",
+         [len(each.figures.faulty) for each in workers]),
     )  # fmt: skip
     for name, text, values in rows:
         gauge = GaugeMetricFamily(f"summit_worker_{name}", text, labels=["worker"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from summit.base.config import environment, load_toml, resolve
+from summit.base.config import environment, resolve
+from summit.base.config_files import file_settings
 from summit.flow.settings import WorkerSettings
-from summit.services.settings import CONFIG_FILE
 
 
 def worker_settings(servers: Sequence[str], flags: Mapping[str, Any]) -> WorkerSettings:
@@ -18,5 +18,5 @@ def worker_settings(servers: Sequence[str], flags: Mapping[str, Any]) -> WorkerS
     """
     return resolve(
         WorkerSettings, "worker", flags={"bootstrap_servers": list(servers), **flags},
-        env=environment(), file=load_toml(CONFIG_FILE),
+        env=environment(), file=file_settings(environment()),
     )  # fmt: skip

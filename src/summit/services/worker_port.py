@@ -7,14 +7,19 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 
 from summit.flow.worker import Worker
+from summit.identity import KeyRing
+from summit.services.gated import GatedServer
 from summit.services.prometheus_text import prometheus_response
+from summit.services.security import SecuritySettings
 from summit.services.worker_families import WorkerSample, of_workers
-from summit.web import Request, Response, Routes, WebServer, json_response, make_app
+from summit.web import Request, Response, Routes, json_response
 
 _WORKS = ("active", "standby", "restoring")
 
 
-def worker_port(worker: Worker, host: str, port: int) -> WebServer:
+def worker_port(
+    worker: Worker, host: str, port: int, security: SecuritySettings, ring: KeyRing
+) -> GatedServer:
     """A server for one worker, not started."""
     routes = Routes()
 
@@ -22,7 +27,10 @@ def worker_port(worker: Worker, host: str, port: int) -> WebServer:
         return prometheus_response(_Families(worker))
 
     async def ready(_: Request) -> Response:
-        return json_response(worker.status(), status=200 if worker.state in _WORKS else 503)
+        works = worker.state in _WORKS
+        reasons = [] if works else [{"part": "worker", "reason": f"it is {worker.state}"}]
+        body = {**worker.status(), "reasons": reasons}
+        return json_response(body, status=200 if works else 503)
 
     async def alive(_: Request) -> dict[str, str]:
         return {"status": "alive"}
@@ -30,7 +38,7 @@ def worker_port(worker: Worker, host: str, port: int) -> WebServer:
     routes.get("/metrics", scrape)
     routes.get("/readyz", ready)
     routes.get("/livez", alive)
-    return WebServer(make_app(routes), host, port)
+    return GatedServer("worker", routes, security, host, port, ring=ring, audit=None)
 
 
 class _Families:

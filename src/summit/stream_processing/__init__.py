@@ -13,6 +13,7 @@ Example (see the guide for more):
 from summit.client import (
     Admin,
     AdminConfig,
+    ClientSecurity,
     ConsumerConfig,
     ConsumerRecord,
     GroupDescription,
@@ -72,6 +73,7 @@ __all__ = [
     "BackupMade",
     "BrokerConfig",
     "BytesSerde",
+    "ClientSecurity",
     "ConsumerConfig",
     "ConsumerRecord",
     "Deserializer",

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from summit.base.errors import SummitError
+from summit.client.security import ClientSecurity
 from summit.stream_processing.metrics import StreamMetrics
 
 
@@ -39,6 +40,11 @@ class BackEnd(Protocol):
     @property
     def address(self) -> str:
         """What clients dial: `host:port`, several with commas. Raises Closed while it is down."""
+        ...
+
+    @property
+    def inner(self) -> tuple[str, ClientSecurity | None]:
+        """What this process dials, and how it makes itself known (None = as elsewhere)."""
         ...
 
     @property

@@ -296,11 +296,13 @@ class MessageBroker(Emitter):
 
     async def _dial(self) -> _Clients:
         """Connect to the back end; begun at start, so that nobody waits for it later."""
-        servers = self._back_end.address
+        servers, security = self._back_end.inner
         name = f"message-broker-{self.broker_id}"
-        admin = Admin(AdminConfig(client_id=name, bootstrap_servers=servers))
+        admin = Admin(AdminConfig(client_id=name, bootstrap_servers=servers, security=security))
         producer = StreamProducer(
-            ProducerConfig(client_id=name, bootstrap_servers=servers, linger_ms=0)
+            ProducerConfig(
+                client_id=name, bootstrap_servers=servers, security=security, linger_ms=0
+            )
         )
         async with AsyncExitStack() as on_failure:
             await producer.connect()
@@ -309,7 +311,7 @@ class MessageBroker(Emitter):
             on_failure.pop_all()
         fetcher: BatchFetcher | LeaderFetcher = LeaderFetcher(admin)
         if self._back_end.leads_all:  # where this process reaches it, whatever it tells others
-            fetcher = BatchFetcher(BrokerConnection(servers))
+            fetcher = BatchFetcher(BrokerConnection(servers, security))
         return _Clients(admin, producer, fetcher)
 
     async def _ready(self) -> _Clients:

@@ -15,6 +15,7 @@ from summit.base.errors import Closed, Conflict, Invalid, SummitError
 from summit.base.limits import METRICS_INTERVAL_MS
 from summit.base.logs import get_logger
 from summit.client import AdminConfig, ClusterAdmin, ClusterFigures, ClusterObserver
+from summit.client.security import ClientSecurity
 from summit.stream_processing.back_end import BackupMade
 from summit.stream_processing.metrics import UNKNOWN_METRICS, StreamMetrics
 
@@ -44,6 +45,11 @@ class ClusterBackEnd:
         if self._thread is None:
             raise Closed("broker.not_running")
         return ",".join(self._servers)
+
+    @property
+    def inner(self) -> tuple[str, ClientSecurity | None]:
+        """What this process dials. Raises Closed while it is not watched."""
+        return self.address, None
 
     @property
     def is_running(self) -> bool:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from typing import Any, Final
 
 from summit.base.errors import Unavailable
 from summit.base.limits import BROKER_ANSWER_MS
+from summit.client.security import ClientSecurity, log_in
+from summit.client.wire import open_streams
 from summit.protocol import frames
 from summit.protocol.api import Api
 
@@ -22,13 +25,14 @@ _CLIENT_ID: Final = "summit-message-broker"
 class BrokerConnection:
     """Dials when it is first asked, and again after a failure; one request at a time."""
 
-    def __init__(self, address: str) -> None:
-        """Args: address: `host:port`."""
-        host, _, port = address.rpartition(":")
-        self._place = (host.strip("[]"), int(port))
+    def __init__(self, address: str, security: ClientSecurity | None = None) -> None:
+        """Args: address: `host:port`; security: None = as the environment says."""
+        self._address = address
+        self._security = security or ClientSecurity.of_environment()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._turn = asyncio.Lock()
         self._correlation_id = 0
+        self._ends_s = float("inf")
 
     async def ask(self, api: Api[Any, Any], version: int, request: Any, *, wait_ms: int = 0) -> Any:
         """The answer to one request; of an error inside it nothing is known here.
@@ -40,32 +44,37 @@ class BrokerConnection:
         async with self._turn:
             try:
                 async with asyncio.timeout((BROKER_ANSWER_MS + wait_ms) / 1000):
-                    frame = await self._exchange(api, version, request)
+                    answer = await self._ask(api, version, request)
             except TimeoutError as error:
                 self.close()
                 raise Unavailable("client.timeout", reason="no answer came") from error
             except (OSError, EOFError) as error:
                 self.close()
-                host, port = self._place
                 raise Unavailable(
-                    "client.no_brokers", brokers=f"{host}:{port}", reason=repr(error)
+                    "client.no_brokers", brokers=self._address, reason=repr(error)
                 ) from error
             except asyncio.CancelledError:
                 self.close()  # an answer is still on its way
                 raise
-        _, position = frames.decode_response_header(api, version, frame)
-        answer, _ = api.decode_response(version, frame, position)
         return answer
 
     def close(self) -> None:
         """End the connection."""
         streams, self._streams = self._streams, None
         if streams is not None:
-            streams[1].close()
+            # At once: TLS would take its leave, and whoever closes may end the loop before that.
+            streams[1].transport.abort()
 
-    async def _exchange(self, api: Api[Any, Any], version: int, request: Any) -> bytes:
+    async def _ask(self, api: Api[Any, Any], version: int, request: Any) -> Any:
+        if time.monotonic() > self._ends_s:
+            self.close()
         if self._streams is None:
-            self._streams = await asyncio.open_connection(*self._place)
+            self._streams = await open_streams(self._address, self._security)
+            self._ends_s = await log_in(self._security.steps(), self._exchange)
+        return await self._exchange(api, version, request)
+
+    async def _exchange(self, api: Api[Any, Any], version: int, request: Any) -> Any:
+        assert self._streams is not None
         reader, writer = self._streams
         self._correlation_id += 1
         writer.write(
@@ -73,4 +82,7 @@ class BrokerConnection:
         )
         await writer.drain()
         (size,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-        return await reader.readexactly(size)
+        frame = await reader.readexactly(size)
+        _, position = frames.decode_response_header(api, version, frame)
+        answer, _ = api.decode_response(version, frame, position)
+        return answer

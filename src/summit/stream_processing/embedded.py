@@ -15,7 +15,9 @@ from summit.base.errors import Closed, Conflict, SummitError
 from summit.base.files import Files
 from summit.base.memory_files import MemoryFiles
 from summit.broker import BrokerThread
+from summit.broker.security.security import INNER_USER
 from summit.client import format_address
+from summit.client.security import ClientSecurity
 from summit.stream_processing.back_end import BackupMade
 from summit.stream_processing.metrics import StreamMetrics, stream_metrics
 from summit.stream_processing.settings import BrokerConfig
@@ -64,6 +66,18 @@ class EmbeddedBroker:
         """`host:port` to dial from this machine. Raises Closed while it is stopped."""
         host, port = self._place()
         return format_address(host, port)
+
+    @property
+    def inner(self) -> tuple[str, ClientSecurity | None]:
+        """What this process dials, and how it makes itself known. Raises Closed."""
+        access = None if self._thread is None else self._thread.inner
+        if access is None:
+            return self.address, ClientSecurity()
+        security = ClientSecurity(
+            security_protocol="SASL_PLAINTEXT", sasl_mechanism="SCRAM-SHA-256",
+            sasl_username=INNER_USER, sasl_password=access.password,
+        )  # fmt: skip
+        return format_address(access.host, access.port), security
 
     @property
     def is_running(self) -> bool:

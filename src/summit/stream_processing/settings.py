@@ -31,12 +31,39 @@ _SAME_NAMES = (
 )
 _IN_MEMORY_DIR: Final = "/memory"  # on a disk that is this broker's own
 _NOT_YET: Final = {
-    "tls": "the broker speaks plain TCP for now; let it listen on localhost, or put a proxy that "
-    "ends TLS before it",
-    "sasl": "the broker does not authenticate its clients yet; let it listen where only those who "
-    "may use it can reach it",
     "acl": "the broker does not know who asks yet, so it cannot refuse some and serve others",
 }
+
+
+class BrokerTls(Config, frozen=True, kw_only=True):
+    """TLS of the listener.
+
+    Args:
+        cert_file, key_file, key_password: The broker's certificate with its chain, and key, PEM.
+        client_ca_file: Whose client certificates are believed; clients must show one then, or
+            may, where they authenticate by SASL as well.
+    """
+
+    cert_file: str
+    key_file: str | None = None
+    key_password: str | None = None
+    client_ca_file: str | None = None
+
+
+class BrokerSasl(Config, frozen=True, kw_only=True):
+    """SASL of the listener.
+
+    Args:
+        username, password: A user that exists from the start; others are made by `summit user`.
+        mechanisms: SCRAM-SHA-256, SCRAM-SHA-512, PLAIN; empty = SCRAM, and PLAIN where there is
+            TLS.
+        session_lifetime_ms: How long an authentication holds; 0 = as long as the connection.
+    """
+
+    username: str | None = None
+    password: str | None = None
+    mechanisms: list[str] = msgspec.field(default_factory=list)
+    session_lifetime_ms: int = 0
 
 
 class BrokerConfig(Config, frozen=True, kw_only=True):
@@ -63,7 +90,9 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
             leaves them to the system.
         socket_request_max_bytes: Longest request; a longer one ends its connection.
         num_network_threads, num_io_threads: The embedded broker has one of each: only 1 is taken.
-        tls, sasl, acl: Not available yet, so refused.
+        tls, sasl: A `BrokerTls` and a `BrokerSasl`, or mappings with their names.
+        insecure: + whether it may listen beyond this machine without knowing its clients.
+        acl: Not available yet, so refused.
     """
 
     bootstrap_servers: list[str] | str = msgspec.field(default_factory=list)
@@ -88,8 +117,9 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
     socket_request_max_bytes: int | None = None
     num_network_threads: int | None = None
     num_io_threads: int | None = None
-    tls: Any = None
-    sasl: Any = None
+    tls: BrokerTls | bool | None = None
+    sasl: BrokerSasl | bool | None = None
+    insecure: bool = False
     acl: Any = None
 
     @classmethod
@@ -117,9 +147,7 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
                     reason = "it is the cluster's own setting; leave it out with bootstrapServers"
                     raise self._refused(field.name, reason)
             return
-        for name, reason in _NOT_YET.items():
-            if getattr(self, name):
-                raise self._refused(name, f"not available yet: {reason}; leave it out")
+        self._check_security()
         for name in ("num_network_threads", "num_io_threads"):
             if getattr(self, name) not in (None, 1):
                 raise self._refused(
@@ -144,11 +172,40 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
                 raise self._refused("durability", "with inMemory nothing can be synced")
         self.broker_settings()
 
+    def _check_security(self) -> None:
+        for name in ("tls", "sasl"):
+            if getattr(self, name) is True:
+                raise self._refused(name, "say how: it is a mapping")
+        for name, reason in _NOT_YET.items():
+            if getattr(self, name):
+                raise self._refused(name, f"not available yet: {reason}; leave it out")
+
     def _refused(self, name: str, reason: str) -> Invalid:
         wire = next(f.encode_name for f in msgspec.structs.fields(self) if f.name == name)
         return Invalid(
             "config.invalid", reason=f"BrokerConfig.{wire}: {reason}", pointer=f"/{wire}"
         )
+
+    def _security(self) -> dict[str, Any]:
+        values: dict[str, Any] = {"insecure": self.insecure}
+        name = "PLAINTEXT"
+        if isinstance(self.tls, BrokerTls):
+            name = "SSL"
+            authority = self.tls.client_ca_file
+            wanted = "requested" if isinstance(self.sasl, BrokerSasl) else "required"
+            values |= {
+                "ssl_certfile": self.tls.cert_file, "ssl_keyfile": self.tls.key_file,
+                "ssl_key_password": self.tls.key_password, "ssl_cafile": authority,
+                "ssl_client_auth": wanted if authority else "none",
+            }  # fmt: skip
+        if isinstance(self.sasl, BrokerSasl):
+            name = "SASL_SSL" if name == "SSL" else "SASL_PLAINTEXT"
+            values |= {
+                "initial_user": self.sasl.username, "initial_password": self.sasl.password,
+                "sasl_enabled_mechanisms": tuple(self.sasl.mechanisms),
+                "connections_max_reauth_ms": self.sasl.session_lifetime_ms,
+            }  # fmt: skip
+        return {**values, "security_protocol": name}
 
     def broker_settings(self) -> BrokerSettings:
         """The same for the broker room. Raises Invalid."""
@@ -164,4 +221,5 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
         hours = self.log_retention_hours
         if hours is not None:
             values["log_retention_ms"] = -1 if hours == -1 else hours * _HOUR_MS
+        values |= self._security()
         return BrokerSettings(host=host, log_dirs=tuple(self.log_dirs), **values)

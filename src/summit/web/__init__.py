@@ -4,7 +4,7 @@ The only room that imports starlette and uvicorn. Rooms above build services out
 below and never see the framework behind them.
 """
 
-from summit.web.apps import Handler, Routes, make_app
+from summit.web.apps import Guard, Handler, Routes, make_app
 from summit.web.conditions import (
     CONDITIONS_READ,
     CONDITIONS_WRITE,
@@ -16,24 +16,35 @@ from summit.web.conditions import (
 )
 from summit.web.docs_page import docs_page
 from summit.web.events import HEARTBEAT, EventStream, event_bytes
+from summit.web.guard import PEER
 from summit.web.openapi import openapi
 from summit.web.operations import NoQuery, Operation
 from summit.web.problems import problem_of, problem_response
-from summit.web.requests import Request, int_parameter, media_type, text_parameter
+from summit.web.requests import (
+    Request,
+    int_parameter,
+    media_type,
+    request_id_of,
+    text_parameter,
+)
 from summit.web.responses import Response, json_response, text_response
 from summit.web.server import WebServer
+from summit.web.shield import Shield
 
 __all__ = [
     "CONDITIONS_READ",
     "CONDITIONS_WRITE",
     "HEARTBEAT",
+    "PEER",
     "EventStream",
+    "Guard",
     "Handler",
     "NoQuery",
     "Operation",
     "Request",
     "Response",
     "Routes",
+    "Shield",
     "WebServer",
     "check_conditions",
     "content_tag",
@@ -48,6 +59,7 @@ __all__ = [
     "openapi",
     "problem_of",
     "problem_response",
+    "request_id_of",
     "tagged_response",
     "text_parameter",
     "text_response",

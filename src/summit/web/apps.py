@@ -7,6 +7,7 @@ A handler is `async def handler(request) -> Response | value`; a value becomes J
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -14,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as BaseRequest
 from starlette.routing import Route as BaseRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from summit.base.errors import Internal, Invalid, SummitError
 from summit.base.limits import HTTP_BODY_BYTES_MAX
@@ -24,6 +25,10 @@ from summit.web.requests import ClientDisconnect, Request
 from summit.web.responses import Response, json_response
 
 Handler = Callable[[Request], Awaitable[Any]]
+# Asked before a handler, with the method and the path as they stand in the table; raises to refuse.
+Guard = Callable[[Request, str, str], Awaitable[None]]
+# Hears of each answer: method, the route's path, status, milliseconds until it began.
+Timed = Callable[[str, str, int, float], None]
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 API: Final = "/api/"
@@ -48,6 +53,7 @@ class Routes:
 
     def __init__(self) -> None:
         self._endpoints: dict[str, _Endpoint] = {}
+        self.timed: Timed | None = None
 
     def add(
         self, method: str, path: str, handler: Handler, operation: Operation | None = None,
@@ -92,6 +98,15 @@ class Routes:
         for endpoint in self._endpoints.values():
             yield from endpoint.routes.values()
 
+    def guard_by(self, guard: Guard) -> None:
+        """Have `guard` asked before each handler that is in the table by now."""
+        for endpoint in self._endpoints.values():
+            endpoint.guard = guard
+
+    def timed_by(self, timed: Timed) -> None:
+        """Have `timed` hear of each answer that an application of this table gives."""
+        self.timed = timed
+
     def listed(self) -> list[tuple[str, str]]:
         """Every (method, path), in the order they came."""
         return [(route.method, route.path) for route in self.table()]
@@ -117,17 +132,37 @@ def make_app(routes: Routes) -> ASGIApp:
         exception_handlers={HTTPException: _on_http_error, Exception: _on_crash},
     )
     app.router.redirect_slashes = False
-    return app
+    return app if routes.timed is None else _timing(app, routes.timed)
+
+
+def _timing(app: ASGIApp, timed: Timed) -> ASGIApp:
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        began = time.monotonic()
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("endpoint"), "path", "unknown")
+                took_ms = 1_000 * (time.monotonic() - began)
+                timed(scope["method"], route, message["status"], took_ms)
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return call
 
 
 class _Endpoint:
-    """All methods of one path; its template stands in the scope as `summit.route`."""
+    """All methods of one path, which tells requests of it from others'."""
 
-    __slots__ = ("path", "routes")
+    __slots__ = ("guard", "path", "routes")
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.routes: dict[str, Route] = {}
+        self.guard: Guard | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
@@ -135,6 +170,8 @@ class _Endpoint:
         scope["summit.route"] = route
         request = Request(scope, receive, send, route.body_bytes_max)
         try:
+            if self.guard is not None:
+                await self.guard(request, method, self.path)
             if route.operation is not None:
                 request.query = read_query(
                     route.operation.query, request.query_params.multi_items()

@@ -36,6 +36,7 @@ class WebServer:
         drain_ms: How long `stop` lets running requests finish, milliseconds.
         tls: A context with a certificate; None for plain HTTP.
         max_connections: Further connections are closed at once; None for no bound.
+        connections_per_address: The same of one address that is not of this machine.
     """
 
     def __init__(
@@ -47,10 +48,11 @@ class WebServer:
         drain_ms: int = HTTP_DRAIN_MS,
         tls: ssl.SSLContext | None = None,
         max_connections: int | None = None,
+        connections_per_address: int | None = None,
     ) -> None:
         self._app = app
         self._tls = tls
-        self._max_connections = max_connections
+        self._http = guarded(max_connections, per_address=connections_per_address)
         self._host = host
         self._port = port
         self._drain_ms = drain_ms
@@ -74,6 +76,11 @@ class WebServer:
         return f"{host}:{self._port}"
 
     @property
+    def url(self) -> str:
+        """The address with its scheme, as clients write it."""
+        return f"http{'' if self._tls is None else 's'}://{self.address}"
+
+    @property
     def running(self) -> bool:
         """Whether it takes connections."""
         return self._task is not None and not self._task.done()
@@ -89,7 +96,7 @@ class WebServer:
         config = uvicorn.Config(
             self._app,
             loop="none",
-            http=guarded(self._max_connections),
+            http=self._http,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -105,8 +112,15 @@ class WebServer:
             server.serve(sockets=[sock]), name=f"web {self.address}"
         )
         ready = asyncio.get_running_loop().create_task(server.ready.wait())
-        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
+        try:
+            await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # nobody would know of it, nor stop it
+            server.end()
+            task.cancel()
+            sock.close()
+            raise
+        finally:
+            ready.cancel()
         if task.done():
             sock.close()
             task.result()

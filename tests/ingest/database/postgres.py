@@ -25,6 +25,7 @@ max_replication_slots = 10
 shared_buffers = 16MB
 autovacuum = off
 wal_keep_size = 0
+fsync = off
 """
 
 
@@ -126,7 +127,7 @@ class Postgres:
     def stop(self) -> None:
         child, self._child = self._child, None
         if child is not None:
-            child.send_signal(signal.SIGINT)  # fast shutdown
+            child.send_signal(signal.SIGQUIT)  # at once: its directory goes anyway
             try:
                 child.wait(30)
             except subprocess.TimeoutExpired:

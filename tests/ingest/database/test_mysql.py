@@ -90,6 +90,10 @@ class App:
         self._cursor.execute(sql, values or None)
         return list(self._cursor.fetchall())
 
+    def all(self, *statements: str) -> None:
+        for one in statements:
+            self.run(one)
+
     def config(self, name: str, block: dict[str, Any] | None = None, **changes: Any) -> Any:
         database = {
             "url": f"mysql://cdc@127.0.0.1:{self.server.port}/{self.name}",
@@ -229,19 +233,109 @@ def test_statements_and_shapes(broker: BrokerThread, app: App) -> None:
 
 
 def test_a_poison_row_is_a_dead_letter_and_the_next_is_read(broker: BrokerThread, app: App) -> None:
-    app.run("CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(9) CHARACTER SET latin1)")
+    app.run("CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(9) CHARACTER SET cp1251)")
 
     async def body(producer: StreamProducer) -> None:
         async with collecting(producer, app.config("poison")) as collector:
             await streaming(collector)
-            # A byte that latin1 of MySQL takes and that stands for nothing.
-            app.run("INSERT INTO t VALUES (1, 'a'), (2, _latin1 X'81'), (3, 'c')")
+            # A byte that the server takes and that stands for nothing.
+            app.run("INSERT INTO t VALUES (1, 'a'), (2, _cp1251 X'98'), (3, 'c')")
             await accepted(collector, 2)
             assert (collector.status().rejected, collector.status().dead_letters) == (1, 1)
         found = await events(producer.addresses, "poison.changes")
         assert sorted(one["after"]["id"] for one in found) == [1, 3]
         (letter,) = await letters(producer.addresses, "poison.changes")
-        assert b"\x81" in letter["raw"]
+        assert b"\x98" in letter["raw"]
+
+    run(broker, body)
+
+
+@pytest.mark.parametrize("hides", [False, True])
+def test_large_rows_poison_and_hidden_columns(broker: BrokerThread, app: App, hides: bool) -> None:
+    """Pieces are bounded in bytes; a dead letter shows nothing that is hidden."""
+    app.all(
+        "CREATE TABLE t (id INT PRIMARY KEY, big LONGTEXT)",
+        "CREATE TABLE poison (id INT PRIMARY KEY, a VARCHAR(9) CHARACTER SET cp1251, secret TEXT)",
+    )
+    for first in range(0, 60, 20):
+        rows = ", ".join(f"({first + one}, REPEAT('x', 96000))" for one in range(20))
+        app.all(f"INSERT INTO t VALUES {rows}")
+    name = f"pieces{hides}".lower()
+    block = {"excludeColumns": ["*.secret"]} if hides else {}
+    sizes: list[int] = []
+
+    async def body(producer: StreamProducer) -> None:
+        async with collecting(producer, app.config(name, block)) as collector:
+            source: Any = collector._source  # type: ignore[attr-defined]
+            read = source.read
+
+            async def noting() -> Any:
+                batch = await read()
+                sizes.append(len(batch.changes))
+                return batch
+
+            source.read = noting
+            await streaming(collector)
+            app.all("BEGIN", *(f"UPDATE t SET big = REPEAT('y', 96000) WHERE id = {one}"
+                               for one in range(20)), "COMMIT")  # fmt: skip
+            app.all("INSERT INTO poison VALUES (1, _cp1251 X'98', 'hush'), (2, 'a', 'hush')")
+            await accepted(collector, 60 + 20 + 1)
+            assert collector.status().dead_letters == 1
+        (letter,) = await letters(producer.addresses, f"{name}.changes")
+        assert (b"hush" in letter["raw"]) == (not hides)
+        assert not hides or json.loads(letter["raw"])["id"] == "1"
+
+    run(broker, body)
+    assert max(sizes) <= (1 << 20) // 96_000 + 1
+
+
+# Of each a text that its own bytes spell in another way than most.
+TEXTS = {
+    "utf8mb4": "é€😀", "utf16": "é€😀", "utf16le": "é€😀", "utf32": "é€😀", "ucs2": "é€",
+    "latin1": "é€", "latin2": "ěž", "swe7": "ÅÄÖ", "geostd8": "აბგ", "armscii8": "ԱԲ",
+    "hp8": "é", "dec8": "éß", "keybcs2": "ěž", "koi8r": "жш", "koi8u": "їж", "greek": "αβ",
+    "macroman": "éü", "macce": "ěž", "cp1250": "ěž", "cp1251": "жш", "cp850": "éü",
+    "tis620": "กข", "big5": "中文", "gbk": "中文", "sjis": "日本", "cp932": "日本",
+    "ujis": "日本", "euckr": "한국",
+}  # fmt: skip
+
+
+def test_texts_of_every_character_set(broker: BrokerThread, app: App) -> None:
+    columns = ", ".join(f"{one} VARCHAR(20) CHARACTER SET {one}" for one in TEXTS)
+    values = ", ".join(f"'{text}'" for text in TEXTS.values())
+    app.all(
+        f"CREATE TABLE t (id INT PRIMARY KEY, {columns})", f"INSERT INTO t VALUES (1, {values})"
+    )
+
+    async def body(producer: StreamProducer) -> None:
+        async with collecting(producer, app.config("texts")) as collector:
+            await streaming(collector)
+            app.all(f"INSERT INTO t VALUES (2, {values})")
+            await accepted(collector, 2)
+        read, streamed = sorted(
+            (one["after"] for one in await events(producer.addresses, "texts.changes")),
+            key=lambda row: row["id"],
+        )
+        assert read == {"id": 1, **TEXTS}
+        assert streamed == {"id": 2, **TEXTS}
+
+    run(broker, body)
+
+
+def test_a_character_set_that_nobody_knows_is_refused_at_the_start(
+    broker: BrokerThread, app: App
+) -> None:
+    app.all("CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(9) CHARACTER SET eucjpms)")
+
+    async def body(producer: StreamProducer) -> None:
+        with pytest.raises(Invalid, match=f"'{app.name}.t.a' has the character set eucjpms"):
+            async with collecting(producer, app.config("eucjpms")):
+                pass
+        block = {"excludeColumns": ["*.t.a"]}
+        async with collecting(producer, app.config("eucjpms", block)) as collector:
+            await streaming(collector)
+            app.all("INSERT INTO t VALUES (1, '日本')", "INSERT INTO t VALUES (2, NULL)")
+            await accepted(collector, 2)
 
     run(broker, body)
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from summit.base.errors import Invalid
+from summit.ingest.database.mysql.charsets import Charset
 from summit.ingest.database.mysql.place import LogPlace, Seam, Snapshot, place_of
 from summit.ingest.database.mysql.rows import BadRow, ColumnType, RowDecoder, shortest_float
 from summit.ingest.database.mysql.settings import MysqlOptions, default_server_id
@@ -59,8 +60,8 @@ def text(value: str) -> bytes:
         (ColumnType("c", 248, 1, members=("p", "q", "r")), b"\x05", ["p", "r"]),
         (ColumnType("c", 248, 1, members=("p", "q", "r")), b"\x00", []),
         (ColumnType("c", 254, 1, 4), b"\x01\x01", "AQAAAA=="),
-        (ColumnType("c", 15, 2, encoding="utf-8"), b"\x02\x00\xc3\xa9", "é"),
-        (ColumnType("c", 15, 1, encoding="cp1252"), b"\x01\xff", "ÿ"),
+        (ColumnType("c", 15, 2, charset=Charset("utf-8")), b"\x02\x00\xc3\xa9", "é"),
+        (ColumnType("c", 15, 1, charset=Charset("cp1252")), b"\x01\xff", "ÿ"),
         (ColumnType("c", 245, 4), b"\x07\x00\x00\x00\x05\x2a\x00", None),
     ],
 )
@@ -111,7 +112,11 @@ def test_floats_are_short_and_the_same(value: float) -> None:
 
 
 def test_a_bad_row_stands_alone() -> None:
-    columns = [ColumnType("a", 3), ColumnType("t", 15, 1, encoding="utf-8"), ColumnType("n", 1)]
+    columns = [
+        ColumnType("a", 3),
+        ColumnType("t", 15, 1, charset=Charset("utf-8")),
+        ColumnType("n", 1),
+    ]
     rows = [
         image(struct.pack("<i", 1), text("ä"), None),
         image(struct.pack("<i", 2), b"\x02\xff\xfe", b"\x07"),
@@ -126,7 +131,7 @@ def test_a_bad_row_stands_alone() -> None:
 
 
 def test_a_row_that_is_cut_off_is_the_last() -> None:
-    columns = [ColumnType("t", 15, 1, encoding="utf-8")]
+    columns = [ColumnType("t", 15, 1, charset=Charset("utf-8"))]
     found = decode(columns, image(text("x")) + image(b"\x7fabc"))
     assert found[0] == ({"t": "x"},)
     assert [type(one) for one in found[1:]] == [BadRow]

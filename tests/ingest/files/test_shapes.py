@@ -29,7 +29,7 @@ def shaped(text: str | bytes, clock: ManualClock | None = None, **options: Any) 
     data = text.encode() if isinstance(text, str) else text
     origin = Origin("/var/log/x", "1-2-3-ab", CHANGED_MS)
     config = FileOptions(**{"mode": "batch", **options})
-    shape = make_shape(config, origin, key_of=None, clock=clock or ManualClock())
+    shape = make_shape(config, origin, clock=clock or ManualClock())
     return [json.loads(one.value) for one in shape(Line(64, 0, data, len(data)))]
 
 
@@ -75,7 +75,7 @@ def test_years_of_times_that_name_none() -> None:
     assert year(clock, mode="tail") == 2025
     # New Year's Eve passes while the file is being followed.
     origin = Origin("/x", "i", 0)
-    shape = make_shape(FileOptions(format="syslog"), origin, key_of=None, clock=clock)
+    shape = make_shape(FileOptions(format="syslog"), origin, clock=clock)
     clock.advance(86_400_000)
     line = b"Jan  1 00:00:01 h cron[1]: x"
     (one,) = shape(Line(0, 0, line, len(line)))

@@ -22,9 +22,10 @@ from summit.broker.fetch_sessions import FINAL_EPOCH, FIRST_EPOCH, Place
 from summit.broker.fetch_wait import FetchWait
 from summit.broker.fetch_wanted import Wanted, by_topic, find_partition
 from summit.broker.request import Request
+from summit.broker.security.access import Access
 from summit.broker.state import BrokerState
 from summit.broker.topics import Topic
-from summit.protocol import codes
+from summit.protocol import acls, codes
 from summit.protocol.fetch import FetchRequest
 from summit.protocol.fetch_fast import FetchAnswer
 from summit.protocol.fetch_plain import parse_plain_fetch
@@ -92,6 +93,8 @@ def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
             sessions.end(session.session_id)
             session = None
     _resolve(state, wanted, committed=message.isolation_level == _READ_COMMITTED)
+    if state.guard is not None:
+        _deny(state, state.guard.access(request.connection), wanted)
 
     def answer() -> None:
         if session is None:
@@ -132,6 +135,18 @@ def _read_or_wait(
     wait = FetchWait(request, wanted, min_bytes=min_bytes, max_bytes=max_bytes, answer=answer)
     wait.begin(state.loop, max_wait_ms)
     return wait
+
+
+def _deny(state: BrokerState, access: Access | None, wanted: list[Wanted]) -> None:
+    """Take away the partitions of topics that the client may not read."""
+    if access is None:
+        return
+    for each in wanted:
+        topic = state.topics.keyed(each.key)
+        name = each.key if isinstance(each.key, str) else topic and topic.name
+        if name and not access.topic(acls.READ, name):
+            each.partition, each.error = None, codes.TOPIC_AUTHORIZATION_FAILED
+            state.metrics.denied_requests += 1
 
 
 def _named(message: FetchRequest, *, by_id: bool) -> list[Wanted]:

@@ -27,9 +27,10 @@ from summit.base.files import Buffer
 from summit.broker.disk_thread import attempt
 from summit.broker.preparing import INLINE_BYTES_MAX, BatchRules
 from summit.broker.request import Request
+from summit.broker.security.access import Access
 from summit.broker.state import BrokerState
 from summit.log.partition import PartitionLog
-from summit.protocol import codes
+from summit.protocol import acls, codes
 from summit.protocol.primitives import uuid_of
 from summit.protocol.produce import (
     BatchIndexAndErrorMessage,
@@ -59,12 +60,14 @@ _NO_START = -1
 class _Produced:
     """A Produce request between its staging and its answer."""
 
-    __slots__ = ("acks", "errors", "request", "staged", "state", "transactional_id")
+    __slots__ = ("access", "acks", "errors", "request", "staged", "state", "transactional_id")
 
     def __init__(self, state: BrokerState, request: Request, transactional_id: str | None) -> None:
         self.state = state
         self.request = request
         self.transactional_id = transactional_id
+        guard = state.guard
+        self.access = None if guard is None else guard.access(request.connection)
         self.staged: list[PartitionLog] = []
         self.acks: list[ProduceAck] = []
         self.errors: dict[int, SummitError] = {}  # by index in `acks`
@@ -232,6 +235,8 @@ def _stage(
     if isinstance(topic_key, str):
         topic = state.topics.named(topic_key)
         if topic is None or not 0 <= index < len(topic.partitions) or topic.is_deleted:
+            if produced.access is not None:
+                _see_rights(produced, produced.access, topic_key)
             raise Invalid("topic.unknown", topic=f"{topic_key}-{index}")
     else:
         topic = state.topics.with_id(uuid_of(topic_key))
@@ -239,6 +244,8 @@ def _stage(
             raise Invalid("topic.id_unknown", topic_id=str(uuid_of(topic_key)))
         if not 0 <= index < len(topic.partitions):
             raise Invalid("topic.unknown", topic=f"{topic.name}-{index}")
+    if produced.access is not None:
+        _see_rights(produced, produced.access, topic.name)
     if acks_wanted not in (-1, 1, 0):
         raise Invalid("produce.acks_invalid", acks=acks_wanted)
     if acks_wanted == -1 and topic.min_insync_replicas > 1:
@@ -270,6 +277,18 @@ def _stage(
     return (
         topic_key, index, 0, result.base_offset, result.log_append_time, log.start_offset,
     )  # fmt: skip
+
+
+def _see_rights(produced: _Produced, access: Access, topic: str) -> None:
+    """Raise Invalid("security.denied" | "security.id_denied") where the client may not write."""
+    name = produced.transactional_id
+    metrics = produced.state.metrics
+    if name is not None and not access.may(acls.WRITE, acls.TRANSACTIONAL_ID, name):
+        metrics.denied_requests += 1
+        raise Invalid("security.id_denied", principal=access.principal, name=name)
+    if not access.topic(acls.WRITE, topic):
+        metrics.denied_requests += 1
+        raise Invalid("security.denied", principal=access.principal, topic=topic)
 
 
 def _admit(

@@ -18,6 +18,18 @@ class Committed(NamedTuple):
 TopicPartition = tuple[str, int]
 
 
+def dated(
+    offsets: dict[str, dict[TopicPartition, Committed]], commit_ms: int
+) -> dict[str, dict[TopicPartition, Committed]]:
+    """The same commits by group, as of another moment."""
+    return {
+        group_id: {
+            where: committed._replace(commit_ms=commit_ms) for where, committed in commits.items()
+        }
+        for group_id, commits in offsets.items()
+    }
+
+
 class OffsetTable:
     """Offsets by group, topic and partition. Loop thread only."""
 

@@ -1,18 +1,22 @@
 """The transaction coordinator: the state machines, their log, markers, time-outs.
 
-An EndTxn takes two commit groups. The first makes the decision durable, with the offsets that are
-committed by it and all data before it; then the transaction has ended and the producer is answered.
-The second holds the markers and the completed state. A crash between the two leaves the decision,
-and the next start makes the markers from it. They may not share a group: where nothing is synced, a
-crash can leave any part of one, and a marker without its decision would tear the transaction.
+An EndTxn makes a decision durable, with the offsets that are committed by it and all data before
+it; then the transaction has ended and the producer is answered. Markers and the completed state
+follow from it; a crash between the two leaves the decision, and the next start makes the markers.
 
-Since the markers are staged in the same turn in which the decision is known to be durable, whatever
-the producer sends next stands behind them in the log.
+Where groups are whole or not there, all of it is one group, which saves a sync: unless one of its
+logs is in a group on its way to the disk, whose failure would take back what is staged behind it in
+that log alone. Else, and where nothing is synced, the markers are a second group: a crash can leave
+any part of one, and a marker without its decision would tear the transaction.
+
+The markers are staged at the latest in the turn in which the decision is known to be durable, so
+whatever the producer sends next stands behind them in the log.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -24,13 +28,14 @@ from summit.base.errors import Closed, Conflict, Corrupt, Invalid, SummitError, 
 from summit.base.logs import get_logger
 from summit.broker.commit import CommitScheduler
 from summit.broker.groups.coordinator import Coordinator
-from summit.broker.groups.offsets import Committed, TopicPartition
+from summit.broker.groups.offsets import Committed, TopicPartition, dated
 from summit.broker.producer_ids import ProducerIds
 from summit.broker.rewriting import Pair
 from summit.broker.topics import TopicTable
 from summit.broker.transactions import stored
 from summit.broker.transactions.markers import (
     ends_of,
+    logs_of,
     open_ones,
     stage_abort,
     stage_markers,
@@ -170,7 +175,7 @@ class Transactions:
         done: Initialised,
     ) -> None:
         """Raise the epoch, or take a new id, durably."""
-        restore = _undo(transaction)
+        restore = transaction.undo()
         transaction.is_busy = True
 
         def given(producer_id: int, error: SummitError | None) -> None:
@@ -351,14 +356,14 @@ class Transactions:
         next_id: int | None = None,
     ) -> None:
         """Make the end of a transaction durable, with its offsets; then pay what is due."""
-        restore = _undo(transaction)
+        restore = transaction.undo()
         now_ms = self._clock.now_ms()
         decision = transaction.decision = Decision(
             is_commit=is_commit,
             producer_id=transaction.producer_id,
             marker_epoch=transaction.epoch + 1 if raises else transaction.epoch,
             ends=ends_of(self._topics, transaction.partitions),
-            offsets=_dated(transaction.offsets, now_ms) if is_commit else {},
+            offsets=dated(transaction.offsets, now_ms) if is_commit else {},
             commit_ms=now_ms,
         )
         transaction.state = State.PREPARE_COMMIT if is_commit else State.PREPARE_ABORT
@@ -367,6 +372,11 @@ class Transactions:
         elif raises:
             transaction.raise_epoch(by_owner=by_owner)
 
+        logs = [self.log, self._groups.log]
+        is_whole = self._commit.is_whole and not any(
+            log.is_in_flight for log in [*logs, *logs_of(self._topics, decision)]
+        )
+
         def decided(error: SummitError | None) -> None:
             if error is not None:
                 restore()
@@ -374,16 +384,28 @@ class Transactions:
                 return
             self._groups.apply_offsets(decision.offsets)
             transaction.complete()
-            self._pay(transaction, decision)
+            if not is_whole:
+                self._pay(transaction, decision)
+            elif unpaid is not None:
+                self._paid(transaction, decision, unpaid)
             then(codes.NONE)
 
+        unpaid: SummitError | None = None
         try:
             self._groups.stage_offsets(decision.offsets)
             self._stage(transaction)
         except SummitError as error:
             decided(error)
             return
-        self._commit.when_durable(decided, (self.log, self._groups.log))
+        if is_whole:
+            completed = dataclasses.replace(transaction)
+            completed.complete()
+            try:
+                logs += stage_markers(self._topics, decision, now_ms)
+                self._stage(completed)
+            except SummitError as error:
+                unpaid = error
+        self._commit.when_durable(decided, logs)
 
     def _pay(self, transaction: Transaction, decision: Decision) -> None:
         """Stage the markers that a durable decision asks for, and the state after it."""
@@ -566,32 +588,9 @@ class Transactions:
         self._is_closed = True
 
 
-def _undo(transaction: Transaction) -> Callable[[], None]:
-    """Remember who the producer is and where the transaction stands, to go back to."""
-    identity, previous, state = transaction.identity, transaction.previous, transaction.state
-
-    def restore() -> None:
-        transaction.producer_id, transaction.epoch = identity
-        transaction.previous, transaction.state = previous, state
-        transaction.decision = None
-
-    return restore
-
-
 def _code(error: SummitError | None) -> int:
     return codes.NONE if error is None else codes.COORDINATOR_NOT_AVAILABLE
 
 
 def _nobody_waits(error: int) -> None:
     """For what the broker does by itself."""
-
-
-def _dated(
-    offsets: dict[str, dict[TopicPartition, Committed]], commit_ms: int
-) -> dict[str, dict[TopicPartition, Committed]]:
-    return {
-        group_id: {
-            where: committed._replace(commit_ms=commit_ms) for where, committed in commits.items()
-        }
-        for group_id, commits in offsets.items()
-    }

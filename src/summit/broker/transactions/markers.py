@@ -28,6 +28,12 @@ def ends_of(topics: TopicTable, partitions: Iterable[TopicPartition]) -> dict[To
     return ends
 
 
+def logs_of(topics: TopicTable, decision: Decision) -> list[PartitionLog]:
+    """The logs that may get a marker."""
+    found = (topics.partition(*where) for where in decision.ends)
+    return [partition.log for partition in found if partition is not None]
+
+
 def stage_markers(topics: TopicTable, decision: Decision, now_ms: int) -> list[PartitionLog]:
     """Stage a marker wherever the decided transaction is still open.
 

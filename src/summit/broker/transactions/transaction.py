@@ -15,6 +15,7 @@ last raise where their owner may know the answer to come: it marks a request tha
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -173,6 +174,17 @@ class Transaction:
         return Verdict(codes.NONE if self.state is ends_as else codes.INVALID_TXN_STATE)
 
     # ---- changes ----
+
+    def undo(self) -> Callable[[], None]:
+        """Remember who the producer is and how it stands; called, the result goes back to that."""
+        identity, previous, state = self.identity, self.previous, self.state
+
+        def restore() -> None:
+            self.producer_id, self.epoch = identity
+            self.previous, self.state = previous, state
+            self.decision = None
+
+        return restore
 
     def begin(self, now_ms: int, connection: int) -> None:
         """Open a transaction unless one is open."""

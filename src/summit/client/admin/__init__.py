@@ -1,4 +1,4 @@
-"""`ClusterAdmin`: topics, partitions, configs, offsets, groups, log directories, transactions.
+"""`ClusterAdmin`: topics, configs, offsets, groups, directories, transactions, users and the like.
 
 One client for an embedded broker and for a cluster; a file for each noun. Over librdkafka's admin
 client where that has a call, over `Wire` where it has none. What a broker cannot do is
@@ -7,6 +7,7 @@ client where that has a call, over `Wire` where it has none. What a broker canno
 
 from __future__ import annotations
 
+from summit.client.admin.access import AccessRule, Rules
 from summit.client.admin.cluster import BrokerNode, ClusterDescription, Voter, Whole
 from summit.client.admin.configs import Configs, ConfigValue
 from summit.client.admin.connection import look_pauses_s
@@ -20,9 +21,12 @@ from summit.client.admin.transactions import (
     TransactionListing,
     Transactions,
 )
+from summit.client.admin.users import BrokerUser, Users
 
 
-class ClusterAdmin(Offsets, Partitions, Configs, Groups, Whole, LogDirs, Transactions):
+class ClusterAdmin(
+    Offsets, Partitions, Configs, Groups, Whole, LogDirs, Transactions, Users, Rules
+):
     """Asks and changes a cluster; one loop's, from `connect` to `close`. Also `async with`.
 
     What it changes has reached every living broker when the call returns.
@@ -36,7 +40,9 @@ Admin = ClusterAdmin  # the short name
 
 __all__ = [
     "Admin",
+    "AccessRule",
     "BrokerNode",
+    "BrokerUser",
     "ClusterAdmin",
     "ClusterDescription",
     "Commit",

@@ -53,14 +53,19 @@ class Connection:
         if self._calls is not None:
             raise Conflict("client.connected", what="admin")
         addresses = resolve_addresses(brokers, self.config.servers)
+        config = self.config
+        wire = Wire(addresses, config.client_id, config.request_timeout_ms, config.known_as)
         self._calls = CallThread("summit-admin")
         try:
+            if config.known_as.security_protocol != "PLAINTEXT":
+                await wire.metadata([])  # says why a client is not let in; librdkafka waits on
             await self._calls.run(partial(self._dial, addresses))
         except BaseException:
             self._calls.close()
             self._calls = None
+            await wire.close()
             raise
-        self._wire = Wire(addresses, self.config.client_id, self.config.request_timeout_ms)
+        self._wire = wire
         self.addresses = addresses
 
     def _dial(self, addresses: list[str]) -> None:

@@ -13,6 +13,7 @@ from summit.ingest.database.handoff import Handoff
 from summit.ingest.database.source import Batch
 
 MERGED_CHANGES: Final = 1_000  # up to how many changes small batches are handed out as one
+PIECE_BYTES: Final = 1 << 20  # of rows that are handed over together; a larger row comes alone
 ROOM_S: Final = 1.0  # between two looks whether the end has come while there is no room
 END_S: Final = 5.0  # how long an end waits for the thread
 
@@ -61,10 +62,15 @@ class ReadAhead:
         if batch is None or not batch.changes or len(batch.changes) >= MERGED_CHANGES:
             return batch
         changes, position = list(batch.changes), batch.position
-        while len(changes) < MERGED_CHANGES and (following := self._handoff.next()) is not None:
+        size_bytes = self._handoff.taken_bytes
+        while len(changes) < MERGED_CHANGES and (found := self._handoff.next()) is not None:
+            following, more_bytes = found
             if position is not None and following.position is None:
                 break  # a large transaction begins
+            if size_bytes + more_bytes > PIECE_BYTES:
+                break
             await self._handoff.take()
+            size_bytes += more_bytes
             changes += following.changes
             position = following.position
         return Batch(changes, position)

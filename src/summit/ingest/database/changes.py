@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -25,6 +27,10 @@ EVENT_TYPES: Final = {
     "t": "database.truncate",
     "s": "database.schema",
 }
+
+# What one row may raise, whatever it holds: it is a dead letter, and the rest goes on.
+ROW_FAULTS: Final = (ValueError, LookupError, TypeError, ArithmeticError, RecursionError,
+                     msgspec.MsgspecError, struct.error)  # fmt: skip
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -61,6 +67,22 @@ class Change(NamedTuple):
     source: dict[str, Any] | None = None
     fault: SummitError | None = None
     raw: bytes = b""
+
+
+def told_values(pairs: Iterable[tuple[str, object]]) -> bytes:
+    """What a dead letter shows of a row that cannot be read, where columns of it are hidden.
+
+    >>> told_values([("id", b"7"), ("n", None)])
+    b'{"id":"7","n":null}'
+    """
+    return _encode({name: _told(value) for name, value in pairs})
+
+
+def _told(value: object) -> str | None:
+    if value is None:
+        return None
+    raw = value if isinstance(value, bytes) else str(value).encode(errors="backslashreplace")
+    return raw.decode(errors="backslashreplace")
 
 
 class Enveloper:

@@ -19,12 +19,12 @@ from summit.base.errors import Internal, Invalid, SummitError, Unavailable
 from summit.base.ids import uuid7
 from summit.base.rand import Rand
 from summit.base.tasks import Tasks
+from summit.identity.rates import RateLimit
 from summit.ingest.collector import Collector
 from summit.ingest.database.kinds import make_source
 from summit.ingest.database.source import Batch, Position, Source
 from summit.ingest.database.writing import Tally, Writer
 from summit.ingest.producing import Producer
-from summit.ingest.rates import RateLimit
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.topics import addresses_of
 
@@ -183,6 +183,10 @@ class DatabaseCollector(Collector):
             batch = await self._next(source)
             if batch is None:
                 return
+            if not self._open_gate.is_set():  # paused meanwhile; what a stop leaves comes again
+                await self._open_gate.wait()
+                if self._ending.is_set():
+                    return
             tally, position, size, fault = await self._fill(source, writer, batch)
             if position is None:
                 return  # ended inside of what belongs together: it comes again

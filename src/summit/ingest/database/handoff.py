@@ -29,6 +29,7 @@ class Handoff:
         self._waiting: deque[tuple[Batch, int]] = deque()
         self._changes = 0
         self._bytes = 0
+        self.taken_bytes = 0  # of the batch that was taken last
         self._closed = False
         self._error: SummitError | None = None
 
@@ -98,16 +99,18 @@ class Handoff:
                     self._waiting.popleft()
                     self._changes -= len(batch.changes)
                     self._bytes -= size_bytes
+                    self.taken_bytes = size_bytes
                     self._free.notify_all()
                     return batch
                 self._arrived.clear()
             await self._arrived.wait()
 
-    def next(self) -> Batch | None:
-        """The batch that `take` would give at once; None where it would wait, or end."""
+    def next(self) -> tuple[Batch, int] | None:
+        """The batch that `take` would give at once, and its bytes; None: it would wait, or end."""
         with self._free:
-            batch = self._waiting[0][0] if self._waiting else _END
-            return None if batch is _END else batch
+            if not self._waiting or self._waiting[0][0] is _END:
+                return None
+            return self._waiting[0]
 
     def close(self) -> None:
         """Nobody reads any more."""

@@ -12,8 +12,6 @@ hide the newest position from a reader of what is committed.
 
 from __future__ import annotations
 
-import re
-import zlib
 from typing import Final, NamedTuple
 
 import msgspec
@@ -23,7 +21,7 @@ from summit.client.admin import Admin
 from summit.client.log_reader import LogReader
 from summit.client.topics import TopicConfig
 from summit.ingest.database.source import Position
-from summit.ingest.topics import admin_config
+from summit.ingest.topics import admin_config, own_topic
 
 
 class Stored(NamedTuple):
@@ -40,10 +38,7 @@ _SEGMENT_BYTES: Final = 4 << 20
 
 def positions_topic(collector: str) -> str:
     """The topic of a collector's positions."""
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", collector)[:150]
-    if plain != collector:
-        plain += f".{zlib.crc32(collector.encode()):08x}"
-    return f"_summit.database.{plain}"
+    return own_topic("database", collector)
 
 
 async def load_position(addresses: list[str], topic: str) -> Stored | None:

@@ -13,7 +13,13 @@ from summit.client.dead_letters import dead_letter_topic
 from summit.client.outgoing import bytes_of
 from summit.client.producer import StreamProducer
 from summit.client.types import ProducerRecord
-from summit.ingest.database.changes import Change, Enveloper, record_key, replaced_key
+from summit.ingest.database.changes import (
+    ROW_FAULTS,
+    Change,
+    Enveloper,
+    record_key,
+    replaced_key,
+)
 from summit.ingest.database.positions import (
     KEY,
     encode_position,
@@ -160,22 +166,29 @@ class Writer:
                 rest = rest.plus(self._bury(records, change, coordinate, change.fault))
                 continue
             event = enveloper.event(change, coordinate)
-            value = encode(event)
-            if change.op != "s" and not self._is_plain:
-                rest = rest.plus(self._shape(records, change, event, value, coordinate))
-                continue
-            headers: Pairs = [(SOURCE_HEADER, coordinate.encode())]
-            key = record_key(change.table, change.key)
-            to = schema_topic if change.op == "s" else topic
-            record = ProducerRecord(topic=to, value=value, key=key, headers=headers)
-            fault = self._excess(record, headers)
-            if fault is not None:
-                rest = rest.plus(self._bury(records, change._replace(raw=value), coordinate, fault))
-                continue
-            records.append(record)
-            if tombstones:
-                self._end_key(records, change, to, headers)
-            size_bytes += len(value)
+            made = len(records)
+            try:
+                value = encode(event)
+                key = record_key(change.table, change.key)
+                if change.op != "s" and not self._is_plain:
+                    rest = rest.plus(self._shape(records, change, event, value, coordinate))
+                    continue
+                headers: Pairs = [(SOURCE_HEADER, coordinate.encode())]
+                to = schema_topic if change.op == "s" else topic
+                record = ProducerRecord(topic=to, value=value, key=key, headers=headers)
+                fault = self._excess(record, headers)
+                if fault is None:
+                    records.append(record)
+                    if tombstones:
+                        self._end_key(records, change, to, headers)
+                    size_bytes += len(value)
+                    continue
+                bad = change._replace(raw=value)
+            except ROW_FAULTS as error:  # what JSON cannot hold
+                del records[made:]
+                fault = Invalid("database.row", reason=repr(error)[:1_000])
+                bad = change._replace(raw=_shown(event), key=None)
+            rest = rest.plus(self._bury(records, bad, coordinate, fault))
         count = len(changes) - rest.letters - rest.sampled - rest.events
         return records, rest.plus(Tally(count, size_bytes))
 
@@ -235,3 +248,11 @@ class Writer:
         pairs: Pairs = [*letter.headers]
         records.append(ProducerRecord(topic=letter.topic, value=letter.value, headers=pairs))
         return Tally(letters=1, fault=fault)
+
+
+def _shown(event: dict[str, Any]) -> bytes:
+    """An event that JSON cannot hold, as far as it can be shown."""
+    try:
+        return repr(event).encode(errors="backslashreplace")
+    except RecursionError:
+        return b""

@@ -18,17 +18,22 @@ from typing import Any, Final
 import msgspec
 
 from summit.base.clock import Clock
-from summit.base.errors import SummitError
+from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.base.tasks import Tasks
 from summit.ingest.collector import Collector
 from summit.ingest.files.kafka_log import log_of
 from summit.ingest.files.log_access import LogAccess
 from summit.ingest.files.reading import Reading
-from summit.ingest.files.writing import Writer
+from summit.ingest.files.transacting import TransactingWriter, needs_transactions
+from summit.ingest.files.writing import Writer, Writing
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
+from summit.ingest.topics import addresses_of
 
 DRAIN_MS: Final = 10_000  # how long `stop` waits for the broker
+RETRY_FIRST_S: Final = 0.2
+RETRY_MAX_S: Final = 10.0
+_GOES_ON: Final = ("producer.", "client.", "transaction.")
 STATUS_FILES_MAX: Final = 1_000  # files that a status lists
 
 
@@ -75,6 +80,8 @@ class FileCollector(Collector):
         self._open_log = open_log
         self._log_access: LogAccess | None = None
         self._reading: Reading | None = None
+        self._writer: Writing | None = None
+        self._restarts = 0
         self._left_over: list[asyncio.Future[Any]] = []
         self._tasks = Tasks()
         self._task: asyncio.Task[None] | None = None
@@ -85,7 +92,7 @@ class FileCollector(Collector):
         if reading is None:
             return FileProgress(accepted=self._accepted.total, rejected=self._rejected.total)
         tracked = reading.tracked.values()
-        done = reading.bytes_done + sum(one.durable_position for one in tracked)
+        done = reading.bytes_done + sum(one.durable_bytes for one in tracked)
         sizes = reading.sizes | {one.path: one.file.size_bytes() for one in tracked}
         return FileProgress(
             bytes_read=done,
@@ -126,11 +133,30 @@ class FileCollector(Collector):
 
     async def _open(self, producer: Producer) -> None:
         self._log_access = log = self._open_log(producer)
-        writer = Writer(self.config, producer, log, listener=self, clock=self._clock)
-        self._reading = Reading(self.config, writer, listener=self, clock=self._clock)
-        await self._reading.find()
-        await log.ensure_topic(self.config.topic)
-        self._task = self._tasks.spawn(self._run(self._reading), f"collector {self.name}")
+        self._reading = reading = await self._make_reading(producer, log)
+        try:
+            await reading.find()
+            await log.ensure_topic(self.config.topic)
+        except BaseException:
+            await self._drop_reading()
+            raise
+        self._task = self._tasks.spawn(self._run(producer, log), f"collector {self.name}")
+
+    async def _make_reading(self, producer: Producer, log: LogAccess) -> Reading:
+        writer: Writing
+        if needs_transactions(self.config):
+            addresses = addresses_of(producer)
+            if not addresses:
+                raise Invalid("collector.no_log")
+            self._writer = writer = transacting = TransactingWriter(
+                self.config, addresses, listener=self, clock=self._clock
+            )
+            await transacting.open()
+        else:
+            self._writer = writer = Writer(
+                self.config, producer, log, listener=self, clock=self._clock
+            )
+        return Reading(self.config, writer, listener=self, clock=self._clock)
 
     async def _close(self) -> None:
         if self._reading is not None:
@@ -138,25 +164,67 @@ class FileCollector(Collector):
         if self._task is not None:
             await asyncio.wait((self._task,), timeout=DRAIN_MS / 1000)
             await self._tasks.cancel_all()
-        if self._reading is not None:
-            self._left_over += self._reading.close()
+        await self._drop_reading()
         if self._log_access is not None:
             await self._log_access.close()
             self._log_access = None
 
-    async def _run(self, reading: Reading) -> None:
-        left_over, self._left_over = self._left_over, []
-        try:
-            await reading.run(left_over)
-        except SummitError as error:
-            self._note_error(error)
-            self._state = "failed"
-            raise
-        except asyncio.CancelledError:
-            self._left_over += left_over
-            raise
+    async def _drop_reading(self) -> None:
+        if self._reading is not None:
+            self._left_over += self._reading.close()
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            await writer.close()
+
+    async def _run(self, producer: Producer, log: LogAccess) -> None:
+        wait_s = RETRY_FIRST_S
+        while True:
+            reading = self._reading
+            assert reading is not None
+            left_over, self._left_over = self._left_over, []
+            accepted = self._accepted.total
+            try:
+                await reading.run(left_over)
+                break
+            except SummitError as error:
+                self._note_error(error)
+                if not (needs_transactions(self.config) and _may_go_on(error)):
+                    self._state = "failed"
+                    raise
+                self.trouble(error)
+            except asyncio.CancelledError:
+                self._left_over += left_over
+                raise
+            if self._accepted.total > accepted:
+                wait_s = RETRY_FIRST_S
+            while not await self._again(producer, log, wait_s):
+                wait_s = min(wait_s * 2, RETRY_MAX_S)
+            if self._state == "stopping":
+                return
         if self.config.file_options.mode == "batch" and self._state != "stopping":
             self._state = "completed"
+
+    async def _again(self, producer: Producer, log: LogAccess, wait_s: float) -> bool:
+        """Open writer and files anew, from what is committed; False: try it again later."""
+        old = self._reading
+        assert old is not None
+        await self._drop_reading()
+        await old.rest(wait_s)
+        if self._state == "stopping":
+            return True
+        try:
+            self._reading = new = await self._make_reading(producer, log)
+        except SummitError as error:
+            if not _may_go_on(error):
+                self._state = "failed"
+                raise
+            self.trouble(error)
+            return False
+        new.go_on_for(old)
+        new.paused = self._state == "paused"
+        self._restarts += 1
+        self.trouble(None)
+        return True
 
     def _details(self) -> dict[str, Any]:
         options, progress = self.config.file_options, self.progress()
@@ -177,6 +245,8 @@ class FileCollector(Collector):
             "bytesTotal": progress.bytes_total,
             "filesDone": progress.files_done,
             "filesTotal": progress.files_total,
+            "filesFinished": self._reading.files_finished if self._reading is not None else 0,
+            "reconnects": self._restarts,
             "replaced": self._reading.replaced if self._reading is not None else 0,
             "files": files,
         }
@@ -192,6 +262,15 @@ class FileCollector(Collector):
         self._rejected.add(1)
         self._dead_letters += 1
 
+    def sampled(self) -> None:
+        """Sampling left an event out."""
+        self._sampled += 1
+
     def note_error(self, error: SummitError) -> None:
         """Something went wrong with one line or file."""
         self._note_error(error)
+
+
+def _may_go_on(error: SummitError) -> bool:
+    """Whether opening the writer again may help."""
+    return isinstance(error, Unavailable) or error.code.startswith(_GOES_ON)

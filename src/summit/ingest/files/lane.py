@@ -40,6 +40,7 @@ class Outgoing(NamedTuple):
     key: bytes | None
     place: Coordinate
     end: int | None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class _Sent(NamedTuple):
@@ -221,7 +222,7 @@ class Lane:
     def _transmit(self, record: Outgoing, partition: int, *, checkpointed: bool) -> bool:
         """Hand a record to the producer; False when it has no room now."""
         topic, place = record.topic, record.place
-        headers = [(SOURCE_HEADER, place.text.encode())]
+        headers = [(SOURCE_HEADER, place.text.encode()), *record.headers]
         if checkpointed:
             headers.append((CHECKPOINT_HEADER, self._ledger.checkpoint(topic, partition)))
         try:

@@ -151,6 +151,10 @@ class Ledger:
         """The partition of a topic where the file's records are, None when it has none there."""
         return self._homes.get((identity, topic))
 
+    def done(self, identity: str) -> tuple[int, int] | None:
+        """The stamp with which the file was complete, where that is kept: not here."""
+        return None
+
     # ---- what is being written ----
 
     def distrust(self, identity: str, why: str) -> None:

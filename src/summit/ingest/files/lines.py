@@ -22,12 +22,14 @@ class Line(NamedTuple):
         end: Byte position after its newline.
         data: Its bytes without newline; only the first ones when it is over-long.
         size_bytes: Its true length without newline.
+        more: How many further lines were joined to it.
     """
 
     offset: int
     end: int
     data: bytes
     size_bytes: int
+    more: int = 0
 
 
 class LineReader:

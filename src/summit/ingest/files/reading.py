@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from typing import Any, Final
+
+import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid
@@ -13,11 +16,14 @@ from summit.base.ids import uuid7
 from summit.base.logs import get_logger
 from summit.base.rand import Rand
 from summit.ingest.files.finding import find_files
+from summit.ingest.files.finishing import finish_file
 from summit.ingest.files.identity import single_use
-from summit.ingest.files.source import Place, SourceFile, size_of
+from summit.ingest.files.records import Listener
+from summit.ingest.files.source import Place, size_of
 from summit.ingest.files.standard_input import STANDARD_INPUT, StandardInput
 from summit.ingest.files.tracking import TrackedFile
-from summit.ingest.files.writing import Listener, Writer
+from summit.ingest.files.unfolding import open_source
+from summit.ingest.files.writing import Writing
 from summit.ingest.settings import CollectorConfig
 
 SETTLE_MS: Final = 250  # how long the log must be quiet before a fresh start trusts it
@@ -35,13 +41,14 @@ class Reading:
     """
 
     def __init__(
-        self, config: CollectorConfig, writer: Writer, *, listener: Listener, clock: Clock
+        self, config: CollectorConfig, writer: Writing, *, listener: Listener, clock: Clock
     ) -> None:
         self._config = config
         self._options = config.file_options
         self._writer = writer
         self._listener = listener
         self._clock = clock
+        self._whole = msgspec.structs.replace(config, batch_size=None, flush_interval=None)
         self._wake = asyncio.Event()
         self._ending = False
         self.tracked: dict[Place, TrackedFile] = {}
@@ -50,6 +57,7 @@ class Reading:
         self.bytes_done = 0
         self.files_done = 0
         self.replaced = 0
+        self.files_finished = 0
         self.paused = False
 
     async def find(self) -> None:
@@ -84,6 +92,20 @@ class Reading:
         self._ending = True
         self._wake.set()
 
+    async def rest(self, seconds: float) -> None:
+        """Let time pass, or less when it is to end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self._ending:
+                    self._wake.clear()
+                    await self._wake.wait()
+
+    def go_on_for(self, old: Reading) -> None:
+        """Take over what an earlier run of the same start counted."""
+        self.sizes = {path: size_of(path) for path in old.sizes if os.path.exists(path)}
+        self.files_finished, self.replaced = old.files_finished, old.replaced
+        self.paths = old.paths
+
     def wake(self) -> None:
         """Look at the files now."""
         self._wake.set()
@@ -92,7 +114,7 @@ class Reading:
         """Let go of all files; returns what is still on its way to the broker."""
         out: list[asyncio.Future[Any]] = []
         for tracked in self.tracked.values():
-            self.bytes_done += tracked.durable_position
+            self.bytes_done += tracked.durable_bytes
             if tracked.lane is not None:
                 out += tracked.lane.abandon()
             tracked.file.close()
@@ -123,23 +145,24 @@ class Reading:
             if self._ending:
                 return
             await self._writer.drain(tracked)
-            self.sizes[path] = tracked.position
-            self.bytes_done += tracked.position
+            self.sizes[path] = size_bytes = tracked.file.bytes_at(tracked.position)
+            self.bytes_done += size_bytes
             self.files_done += 1
+            await self._finish(tracked)
             self._let_go(tracked)
 
     def _survey(self) -> None:
         """Recognise all files before the first record, so that no checkpoint overlooks one."""
         for path in self.sizes:
             if path != STANDARD_INPUT:
-                file = SourceFile(path)
+                file = open_source(path, self._options)
                 TrackedFile(file, self._options).recognise(self._writer.ledger, final=True)
                 file.close()
 
     def _open(self, path: str) -> tuple[TrackedFile, Callable[[], bool]]:
         """A file of mode `batch`, and whether all of it is there. Raises Invalid."""
         if path != STANDARD_INPUT:
-            return TrackedFile(SourceFile(path), self._options), lambda: True
+            return TrackedFile(open_source(path, self._options), self._options), lambda: True
         source = StandardInput()
         identity = single_use(uuid7(self._clock, Rand()).bytes) if source.is_pipe else None
         tracked = TrackedFile(source.file, self._options, identity=identity)
@@ -154,12 +177,18 @@ class Reading:
             lines = await asyncio.to_thread(tracked.read, final=False)
             if not lines and all_there:
                 lines = await asyncio.to_thread(tracked.read, final=True)
-            if lines:
-                await self._writer.send(tracked, lines, self._is_ending)
-            elif all_there:
+            ends = not lines and all_there
+            events = tracked.hold(lines, self._whole, self._clock.monotonic_ms(), final=ends)
+            if events:
+                await self._writer.send(tracked, events, self._is_ending)
+            if ends:
+                if tracked.file.fault is not None:
+                    self._listener.note_error(tracked.file.fault)
                 return
-            else:
-                await self._rest()
+            if lines:
+                continue
+            await self._writer.settle()
+            await self._rest()
 
     # ---- tail ----
 
@@ -173,8 +202,8 @@ class Reading:
             busy = False
             for tracked in list(self.tracked.values()):
                 busy = await self._follow(tracked) or busy
-            self._writer.announce()
             if not busy:
+                await self._writer.settle()
                 await self._rest()
 
     async def _discover(self) -> None:
@@ -188,7 +217,7 @@ class Reading:
                 known.left_ms = None
                 continue
             try:
-                file = SourceFile(path)
+                file = open_source(path, self._options)
             except Invalid as error:  # gone again, or not ours to read; looked at again next time
                 self._listener.note_error(error)
                 continue
@@ -206,6 +235,9 @@ class Reading:
         if tracked.lane is not None and not tracked.lane.reap():
             await writer.drain(tracked)
         if tracked.replaced():
+            # What was read before goes first, though it waited for company.
+            lines = tracked.hold([], self._config, self._clock.monotonic_ms(), final=True)
+            await writer.send(tracked, lines, self._is_ending)
             await writer.drain(tracked)
             if not tracked.begin_again(writer.ledger):
                 return False
@@ -217,16 +249,41 @@ class Reading:
             if ends:
                 self._let_go(tracked)
             return False
-        lines = await asyncio.to_thread(tracked.read, final=ends)
-        lines = tracked.hold(lines, self._config, self._clock.monotonic_ms(), final=ends)
+        done = self._options.after != "keep" and tracked.is_done(self._clock.monotonic_ms())
+        ends = ends or done
+        try:
+            read = await asyncio.to_thread(tracked.read, final=ends)
+        except Invalid as error:  # it may be whole the next time
+            if not tracked.is_told():
+                self._listener.note_error(error)
+            return False
+        lines = tracked.hold(read, self._config, self._clock.monotonic_ms(), final=ends)
         if lines:
             if tracked.left_ms is not None:
                 tracked.left_ms = self._clock.monotonic_ms()
             await writer.send(tracked, lines, self._is_ending)
-        elif ends:
+        elif ends and not read:
             await writer.drain(tracked)
+            if done and not tracked.replaced():
+                await self._finish(tracked)
             self._let_go(tracked)
-        return bool(lines)
+        return bool(read or lines)
+
+    async def _finish(self, tracked: TrackedFile) -> None:
+        """All of a file is in the log: keep that, and do with it what is to be done after."""
+        if self._options.after == "keep" or tracked.path == STANDARD_INPUT:
+            return
+        if tracked.file.fault is not None or tracked.identity is None:
+            return
+        stamp = tracked.file.stamp()
+        if not await self._writer.finish(tracked):
+            return
+        try:
+            await asyncio.to_thread(finish_file, tracked.file, stamp, self._options)
+        except Invalid as error:
+            self._listener.note_error(error)
+        else:
+            self.files_finished += 1
 
     def _has_ended(self, tracked: TrackedFile) -> bool:
         """Whether a file that left its path has been quiet for long enough."""
@@ -255,6 +312,8 @@ class Reading:
         return self._ending
 
     async def _while_paused(self) -> None:
+        if self.paused:
+            await self._writer.settle()
         while self.paused and not self._ending:
             await self._rest()
 

@@ -1,13 +1,14 @@
 """How a line becomes events: one function per format.
 
-A shape takes a line and gives the JSON bytes of its events with their record keys, in order; the
-position in the list is the event's `sub`. The event id is the source coordinate, so that a line
-that is read twice has the same id.
+A shape takes a line and gives its events, in order, as JSON bytes and decoded; the position in the
+list is the event's `sub` (in formats of several lines: how many further lines it has). The event id
+is the source coordinate, so that a line that is read twice has the same id.
 
     line          {"eventId", "eventType", "timestamp", "source", "message"}
     syslog, sshd  the same with what the line says, and the whole line as `raw`; a line
                   `message repeated N times: [ … ]` is N events
-    jsonl         the object as it stands, byte for byte
+    csv, regex    the columns, or named groups, beside those; `types` and `timeField` read them
+    jsonl         the object as it stands, byte for byte; parquet: a row as an object
 
 `source` is the path. Where a line is not UTF-8, `rawBase64` holds its bytes.
 """
@@ -23,11 +24,10 @@ from summit.base.clock import Clock
 from summit.base.errors import Invalid
 from summit.events.formats import LineParser, RunningYear, YearOf, latest_year, parse_json_line
 from summit.ingest.files.coordinates import Coordinate
+from summit.ingest.files.fields import Columns, Groups
 from summit.ingest.files.lines import Line
+from summit.ingest.files.settings import FileOptions
 from summit.ingest.log_lines import CurrentYear, LogLines
-from summit.ingest.settings import FileOptions
-
-KeyOf = Callable[[dict[str, Any]], bytes | None]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -36,7 +36,7 @@ class Shaped(NamedTuple):
     """One event of a line."""
 
     value: bytes
-    key: bytes | None
+    event: dict[str, Any]
 
 
 class Origin(NamedTuple):
@@ -56,17 +56,27 @@ Shape = Callable[[Line], list[Shaped]]
 
 
 def make_shape(
-    options: FileOptions, origin: Origin, *, key_of: KeyOf | None, clock: Clock
+    options: FileOptions, origin: Origin, *, clock: Clock, first: Callable[[], bytes] = bytes
 ) -> Shape:
     """The shape of one file's lines, to be given them in order.
+
+    Args:
+        first: Reads the file's first line.
+
+    Raises: Invalid("ingest.line_invalid") for a first line that names no columns.
 
     The shape raises Invalid("ingest.line_invalid") for a line that is no event; blank lines give
     none.
     """
-    if options.format == "jsonl":
-        return _jsonl(origin, key_of)
+    if options.format == "jsonl" or options.format == "parquet":  # noqa: PLR1714 - for the types
+        return _jsonl(origin)
     if options.format == "line":
-        return _Text(origin, key_of, _Plain(options.event_type, clock).parse)
+        return _Text(origin, _Plain(options.event_type, clock).parse)
+    if options.format == "regex":
+        return _Text(origin, Groups(options, clock).parse, with_raw=True)
+    if options.format == "csv":
+        names = options.columns
+        return _Text(origin, Columns(options, clock, names or first()).parse)
     start_ms = clock.now_ms() if options.mode == "tail" else origin.changed_ms
     parser = LineParser(
         options.format,
@@ -75,7 +85,7 @@ def make_shape(
         utc_offset_minutes=options.utc_offset_minutes,
         event_type=options.event_type,
     )
-    return _Text(origin, key_of, parser.parse, with_raw=True)
+    return _Text(origin, parser.parse, with_raw=True)
 
 
 def needs_all_lines(options: FileOptions) -> bool:
@@ -98,7 +108,7 @@ def check_length(line: Line, path: str, max_line_bytes: int) -> None:
         )
 
 
-def _jsonl(origin: Origin, key_of: KeyOf | None) -> Shape:
+def _jsonl(origin: Origin) -> Shape:
     def shape(line: Line) -> list[Shaped]:
         try:
             event = parse_json_line(line.data)
@@ -108,7 +118,7 @@ def _jsonl(origin: Origin, key_of: KeyOf | None) -> Shape:
             ) from error
         if event is None:
             return []
-        return [Shaped(line.data.strip(), key_of(event) if key_of is not None else None)]
+        return [Shaped(line.data.strip(), event)]
 
     return shape
 
@@ -119,23 +129,27 @@ class _Text:
     def __init__(
         self,
         origin: Origin,
-        key_of: KeyOf | None,
         parse: Callable[[str], list[dict[str, Any]]],
         *,
         with_raw: bool = False,
     ) -> None:
         self._origin = origin
-        self._key_of = key_of
         self._lines = LogLines(parse, with_raw=with_raw)
 
     def __call__(self, line: Line) -> list[Shaped]:
         def id_of(sub: int) -> str:
-            return Coordinate(self._origin.identity, line.offset, sub).text
+            return Coordinate(self._origin.identity, line.offset, sub + line.more).text
 
-        return [
-            Shaped(_encode(event), self._key_of(event) if self._key_of is not None else None)
-            for event in self._lines.events(line.data, self._origin.path, id_of)
-        ]
+        try:
+            return [
+                Shaped(_encode(event), event)
+                for event in self._lines.events(line.data, self._origin.path, id_of)
+            ]
+        except Invalid as error:
+            raise Invalid(
+                "ingest.line_invalid", path=self._origin.path, offset=line.offset,
+                reason=error.details.get("reason", str(error)),
+            ) from error  # fmt: skip
 
 
 class _Plain:

@@ -5,8 +5,9 @@ The only file of this room that opens files. It opens them for reading and never
 
 from __future__ import annotations
 
+import io
 import os
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from summit.base.errors import Invalid
 
@@ -57,11 +58,68 @@ class SourceFile:
         except OSError as error:
             raise _unreadable(self.path, error.strerror or str(error)) from error
 
+    def head(self, size_bytes: int) -> bytes:
+        """Its first bytes as they stand on the disk."""
+        return SourceFile.read(self, 0, size_bytes)
+
+    def is_shorter(self, position: int) -> bool:
+        """Whether it ends before a position that was in it once."""
+        return self.size_bytes() < position
+
+    def bytes_at(self, position: int) -> int:
+        """How many bytes of it lie before a position, for telling people."""
+        return position
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it was read: a last line without newline is one."""
+        return False
+
+    @property
+    def fault(self) -> Invalid | None:
+        """Why what is there cannot be all of it."""
+        return None
+
+    def begin(self) -> None:
+        """It is read from its beginning, perhaps with new content."""
+
+    def stream(self) -> io.RawIOBase:
+        """A stream over it, from its beginning, with a position of its own."""
+        return _Raw(self)
+
     def close(self) -> None:
         """Let go of it."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+class _Raw(io.RawIOBase):
+    """A stream that reads at its own position, whatever others read."""
+
+    def __init__(self, file: SourceFile) -> None:
+        self._file = file
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        base = (0, self._position, self._file.size_bytes())[whence]
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        data = SourceFile.read(self._file, self._position, len(buffer))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
 
 
 def place_of(path: str) -> Place | None:

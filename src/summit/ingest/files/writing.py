@@ -1,4 +1,4 @@
-"""From lines to records: shape, bury, choose the partition, hand over, count."""
+"""Writing the lines of files, each file to one partition, its places told by the log itself."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from summit.base.clock import Clock
-from summit.base.errors import Invalid, SummitError, Unavailable
-from summit.base.logs import get_logger
-from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
-from summit.client.types import Headers
-from summit.events.fields import compile_path
-from summit.ingest.bodies import key_reader
-from summit.ingest.files.coordinates import SOURCE_HEADER, Coordinate
+from summit.base.errors import Unavailable
+from summit.client.dead_letters import dead_letter_topic
+from summit.identity.rates import RateLimit
 from summit.ingest.files.lane import Lane, Outgoing, Window
 from summit.ingest.files.ledger import Ledger
 from summit.ingest.files.lines import Line
 from summit.ingest.files.log_access import LogAccess
-from summit.ingest.files.shapes import Origin, check_length, make_shape
+from summit.ingest.files.positions import Positions
+from summit.ingest.files.records import Listener, Recorder
 from summit.ingest.files.tracking import TrackedFile
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
@@ -31,24 +28,68 @@ RETRY_S: Final = 1.0  # how long to wait before asking the broker again
 YIELD_RECORDS: Final = 400  # records and lines between two looks at the rest of the loop
 
 
-class Listener(Protocol):
-    """Who counts: the collector."""
+class Writing(Protocol):
+    """What a run needs of whoever writes its lines."""
 
-    def accepted(self, count: int, size_bytes: int) -> None:
-        """Events were acknowledged."""
+    @property
+    def ledger(self) -> Ledger | Positions:
+        """How far each file was written."""
         ...
 
-    def rejected(self) -> None:
-        """A dead letter was acknowledged."""
+    def equip(self, tracked: TrackedFile) -> None:
+        """Give a file whose identity is known what it needs to be written."""
         ...
 
-    def trouble(self, error: SummitError | None) -> None:
-        """The broker cannot be reached for now; None: it can again."""
+    async def send(
+        self, tracked: TrackedFile, lines: list[Line], ending: Callable[[], bool]
+    ) -> None:
+        """Send the events of lines; returns early when `ending`."""
         ...
 
-    def note_error(self, error: SummitError) -> None:
-        """Something went wrong with one line or file."""
+    async def settle(self) -> None:
+        """There is nothing more to send for now."""
         ...
+
+    async def drain(self, tracked: TrackedFile) -> None:
+        """Wait until everything of a file is acknowledged."""
+        ...
+
+    async def finish(self, tracked: TrackedFile) -> bool:
+        """All of a file is acknowledged, and that is kept; False where nothing keeps it."""
+        ...
+
+    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the log until it answers."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is not written."""
+        ...
+
+
+class Tally:
+    """What was acknowledged, told at times rather than one by one."""
+
+    def __init__(self, config: CollectorConfig, listener: Listener) -> None:
+        self._letters = dead_letter_topic(config.topic)
+        self._listener = listener
+        self._count = 0
+        self._bytes = 0
+
+    def accept(self, record: Outgoing) -> None:
+        """A record is in the log."""
+        if record.topic == self._letters:
+            self._listener.rejected()
+        else:
+            self._count += 1
+            self._bytes += len(record.value)
+
+    def announce(self) -> None:
+        """Tell what was acknowledged since the last time."""
+        count, size_bytes = self._count, self._bytes
+        if count:
+            self._count = self._bytes = 0
+            self._listener.accepted(count, size_bytes)
 
 
 class Writer:
@@ -69,16 +110,13 @@ class Writer:
         clock: Clock,
     ) -> None:
         self.ledger = Ledger(log, config.name, config.topic)
-        self._config = config
-        self._options = config.file_options
-        self._key_of = key_reader(compile_path(config.key_field)) if config.key_field else None
+        self._recorder = Recorder(config, listener=listener, clock=clock)
+        self._tally = Tally(config, listener)
         self._producer = producer
         self._log = log
         self._listener = listener
-        self._clock = clock
+        self._limit = RateLimit.of(config.rate_limit, config.rate_burst, clock)
         self._window = Window()
-        self._fresh_count = 0
-        self._fresh_bytes = 0
 
     def equip(self, tracked: TrackedFile) -> None:
         """Give a file whose identity is known its lane and its shape."""
@@ -88,24 +126,25 @@ class Writer:
             self.ledger,
             self._window,
             partition_of=partial(self._partition_of, identity),
-            bury=partial(self._bury, tracked.path),
-            on_accepted=self._accept,
+            bury=partial(self._recorder.bury, tracked.path),
+            on_accepted=self._tally.accept,
             on_trouble=self._listener.trouble,
         )
         tracked.lane.durable_position = tracked.sent_position = tracked.position
-        origin = Origin(tracked.path, identity, tracked.file.stamp()[1] // 1_000_000)
-        tracked.shape = make_shape(self._options, origin, key_of=self._key_of, clock=self._clock)
+        self._recorder.equip(tracked)
 
     async def send(
         self, tracked: TrackedFile, lines: list[Line], ending: Callable[[], bool]
     ) -> None:
         """Send the events of lines; returns early when `ending`."""
         lane = tracked.lane
-        assert lane is not None
+        assert isinstance(lane, Lane)
         since = 0
         for line in lines:
             since += 1
             for record in self._records_of(tracked, line):
+                if self._limit is not None:
+                    await keep_rate(self._limit, ending)
                 await lane.send(record)
                 since += 1
                 if since >= YIELD_RECORDS:
@@ -121,16 +160,24 @@ class Writer:
 
     async def drain(self, tracked: TrackedFile) -> None:
         """Wait until everything of a file is acknowledged."""
-        if tracked.lane is not None:
+        if isinstance(tracked.lane, Lane):
             await tracked.lane.drain()
         self.announce()
 
     def announce(self) -> None:
         """Tell what was acknowledged since the last time."""
-        count, size_bytes = self._fresh_count, self._fresh_bytes
-        if count:
-            self._fresh_count = self._fresh_bytes = 0
-            self._listener.accepted(count, size_bytes)
+        self._tally.announce()
+
+    async def settle(self) -> None:
+        """Nothing waits here: what was handed over is on its way."""
+        self.announce()
+
+    async def finish(self, tracked: TrackedFile) -> bool:
+        """The log alone does not keep that a file was complete."""
+        return False
+
+    async def close(self) -> None:
+        """Nothing is held here."""
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the log until it answers."""
@@ -146,42 +193,10 @@ class Writer:
 
     def _records_of(self, tracked: TrackedFile, line: Line) -> list[Outgoing]:
         """The records of a line that are not in the log yet."""
-        assert tracked.shape is not None
-        identity, topic = tracked.name, self._config.topic
-        try:
-            check_length(line, tracked.path, self._options.max_line_bytes)
-            shaped = tracked.shape(line)
-        except Invalid as error:
-            place = Coordinate(identity, line.offset, 0)
-            bad = Outgoing(topic, line.data, None, place, line.end)
-            records = [self._bury(tracked.path, bad, error)]
-        else:
-            last = len(shaped) - 1
-            records = [
-                Outgoing(
-                    topic,
-                    value,
-                    key,
-                    Coordinate(identity, line.offset, sub),
-                    line.end if sub == last else None,
-                )
-                for sub, (value, key) in enumerate(shaped)
-            ]
+        records = self._recorder.records(tracked, line)
+        if not tracked.resuming:
+            return records
         return [one for one in records if not tracked.holds(self.ledger, line, one.place.sub)]
-
-    def _bury(self, path: str, record: Outgoing, error: SummitError) -> Outgoing:
-        """The dead letter of a record: the same place in the file, another topic."""
-        topic = self._config.topic
-        get_logger(__name__).warning("collector.dead_letter", path=path, error=str(error))
-        self._listener.note_error(error)
-        # A line that became no record has no partition and offset; its place is in its header.
-        letter = DeadLetter(
-            topic=topic, partition=None, offset=None, key=None, value=record.value,
-            headers=Headers([(SOURCE_HEADER, record.place.text.encode())]),
-            error=DeadLetterError(code=error.code, message=str(error), stage="collector"),
-            timestamp=self._clock.now_ms(),
-        )  # fmt: skip
-        return record._replace(topic=dead_letter_topic(topic), value=letter.encode(), key=None)
 
     async def _partition_of(self, identity: str, topic: str) -> int:
         """The partition of a file: where its records are already, else by its identity."""
@@ -194,9 +209,8 @@ class Writer:
             ledger.partitions[topic] = await self.patiently(ensure)
         return zlib.crc32(identity.encode()) % ledger.partitions[topic]
 
-    def _accept(self, record: Outgoing) -> None:
-        if record.topic == self._config.topic:
-            self._fresh_count += 1
-            self._fresh_bytes += len(record.value)
-        else:
-            self._listener.rejected()
+
+async def keep_rate(limit: RateLimit, ending: Callable[[], bool]) -> None:
+    """Wait until one event more may go out, or it all ends."""
+    while (wait_ms := limit.take("", 1)) and not ending():
+        await asyncio.sleep(min(wait_ms, 200) / 1000)

@@ -3,6 +3,7 @@
     POST /ingest   application/json: an object or an array of objects; application/x-ndjson and
                    application/jsonl: an object a line; CloudEvents in all three modes; each plain,
                    or compressed with gzip, zstd or deflate
+    POST /ingest/{topic}  with `allowedTopics`: the same to a topic of the sender's choice
     POST /v1/logs  with `otlp`: logs of OpenTelemetry, Protobuf or JSON (`otlp.py`)
     200 {"status": "ok", "accepted": 2, "rejected": 0,
          "results": [{"index": 0, "partition": 3, "offset": 17}, …]}
@@ -39,6 +40,7 @@ from summit.ingest.requests import Requests
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.shaping import Headers
 from summit.ingest.taking import TakingCollector
+from summit.ingest.templates import topic_check
 from summit.web import (
     Request,
     Response,
@@ -84,6 +86,7 @@ class HttpCollector(TakingCollector):
         self._limits = Limits(
             options.max_events_per_request, options.max_event_bytes, options.max_body_bytes
         )
+        self._allows = topic_check(config.allowed_topics, config.topic)
         self._copied = [(name, name.lower()) for name in options.request_headers]
         self._requests = Requests(
             self, self._delivery, self._notes, self._clock, prefix=self._prefix
@@ -109,9 +112,12 @@ class HttpCollector(TakingCollector):
         elif options.auth.type != "none":
             await self._open_auth(options.auth)
         routes = Routes()
-        routes.post(self.config.route, self._ingest, body_bytes_max=options.max_body_bytes)
+        route, most = self.config.route, options.max_body_bytes
+        routes.post(route, self._ingest, body_bytes_max=most)
+        if self.config.allowed_topics:
+            routes.post(f"{route.rstrip('/')}/{{topic}}", self._ingest, body_bytes_max=most)
         if options.otlp:
-            routes.post(OTLP_PATH, self._otlp, body_bytes_max=options.max_body_bytes)
+            routes.post(OTLP_PATH, self._otlp, body_bytes_max=most)
         server = WebServer(
             make_app(routes),
             self.config.host,
@@ -182,9 +188,11 @@ class HttpCollector(TakingCollector):
             now_ms = self._clock.now_ms()
             replay = self._signatures.check(request.headers, raw, now_ms)
             key = replay if key is None or replay is not None else key
+        asked = request.path_params.get("topic")
+        topic = None if asked is None else self._allows(asked)
         if key is None:
-            return json_response(await self._take(request, raw, None))
-        return await self._take_once(request, raw, key)
+            return json_response(await self._take(request, raw, None, topic))
+        return await self._take_once(request, raw, key, topic)
 
     async def _logs(self, request: Request, raw: bytes) -> Response:
         """Logs of OpenTelemetry; the answer is of the same kind as the body."""
@@ -203,15 +211,23 @@ class HttpCollector(TakingCollector):
             answer = taken.answer(with_all=True)
         return Response(otlp.answer_body(media, answer), media_type=media)
 
-    async def _take_once(self, request: Request, raw: bytes, key: str) -> Response:
+    async def _take_once(
+        self, request: Request, raw: bytes, key: str, topic: str | None
+    ) -> Response:
         """The answer to a request that has a key: the stored one, or a new one that is stored."""
-        note, answer = await self._requests.once(key, raw, lambda: self._take(request, raw, key))
+        # The topic is part of what the key stands for.
+        content = raw if topic is None else b"%s\n%s" % (topic.encode(), raw)
+        note, answer = await self._requests.once(
+            key, content, lambda: self._take(request, raw, key, topic)
+        )
         if note is None:
             return json_response(answer)
         replayed = {"Idempotency-Replayed": "true"}
         return Response(note.answer, note.status, replayed, "application/json")
 
-    async def _take(self, request: Request, raw: bytes, key: str | None) -> dict[str, Any]:
+    async def _take(
+        self, request: Request, raw: bytes, key: str | None, topic: str | None
+    ) -> dict[str, Any]:
         """Write the events of a body; the answer when the broker has them."""
         batch = self._parse(request, raw)
         if self._signatures is not None and (challenge := self._challenge(batch)) is not None:
@@ -220,8 +236,9 @@ class HttpCollector(TakingCollector):
         if "content-encoding" in request.headers:
             size_bytes = sum(map(len, batch.slices))  # what it unfolded to
         taken = await self._requests.write(
-            batch, self._record_headers(request), size_bytes, key, request.remote_address
-        )
+            batch, self._record_headers(request), size_bytes, key, request.remote_address,
+            topic=topic,
+        )  # fmt: skip
         asked = request.query_params.get("results") == "true"
         return {"status": "ok", **taken.answer(with_all=asked)}
 

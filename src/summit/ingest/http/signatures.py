@@ -34,7 +34,8 @@ import msgspec
 
 from summit.base.errors import Invalid
 from summit.base.secrets import read_secret
-from summit.ingest.auth import AuthOptions, same_as_one
+from summit.identity import same_as_one
+from summit.ingest.auth import AuthOptions
 
 Headers = Mapping[str, str]
 _WHSEC: Final = b"whsec_"

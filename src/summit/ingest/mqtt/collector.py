@@ -116,6 +116,8 @@ class MqttCollector(TakingCollector):
             except TimeoutError:
                 break
         await self._tasks.cancel_all()
+        for pending in self._pending:  # what the broker did not take in time comes again
+            self._delivery.give_up(pending.handed)
         await link.close()
 
     def _details(self) -> dict[str, Any]:

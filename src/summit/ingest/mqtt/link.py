@@ -67,15 +67,8 @@ class Link:
         self._is_closed = False
         self._dialling: asyncio.Future[None] | None = None
         self.epoch = 0  # which connection this is: packet ids mean something only within one
-        self._client = client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, manual_ack=True,
-            protocol=paho.MQTTv5 if options.version == "5" else paho.MQTTv311,
-            clean_session=None if options.version == "5" else options.clean_start,
-        )  # fmt: skip
-        if options.username is not None:
-            client.username_pw_set(options.username, _password(options.password))
-        if options.tls is not None:
-            client.tls_set_context(options.tls.client_context())
+        self._client_id = client_id
+        self._client = client = self._make_client()
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_message = self._message
@@ -84,6 +77,20 @@ class Link:
         client.on_socket_close = self._socket_close
         client.on_socket_register_write = self._want_write
         client.on_socket_unregister_write = self._unwant_write
+
+    def _make_client(self, *, clean_session: bool = False) -> Any:
+        options = self._options
+        is_new = options.version == "5"
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2, client_id=self._client_id, manual_ack=True,
+            protocol=paho.MQTTv5 if is_new else paho.MQTTv311,
+            clean_session=None if is_new else clean_session,
+        )  # fmt: skip
+        if options.username is not None:
+            client.username_pw_set(options.username, _password(options.password))
+        if options.tls is not None:
+            client.tls_set_context(options.tls.client_context())
+        return client
 
     async def open(self) -> None:
         """Connect and subscribe. Raises Unavailable("mqtt.unreachable"); Invalid."""
@@ -150,6 +157,8 @@ class Link:
     def _dial(self) -> None:
         options = self._options
         if options.version != "5":
+            if options.clean_start and self.epoch == 0:
+                self._forget_session()
             self._client.connect(self._host, self._port, options.keepalive_s)
             return
         properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -161,6 +170,21 @@ class Link:
             # Only the first connection may forget; a later one would forget what was not read.
             clean_start=options.clean_start and self.epoch == 0,
         )  # fmt: skip
+
+    def _forget_session(self) -> None:
+        """Have the broker forget the session of earlier days: 3.1.1 can only say so of a connection
+        that keeps none itself, so one goes ahead.
+        """
+        client = self._make_client(clean_session=True)
+        client.connect(self._host, self._port, self._options.keepalive_s)
+        for _ in range(round(DIAL_S / 0.1)):
+            if client.is_connected():
+                break
+            # One that is refused ends by itself; the connection proper says why.
+            if client.loop(0.1) != paho.MQTT_ERR_SUCCESS:
+                return
+        client.disconnect()
+        client.loop(0.1)
 
     def _connected(self, _: Any, __: Any, ___: Any, reason: Any, ____: Any = None) -> None:
         if reason.is_failure:

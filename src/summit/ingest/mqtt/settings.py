@@ -11,9 +11,9 @@ from summit.base import limits
 from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.base.secrets import is_secret_reference
+from summit.identity.tls import load_key
 from summit.ingest.checks import at_least, bad_setting
 from summit.ingest.mqtt.mapping import check_filter, check_key
-from summit.ingest.tls import load_key
 
 
 class MqttTls(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,8 +72,7 @@ class MqttOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
         qos: The quality of service that is asked for.
         version: Of the protocol.
         client_id: Under which name the broker keeps the session; default `summit-` and the name.
-        clean_start: Forget the session of earlier connections. In version 5 those of earlier
-            starts; 3.1.1 forgets at each connection, with what was not acknowledged over the last.
+        clean_start: Forget at the start what the broker kept from earlier days; nothing later.
         session_expiry_s: How long the broker keeps the session of a collector that is away
             (version 5; in 3.1.1 the broker decides).
         shared_group: Share the messages with other collectors of this group

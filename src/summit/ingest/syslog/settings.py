@@ -9,10 +9,10 @@ import msgspec
 
 from summit.base import limits
 from summit.base.config import Config
-from summit.ingest.auth import is_loopback
+from summit.identity import is_loopback
+from summit.identity.tls import TlsOptions
 from summit.ingest.checks import at_least, bad_setting
 from summit.ingest.syslog.framing import Framing
-from summit.ingest.tls import TlsOptions
 
 Transport = Literal["tcp", "udp"]
 

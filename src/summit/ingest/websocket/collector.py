@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from summit.base.clock import Clock
-from summit.base.errors import Conflict, Invalid
+from summit.base.errors import Conflict, Invalid, SummitError
 from summit.client.addresses import format_address
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
@@ -130,11 +130,11 @@ class WebSocketCollector(StreamingCollector):
         headers = {name.lower(): text for name, text in request.headers.raw_items()}
         try:
             self._auth.check(headers, token)
-        except Invalid as error:
+        except SummitError as error:
             self._rejected.add(1)
             self._note_error(error)
-            response = socket.respond(http.HTTPStatus.UNAUTHORIZED, f"{error}\n")
-            if self._auth.challenge:
+            response = socket.respond(http.HTTPStatus(error.http_status), f"{error}\n")
+            if self._auth.challenge and isinstance(error, Invalid):
                 response.headers["WWW-Authenticate"] = self._auth.challenge
             return response
         return None

@@ -8,9 +8,9 @@ import msgspec
 
 from summit.base import limits
 from summit.base.config import Config
+from summit.identity.tls import TlsOptions
 from summit.ingest.auth import AuthOptions
 from summit.ingest.checks import at_least, bad_setting, hours_fit, rate_fits
-from summit.ingest.tls import TlsOptions
 
 
 class WebSocketOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):

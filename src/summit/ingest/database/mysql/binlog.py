@@ -18,8 +18,9 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError
-from summit.ingest.database.ahead import Sized
-from summit.ingest.database.changes import Change, Row
+from summit.ingest.database.ahead import PIECE_BYTES, Sized
+from summit.ingest.database.changes import Change, Row, told_values
+from summit.ingest.database.mysql.charsets import LENIENT, Charset, Charsets
 from summit.ingest.database.mysql.link import (
     Connection,
     DatabaseError,
@@ -33,7 +34,7 @@ from summit.ingest.database.mysql.link import (
 from summit.ingest.database.mysql.place import LogPlace, Seam, advanced, is_before
 from summit.ingest.database.mysql.rows import BadRow, ColumnType, RowDecoder
 from summit.ingest.database.mysql.statements import parse
-from summit.ingest.database.mysql.tables import SYSTEM, Table, describe, told, version_of
+from summit.ingest.database.mysql.tables import SYSTEM, Column, Table, describe, told, version_of
 from summit.ingest.database.source import Batch
 
 try:
@@ -100,11 +101,19 @@ class Log:
         self._changes: list[Change] = []
         self._size = 0
         self._count = 0
+        self._marked = 0  # of this transaction, where a position stood last
         self._origin: dict[str, Any] = {}
         self._known: dict[int, _Known] = {}
         self._altered: dict[str, str] = {}
         self._dialled: list[Connection] = []
         self._side = place.connect()
+        try:
+            self._charsets = Charsets(self._side)
+        except (DatabaseError, OSError) as error:
+            hang_up(self._side)
+            with contextlib.suppress(DatabaseError, OSError):
+                self._side.close()
+            raise place.told(error) from error
         self.lag_bytes = 0
         self.lag_ms = 0
         self.oldest_file = ""
@@ -219,7 +228,7 @@ class Log:
     def _begin(self, gtid: str, timestamp: int, *, inside: bool) -> None:
         self._gtid = gtid
         self._is_inside = inside
-        self._count = 0
+        self._count = self._marked = 0
         self._note_origin(timestamp)
 
     def _note_origin(self, timestamp: int) -> None:
@@ -234,7 +243,7 @@ class Log:
         self._move()
         self.lag_ms = max(0, self._clock.now_ms() - timestamp * 1000) if timestamp else 0
         self._skip = 0
-        self._count = 0
+        self._count = self._marked = 0
         if self._changes:
             self._told = self._safe
             yield self._give(self._safe)
@@ -287,7 +296,7 @@ class Log:
         self._size += stop - start
         for found in known.decoder.rows(data, start, stop, images):
             if isinstance(found, BadRow):
-                self._add_bad(op, known.name, found.raw, found.reason)
+                self._add_bad(op, known.name, _told(known, found), found.reason)
             elif not early:
                 self._add_rows(op, known, found)
             else:
@@ -297,8 +306,9 @@ class Log:
                     self._add_rows(op, known, found)
                 elif kept:
                     self._add_rows("d" if kept[0] is found[0] else "c", known, (kept[0],))
-            if len(self._changes) >= PIECE:
-                is_large = self._count >= LARGE and self._count % LARGE < PIECE
+            if len(self._changes) >= PIECE or self._size >= PIECE_BYTES:
+                is_large = self._count - self._marked >= LARGE
+                self._marked = self._count if is_large else self._marked
                 at = msgspec.structs.replace(self._safe, skip=self._count) if is_large else None
                 yield self._give(at)
 
@@ -322,7 +332,7 @@ class Log:
     def _add(self, op: str, known: _Known, before: Row | None, after: Row | None) -> None:
         row = after if after is not None else before
         key = None
-        if known.key and row is not None:
+        if known.key and row is not None and not known.hidden.intersection(known.key):
             key = {name: row.get(name) for name in known.key}
         self._append(
             Change(
@@ -358,10 +368,16 @@ class Log:
             return
         now = describe(self._side, event.schema, event.table)
         declared = {one.name: one for one in now.columns} if now is not None else {}
+        hidden = frozenset(
+            one.name for one in event.columns if self._options.hides(f"{name}.{one.name}")
+        )
         types = [
-            _column_type(one, declared[one.name].type if one.name in declared else "")
+            _column_type(
+                one, declared[one.name].type if one.name in declared else "",
+                self._charset(name, one, declared.get(one.name), is_hidden=one.name in hidden),
+            )
             for one in event.columns
-        ]
+        ]  # fmt: skip
         if any(not one.name for one in types):
             raise self._place.unfit(
                 f"rows behind {self._safe.text} have no names of columns",
@@ -375,7 +391,7 @@ class Log:
             name,
             RowDecoder(types, exact=self._options.numbers == "string"),
             _key(event.columns, now),
-            frozenset(one.name for one in types if self._options.hides(f"{name}.{one.name}")),
+            hidden,
             version_of(columns),
         )
         self._known[event.table_id] = known
@@ -386,6 +402,20 @@ class Log:
                     self._origin["committedAt"], known.version, self._origin,
                 )
             )  # fmt: skip
+
+    def _charset(
+        self, table: str, column: Any, now: Column | None, *, is_hidden: bool
+    ) -> Charset | None:
+        """How a column's text is decoded; None for bytes. Raises as `Source.read`."""
+        # As the log says; the package does not know every collation, then as the table is now.
+        said = (column.collation_name or "").partition("_")[0].lower()
+        name = said or (now.charset if now is not None else "")
+        if name in ("", "binary"):
+            return None
+        charset = LENIENT if is_hidden else self._charsets.find(name)
+        if charset is None:
+            raise self._place.of_charset(f"{table}.{column.name}", name)
+        return charset
 
     def _take_query(self, event: Any) -> Iterator[Sized]:
         text = event.query
@@ -451,10 +481,17 @@ def _is_later(known: _Known, row: Row, early: list[Seam]) -> bool:
     return any(not one.behind or key > list(one.behind) for one in early)
 
 
-def _column_type(column: Any, declared: str) -> ColumnType:
+def _told(known: _Known, bad: BadRow) -> bytes:
+    """What a dead letter shows of a row: its bytes, or what of it is not hidden."""
+    if not known.hidden:
+        return bad.raw
+    shown = [pair for row in bad.rows[-1:] for pair in row.items() if pair[0] not in known.hidden]
+    return told_values(shown)
+
+
+def _column_type(column: Any, declared: str, charset: Charset | None) -> ColumnType:
     """A column as the package describes it, as ours."""
     code = column.type
-    encoding = None if column.character_set_name in (None, "binary") else _codec(column)
     size = scale = 0
     members: tuple[str, ...] = ()
     if code in (15, 254):
@@ -472,19 +509,7 @@ def _column_type(column: Any, declared: str) -> ColumnType:
         size, members = column.size, tuple(column.enum_values[1:])
     elif code == 248:
         size, members = column.size, tuple(column.set_values)
-    return ColumnType(column.name, code, size, scale, column.unsigned, encoding, members, declared)
-
-
-# The server's names where Python has others; its wide ones begin with the larger byte.
-_CODECS: Final = {
-    "utf8": "utf-8", "utf8mb4": "utf-8", "utf8mb3": "utf-8",
-    "utf16": "utf-16-be", "ucs2": "utf-16-be", "utf32": "utf-32-be",
-}  # fmt: skip
-
-
-def _codec(column: Any) -> str:
-    name: str = column.character_set_name
-    return _CODECS.get(name, name)
+    return ColumnType(column.name, code, size, scale, column.unsigned, charset, members, declared)
 
 
 def _key(columns: list[Any], now: Table | None) -> tuple[str, ...]:

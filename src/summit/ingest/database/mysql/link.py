@@ -98,6 +98,15 @@ class Place:
         """The error for a server that must be set up first."""
         return Invalid("database.unfit", where=self.where, reason=reason, todo=todo)
 
+    def of_charset(self, column: str, charset: str) -> Invalid:
+        """The error for text that cannot be decoded."""
+        table = column.rpartition(".")[0]
+        return self.unfit(
+            f"the column '{column}' has the character set {charset}, which cannot be decoded",
+            f"Exclude the column (database.excludeColumns: ['{column}']) or the table "
+            f"(database.exclude: ['{table}']), or convert the column to utf8mb4.",
+        )
+
     def lost(self, position: str, reason: str) -> Invalid:
         """The error for a place that the binary log no longer has."""
         todo = (

@@ -54,7 +54,6 @@ class LogPlace(msgspec.Struct, frozen=True):
         snapshot: While there is one under way.
         since: Of tables that a broken-off snapshot came to later than the place: when.
         asked: The `startAt` that it began with.
-        asked: The `startAt` that it began with.
     """
 
     file: str = ""

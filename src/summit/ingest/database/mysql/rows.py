@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import base64
 import struct
+from codecs import charmap_decode
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from summit.base.errors import Invalid
+from summit.ingest.database.changes import ROW_FAULTS
+from summit.ingest.database.mysql.charsets import LENIENT, Charset
 
 Row = dict[str, Any]
 _Reader = Callable[[bytes, int], tuple[Any, int]]
@@ -33,7 +36,7 @@ class ColumnType(NamedTuple):
         size: Bytes of the length (strings, blobs) or of the value (ENUM, SET, BIT), digits of the
             fraction (times), or digits in all (DECIMAL).
         scale: Digits after the point of a DECIMAL; the length of a BINARY that is padded.
-        encoding: The Python codec of text; None for bytes.
+        charset: How text is decoded; None for bytes.
         members: Of an ENUM (from 1) or a SET.
         declared: What the table itself calls the type, where that says more (`uuid`, `inet6`).
     """
@@ -43,7 +46,7 @@ class ColumnType(NamedTuple):
     size: int = 0
     scale: int = 0
     unsigned: bool = False
-    encoding: str | None = None
+    charset: Charset | None = None
     members: tuple[str, ...] = ()
     declared: str = ""
 
@@ -54,10 +57,13 @@ class BadRow(NamedTuple):
     Attributes:
         raw: Its bytes in the row event.
         reason: What is wrong with it.
+        rows: Its images with every byte of a text for a character; empty where not even that is
+            possible: then `raw` holds all that follows in the event, too.
     """
 
     raw: bytes
     reason: str
+    rows: tuple[Row, ...] = ()
 
 
 class RowDecoder:
@@ -75,7 +81,7 @@ class RowDecoder:
             ]
         self._strict = [(one.name, _reader(one)) for one in columns]
         self._lenient = [
-            (one.name, _reader(one._replace(encoding="latin-1") if one.encoding else one))
+            (one.name, _reader(one._replace(charset=LENIENT) if one.charset else one))
             for one in columns
         ]
 
@@ -100,16 +106,21 @@ class RowDecoder:
                     raise IndexError("the row goes beyond its event")
                 yield tuple(found)
             except UnicodeDecodeError as error:
-                position = self._skip(data, begin, images)
-                yield BadRow(data[begin:position], f"text that is none: {error}")
-            except (IndexError, ValueError, struct.error) as error:
-                yield BadRow(data[begin:stop], repr(error))
+                rows, position = self._as_bytes(data, begin, images)
+                yield BadRow(data[begin:position], f"text that is none: {error}", rows)
+            except ROW_FAULTS as error:
+                yield BadRow(data[begin:stop], repr(error)[:1_000])
                 return
 
-    def _skip(self, data: bytes, position: int, images: Sequence[bytes]) -> int:
+    def _as_bytes(
+        self, data: bytes, position: int, images: Sequence[bytes]
+    ) -> tuple[tuple[Row, ...], int]:
+        """The images with every byte of a text for a character, and where they end."""
+        found = []
         for one in images:
-            _, position = _image(data, position, self._present(self._lenient, one))
-        return position
+            row, position = _image(data, position, self._present(self._lenient, one))
+            found.append(row)
+        return tuple(found), position
 
     @staticmethod
     def _present(readers: list[tuple[str, _Reader]], bitmap: bytes) -> list[tuple[str, _Reader]]:
@@ -179,21 +190,30 @@ def _double(_: ColumnType) -> _Reader:
 
 
 def _text(column: ColumnType) -> _Reader:
-    width, encoding = column.size, column.encoding
-    if encoding is None:
+    width, charset = column.size, column.charset
+    if charset is None:
         return _binary(column)
+    codec, table = charset
+    if table:
+
+        def by_table(data: bytes, at: int) -> tuple[str, int]:
+            begin = at + width
+            end = begin + int.from_bytes(data[at:begin], "little")
+            return charmap_decode(data[begin:end], "strict", table)[0], end
+
+        return by_table
     if width == 1:
 
         def short(data: bytes, at: int) -> tuple[str, int]:
             end = at + 1 + data[at]
-            return data[at + 1 : end].decode(encoding), end
+            return data[at + 1 : end].decode(codec), end
 
         return short
 
     def read(data: bytes, at: int) -> tuple[str, int]:
         begin = at + width
         end = begin + int.from_bytes(data[at:begin], "little")
-        return data[begin:end].decode(encoding), end
+        return data[begin:end].decode(codec), end
 
     return read
 

@@ -15,8 +15,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from summit.ingest.database.ahead import Sized
-from summit.ingest.database.changes import Change, Row
+from summit.base.errors import Invalid
+from summit.ingest.database.ahead import PIECE_BYTES, Sized
+from summit.ingest.database.changes import ROW_FAULTS, Change, Row, told_values
 from summit.ingest.database.mysql.link import Connection, Place, Server, query, quoted, stream
 from summit.ingest.database.mysql.place import LogPlace, Seam, Snapshot
 from summit.ingest.database.mysql.rows import shortest_float
@@ -24,7 +25,8 @@ from summit.ingest.database.mysql.tables import INTEGERS, Table, version_of
 from summit.ingest.database.source import Batch
 
 _ORIGIN: Final = {"snapshot": True}
-_PIECE: Final = 1_000  # rows of a table without chunks that are handed over together
+_PIECE: Final = 1_000  # rows that are handed over together
+WRITE_TIMEOUT_S: Final = 7 * 86_400
 
 
 class Wanted(NamedTuple):
@@ -46,6 +48,8 @@ class Wanted(NamedTuple):
 def begin(place: Place, connection: Connection, server: Server) -> LogPlace:
     """Begin a consistent read; where the binary log stands at that very moment."""
     query(connection, "SET SESSION time_zone = '+00:00'")
+    # Rows are read as fast as the broker takes them, which may be slow, or a pause.
+    query(connection, f"SET SESSION net_write_timeout = {WRITE_TIMEOUT_S}")
     query(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     if server.is_mariadb:
         query(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
@@ -129,60 +133,72 @@ def _rows_of(
     names = [name for name, _ in readers]
     keys = [names.index(name) for name in table.key]
     columns = ", ".join(
-        f"CAST({quoted(one.name)} AS DOUBLE)" if one.type == "float" else quoted(one.name)
+        f"{quoted(one.name)} + 0e0" if one.type == "float" else quoted(one.name)
         for one in table.columns
     )
     select = f"SELECT {columns} FROM {quoted(table.schema, table.name)}"
     after, count, version = progress.after, progress.rows, version_of(table.shape)
     now_ms = wanted.now_ms()
 
-    def changes(found: Sequence[Sequence[Any]]) -> Sized:
-        made, size = [], 0
-        for offset, values in enumerate(found):
-            size += sum(len(value) for value in values if value is not None)
+    shown_key = () if hidden.intersection(table.key) else table.key
+
+    def change_of(values: Sequence[Any], sequence: int) -> Change:
+        try:
             row: Row = {
                 name: None if value is None else read(value)
                 for (name, read), value in zip(readers, values, strict=True)
             }
-            key = {name: row[name] for name in table.key} or None
-            for name in hidden:
-                del row[name]
-            made.append(
-                Change(
-                    "r",
-                    table.qualified,
-                    key,
-                    None,
-                    row,
-                    lsn,
-                    count + offset,
-                    now_ms,
-                    version,
-                    _ORIGIN,
-                )
-            )
-        return Sized(Batch(made, None), size)
+        except ROW_FAULTS as error:
+            return Change(
+                "r", table.qualified, None, None, None, lsn, sequence, now_ms, version, _ORIGIN,
+                Invalid("database.row", reason=repr(error)[:1_000]),
+                told_values(
+                    (name, value) for name, value in zip(names, values, strict=True)
+                    if name not in hidden
+                ),
+            )  # fmt: skip
+        key = {name: row[name] for name in shown_key} or None
+        for name in hidden:
+            del row[name]
+        return Change("r", table.qualified, key, None, row, lsn, sequence, now_ms, version, _ORIGIN)
 
     if not table.has_chunks:
         with stream(connection, select) as cursor:
-            while found := cursor.fetchmany(_PIECE):
-                yield changes(found)
+            for found, size in _pieces(cursor):
+                made = [change_of(one, count + place) for place, one in enumerate(found)]
+                yield Sized(Batch(made, None), size)
                 count += len(found)
         return
     order = ", ".join(quoted(name) for name in table.key)
     while True:
         behind = f" WHERE {_behind(connection, table.key, after)}" if after else ""
-        found = query(connection, f"{select}{behind} ORDER BY {order} LIMIT {wanted.chunk_rows}")
-        if not found:
-            return
-        sized = changes(found)
-        count += len(found)
-        after = tuple(_kept(found[-1][index]) for index in keys)
-        progress = msgspec.structs.replace(progress, after=after, rows=count)
-        yield Sized(Batch(sized.batch.changes, _with(start, progress)), sized.size_bytes)
-        if len(found) < wanted.chunk_rows:
+        before = count
+        limited = f"{select}{behind} ORDER BY {order} LIMIT {wanted.chunk_rows}"
+        with stream(connection, limited) as cursor:
+            for found, size in _pieces(cursor):
+                made = [change_of(one, count + place) for place, one in enumerate(found)]
+                count += len(found)
+                after = tuple(_kept(found[-1][index]) for index in keys)
+                progress = msgspec.structs.replace(progress, after=after, rows=count)
+                yield Sized(Batch(made, _with(start, progress)), size)
+        if count - before < wanted.chunk_rows:
             return
         now_ms = wanted.now_ms()
+
+
+def _pieces(cursor: Any) -> Iterator[tuple[list[Sequence[Any]], int]]:
+    """The rows of a query as they come, bounded in number and bytes; and the bytes."""
+    rows: list[Sequence[Any]] = []
+    size = 0
+    while (row := cursor.fetchone()) is not None:
+        more = sum(len(value) for value in row if value is not None)
+        if rows and (len(rows) >= _PIECE or size + more > PIECE_BYTES):
+            yield rows, size
+            rows, size = [], 0
+        rows.append(row)
+        size += more
+    if rows:
+        yield rows, size
 
 
 def _behind(connection: Connection, key: Sequence[str], after: Sequence[str]) -> str:

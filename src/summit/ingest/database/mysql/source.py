@@ -13,6 +13,7 @@ from summit.base.clock import Clock
 from summit.ingest.database.ahead import ReadAhead, Sized
 from summit.ingest.database.handoff import Handoff
 from summit.ingest.database.mysql.binlog import Log
+from summit.ingest.database.mysql.charsets import Charsets
 from summit.ingest.database.mysql.link import (
     Connection,
     DatabaseError,
@@ -135,14 +136,19 @@ class MysqlSource:
                 if self._options.takes(f"{schema}.{name}")
                 and (table := describe(connection, schema, name)) is not None
             ]
+            charsets = Charsets(connection)
             for table in self._tables:
-                self._check_table(table)
+                self._check_table(table, charsets)
             self._start = self._find_start(connection, server, position)
         except (DatabaseError, OSError) as error:
             raise place.told(error) from error
 
-    def _check_table(self, table: Table) -> None:
+    def _check_table(self, table: Table, charsets: Charsets) -> None:
         for column in table.columns:
+            name = f"{table.qualified}.{column.name}"
+            is_read = self._options.snapshot != "initialOnly" and not self._options.hides(name)
+            if is_read and column.charset and charsets.find(column.charset) is None:
+                raise self._place.of_charset(name, column.charset)
             if _RETIRED in column.full_type.lower():
                 raise self._place.unfit(
                     f"the column '{table.qualified}.{column.name}' is compressed",

@@ -19,11 +19,18 @@ _ORDERED: Final = frozenset(
 
 
 class Column(NamedTuple):
-    """A column: its name, its type (`varchar`), and that with all it says (`varchar(20)`)."""
+    """A column.
+
+    Attributes:
+        type: `varchar`.
+        full_type: The type with all that it says, `varchar(20)`.
+        charset: Of text; empty for others.
+    """
 
     name: str
     type: str
     full_type: str
+    charset: str = ""
 
 
 class Table(NamedTuple):
@@ -79,7 +86,8 @@ def describe(connection: Connection, schema: str, name: str) -> Table | None:
     """A table as it is now; None when there is none."""
     found = query(
         connection,
-        "SELECT column_name, data_type, column_type FROM information_schema.columns"
+        "SELECT column_name, data_type, column_type, character_set_name"
+        " FROM information_schema.columns"
         " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
         schema, name,
     )  # fmt: skip
@@ -91,7 +99,10 @@ def describe(connection: Connection, schema: str, name: str) -> Table | None:
         " AND table_name = %s AND index_name = 'PRIMARY' ORDER BY seq_in_index",
         schema, name,
     )  # fmt: skip
-    columns = tuple(Column(column, type_.lower(), _text(full)) for column, type_, full in found)
+    columns = tuple(
+        Column(column, _text(type_).lower(), _text(full), (charset or "").lower())
+        for column, type_, full, charset in found
+    )
     return Table(schema, name, columns, tuple(one for (one,) in key))
 
 

@@ -6,8 +6,11 @@ Everything here blocks; it is called on the source's thread.
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any, Final
+from weakref import WeakSet
 
 from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.ingest.database.postgresql.settings import PostgresqlOptions
@@ -26,12 +29,13 @@ _SESSION: Final = (
     "-c extra_float_digits=1 -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 "
     "-c row_security=off"
 )
+_LSN_MAX: Final = (1 << 64) - 1
 _REFUSALS: Final = (
     "authentication failed", "no pg_hba.conf entry", "does not exist", "permission denied",
     "not permitted", "no password supplied", "must be superuser",
 )  # fmt: skip
 # SQLSTATE classes that pass by themselves: connection, resources, in use, operator's intervention.
-_PASSING: Final = ("08", "53", "55006", "57", "58", "XX000", "40")
+_PASSING: Final = ("08", "53", "55006", "55P03", "57", "58", "XX000", "40")
 
 
 class Link:
@@ -39,6 +43,7 @@ class Link:
 
     def __init__(self, options: DatabaseOptions) -> None:
         self._options = options
+        self._made: WeakSet[Any] = WeakSet()
         own = options.postgresql or PostgresqlOptions()
         address = options.address
         self.where = f"{address.hostname or 'local'}:{address.port or 5432}/{options.database}"
@@ -53,6 +58,9 @@ class Link:
             "application_name": "summit",
             "client_encoding": "UTF8",
             "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 60_000,  # of what was sent and nobody says that it has come
             "options": _SESSION,
         }
 
@@ -88,29 +96,60 @@ class Link:
                 self._settings["client_encoding"] = "SQL_ASCII"
                 connection.set_client_encoding("SQL_ASCII")
             connection.autocommit = True
+            self._made.add(connection)
             return connection
+
+    def replication_cursor(self, connection: Any, *, forwards: bool) -> Any:
+        """A cursor for the replication protocol.
+
+        Args:
+            forwards: Whether it may tell the server on its own that all is flushed up to the
+                log's end, while nothing comes for us. It does so when that end is behind what was
+                flushed explicitly: a largest such place, set before `__init__` is called once
+                more, which leaves it and resets what is told, is never passed.
+        """
+        cursor = connection.cursor()
+        if not forwards:
+            cursor.send_feedback(flush_lsn=_LSN_MAX)  # noted, not sent
+            cursor.__init__(connection)
+        return cursor
 
     def connect_replication(self) -> Any:
         """A connection for the replication protocol. Raises as `fault`."""
         with self.translated():
-            return psycopg2.connect(
+            connection = psycopg2.connect(
                 connection_factory=extras.LogicalReplicationConnection, **self._arguments()
             )
+            self._made.add(connection)
+            return connection
+
+    def hang_up(self) -> None:
+        """Cut all connections, also those that another thread waits for."""
+        for connection in list(self._made):
+            with contextlib.suppress(Exception):  # it may be closed already
+                sock = socket.socket(fileno=os.dup(connection.fileno()))
+                with sock:
+                    sock.shutdown(socket.SHUT_RDWR)
 
     def query(self, connection: Any, sql: str | bytes, *values: Any) -> list[Any]:
         """The rows of a query. Raises as `fault`."""
         with self.translated(), connection.cursor() as cursor:
-            cursor.execute(sql, values or None)
+            cursor.execute(_raw(sql), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def copy_out(self, connection: Any, sql: str, take: Callable[[bytes], Any]) -> None:
         """Give every line of a COPY TO STDOUT to `take`. Raises as `fault`."""
         with self.translated(), connection.cursor() as cursor:
-            cursor.copy_expert(sql, _Sink(take))
+            cursor.copy_expert(_raw(sql), _Sink(take))
 
     def _arguments(self) -> dict[str, Any]:
         given = {**self._settings, "password": self._options.secret()}
         return {name: value for name, value in given.items() if value is not None}
+
+
+def _raw(sql: str | bytes) -> bytes:
+    """SQL as it is sent: values of keys may be bytes of any encoding, as surrogates."""
+    return sql.encode(errors="surrogateescape") if isinstance(sql, str) else sql
 
 
 class _Sink:

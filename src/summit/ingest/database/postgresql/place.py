@@ -1,7 +1,8 @@
 """Where a collector is in a PostgreSQL database: the slot's log, and the tables that were read.
 
     {"system": "7312…", "lsn": 23900728, "seq": 4, "end": 23900100, "rows": 120000, "seek": "",
-     "tables": {"public.orders": {"version": "5f0c2a91", "segments": [[null, 23899000]]}, …}}
+     "tables": {"public.orders": {"version": "5f0c2a91", "segments": [[null, 23899000]],
+                                  "key": [["id", 23, null]]}, …}}
 
 `end`: the log up to here is written whole; `lsn`, `seq`: of the transaction that was committed
 there, the changes up to this number. `rows`: rows of snapshots so far.
@@ -98,9 +99,16 @@ class Place:
         found: Segments | None = self._tables.get(table, {}).get("segments")
         return found
 
-    def set_segments(self, table: str, version: str, segments: Segments) -> None:
-        """A chunk of a table was read."""
-        self._put(table, {"version": version, "segments": segments})
+    def key_shape(self, table: str) -> list[list[Any]] | None:
+        """By which key a table's segments were read; None where that is not known."""
+        found: list[list[Any]] | None = self._tables.get(table, {}).get("key")
+        return found
+
+    def set_segments(
+        self, table: str, version: str, segments: Segments, key_shape: list[list[Any]]
+    ) -> None:
+        """A chunk of a table was read, in the order of its key."""
+        self._put(table, {"version": version, "segments": segments, "key": key_shape})
         self._settled_lsn = max(self._settled_lsn, seams.highest(segments))
 
     def follow(self, table: str, version: str) -> None:

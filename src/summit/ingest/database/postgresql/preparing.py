@@ -6,6 +6,7 @@ holds the tables; a slot keeps the log, and still has what follows the position.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from summit.base.errors import Invalid, SummitError
@@ -14,6 +15,7 @@ from summit.ingest.database.postgresql.link import Link, quote_name
 from summit.ingest.database.postgresql.pgoutput import lsn_number, lsn_text
 from summit.ingest.database.postgresql.settings import PostgresqlOptions, default_slot
 from summit.ingest.database.postgresql.tables import Table, read_tables
+from summit.ingest.database.postgresql.waiting import Closing, Waits
 from summit.ingest.database.source import Position
 from summit.ingest.settings import CollectorConfig
 
@@ -24,8 +26,7 @@ SELECT current_setting('server_version_num')::int, current_setting('wal_level'),
        pg_is_in_recovery()
 """
 _SLOT: Final = """
-SELECT plugin, active, coalesce(confirmed_flush_lsn, restart_lsn)::text, database,
-       to_jsonb(s) ->> 'wal_status'
+SELECT plugin, confirmed_flush_lsn::text, database, to_jsonb(s) ->> 'wal_status', active_pid
   FROM pg_replication_slots s WHERE slot_name = %s
 """
 
@@ -36,12 +37,12 @@ class Prepared(NamedTuple):
     Attributes:
         system: The identifier of the server's data.
         tables: The wanted tables.
-        lsn: Where its slot, or without one its log, is.
+        lsn: Where its slot, or without one its log, is; None: the slot is still to be made.
     """
 
     system: str
     tables: dict[str, Table]
-    lsn: int
+    lsn: int | None
 
 
 class Preparing:
@@ -56,7 +57,10 @@ class Preparing:
         self.publication = self._own.publication or self.slot
 
     def prepare(self, connection: Any, position: Position | None) -> Prepared:
-        """Everything that must hold. Raises as `Source.open`."""
+        """Everything that must hold, but for the slot, which may take long to make.
+
+        Raises: as `Source.open`.
+        """
         ((version, wal_level, lsn, system, in_recovery),) = self._link.query(connection, _SERVER)
         if version < _VERSION_LEAST:
             raise self._unfit("it is older than PostgreSQL 12", "Follow a newer server.")
@@ -131,17 +135,15 @@ class Preparing:
                 )
         self._link.query(connection, statement)
 
-    def _find_slot(self, connection: Any, position: Position | None) -> int:
+    def _find_slot(self, connection: Any, position: Position | None) -> int | None:
         found = self._link.query(connection, _SLOT, self.slot)
         if not found:
             if position is not None:
                 raise self._lost(position, f"its replication slot '{self.slot}' is gone")
-            statement = f"SELECT pg_create_logical_replication_slot('{self.slot}', 'pgoutput')"
             if not self._own.create_slot:
-                raise self._unfit(f"it has no slot '{self.slot}'", f"Run: {statement}")
-            self._link.query(connection, statement)
-            found = self._link.query(connection, _SLOT, self.slot)
-        ((plugin, _, lsn, database, wal_status),) = found
+                raise self._unfit(f"it has no slot '{self.slot}'", f"Run: {self._statement}")
+            return None
+        ((plugin, lsn, database, wal_status, _),) = found
         if plugin != "pgoutput" or (self._options.database and database != self._options.database):
             raise self._unfit(
                 f"its slot '{self.slot}' is for {plugin} in the database {database}",
@@ -149,7 +151,39 @@ class Preparing:
             )
         if wal_status == "lost":
             raise self._lost(position, f"its slot '{self.slot}' was given up for want of room")
-        return lsn_number(lsn)
+        return None if lsn is None else lsn_number(lsn)
+
+    def make_slot(self, asking: Any, waits: Waits, rest: Callable[[], None]) -> int:
+        """Make the slot, which waits for every transaction that is open now; where it is.
+
+        Args:
+            asking: A connection for questions; the slot is made on one of its own.
+            rest: Lets some time pass: somebody else, who may have been killed, makes the slot.
+        Raises: Closing; as `Source.open`.
+        """
+        while True:
+            lsn = self._find_slot(asking, None)
+            if lsn is not None:
+                return lsn
+            found = self._link.query(asking, _SLOT, self.slot)
+            if found:
+                waits.for_whom = [f"process {found[0][4]}, which makes the slot '{self.slot}'"]
+                rest()
+                if waits.is_closing():
+                    raise Closing
+                continue
+            self._make(asking, waits)
+
+    def _make(self, asking: Any, waits: Waits) -> None:
+        making = self._link.connect()
+        try:
+            waits.run(making, asking, lambda: self._link.query(making, self._statement))
+        finally:
+            making.close()
+
+    @property
+    def _statement(self) -> str:
+        return f"SELECT pg_create_logical_replication_slot('{self.slot}', 'pgoutput')"
 
     def _unfit(self, reason: str, todo: str) -> SummitError:
         return Invalid("database.unfit", where=self._link.where, reason=reason, todo=todo)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from summit.base.errors import Invalid
-from summit.ingest.database.changes import Change, Row
+from summit.ingest.database.changes import ROW_FAULTS, Change, Row, told_values
 from summit.ingest.database.postgresql.pgoutput import UNCHANGED, Cells, Relation
 from summit.ingest.database.postgresql.seams import Key
 from summit.ingest.database.postgresql.tables import Table
@@ -22,6 +22,7 @@ class Field(NamedTuple):
     decode: Decoder
     is_hidden: bool
     is_identity: bool
+    type_oid: int
 
 
 class Rows:
@@ -43,6 +44,31 @@ class Rows:
         self._is_full = is_full
         names = [field.name for field in fields]
         self._places = [names.index(name) for name in key if name in names]
+        self._hides = any(field.is_hidden for field in fields)
+
+    def fits(self, key_shape: list[list[Any]] | None) -> bool:
+        """Whether rows of a snapshot that was read by a key can be compared by the key of now."""
+        own = [[self._fields[place].name, self._fields[place].type_oid] for place in self._places]
+        return key_shape is None or own == [one[:2] for one in key_shape]
+
+    def told(self, cells: Cells, raw: bytes) -> bytes:
+        """What a dead letter shows of a row: `raw`, or what of it is not hidden."""
+        if not self._hides:
+            return raw
+        return told_values(
+            (field.name, cell)
+            for field, cell in zip(self._fields, cells, strict=False)
+            if not field.is_hidden and cell is not UNCHANGED
+        )
+
+    def whole(self, old_kind: str, old: Cells | None, new: Cells) -> Cells:
+        """The new row with what it left out where the old one tells it."""
+        if old is None or UNCHANGED not in new:
+            return new
+        return [
+            was if now is UNCHANGED and (old_kind == "O" or field.is_identity) else now
+            for field, was, now in zip(self._fields, old, new, strict=False)
+        ]
 
     @classmethod
     def of_relation(
@@ -55,17 +81,20 @@ class Rows:
         """Of a table as the stream describes it.
 
         Args:
-            key: Its primary key, as the catalogue has it; a column that the stream's table has not
-                makes the identity's columns the key.
+            key: Its key, as the catalogue has it now, for the order of its columns. Which columns
+                are of it the stream says, but for the full identity: then those of the catalogue
+                are, if the table had them.
         """
         names = [column.name for column in relation.columns]
         identity = [column.name for column in relation.columns if column.is_identity]
-        if not key or any(name not in names for name in key):
-            key = [] if relation.identity == "f" else identity
+        if relation.identity == "f":
+            key = key if all(name in names for name in key) else []
+        elif set(key) != set(identity):
+            key = identity
         fields = [
             Field(
                 one.name, decoder(one.type_oid), hides(f"{relation.table}.{one.name}"),
-                one.is_identity,
+                one.is_identity, one.type_oid,
             )
             for one in relation.columns
         ]  # fmt: skip
@@ -77,9 +106,12 @@ class Rows:
     ) -> Rows:
         """Of a table as the catalogue describes it."""
         fields = [
-            Field(one.name, decoder(one.type_oid), hides(f"{table.qualified}.{one.name}"), True)
+            Field(
+                one.name, decoder(one.type_oid), hides(f"{table.qualified}.{one.name}"), True,
+                one.type_oid,
+            )
             for one in table.columns
-        ]
+        ]  # fmt: skip
         key = [one.name for one in table.key]
         return cls(table.qualified, table.version, fields, key, True)
 
@@ -92,7 +124,7 @@ class Rows:
         missing: list[str] = []
         if len(cells) != len(self._fields):
             raise Invalid("database.row", reason=f"{len(cells)} values for {len(self._fields)}")
-        for (name, decode, is_hidden, _), cell in zip(self._fields, cells, strict=True):
+        for (name, decode, is_hidden, _, _), cell in zip(self._fields, cells, strict=True):
             if is_hidden:
                 continue
             if cell is None:
@@ -102,8 +134,9 @@ class Rows:
             else:
                 try:
                     row[name] = decode(cell)  # type: ignore[arg-type]
-                except (ValueError, IndexError) as error:
-                    raise Invalid("database.row", reason=f"{self.table}.{name}: {error}") from error
+                except ROW_FAULTS as error:
+                    reason = f"{self.table}.{name}: {str(error)[:1_000]}"
+                    raise Invalid("database.row", reason=reason) from error
         return row, missing
 
     def old_row(self, cells: Cells) -> Row:
@@ -118,10 +151,15 @@ class Rows:
         }
 
     def key_of(self, cells: Cells) -> Key | None:
-        """The texts of the key's values; None without a key."""
+        """The texts of the key's values; None without a key, or where not all were sent."""
         if not self.key:
             return None
-        return [_plain(cells[place]) for place in self._places]
+        found = [cells[place] for place in self._places]
+        return (
+            [_plain(cell) for cell in found if isinstance(cell, bytes)]
+            if all(isinstance(cell, bytes) for cell in found)
+            else None
+        )
 
     def key_row(self, row: Row | None) -> Row | None:
         """The key's columns of a row; None without a key, or where it is not whole."""
@@ -133,8 +171,23 @@ class Rows:
             return None
 
 
-def _plain(cell: Any) -> str:
-    return cell.decode("utf-8", "surrogateescape") if isinstance(cell, bytes) else ""
+def _plain(cell: bytes) -> str:
+    r"""Text of a key as positions hold it: what is no UTF-8 is in hex behind a zero.
+
+    >>> [raw_text(_plain(one)) for one in (b"a", b"a\xff")]
+    ['a', 'a\udcff']
+    """
+    try:
+        return cell.decode()
+    except UnicodeDecodeError:
+        return "\0" + cell.hex()
+
+
+def raw_text(text: str) -> str:
+    """A value of a key as SQL has it; bytes that are no UTF-8 as surrogates."""
+    if not text.startswith("\0"):
+        return text
+    return bytes.fromhex(text[1:]).decode(errors="surrogateescape")
 
 
 def integer_order(table: Table) -> Callable[[Key, Key], bool] | None:

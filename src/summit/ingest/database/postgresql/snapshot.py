@@ -7,18 +7,22 @@ was written (`seams.py`); without one a table is read as a whole, and written as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid
+from summit.ingest.database.ahead import PIECE_BYTES
 from summit.ingest.database.changes import Change
 from summit.ingest.database.postgresql.link import Link, quote_name, quote_text
 from summit.ingest.database.postgresql.pgoutput import lsn_number
 from summit.ingest.database.postgresql.seams import Key
-from summit.ingest.database.postgresql.shaping import Rows, bad_change
+from summit.ingest.database.postgresql.shaping import Rows, bad_change, raw_text
 from summit.ingest.database.postgresql.tables import Table, TableColumn
 from summit.ingest.database.postgresql.values import parse_copy_line
+from summit.ingest.database.postgresql.waiting import Waits
+
+PIECE_ROWS: Final = 1_000  # that are handed over together
 
 
 class Snapshot(NamedTuple):
@@ -38,15 +42,27 @@ class Chunk(NamedTuple):
     is_end: bool
 
 
-def open_snapshot(link: Link, slot: str) -> Snapshot:
-    """A snapshot of now; waits for transactions that are open. Raises as `Source.open`."""
+def open_snapshot(link: Link, slot: str, waits: Waits, asking: Any) -> Snapshot:
+    """A snapshot of now; waits for transactions that are open.
+
+    Args:
+        asking: A connection for questions who is waited for.
+    Raises: Closing; as `Source.open`.
+    """
     replication = link.connect_replication()
     try:
-        with link.translated():
-            own = f"{slot[:50]}_{replication.info.backend_pid}"
-            cursor = replication.cursor()
-            cursor.execute(f"CREATE_REPLICATION_SLOT {quote_name(own)} TEMPORARY LOGICAL pgoutput")
-            _, lsn_text, name, _ = cursor.fetchone()
+        own = f"{slot[:50]}_{replication.info.backend_pid}"
+
+        def make() -> tuple[str, str]:
+            with link.translated():
+                cursor = replication.cursor()
+                cursor.execute(
+                    f"CREATE_REPLICATION_SLOT {quote_name(own)} TEMPORARY LOGICAL pgoutput"
+                )
+                _, lsn_text, name, _ = cursor.fetchone()
+                return lsn_text, name
+
+        lsn_text, name = waits.run(replication, asking, make)
         connection = link.connect()
         try:
             with link.translated():
@@ -67,7 +83,7 @@ def key_expression(key: tuple[TableColumn, ...], values: Key | None = None) -> s
     for place, column in enumerate(key):
         text = quote_name(column.name)
         if values is not None:
-            text = f"CAST({quote_text(values[place])} AS {column.type_name})"
+            text = f"CAST({quote_text(raw_text(values[place]))} AS {column.type_name})"
         parts.append(text if column.collation is None else f"{text} COLLATE {column.collation}")
     return f"({', '.join(parts)})"
 
@@ -91,52 +107,79 @@ class TableReader:
         self._after = after
         self._clock = clock
         self.counted = counted
+        self._lines: list[bytes] = []
+        self._bytes = 0
+        self._hand: Callable[[Chunk], None] = _nowhere
 
-    def chunks(self, size: int, is_wanted: Callable[[], bool]) -> Iterator[Chunk]:
-        """The chunks to the table's end. Without a key all but the last are of one piece."""
+    def read(self, size: int, is_wanted: Callable[[], bool], hand: Callable[[Chunk], None]) -> None:
+        """Hand over the rows to the table's end, in pieces, as the server sends them.
+
+        Args:
+            size: Rows of a query.
+            hand: Takes a piece; until it returns the server waits. Without a key all but the last
+                are of one piece.
+        """
+        self._hand = hand
+        columns = ", ".join(quote_name(one.name) for one in self._table.columns)
+        if not self._table.key:
+            self._by_blocks(columns, size, is_wanted)
+            return
+        key = ", ".join(
+            quote_name(one.name) if one.collation is None
+            else f"{quote_name(one.name)} COLLATE {one.collation}"
+            for one in self._table.key
+        )  # fmt: skip
         while is_wanted():
-            if not self._table.key:
-                yield from self._by_cursor(size, is_wanted)
-                return
-            columns = self._columns()
-            key = ", ".join(
-                quote_name(one.name) if one.collation is None
-                else f"{quote_name(one.name)} COLLATE {one.collation}"
-                for one in self._table.key
-            )  # fmt: skip
             where = ""
             if self._after is not None:
                 own, last = key_expression(self._table.key), self._after
                 where = f"WHERE {own} > {key_expression(self._table.key, last)}"
-            lines: list[bytes] = []
-            rest = f"{where} ORDER BY {key} LIMIT {size}"
-            self._link.copy_out(self._snapshot.connection, self._copy(columns, rest), lines.append)
-            chunk = self._chunk(lines, is_end=len(lines) < size)
-            self._after = chunk.last
-            yield chunk
-            if chunk.is_end:
+            before = self.counted
+            self._copy(columns, f"{where} ORDER BY {key} LIMIT {size}", is_wanted)
+            if not is_wanted():
+                return
+            is_end = self.counted + len(self._lines) - before < size
+            self._hand_over(is_end=is_end)
+            if is_end:
                 return
 
-    def _by_cursor(self, size: int, is_wanted: Callable[[], bool]) -> Iterator[Chunk]:
+    def _by_blocks(self, columns: str, size: int, is_wanted: Callable[[], bool]) -> None:
         """All rows of a table without a key; ranges of its blocks are read one after the other."""
-        columns = self._columns()
         query = f"SELECT pg_relation_size({quote_text(self._table.quoted)}::regclass) / 8192"
         ((blocks,),) = self._link.query(self._snapshot.connection, query)
         step = max(1, size // 50)
         for first in range(0, blocks + 1, step):
+            rest = f"WHERE ctid >= '({first},0)'::tid AND ctid < '({first + step},0)'::tid"
+            self._copy(columns, rest, is_wanted)
             if not is_wanted():
                 return
-            lines: list[bytes] = []
-            rest = f"WHERE ctid >= '({first},0)'::tid AND ctid < '({first + step},0)'::tid"
-            self._link.copy_out(self._snapshot.connection, self._copy(columns, rest), lines.append)
-            yield self._chunk(lines, is_end=first + step > blocks)
+            self._hand_over(is_end=first + step > blocks)
 
-    def _copy(self, columns: str, rest: str) -> str:
+    def _copy(self, columns: str, rest: str, is_wanted: Callable[[], bool]) -> None:
+        """The rows of a query; pieces that are full are handed over, the rest is in `_lines`."""
+
+        def take(line: bytes) -> None:
+            if self._lines and (
+                len(self._lines) >= PIECE_ROWS or self._bytes + len(line) > PIECE_BYTES
+            ):
+                self._hand_over(is_end=False)
+            if not is_wanted():
+                self._lines.clear()
+                return  # what the server still sends of this query is let go
+            self._lines.append(line)
+            self._bytes += len(line)
+
         # Names in it are quoted, values too.
-        return f"COPY (SELECT {columns} FROM ONLY {self._table.quoted} {rest}) TO STDOUT"  # noqa: S608
+        sql = f"COPY (SELECT {columns} FROM ONLY {self._table.quoted} {rest}) TO STDOUT"  # noqa: S608
+        self._link.copy_out(self._snapshot.connection, sql, take)
 
-    def _columns(self) -> str:
-        return ", ".join(quote_name(one.name) for one in self._table.columns)
+    def _hand_over(self, *, is_end: bool) -> None:
+        lines, self._lines, self._bytes = self._lines, [], 0
+        if not lines and not is_end:
+            return
+        chunk = self._chunk(lines, is_end=is_end)
+        self._after = chunk.last or self._after
+        self._hand(chunk)
 
     def _chunk(self, lines: list[bytes], *, is_end: bool) -> Chunk:
         now_ms = self._clock.now_ms()
@@ -151,7 +194,8 @@ class TableReader:
             try:
                 row, _ = rows.row(cells)
             except Invalid as error:
-                changes.append(bad_change(rows, error, lsn, self.counted, now_ms, line))
+                raw = rows.told(cells, line)
+                changes.append(bad_change(rows, error, lsn, self.counted, now_ms, raw))
             else:
                 changes.append(
                     Change(
@@ -162,3 +206,7 @@ class TableReader:
             self.counted += 1
         last = rows.key_of(cells) if lines and not is_end else None
         return Chunk(changes, size_bytes, last, is_end)
+
+
+def _nowhere(_: Chunk) -> None:
+    raise AssertionError("read() says where rows go")

@@ -13,7 +13,6 @@ from summit.base.errors import Invalid
 from summit.ingest.database.changes import Change, Row
 from summit.ingest.database.postgresql import seams
 from summit.ingest.database.postgresql.pgoutput import (
-    UNCHANGED,
     Begin,
     Commit,
     Relation,
@@ -122,6 +121,9 @@ class Streaming:
         if rows is None or sequence <= self._skip:
             return
         op = _OPS[message.kind]
+        if message.new is not None:
+            new_cells = rows.whole(message.old_kind, message.old, message.new)
+            message = message._replace(new=new_cells)
         old, new = message.old, message.new
         if self.place.is_seamed:
             wanted = self._seamed_op(rows, op, message)
@@ -136,15 +138,11 @@ class Streaming:
             before = None if old is None or op == "c" else rows.old_row(old)
             after = None
             if new is not None and op != "d":
-                if message.old_kind == "O" and old is not None:
-                    new = [
-                        was if now is UNCHANGED else now for was, now in zip(old, new, strict=True)
-                    ]
                 after, missing = rows.row(new)
                 if missing:
                     source = {**source, "unavailable": missing}
         except Invalid as error:
-            fault, raw = error, data
+            fault, raw = error, rows.told((new or old) or [], data)
             before = after = None
         key = rows.key_row(after if op != "d" else before)
         out.append(
@@ -159,6 +157,11 @@ class Streaming:
         """What a change is for those who have read the snapshots; None: they know it already."""
         segments = self.place.segments(rows.table)
         if segments is None:
+            return op
+        if not rows.fits(self.place.key_shape(rows.table)):
+            # Nobody knows any more which of its rows were read: all are, once more.
+            self.place.forget(rows.table)
+            self.again = f"the key of {rows.table} was changed while its snapshot was broken off"
             return op
 
         def counts(cells: Any) -> bool:

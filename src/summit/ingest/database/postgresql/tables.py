@@ -16,7 +16,8 @@ SELECT c.oid::int8, n.nspname::text, c.relname::text, c.reltuples::float8,
                                     WHEN 'i' THEN i.indisreplident ELSE false END)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'r' AND c.relpersistence = 'p'
-   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%%'
+   AND (%s::int8 IS NULL OR c.oid = %s::int8::oid)
  ORDER BY 2, 3
 """
 _COLUMNS: Final = """
@@ -29,7 +30,9 @@ SELECT a.attrelid::int8, a.attname::text, a.atttypid::int8, a.atttypmod,
        coalesce(array_position((i.indkey::int2[])[0:i.indnkeyatts - 1], a.attnum), -1),
        a.attgenerated::text
   FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-  LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+  JOIN pg_class c ON c.oid = a.attrelid
+  LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisvalid
+   AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END
  WHERE a.attrelid = ANY(%s::int8[]::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY a.attrelid, a.attnum
 """
@@ -37,7 +40,7 @@ _TYPE: Final = "SELECT typtype::text, typbasetype::int8, typelem::int8, typcateg
 
 
 class TableColumn(NamedTuple):
-    """A column; `key_place` is its place in the primary key, -1 outside."""
+    """A column; `key_place` is its place in the key, -1 outside."""
 
     name: str
     type_oid: int
@@ -54,7 +57,8 @@ class Table(NamedTuple):
         rows_estimate: What the planner thinks; below 0 = it does not know.
         has_identity: Whether the server can tell which row was changed; if not, it refuses UPDATE
             and DELETE once the table is published.
-        key: Its primary key's columns, in the key's order.
+        key: Columns of its primary key, in the key's order; with REPLICA IDENTITY USING INDEX
+            those of that index, as deletions tell no others.
     """
 
     oid: int
@@ -76,14 +80,19 @@ class Table(NamedTuple):
         return f"{quote_name(self.schema)}.{quote_name(self.name)}"
 
     @property
+    def key_shape(self) -> list[list[Any]]:
+        """What a place within its rows depends on: the key's names, types and collations."""
+        return [[one.name, one.type_oid, one.collation] for one in self.key]
+
+    @property
     def version(self) -> str:
         """Eight digits that change when columns do; the same as the stream's."""
         return columns_version([(one.name, one.type_oid, one.modifier) for one in self.columns])
 
 
-def read_tables(link: Link, connection: Any) -> dict[str, Table]:
-    """All tables of users, by their qualified names."""
-    rows = link.query(connection, _TABLES)
+def read_tables(link: Link, connection: Any, only: int | None = None) -> dict[str, Table]:
+    """All tables of users, or one, by their qualified names."""
+    rows = link.query(connection, _TABLES, only, only)
     columns: dict[int, list[TableColumn]] = {row[0]: [] for row in rows}
     for oid, name, type_oid, modifier, type_name, collation, place, generated in link.query(
         connection, _COLUMNS, list(columns)

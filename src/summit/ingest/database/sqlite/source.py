@@ -9,6 +9,7 @@ application for longer than one piece takes.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
-from summit.ingest.database.ahead import ReadAhead, Sized
-from summit.ingest.database.changes import Change, Row
+from summit.ingest.database.ahead import PIECE_BYTES, ReadAhead, Sized
+from summit.ingest.database.changes import ROW_FAULTS, Change, Row, told_values
 from summit.ingest.database.handoff import Handoff
 from summit.ingest.database.positions import positions_topic
 from summit.ingest.database.source import Batch, Position
@@ -30,6 +31,7 @@ from summit.ingest.database.sqlite.triggers import Foreign, Installed, Shape
 from summit.ingest.settings import CollectorConfig
 
 PIECE: Final = 1_000  # changes that are read at once
+CHUNK_BYTES: Final = 8 << 20  # of rows of a snapshot that are read in one moment
 DELETE_CHANGES: Final = 5_000  # written ones that are deleted together, or those of a second
 DELETE_MS: Final = 1_000
 BACKLOG_ALARM: Final = 1_000_000  # changes that wait before there is a warning
@@ -266,17 +268,20 @@ class SqliteSource:
             "SELECT seq, shape, op, ts, old_rowid, new_rowid, CAST(old AS BLOB), CAST(new AS BLOB)"
             f" FROM {self._own.changes_table} WHERE seq > ? ORDER BY seq LIMIT ?",
             (place.seq, limit),
-        ).fetchall()
+        )
         changes: list[Change] = []
-        size = 0
+        size, seq = 0, place.seq
         for row in rows:
+            seq = row[0]
             shape = installed.shapes.get(row[1])
             if shape is None:
                 installed.load()
                 shape = installed.shapes[row[1]]
             size += len(row[6] or b"") + len(row[7] or b"")
             changes += self._changes_of(place, shape, row)
-        seq = rows[-1][0] if rows else place.seq
+            if size >= PIECE_BYTES:
+                break
+        rows.close()
         self._waiting = max(0, installed.last_seq() - seq)
         return changes, size, seq
 
@@ -296,11 +301,24 @@ class SqliteSource:
         try:
             before = None if old is None else read_row(names, old)
             after = None if new is None else read_row(names, new)
-        except ValueError as error:
-            fault = Invalid("database.row", reason=f"text that is none: {error}")
-            raw = b"\n".join(one for one in (old, new) if one is not None)
+        except ROW_FAULTS as error:
+            texts = [one for one in (old, new) if one is not None]
+            fault, raw = self._bad(table, texts, error)
             return [Change(op, table.name, None, None, None, str(seq), 0, ts, fault=fault, raw=raw)]
         return self._row_changes(table, op, before, after, seq, ts)
+
+    def _bad(self, table: Table, texts: list[bytes], error: Exception) -> tuple[Invalid, bytes]:
+        """The fault of a row that cannot be read, and what a dead letter shows of it."""
+        fault = Invalid("database.row", reason=f"text that is none: {str(error)[:1_000]}")
+        names = [name for name, _ in table.columns]
+        hidden = {name for name in names if self._options.hides(f"{table.name}.{name}")}
+        if not hidden:
+            return fault, b"\n".join(texts)
+        try:
+            row = read_row(names, texts[-1].decode(errors="replace").encode())
+        except ROW_FAULTS:
+            return fault, b""
+        return fault, told_values(pair for pair in row.items() if pair[0] not in hidden)
 
     def _row_changes(
         self, table: Table, op: str, before: Row | None, after: Row | None, seq: int, ts: int
@@ -310,6 +328,8 @@ class SqliteSource:
             for row in (before, after)
         ]
         hidden = [name for name, _ in table.columns if self._options.hides(f"{table.name}.{name}")]
+        if any(name in table.key for name in hidden):
+            keys = [None, None]
         for name in hidden:
             for row in (before, after):
                 if row is not None:
@@ -396,20 +416,33 @@ class SqliteSource:
     def _select(
         self, db: sqlite3.Connection, table: Table, place: Place
     ) -> Iterator[list[tuple[int | None, bytes]]]:
-        """The next rows of a table: a chunk at once, or, where rows have no numbers, all of it."""
+        """The next rows of a table: a chunk at once, or, where rows have no numbers, all of it.
+
+        The last piece is empty where the table's end was reached.
+        """
         rowid, after = table.rowid, place.after if table.name == place.table else None
+        limit = self._options.snapshot_chunk_rows
         where = order = ""
         if rowid is not None:
             where = "" if after is None else f" WHERE {rowid} > {after}"
-            order = f" ORDER BY {rowid} LIMIT {self._options.snapshot_chunk_rows}"
+            order = f" ORDER BY {rowid} LIMIT {limit}"
         cursor = db.execute(
             f"SELECT {rowid or 'NULL'}, CAST({row_sql(table, '')} AS BLOB)"
             f" FROM {quoted(table.name)}{where}{order}"
         )
         if rowid is None:
-            return iter(lambda: cursor.fetchmany(PIECE), [])
-        rows = cursor.fetchall()
-        return iter([rows[first : first + PIECE] for first in range(0, len(rows), PIECE)])
+            return itertools.chain(_pieces(cursor), iter([[]]))
+        # Read to the end of the chunk before anything is handed over, so that the moment is short.
+        found: list[list[tuple[int | None, bytes]]] = []
+        size = count = 0
+        for piece in _pieces(cursor):
+            found.append(piece)
+            count += len(piece)
+            size += sum(len(text) for _, text in piece)
+            if size >= CHUNK_BYTES:
+                cursor.close()
+                return iter(found)
+        return iter([*found, []] if count < limit else found)
 
     def _rows(
         self, table: Table, place: Place, rows: Iterator[list[tuple[int | None, bytes]]]
@@ -418,28 +451,30 @@ class SqliteSource:
             place = msgspec.structs.replace(place, table=table.name, after=None)
         names = [name for name, _ in table.columns]
         lsn, now_ms = str(place.seq), self._clock.now_ms()
-        count, last = 0, place.after
+        count, last, is_end = 0, place.after, False
         for found in rows:
+            is_end = not found
             changes = []
             for number, text in found:
                 sequence, last = place.rows + count, number
                 count += 1
                 try:
                     row = read_row(names, text)
-                except ValueError as error:
-                    fault = Invalid("database.row", reason=f"text that is none: {error}")
+                except ROW_FAULTS as error:
+                    fault, raw = self._bad(table, [text], error)
                     changes.append(
                         Change(
                             "r", table.name, None, None, None, lsn, sequence, now_ms,
-                            fault=fault, raw=text,
+                            fault=fault, raw=raw,
                         )
                     )  # fmt: skip
                     continue
                 (change,) = self._row_changes(table, "r", None, row, place.seq, now_ms)
                 changes.append(change._replace(lsn=lsn, sequence=sequence))
-            yield Sized(Batch(changes, None), sum(len(text) for _, text in found)), place
+            if changes:
+                yield Sized(Batch(changes, None), sum(len(text) for _, text in found)), place
         place = msgspec.structs.replace(place, after=last, rows=place.rows + count)
-        if table.rowid is None or count < self._options.snapshot_chunk_rows:
+        if is_end:
             done = (*place.done, table.name)
             place = msgspec.structs.replace(place, done=done, table="", after=None)
         yield Sized(Batch([], msgspec.to_builtins(place)), 0), place
@@ -491,3 +526,17 @@ class SqliteSource:
             todo=f"To begin with a new snapshot, stop the collector, delete the topic '{topic}', "
             f"and start it.",
         )  # fmt: skip
+
+
+def _pieces(cursor: sqlite3.Cursor) -> Iterator[list[tuple[int | None, bytes]]]:
+    """The rows of a query, in pieces that are bounded in number and bytes."""
+    rows: list[tuple[int | None, bytes]] = []
+    size = 0
+    for row in cursor:
+        if rows and (len(rows) >= PIECE or size + len(row[1]) > PIECE_BYTES):
+            yield rows
+            rows, size = [], 0
+        rows.append(row)
+        size += len(row[1])
+    if rows:
+        yield rows

@@ -1,4 +1,4 @@
-"""TLS of collectors that listen: certificate, key, and whose certificates clients must show."""
+"""TLS of what listens: certificate, key, and whose certificates clients must, or may, show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ssl
 
 from summit.base.config import Config
 from summit.base.errors import Invalid
-from summit.ingest.checks import bad_setting
 
 
 def load_key(context: ssl.SSLContext, cert_file: str, key_file: str | None) -> None:
@@ -32,17 +31,30 @@ class TlsOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def check(self) -> None:
         if not self.cert_file:
-            raise bad_setting("/certFile", "certFile must not be empty")
+            raise Invalid(
+                "config.invalid", reason="certFile must not be empty", pointer="/certFile"
+            )
 
-    def server_context(self) -> ssl.SSLContext:
-        """A context for TLS 1.2 and newer. Raises Invalid for files that cannot be used."""
+    @property
+    def files(self) -> list[str]:
+        """The files that are named."""
+        named = (self.cert_file, self.key_file, self.client_ca_file)
+        return [name for name in named if name is not None]
+
+    def server_context(self, *, ask_only: bool = False) -> ssl.SSLContext:
+        """A context for TLS 1.2 and newer.
+
+        Args:
+            ask_only: A client may show no certificate; one that it shows must hold all the same.
+        Raises: Invalid for files that cannot be used.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             load_key(context, self.cert_file, self.key_file)
             if self.client_ca_file is not None:
                 context.load_verify_locations(self.client_ca_file)
-                context.verify_mode = ssl.CERT_REQUIRED
+                context.verify_mode = ssl.CERT_OPTIONAL if ask_only else ssl.CERT_REQUIRED
         except (OSError, ssl.SSLError) as error:
             reason = f"the TLS files cannot be used: {error}"
             raise Invalid("config.invalid", reason=reason, pointer="/tls") from error

@@ -1,4 +1,4 @@
-"""Rate limit per client: a bucket of events that fills with time."""
+"""Rate limit per client: a bucket of events or requests that fills with time."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ class RateLimit:
         if per_second is None:
             return None
         return cls(per_second, burst or max(1, round(per_second)), clock)
+
+    def left(self, client: str) -> int:
+        """How many events the client may still send at once, as of its last `take`."""
+        return max(0, int(self._buckets.get(client, (self._burst, 0.0))[0]))
 
     def take(self, client: str, count: int) -> int:
         """Take `count` events; 0 when they may pass, else the milliseconds to wait."""

@@ -1,0 +1,199 @@
+"""Writing the lines of files with their positions in one transaction.
+
+For records that go to several topics or partitions, and where it must be kept that a file is
+complete. After any trouble the collector opens a writer anew, from the last position that is
+committed; readers of committed records see every event once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from summit.base.clock import Clock
+from summit.base.errors import Invalid
+from summit.base.limits import DATABASE_TRANSACTION_TIMEOUT_MS
+from summit.client.dead_letters import dead_letter_topic
+from summit.client.outgoing import bytes_of
+from summit.client.producer import StreamProducer
+from summit.client.types import ProducerRecord
+from summit.identity.rates import RateLimit
+from summit.ingest.files.coordinates import SOURCE_HEADER
+from summit.ingest.files.lane import Outgoing
+from summit.ingest.files.lines import Line
+from summit.ingest.files.positions import Advance, Positions
+from summit.ingest.files.records import Listener, Recorder
+from summit.ingest.files.tracking import TrackedFile
+from summit.ingest.files.writing import Tally, keep_rate
+from summit.ingest.settings import CollectorConfig
+from summit.ingest.topics import ensure_topic
+
+T = TypeVar("T")
+
+BATCH_RECORDS: Final = 5_000  # of a transaction, where the configuration does not say it
+OPEN_MS: Final = 200  # how long a transaction stays open while there is more to read
+_ALL_SUBS: Final = (1 << 31) - 1  # every event of a line
+_HAND_OVER: Final = 1_000  # records that are handed to the producer at once
+_FRAME_BYTES: Final = 512  # what a batch takes around one record
+
+
+def needs_transactions(config: CollectorConfig) -> bool:
+    """Whether a collector's lines are written this way."""
+    options = config.file_options
+    return options.spread or options.after != "keep" or config.topic_template is not None
+
+
+class TransactingWriter:
+    """Writes the lines of all files of one run; `open` before, `close` after.
+
+    Its transactional id is the collector's: two of one name shut each other out.
+    """
+
+    def __init__(
+        self, config: CollectorConfig, addresses: list[str], *, listener: Listener, clock: Clock
+    ) -> None:
+        self.ledger = Positions(addresses, config.name)
+        self._addresses = addresses
+        self._topics = {config.topic, dead_letter_topic(config.topic)}
+        self._recorder = Recorder(config, listener=listener, clock=clock)
+        self._tally = Tally(config, listener)
+        self._clock = clock
+        self._joins = config.file_options.multiline is not None  # `sub` counts its lines then
+        self._batch = config.batch_size or BATCH_RECORDS
+        self._open_ms = config.flush_interval or OPEN_MS
+        self._limit = RateLimit.of(config.rate_limit, config.rate_burst, clock)
+        self._producer = StreamProducer(
+            {
+                "bootstrapServers": addresses,
+                "clientId": f"summit-files-{config.name}",
+                "transactionalId": f"summit-files-{config.name}",
+                "lingerMs": 5,
+                "transactionTimeoutMs": DATABASE_TRANSACTION_TIMEOUT_MS,
+            }
+        )
+        self._max_bytes = self._producer.config.max_request_size - _FRAME_BYTES
+        self._waiting: list[Outgoing] = []  # not handed over yet
+        self._written: list[Outgoing] = []  # in the open transaction
+        self._touched: dict[str, TrackedFile] = {}
+        self._is_open = False
+        self._since_ms: float | None = None  # of the open transaction
+
+    async def open(self) -> None:
+        """Shut out earlier writers of the name, and learn how far they came. Raises SummitError."""
+        for topic in self._topics:
+            await ensure_topic(self._addresses, topic)
+        await self._producer.connect()
+        await self.ledger.read()
+
+    async def close(self) -> None:
+        """Abort what is open, and let go of the brokers. Idempotent."""
+        await self._producer.close()
+
+    def equip(self, tracked: TrackedFile) -> None:
+        """Give a file whose identity is known its shape and its account."""
+        tracked.lane = Advance(tracked.position)
+        tracked.sent_position = tracked.position
+        self._recorder.equip(tracked)
+
+    async def send(
+        self, tracked: TrackedFile, lines: list[Line], ending: Callable[[], bool]
+    ) -> None:
+        """Send the events of lines; returns early when `ending`. Raises SummitError."""
+        advance = tracked.lane
+        assert isinstance(advance, Advance)
+        for line in lines:
+            for record in self._recorder.records(tracked, line):
+                if tracked.resuming and tracked.holds(self.ledger, line, record.place.sub):
+                    continue
+                if self._limit is not None:
+                    await keep_rate(self._limit, ending)
+                self._waiting.append(self._fitting(tracked, record))
+            if not (tracked.resuming and tracked.holds(self.ledger, line, line.more)):
+                self.ledger.note(
+                    tracked.name, (line.offset, line.more if self._joins else _ALL_SUBS)
+                )
+                self._touched[tracked.name] = tracked
+                advance.idle = False
+            tracked.sent_position = line.end
+            if len(self._waiting) >= _HAND_OVER:
+                await self._hand_over()
+            if len(self._written) + len(self._waiting) >= self._batch or self._is_due():
+                await self._commit()
+            if ending():
+                return
+
+    async def settle(self) -> None:
+        """There is nothing more to send for now: what is open is committed."""
+        await self._commit()
+
+    async def drain(self, tracked: TrackedFile) -> None:
+        """Commit what is open."""
+        await self._commit()
+
+    async def finish(self, tracked: TrackedFile) -> bool:
+        """Keep that all of a file is written."""
+        resume = self.ledger.resume(tracked.name)
+        place = (-1, 0) if resume is None else resume.top
+        self.ledger.note(tracked.name, place, tracked.file.stamp())
+        self._touched[tracked.name] = tracked
+        await self._commit()
+        return True
+
+    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What it asks is in memory."""
+        return await ask()
+
+    def _fitting(self, tracked: TrackedFile, record: Outgoing) -> Outgoing:
+        """The record, or the dead letter of one that the producer would not take."""
+        headers = [(SOURCE_HEADER, record.place.text.encode()), *record.headers]
+        size = bytes_of(record.key, record.value, [*headers])
+        if size <= self._max_bytes:
+            return record
+        reason = f"{size} bytes are more than the {self._max_bytes} that a collector writes"
+        fault = Invalid("record.too_large", topic=record.topic, reason=reason)
+        return self._recorder.bury(tracked.path, record, fault)
+
+    def _is_due(self) -> bool:
+        now_ms = self._clock.monotonic_ms()
+        if self._since_ms is None:
+            self._since_ms = now_ms
+        return now_ms - self._since_ms >= self._open_ms
+
+    async def _hand_over(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for topic in {one.topic for one in waiting} - self._topics:
+            await ensure_topic(self._addresses, topic)
+            self._topics.add(topic)
+        if not self._is_open:
+            await self._producer.begin_transaction()
+            self._is_open = True
+        await self._producer.send_batch(
+            [
+                ProducerRecord(
+                    topic=one.topic, value=one.value, key=one.key,
+                    headers=[(SOURCE_HEADER, one.place.text.encode()), *one.headers],
+                )
+                for one in waiting
+            ]
+        )  # fmt: skip
+        self._written += waiting
+
+    async def _commit(self) -> None:
+        if not self._touched:
+            return
+        await self._hand_over()
+        await self._producer.send_batch(self.ledger.records())
+        await self._producer.commit_transaction()
+        self._is_open = False
+        written, self._written = self._written, []
+        touched, self._touched = self._touched, {}
+        self._since_ms = None
+        for record in written:
+            self._tally.accept(record)
+        for tracked in touched.values():
+            assert isinstance(tracked.lane, Advance)
+            tracked.lane.durable_position = tracked.sent_position
+            tracked.lane.idle = True
+        self._tally.announce()
+        await asyncio.sleep(0)
