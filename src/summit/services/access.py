@@ -41,6 +41,8 @@ GET     /api/cep/patterns                               viewer
 POST    /api/cep/patterns                               operator
 GET     /api/cep/patterns/{id}                          viewer
 DELETE  /api/cep/patterns/{id}                          operator
+PUT     /api/cep/patterns/{id}                          operator
+PATCH   /api/cep/patterns/{id}                          operator
 POST    /api/cep/patterns/test                          analyst                 nothing
 POST    /api/cep/patterns/{id}/explain                  analyst                 nothing
 
@@ -58,6 +60,8 @@ GET     /api/patterns                                   viewer
 POST    /api/patterns                                   operator
 GET     /api/patterns/{id}                              viewer
 DELETE  /api/patterns/{id}                              operator
+PUT     /api/patterns/{id}                              operator
+PATCH   /api/patterns/{id}                              operator
 POST    /api/patterns/test                              analyst                 nothing
 POST    /api/patterns/{id}/explain                      analyst                 nothing
 POST    /api/events                                     produce=events          data
@@ -68,6 +72,8 @@ GET     /api/correlation/rules                          viewer
 POST    /api/correlation/rules                          operator
 GET     /api/correlation/rules/{id}                     viewer
 DELETE  /api/correlation/rules/{id}                     operator
+PUT     /api/correlation/rules/{id}                     operator
+PATCH   /api/correlation/rules/{id}                     operator
 POST    /api/correlation/rules/test                     analyst                 nothing
 POST    /api/correlation/rules/{id}/explain             analyst                 nothing
 GET     /api/correlation/events                         viewer
@@ -76,26 +82,36 @@ GET     /api/enrichment/rules                           viewer
 POST    /api/enrichment/rules                           operator
 GET     /api/enrichment/rules/{id}                      viewer
 DELETE  /api/enrichment/rules/{id}                      operator
+PUT     /api/enrichment/rules/{id}                      operator
+PATCH   /api/enrichment/rules/{id}                      operator
 
 GET     /api/transformations                            viewer
 POST    /api/transformations                            operator
 GET     /api/transformations/{id}                       viewer
 DELETE  /api/transformations/{id}                       operator
+PUT     /api/transformations/{id}                       operator
+PATCH   /api/transformations/{id}                       operator
 
 GET     /api/filters                                    viewer
 POST    /api/filters                                    operator
 GET     /api/filters/{id}                               viewer
 DELETE  /api/filters/{id}                               operator
+PUT     /api/filters/{id}                               operator
+PATCH   /api/filters/{id}                               operator
 
 GET     /api/routes                                     viewer
 POST    /api/routes                                     operator
 GET     /api/routes/{id}                                viewer
 DELETE  /api/routes/{id}                                operator
+PUT     /api/routes/{id}                                operator
+PATCH   /api/routes/{id}                                operator
 
 GET     /api/notifications                              viewer
 POST    /api/notifications                              operator
 GET     /api/notifications/{id}                         viewer
 DELETE  /api/notifications/{id}                         operator
+PUT     /api/notifications/{id}                         operator
+PATCH   /api/notifications/{id}                         operator
 GET     /api/notifications/{id}/status                  viewer
 POST    /api/notifications/{id}/test                    operator
 
@@ -103,6 +119,8 @@ GET     /api/analytics/queries                          viewer
 POST    /api/analytics/queries                          operator
 GET     /api/analytics/queries/{id}                     viewer
 DELETE  /api/analytics/queries/{id}                     operator
+PUT     /api/analytics/queries/{id}                     operator
+PATCH   /api/analytics/queries/{id}                     operator
 GET     /api/analytics/queries/{id}/results             viewer
 GET     /api/analytics/queries/{id}/live                viewer
 GET     /api/analytics/queries/{id}/chart.svg           viewer
@@ -131,6 +149,15 @@ POST    /api/cases/{id}/comment                         analyst
 POST    /api/cases/{id}/assign                          analyst
 GET     /api/risks                                      viewer
 GET     /api/audit                                      analyst
+
+GET     /api/groups                                     viewer
+GET     /api/groups/{group}                             viewer
+POST    /api/groups/{group}/reset                       admin
+DELETE  /api/groups/{group}                             admin
+POST    /api/rebalance                                  admin
+POST    /api/produce/batch                              produce:body            data
+GET     /openapi.json                                   any
+GET     /docs                                           any
 
 GET     /api/keys                                       admin
 POST    /api/keys                                       admin

@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, TypedDict
 
 from summit import __version__
 from summit.base.errors import SummitError
 from summit.services.node import Node
-from summit.web import Request, Response, Routes, json_response
+from summit.web import Operation, Request, Response, Routes, json_response
 
 CHECK_TIMEOUT_S = 3.0
+
+
+class Health(TypedDict):
+    """Whether the service does its work; more members tell what it found."""
+
+    status: str
+    service: str
+    version: str
+    checks: dict[str, Any]
+
+
+class Ready(TypedDict):
+    """Whether requests can be served now; each reason names its part."""
+
+    status: str
+    service: str
+    reasons: list[dict[str, str]]
+
+
+class Alive(TypedDict):
+    """The process answers."""
+
+    status: str
+
+
+class Version(TypedDict):
+    """What answers."""
+
+    service: str
+    version: str
 
 
 def add_health(routes: Routes, service: str, node: Node, extra: Any = None) -> None:
@@ -57,13 +87,13 @@ def add_health(routes: Routes, service: str, node: Node, extra: Any = None) -> N
             return json_response(body)
         return json_response(body, status=503, headers={"Retry-After": "1"})
 
-    async def alive(_: Request) -> dict[str, str]:
+    async def alive(_: Request) -> Alive:
         return {"status": "alive"}
 
-    async def version(_: Request) -> dict[str, str]:
+    async def version(_: Request) -> Version:
         return {"service": service, "version": __version__}
 
-    routes.get("/health", health)
-    routes.get("/readyz", ready)
-    routes.get("/livez", alive)
-    routes.get("/version", version)
+    routes.get("/health", health, Operation("Tell whether it is well", "service", reply=Health))
+    routes.get("/readyz", ready, Operation("Tell whether it is ready", "service", reply=Ready))
+    routes.get("/livez", alive, Operation("Tell that it lives", "service"))
+    routes.get("/version", version, Operation("Tell the version", "service"))

@@ -12,7 +12,7 @@ from summit.events.times import epoch_ms
 from summit.services.node import Node
 from summit.services.parameters import refuse_unknown
 from summit.services.permission import principal_of
-from summit.web import Request, Response, Routes, json_response
+from summit.web import Operation, Request, Response, Routes, json_response
 
 PATH: Final = "/api/keys"
 
@@ -65,11 +65,14 @@ def add_keys(routes: Routes, node: Node) -> None:
         refuse_unknown(request)
         return principal_of(request).to_dict()
 
-    routes.post(PATH, create)
-    routes.get(PATH, listed)
-    routes.get(PATH + "/{id}", one)
-    routes.delete(PATH + "/{id}", revoke)
-    routes.get("/api/whoami", whoami)
+    routes.post(
+        PATH, create,
+        Operation("Make an API key", "keys", body=KeyRequest, reply=dict[str, Any], status=201),
+    )  # fmt: skip
+    routes.get(PATH, listed, Operation("List the API keys", "keys"))
+    routes.get(PATH + "/{id}", one, Operation("Show an API key", "keys"))
+    routes.delete(PATH + "/{id}", revoke, Operation("Revoke an API key", "keys", problems=(409,)))
+    routes.get("/api/whoami", whoami, Operation("Tell who one is", "keys"))
 
 
 def expiry_ms(

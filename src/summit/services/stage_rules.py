@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from summit.documents import (
+    RouteDocument,
     validate_enrichment,
     validate_filter,
     validate_route,
@@ -27,9 +28,10 @@ _KINDS: Final[tuple[tuple[str, str, str, Callable[..., Any]], ...]] = (
 def add_stage_rules(routes: Routes, node: Node) -> None:
     """Add the routes of every kind."""
 
-    def validate(document: Any) -> None:
-        validate_route(document)
+    def validate(document: Any) -> RouteDocument:
+        checked = validate_route(document)
         check_circles({**document, "kind": "route"}, node.definitions.log)
+        return checked
 
     for kind, path, listed, check in (*_KINDS, ("route", "/api/routes", "routes", validate)):
         add_definition_routes(routes, node, DefinitionRoutes(kind, path, "rule", listed, check))

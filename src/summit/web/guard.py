@@ -13,13 +13,16 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from summit.base.errors import Invalid
 from summit.base.hosts import is_loopback
 from summit.base.limits import HTTP_HEAD_BYTES_MAX, HTTP_HEAD_TIMEOUT_MS, HTTP_STALL_MS
+from summit.web.problems import PROBLEM_JSON, problem_of
+from summit.web.responses import encode_json
 
 PEER = "summit.peer"  # in a request's scope: the client's certificate, as `ssl` tells it
 
 
-def guarded(
+def guarded(  # noqa: C901
     max_connections: int | None = None,
     *,
     per_address: int | None = None,
@@ -71,6 +74,11 @@ def guarded(
         def on_message_complete(self) -> None:
             self._body_left = False
             super().on_message_complete()
+
+        def send_400_response(self, msg: str) -> None:
+            """What is no HTTP is a problem like every other error."""
+            self.transport.write(bad_request(msg))
+            self.transport.close()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._calm()
@@ -154,3 +162,13 @@ def _showing(app: Any, peer: dict[str, Any]) -> Any:
         await app(scope, receive, send)
 
     return shown
+
+
+def bad_request(reason: str) -> bytes:
+    """The whole answer to bytes that are no request."""
+    body = encode_json(problem_of(Invalid("web.request_invalid", reason=reason)))
+    head = (
+        "HTTP/1.1 400 Bad Request\r\n"
+        f"content-type: {PROBLEM_JSON}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
