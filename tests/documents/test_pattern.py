@@ -101,6 +101,7 @@ LATER = "pattern.not_available"
         ({"tags": ["a", "a"]}, [("/tags/1", INVALID)]),
         ({"tags": [1, ""]}, [("/tags/0", INVALID), ("/tags/1", INVALID)]),
         ({"topics": "auth"}, [("/topics", INVALID)]),
+        ({"topics": True}, [("/topics", INVALID)]),
         ({"topics": []}, [("/topics", INVALID)]),
         ({"topics": ["a b"]}, [("/topics/0", INVALID)]),
         ({"topics": ["ok", "_summit.x"]}, [("/topics/1", INVALID)]),

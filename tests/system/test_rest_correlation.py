@@ -59,7 +59,7 @@ def test_health(rest: Rest) -> None:
 
 REFUSALS: list[tuple[str, str, Any, int, str, str | None]] = [
     ("GET", "/api/nothing", None, 404, "web.route_unknown", None),
-    ("PUT", "/api/patterns/seen", ONE_STEP, 405, "web.method_not_allowed", None),
+    ("PUT", "/api/patterns", ONE_STEP, 405, "web.method_not_allowed", None),
     ("GET", "/api/events", None, 405, "web.method_not_allowed", None),
     ("POST", "/api/patterns", [], 400, "document.invalid", ""),
     ("POST", "/api/patterns", "x", 400, "document.invalid", ""),

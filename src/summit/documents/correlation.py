@@ -20,7 +20,7 @@ ANY_TYPE: Final = "*"
 LINKED_STATE_ID_END: Final = "/linked"
 _GROUPS_DEFAULT: Final = 100_000  # open at a time; about 100 MB with ten small events each
 _EVENTS_DEFAULT: Final = 1_000_000
-_FIELDS: Final = (
+CORRELATION_FIELDS: Final = (
     *HEAD_FIELDS, "topics", "eventTypes", "correlationKey", "correlationKeys", "linkedBy",
     "hubs", "timeWindow", "window", "gap", "minEvents", "maxEvents", "onMax", "requireTypes",
     "limits", "tests",
@@ -98,7 +98,7 @@ def validate_correlation(values: Mapping[str, Any], *, source: str = "") -> Corr
     """
     problems = Problems()
     problems.refuse_foreign(values, "correlation", source)
-    section = Section(values, "", problems, names=_FIELDS, noun="correlation")
+    section = Section(values, "", problems, names=CORRELATION_FIELDS, noun="correlation")
     head = read_head(section, "correlation")
     types = _types(section)
     linking = read_linking(section)

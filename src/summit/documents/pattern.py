@@ -203,7 +203,8 @@ def lower_pattern(document: PatternDocument | Mapping[str, Any]) -> PatternPlan:
 
 def _read_topics(section: Section) -> tuple[str, ...]:
     topics = section.texts("topics")
-    for number, topic in enumerate(section.values.get("topics") or ()):
+    given = section.values.get("topics")
+    for number, topic in enumerate(given if isinstance(given, list | tuple) else ()):
         if topic not in topics:
             continue
         place = f"{section.at('topics')}/{number}"

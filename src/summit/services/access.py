@@ -26,6 +26,8 @@ GET     /health                                         public
 GET     /livez                                          public
 GET     /readyz                                         public
 GET     /version                                        public
+GET     /openapi.json                                   public
+GET     /docs                                           public
 GET     /metrics                                        viewer
 GET     /api/whoami                                     any
 
@@ -34,12 +36,20 @@ POST    /api/topics                                     admin:body
 GET     /api/topics/{name}                              read:{name}
 DELETE  /api/topics/{name}                              admin:{name}
 POST    /api/produce                                    produce:body            data
+POST    /api/produce/batch                              produce:body            data
 GET     /api/consume/{topic}/{partition}                read:{topic}
 GET     /api/metrics                                    viewer
+GET     /api/groups                                     viewer
+GET     /api/groups/{group}                             viewer
+POST    /api/groups/{group}/reset                       operator
+DELETE  /api/groups/{group}                             operator
+POST    /api/rebalance                                  operator
 
 GET     /api/cep/patterns                               viewer
 POST    /api/cep/patterns                               operator
 GET     /api/cep/patterns/{id}                          viewer
+PUT     /api/cep/patterns/{id}                          operator
+PATCH   /api/cep/patterns/{id}                          operator
 DELETE  /api/cep/patterns/{id}                          operator
 POST    /api/cep/patterns/test                          analyst                 nothing
 POST    /api/cep/patterns/{id}/explain                  analyst                 nothing
@@ -57,6 +67,8 @@ POST    /api/collectors/{name}/restart                  operator
 GET     /api/patterns                                   viewer
 POST    /api/patterns                                   operator
 GET     /api/patterns/{id}                              viewer
+PUT     /api/patterns/{id}                              operator
+PATCH   /api/patterns/{id}                              operator
 DELETE  /api/patterns/{id}                              operator
 POST    /api/patterns/test                              analyst                 nothing
 POST    /api/patterns/{id}/explain                      analyst                 nothing
@@ -67,6 +79,8 @@ GET     /api/flow                                       viewer
 GET     /api/correlation/rules                          viewer
 POST    /api/correlation/rules                          operator
 GET     /api/correlation/rules/{id}                     viewer
+PUT     /api/correlation/rules/{id}                     operator
+PATCH   /api/correlation/rules/{id}                     operator
 DELETE  /api/correlation/rules/{id}                     operator
 POST    /api/correlation/rules/test                     analyst                 nothing
 POST    /api/correlation/rules/{id}/explain             analyst                 nothing
@@ -75,26 +89,36 @@ GET     /api/correlation/events                         viewer
 GET     /api/enrichment/rules                           viewer
 POST    /api/enrichment/rules                           operator
 GET     /api/enrichment/rules/{id}                      viewer
+PUT     /api/enrichment/rules/{id}                      operator
+PATCH   /api/enrichment/rules/{id}                      operator
 DELETE  /api/enrichment/rules/{id}                      operator
 
 GET     /api/transformations                            viewer
 POST    /api/transformations                            operator
 GET     /api/transformations/{id}                       viewer
+PUT     /api/transformations/{id}                       operator
+PATCH   /api/transformations/{id}                       operator
 DELETE  /api/transformations/{id}                       operator
 
 GET     /api/filters                                    viewer
 POST    /api/filters                                    operator
 GET     /api/filters/{id}                               viewer
+PUT     /api/filters/{id}                               operator
+PATCH   /api/filters/{id}                               operator
 DELETE  /api/filters/{id}                               operator
 
 GET     /api/routes                                     viewer
 POST    /api/routes                                     operator
 GET     /api/routes/{id}                                viewer
+PUT     /api/routes/{id}                                operator
+PATCH   /api/routes/{id}                                operator
 DELETE  /api/routes/{id}                                operator
 
 GET     /api/notifications                              viewer
 POST    /api/notifications                              operator
 GET     /api/notifications/{id}                         viewer
+PUT     /api/notifications/{id}                         operator
+PATCH   /api/notifications/{id}                         operator
 DELETE  /api/notifications/{id}                         operator
 GET     /api/notifications/{id}/status                  viewer
 POST    /api/notifications/{id}/test                    operator
@@ -102,6 +126,8 @@ POST    /api/notifications/{id}/test                    operator
 GET     /api/analytics/queries                          viewer
 POST    /api/analytics/queries                          operator
 GET     /api/analytics/queries/{id}                     viewer
+PUT     /api/analytics/queries/{id}                     operator
+PATCH   /api/analytics/queries/{id}                     operator
 DELETE  /api/analytics/queries/{id}                     operator
 GET     /api/analytics/queries/{id}/results             viewer
 GET     /api/analytics/queries/{id}/live                viewer

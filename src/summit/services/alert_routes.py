@@ -7,13 +7,13 @@ made of it. `by` is who proved to be somebody; where nobody is asked, what the c
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict
 
 import msgspec
 
 from summit.alerts.alert import Alert, alert_dict
 from summit.alerts.desk import Decision
-from summit.alerts.desk_state import Case, read_status
+from summit.alerts.desk_state import Audit, Case, read_status
 from summit.alerts.entries import (
     Acknowledge,
     AddComment,
@@ -34,15 +34,95 @@ from summit.base.errors import Invalid
 from summit.base.units import parse_duration_ms
 from summit.events.times import epoch_ms
 from summit.services.node import Node
-from summit.services.parameters import refuse_unknown, time_parameter
+from summit.services.pages import LIMIT_DEFAULT, Limit
+from summit.services.parameters import TimeText, time_parameter
 from summit.services.permission import acting
-from summit.web import Request, Routes, int_parameter
+from summit.web import Operation, Request, Routes
 
-LIMIT_DEFAULT: Final = 100
-LIMIT_MAX: Final = 1_000
-_FILTERS: Final = (
-    "severity", "status", "pattern", "key", "q", "since", "until", "limit", "cursor",
+_ALERTS, _CASES, _MUTING = "alerts", "cases", "silences"
+
+
+class AlertFilter(msgspec.Struct, frozen=True):
+    """Which alerts: all filters must hold."""
+
+    severity: str | None = None
+    status: str | None = None
+    pattern: str | None = None
+    key: str | None = None
+    q: str | None = None
+    since: TimeText | None = None
+    until: TimeText | None = None
+    limit: Limit = LIMIT_DEFAULT
+    cursor: str | None = None
+
+
+class CaseFilter(msgspec.Struct, frozen=True):
+    """Which cases."""
+
+    state: Literal["open", "closed"] | None = None
+    entity: str | None = None
+    limit: Limit = LIMIT_DEFAULT
+
+
+class Top(msgspec.Struct, frozen=True):
+    """How many."""
+
+    limit: Limit = LIMIT_DEFAULT
+
+
+class AuditFilter(msgspec.Struct, frozen=True):
+    """Which changes: of what, by whom."""
+
+    of: str | None = None
+    by: str | None = None
+    limit: Limit = LIMIT_DEFAULT
+
+
+class Who(msgspec.Struct, frozen=True):
+    """Who does it."""
+
+    by: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class AlertList(TypedDict):
+    """Alerts, newest first, each with what has become of it."""
+
+    alerts: list[dict[str, Any]]
+    count: int
+    nextCursor: NotRequired[str]
+
+
+class History(TypedDict):
+    """Who did what to something, in the log's order."""
+
+    history: list[Audit]
+    count: int
+
+
+def _body(needed: tuple[str, ...], **members: Any) -> dict[str, Any]:
+    properties = {name: {"type": "string"} for name in needed}
+    for name in needed:
+        properties[name]["minLength"] = 1  # type: ignore[assignment]
+    return {
+        "type": "object", "required": list(needed), "properties": {**properties, **members},
+        "additionalProperties": False,
+    }  # fmt: skip
+
+
+_TEXT: Final = {"type": ["string", "null"]}
+_WORK_BODIES: Final = {
+    "acknowledge": _body(("by",), note=_TEXT), "resolve": _body(("by",), note=_TEXT),
+    "comment": _body(("by", "text")), "assign": _body(("by",), to=_TEXT),
+    "close": _body(("by",), reason=_TEXT),
+}  # fmt: skip
+_SILENCE_BODY: Final = _body(
+    ("by",), matchers={}, reason=_TEXT, duration={"type": ["string", "integer", "null"]},
+    until={"type": ["string", "integer", "null"]},
 )  # fmt: skip
+_INHIBIT_BODY: Final = _body(("by",), source={}, target={}, reason=_TEXT)
+_CASE_BODY: Final = _body(
+    ("by",), title=_TEXT, entity=_TEXT, alerts={"type": "array", "items": {"type": "string"}}
+)
 
 
 class AlertRoutes:
@@ -57,54 +137,92 @@ class AlertRoutes:
 
     def add_to(self, routes: Routes) -> None:
         """Put the routes into the table."""
-        routes.get("/api/alerts", self._list)
-        routes.get("/api/alerts/{id}", self._show)
-        routes.get("/api/alerts/{id}/history", self._history)
+        self._add_alerts(routes)
+        self._add_muting(routes)
+        self._add_cases(routes)
+
+    def _add_alerts(self, routes: Routes) -> None:
+        routes.get("/api/alerts", self._list, Operation("Find alerts", _ALERTS, query=AlertFilter))
+        routes.get("/api/alerts/{id}", self._show, Operation("Show an alert", _ALERTS))
+        routes.get(
+            "/api/alerts/{id}/history", self._history,
+            Operation("Show what was done about an alert", _ALERTS),
+        )  # fmt: skip
         for name, make in _ALERT_WORK.items():
-            routes.post(f"/api/alerts/{{id}}/{name}", self._work(make))
-        routes.get("/api/silences", self._silences)
-        routes.post("/api/silences", self._silence)
-        routes.delete("/api/silences/{id}", self._remove(LiftSilence))
-        routes.get("/api/inhibitions", self._inhibitions)
-        routes.post("/api/inhibitions", self._inhibit)
-        routes.delete("/api/inhibitions/{id}", self._remove(RemoveInhibition))
-        routes.get("/api/cases", self._cases)
-        routes.post("/api/cases", self._open_case)
-        routes.get("/api/cases/{id}", self._case)
+            routes.post(
+                f"/api/alerts/{{id}}/{name}", self._work(make),
+                Operation(
+                    f"{name.capitalize()} an alert".replace("Comment", "Comment on"), _ALERTS,
+                    body_schema=_WORK_BODIES[name], problems=(409,),
+                ),
+            )  # fmt: skip
+
+    def _add_muting(self, routes: Routes) -> None:
+        routes.get("/api/silences", self._silences, Operation("List the silences", _MUTING))
+        routes.post(
+            "/api/silences", self._silence,
+            Operation("Silence alerts for a time", _MUTING, body_schema=_SILENCE_BODY),
+        )  # fmt: skip
+        routes.delete(
+            "/api/silences/{id}", self._remove(LiftSilence),
+            Operation("Lift a silence", _MUTING, query=Who, problems=(409,)),
+        )  # fmt: skip
+        routes.get(
+            "/api/inhibitions", self._inhibitions, Operation("List the inhibitions", _MUTING)
+        )
+        routes.post(
+            "/api/inhibitions", self._inhibit,
+            Operation("Let alerts mute others", _MUTING, body_schema=_INHIBIT_BODY),
+        )  # fmt: skip
+        routes.delete(
+            "/api/inhibitions/{id}", self._remove(RemoveInhibition),
+            Operation("Remove an inhibition", _MUTING, query=Who, problems=(409,)),
+        )  # fmt: skip
+
+    def _add_cases(self, routes: Routes) -> None:
+        routes.get("/api/cases", self._cases, Operation("List cases", _CASES, query=CaseFilter))
+        routes.post(
+            "/api/cases", self._open_case,
+            Operation("Open a case", _CASES, body_schema=_CASE_BODY, problems=(404, 409)),
+        )  # fmt: skip
+        routes.get("/api/cases/{id}", self._case, Operation("Show a case", _CASES))
         for name, make in _CASE_WORK.items():
-            routes.post(f"/api/cases/{{id}}/{name}", self._work(make, of_case=True))
-        routes.get("/api/risks", self._risks)
-        routes.get("/api/audit", self._audit)
+            routes.post(
+                f"/api/cases/{{id}}/{name}", self._work(make, of_case=True),
+                Operation(
+                    f"{name.capitalize()} a case".replace("Comment", "Comment on"), _CASES,
+                    body_schema=_WORK_BODIES[name], problems=(409,),
+                ),
+            )  # fmt: skip
+        routes.get("/api/risks", self._risks, Operation("List entities by risk", _CASES, query=Top))
+        routes.get("/api/audit", self._audit, Operation("List changes", "audit", query=AuditFilter))
 
     # ---- alerts ----
 
-    async def _list(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request, *_FILTERS)
-        parameters = request.query_params
-        severity = parameters.get("severity")
+    async def _list(self, request: Request) -> AlertList:
+        given = request.query_as(AlertFilter)
+        severity, status = given.severity, given.status
         query = AlertQuery(
             severity=None if severity is None else severity.lower(),
-            pattern=parameters.get("pattern"),
-            key=parameters.get("key"),
-            text=parameters.get("q"),
+            pattern=given.pattern,
+            key=given.key,
+            text=given.q,
             since_ms=time_parameter(request, "since"),
             until_ms=time_parameter(request, "until"),
-            limit=int_parameter(request, "limit", LIMIT_DEFAULT, least=1, most=LIMIT_MAX),
-            before=parameters.get("cursor"),
+            limit=given.limit,
+            before=given.cursor,
         )
-        status = parameters.get("status")
         page = self._page(query, status)
         if any(self._node.desk.desk.find(alert.id) is None for alert in page.alerts):
             await self._node.desk.catch_up(self._node.admin)
             page = self._page(query, status)
         shown = [self._shown(alert) for alert in page.alerts]
-        reply: dict[str, Any] = {"alerts": shown, "count": len(shown)}
+        reply: AlertList = {"alerts": shown, "count": len(shown)}
         if page.next_cursor is not None:
             reply["nextCursor"] = page.next_cursor
         return reply
 
     async def _show(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         alert = self._node.alerts.view.get(request.path_params["id"])
         if alert is None:
             raise Invalid("alert.unknown")
@@ -112,10 +230,9 @@ class AlertRoutes:
             await self._node.desk.catch_up(self._node.admin)
         return self._shown(alert)
 
-    async def _history(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
+    async def _history(self, request: Request) -> History:
         name = request.path_params["id"]
-        history = msgspec.to_builtins(self._node.desk.desk.history(name))
+        history = self._node.desk.desk.history(name)
         if not history and self._node.alerts.view.get(name) is None:
             raise Invalid("alert.unknown")
         return {"history": history, "count": len(history)}
@@ -138,7 +255,6 @@ class AlertRoutes:
         self, make: Callable[[str, Body], AnyEntry], *, of_case: bool = False
     ) -> Callable[[Request], Any]:
         async def handle(request: Request) -> dict[str, Any]:
-            refuse_unknown(request)
             name = request.path_params["id"]
             if (name in self._node.desk.desk.state.cases) is not of_case:
                 self._refuse(name, of_case=of_case)
@@ -165,13 +281,11 @@ class AlertRoutes:
     # ---- silences and inhibitions ----
 
     async def _silences(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         now_ms = self._node.clock.now_ms()
         found = [s for s in self._node.desk.desk.state.silences.values() if now_ms < s.until]
         return {"silences": msgspec.to_builtins(found), "count": len(found)}
 
     async def _silence(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         body = Body(await request.read_json(), acting(request))
         matchers = read_matchers(body.take("matchers"))
         until = body.until(self._node.clock.now_ms())
@@ -183,12 +297,10 @@ class AlertRoutes:
         return {"status": "silenced", "id": decision.id, "until": until}
 
     async def _inhibitions(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         found = list(self._node.desk.desk.state.inhibitions.values())
         return {"inhibitions": msgspec.to_builtins(found), "count": len(found)}
 
     async def _inhibit(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         body = Body(await request.read_json(), acting(request))
         entry = AddInhibition(
             by=body.text("by"),
@@ -202,10 +314,7 @@ class AlertRoutes:
 
     def _remove(self, make: type[LiftSilence] | type[RemoveInhibition]) -> Callable[[Request], Any]:
         async def handle(request: Request) -> dict[str, Any]:
-            refuse_unknown(request, "by")
-            by = acting(request) or request.query_params.get("by", "")
-            if not by:
-                raise _missing("by")
+            by = acting(request) or request.query_as(Who).by
             decision = await self._node.desk.write(make(by=by, id=request.path_params["id"]))
             return {"status": "removed", "id": decision.id}
 
@@ -214,14 +323,8 @@ class AlertRoutes:
     # ---- cases, risks, audit ----
 
     async def _cases(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request, "state", "entity", "limit")
-        state, entity = (request.query_params.get(name) for name in ("state", "entity"))
-        if state not in (None, "open", "closed"):
-            raise Invalid(
-                "web.parameter", name="state", text=state, expected="open or closed",
-                pointer="state",
-            )  # fmt: skip
-        limit = int_parameter(request, "limit", LIMIT_DEFAULT, least=1, most=LIMIT_MAX)
+        query = request.query_as(CaseFilter)
+        state, entity, limit = query.state, query.entity, query.limit
         found = [
             case
             for case in reversed(self._node.desk.desk.state.cases.values())
@@ -230,7 +333,6 @@ class AlertRoutes:
         return {"cases": [_case_dict(case) for case in found[:limit]], "count": len(found)}
 
     async def _case(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         desk = self._node.desk.desk
         case = desk.state.cases.get(request.path_params["id"])
         if case is None:
@@ -238,7 +340,6 @@ class AlertRoutes:
         return {**_case_dict(case), "history": msgspec.to_builtins(desk.history(case.id))}
 
     async def _open_case(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         body = Body(await request.read_json(), acting(request))
         entity = body.text("entity", "")
         entry = OpenCase(
@@ -249,8 +350,7 @@ class AlertRoutes:
         return self._told(await self._node.desk.write(entry))
 
     async def _risks(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request, "limit")
-        limit = int_parameter(request, "limit", LIMIT_DEFAULT, least=1, most=LIMIT_MAX)
+        limit = request.query_as(Top).limit
         desk = self._node.desk.desk
         found: list[dict[str, Any]] = [
             {
@@ -264,9 +364,8 @@ class AlertRoutes:
         return {"risks": found[:limit], "count": len(found)}
 
     async def _audit(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request, "of", "by", "limit")
-        of, by = (request.query_params.get(name) for name in ("of", "by"))
-        limit = int_parameter(request, "limit", LIMIT_DEFAULT, least=1, most=LIMIT_MAX)
+        query = request.query_as(AuditFilter)
+        of, by, limit = query.of, query.by, query.limit
         desk = self._node.desk.desk
         found = [
             each

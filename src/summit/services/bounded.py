@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import wraps
 from typing import Any
 
 from summit.base.errors import Unavailable
-from summit.web import Handler, Request, Routes
+from summit.web import Handler, Operation, Request, Routes
 
 # Above every wait that a handler has for a reason: an event's alerts, a worker's turn.
 ANSWER_S = 15.0
@@ -30,15 +31,21 @@ async def answer_within(seconds: float) -> AsyncIterator[None]:
 class BoundedRoutes(Routes):
     """A table whose handlers have `ANSWER_S` each."""
 
-    def add(self, method: str, path: str, handler: Handler, **options: Any) -> None:
+    def add(
+        self, method: str, path: str, handler: Handler, operation: Operation | None = None,
+        **options: Any,
+    ) -> None:  # fmt: skip
         """Answer `method` on `path` by `handler` in time, or by 503."""
 
+        @wraps(handler)
         async def bounded(request: Request) -> Any:
             async with answer_within(ANSWER_S):
                 return await handler(request)
 
-        super().add(method, path, bounded, **options)
+        super().add(method, path, bounded, operation, **options)
 
-    def add_patient(self, method: str, path: str, handler: Handler) -> None:
+    def add_patient(
+        self, method: str, path: str, handler: Handler, operation: Operation | None = None
+    ) -> None:
         """The same for a handler that bounds itself, because its caller says how long."""
-        super().add(method, path, handler)
+        super().add(method, path, handler, operation)

@@ -2,21 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict
+
+import msgspec
 
 from summit.flow.watching import describe_flow
 from summit.services.alert_routes import AlertRoutes
 from summit.services.bounded import BoundedRoutes
 from summit.services.correlation_rules import add_correlations
+from summit.services.description import add_description
 from summit.services.health import add_health
 from summit.services.intake import EventIntake
 from summit.services.keys import add_keys
 from summit.services.node import Node
 from summit.services.notifications import add_notifications
-from summit.services.parameters import flag_parameter, refuse_unknown
+from summit.services.parameters import Flag
 from summit.services.patterns import add_patterns
 from summit.services.queries import add_queries
-from summit.web import Request, Response, Routes, json_response
+from summit.web import Operation, Request, Response, Routes, json_response
+
+
+class EventWait(msgspec.Struct, frozen=True):
+    """Whether the answer waits until the event is matched and its alerts can be read."""
+
+    wait: Flag = True
+
+
+class EventTaken(TypedDict):
+    """An event that was written; `duplicate` when its id had been before."""
+
+    status: str
+    eventId: str
+    topic: str
+    partition: int
+    offset: int
+    duplicate: NotRequired[bool]
+
+
+class Stats(TypedDict):
+    """Counts of what the service knows; `null` where nobody tells."""
+
+    totalAlerts: int
+    criticalAlerts: int
+    highAlerts: int
+    openAlerts: int
+    duplicateAlerts: int
+    suppressedAlerts: int
+    silences: int
+    openCases: int
+    correlatedGroups: int
+    liveClients: int
+    liveClientsCut: int
+    activeSequences: int | None
+
+
+_ABOUT = "Patterns, correlations, queries and alerts over the events of a broker."
+_EVENT_SCHEMA = {
+    "type": "object", "title": "event", "required": ["eventType"],
+    "properties": {
+        "eventType": {"type": "string", "minLength": 1},
+        "eventId": {"type": ["string", "null"], "minLength": 1, "maxLength": 1024},
+        "timestamp": {"description": "Epoch milliseconds or RFC 3339 text; now, where missing."},
+    },
+}  # fmt: skip
 
 
 class CorrelationService:
@@ -39,26 +87,32 @@ class CorrelationService:
         add_correlations(routes, self._node)
         add_queries(routes, self._node)
         add_notifications(routes, self._node)
-        add_keys(routes, self._node)
-        routes.post("/api/events", self._take_event)
+        routes.post(
+            "/api/events", self._take_event,
+            Operation(
+                "Take an event", "events", "A repeated eventId is not processed twice.",
+                query=EventWait, body_schema=_EVENT_SCHEMA, reply=EventTaken,
+                statuses={202: "Accepted: it is durable, and not waited for"}, problems=(409,),
+            ),
+        )  # fmt: skip
         AlertRoutes(self._node).add_to(routes)
-        routes.get("/api/stats", self._stats)
-        routes.get("/api/flow", self._flow)
+        routes.get("/api/stats", self._stats, Operation("Count what there is", "service"))
+        routes.get("/api/flow", self._flow, Operation("Show the flow graph", "flow"))
+        add_keys(routes, self._node)
+        add_description(routes, "Summit event correlation service", _ABOUT)
         return routes
 
     async def _take_event(self, request: Request) -> Response:
-        refuse_unknown(request, "wait")
-        wait = flag_parameter(request, "wait", default=True)
+        wait = request.query_as(EventWait).wait
         reply = await self._intake.take(await request.read_json(), wait=wait)
         return json_response(reply, status=200 if wait else 202)
 
-    async def _flow(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
+    async def _flow(self, _: Request) -> dict[str, Any]:
         node = self._node
         return await describe_flow(node.admin, node.definitions, node.alerts.progress, node.clock)
 
-    async def _stats(self, _: Request) -> dict[str, Any]:
-        return {
+    async def _stats(self, _: Request) -> Stats:
+        found: Any = {  # which names the views count by is theirs
             **self._node.alerts.view.stats(),
             **self._node.desk.desk.figures(),
             "correlatedGroups": len(self._node.correlations.view),
@@ -66,3 +120,5 @@ class CorrelationService:
             "liveClientsCut": self._node.live.cut,
             "activeSequences": self._node.alerts.progress.runs,
         }
+        stats: Stats = found
+        return stats

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import msgspec
 
@@ -10,11 +10,10 @@ from summit.documents import validate_correlation
 from summit.journal.correlation_log import CorrelatedGroup
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
-from summit.services.parameters import refuse_unknown
+from summit.services.pages import LIMIT_DEFAULT, Limit
 from summit.services.trials import add_trials
-from summit.web import Request, Routes, int_parameter
+from summit.web import Operation, Request, Routes
 
-_LIMIT_DEFAULT, _LIMIT_MAX = 100, 1_000
 _EVENTS_SHOWN: Final = 10
 
 
@@ -23,18 +22,34 @@ _RULES: Final = DefinitionRoutes(
 )
 
 
+class GroupFilter(msgspec.Struct, frozen=True):
+    """Which groups."""
+
+    limit: Limit = LIMIT_DEFAULT
+    rule: str | None = None
+
+
+class Groups(TypedDict):
+    """The latest groups; the key of each as one text, and its last events."""
+
+    groups: list[dict[str, Any]]
+    total: int
+
+
 def add_correlations(routes: Routes, node: Node) -> None:
     """Add the routes."""
     known = add_definition_routes(routes, node, _RULES)
     add_trials(routes, _RULES.kind, _RULES.path, _RULES.named, known)
 
-    async def groups(request: Request) -> dict[str, Any]:
-        refuse_unknown(request, "limit", "rule")
-        limit = int_parameter(request, "limit", _LIMIT_DEFAULT, least=1, most=_LIMIT_MAX)
-        found = node.correlations.view.latest(limit, request.query_params.get("rule"))
+    async def groups(request: Request) -> Groups:
+        query = request.query_as(GroupFilter)
+        found = node.correlations.view.latest(query.limit, query.rule)
         return {"groups": [_shown(group) for group in found], "total": len(node.correlations.view)}
 
-    routes.get("/api/correlation/events", groups)
+    routes.get(
+        "/api/correlation/events", groups,
+        Operation("List correlated groups", _RULES.tag, query=GroupFilter),
+    )  # fmt: skip
 
 
 def _shown(group: CorrelatedGroup) -> dict[str, Any]:

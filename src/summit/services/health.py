@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, TypedDict
 
 from summit import __version__
 from summit.base.errors import SummitError
 from summit.services.node import Node
-from summit.web import Request, Response, Routes, json_response
+from summit.web import Operation, Request, Response, Routes, json_response
 
 CHECK_TIMEOUT_S = 3.0
+
+
+class Health(TypedDict):
+    """Whether the service does its work; more members tell what it found."""
+
+    status: str
+    service: str
+    version: str
+    checks: dict[str, Any]
+
+
+class Alive(TypedDict):
+    """The process answers."""
+
+    status: str
+
+
+class Version(TypedDict):
+    """What answers."""
+
+    service: str
+    version: str
 
 
 def add_health(routes: Routes, service: str, node: Node, extra: Any = None) -> None:
@@ -41,13 +63,13 @@ def add_health(routes: Routes, service: str, node: Node, extra: Any = None) -> N
         }  # fmt: skip
         return json_response(body)
 
-    async def alive(_: Request) -> dict[str, str]:
+    async def alive(_: Request) -> Alive:
         return {"status": "alive"}
 
-    async def version(_: Request) -> dict[str, str]:
+    async def version(_: Request) -> Version:
         return {"service": service, "version": __version__}
 
-    routes.get("/health", health)
-    routes.get("/readyz", health)
-    routes.get("/livez", alive)
-    routes.get("/version", version)
+    for path in ("/health", "/readyz"):
+        routes.get(path, health, Operation("Tell whether it is well", "service", reply=Health))
+    routes.get("/livez", alive, Operation("Tell that it lives", "service"))
+    routes.get("/version", version, Operation("Tell the version", "service"))

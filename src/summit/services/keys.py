@@ -10,11 +10,11 @@ from summit.base.errors import Invalid
 from summit.base.units import parse_duration_ms
 from summit.events.times import epoch_ms
 from summit.services.node import Node
-from summit.services.parameters import refuse_unknown
 from summit.services.permission import principal_of
-from summit.web import Request, Response, Routes, json_response
+from summit.web import Operation, Request, Response, Routes, json_response
 
 PATH: Final = "/api/keys"
+_TAG: Final = "keys"
 
 
 class KeyRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -38,7 +38,6 @@ def add_keys(routes: Routes, node: Node) -> None:
     keys = node.keys
 
     async def create(request: Request) -> Response:
-        refuse_unknown(request)
         body = await request.read_json(KeyRequest)
         text, key = await keys.create(
             name=body.name, role=body.role, grants=body.grants, by=principal_of(request).name,
@@ -48,28 +47,30 @@ def add_keys(routes: Routes, node: Node) -> None:
         return json_response(content, status=201, headers={"Cache-Control": "no-store"})
 
     async def listed(request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         found = [key.shown(node.clock.now_ms()) for key in keys.ring.listed()]
         return {"keys": found, "count": len(found)}
 
     async def one(request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         return keys.ring.get(request.path_params["id"]).shown(node.clock.now_ms())
 
     async def revoke(request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         key = await keys.revoke(request.path_params["id"], principal_of(request).name)
         return {"status": "revoked", **key.shown(node.clock.now_ms())}
 
     async def whoami(request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         return principal_of(request).to_dict()
 
-    routes.post(PATH, create)
-    routes.get(PATH, listed)
-    routes.get(PATH + "/{id}", one)
-    routes.delete(PATH + "/{id}", revoke)
-    routes.get("/api/whoami", whoami)
+    routes.post(
+        PATH, create,
+        Operation(
+            "Make an API key", _TAG, "The answer tells the key; nothing tells it again.",
+            body=KeyRequest, status=201, reply=dict[str, Any],
+        ),
+    )  # fmt: skip
+    routes.get(PATH, listed, Operation("List the API keys", _TAG))
+    routes.get(PATH + "/{id}", one, Operation("Show an API key", _TAG))
+    routes.delete(PATH + "/{id}", revoke, Operation("Revoke an API key", _TAG))
+    routes.get("/api/whoami", whoami, Operation("Say who asks, and what they may", _TAG))
 
 
 def expiry_ms(

@@ -13,9 +13,8 @@ from summit.documents.notification import validate_notification
 from summit.notify import ask_to_tell, prepare_recipient
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
-from summit.services.parameters import refuse_unknown
 from summit.services.permission import acting
-from summit.web import Request, Routes
+from summit.web import Operation, Request, Routes
 
 PATH: Final = "/api/notifications"
 TOLD_TIMEOUT_S: Final = 12.0  # below what a request may take
@@ -43,19 +42,16 @@ def add_notifications(routes: Routes, node: Node) -> None:
     known = add_definition_routes(routes, node, kind)
 
     async def status(request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         name = known(request).id
         tally = node.desk.desk.state.channels.get(name, Tally())
         return {"notification": name, **msgspec.to_builtins(tally)}
 
     async def test(request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         name = known(request).id
         asked = await request.read_json(Asked) if await request.body() else Asked()
         return await _tell(node, Tell(by=acting(request) or asked.by, channel=name))
 
     async def tell(request: Request) -> dict[str, Any]:
-        refuse_unknown(request)
         asked = await request.read_json(AskedOf)
         node.definitions.get("notification", asked.notification)  # raises where it is not there
         alert = request.path_params["id"]
@@ -63,9 +59,15 @@ def add_notifications(routes: Routes, node: Node) -> None:
             node, Tell(by=acting(request) or asked.by, id=alert, channel=asked.notification)
         )
 
-    routes.get(PATH + "/{id}/status", status)
-    routes.post(PATH + "/{id}/test", test)
-    routes.post("/api/alerts/{id}/notify", tell)
+    routes.get(PATH + "/{id}/status", status, Operation("Show what became of notices", kind.tag))
+    routes.post(
+        PATH + "/{id}/test", test,
+        Operation("Send a test notice", kind.tag, body=Asked, body_optional=True),
+    )  # fmt: skip
+    routes.post(
+        "/api/alerts/{id}/notify", tell,
+        Operation("Tell an alert once more", "alerts", body=AskedOf, problems=(409,)),
+    )  # fmt: skip
 
 
 async def _tell(node: Node, entry: Tell) -> dict[str, Any]:

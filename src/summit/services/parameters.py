@@ -1,21 +1,24 @@
-"""Query parameters: what a route does not know is refused, never ignored."""
+"""Query parameters that several routes have: times and flags. Which ones a route knows says its
+operation; others are refused, never ignored."""
 
 from __future__ import annotations
 
-from summit.base.config import suggestion
+from typing import Annotated, Final
+
+import msgspec
+
 from summit.base.errors import Invalid
 from summit.events.times import epoch_ms
 from summit.web import Request
 
-
-def refuse_unknown(request: Request, *known: str) -> None:
-    """Refuse query parameters that are none of `known`. Raises Invalid."""
-    for name in request.query_params:
-        if name not in known:
-            raise Invalid(
-                "web.parameter_unknown", name=name, pointer=name,
-                hint=suggestion(name, known), known=", ".join(known) or "none",
-            )  # fmt: skip
+TimeText = Annotated[
+    str,
+    msgspec.Meta(
+        description="Epoch milliseconds or RFC 3339 text.", examples=["2026-11-28T06:00:00Z"]
+    ),
+]
+Flag = Annotated[bool, msgspec.Meta(description="true or false")]
+IDS: Final = {"id": {"type": "string", "minLength": 1}}
 
 
 def time_parameter(request: Request, name: str) -> int | None:
@@ -30,16 +33,6 @@ def time_parameter(request: Request, name: str) -> int | None:
             expected="epoch milliseconds or RFC 3339 text",
         )  # fmt: skip
     return at
-
-
-def flag_parameter(request: Request, name: str, *, default: bool) -> bool:
-    """`true` or `false`. Raises Invalid("web.parameter")."""
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if text not in ("true", "false"):
-        raise Invalid("web.parameter", name=name, text=text, expected="true or false", pointer=name)
-    return text == "true"
 
 
 def _is_number(text: str) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypedDict
+
+import msgspec
 
 from summit.base.errors import Invalid
 from summit.charts import lines_of_results, svg
 from summit.documents import validate_query
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
-from summit.services.parameters import flag_parameter, refuse_unknown
+from summit.services.parameters import Flag
 from summit.services.trials import add_trials
-from summit.web import EventStream, Request, Response, Routes, int_parameter, text_response
+from summit.web import EventStream, Operation, Request, Response, Routes, text_response
 
 PATH: Final = "/api/analytics/queries"
 HISTORY_MAX: Final = 1_000
@@ -20,38 +22,63 @@ HISTORY_MAX: Final = 1_000
 _QUERIES: Final = DefinitionRoutes("query", PATH, "query", "queries", validate_query)
 
 
+class Windows(msgspec.Struct, frozen=True):
+    """How many windows: the last ones."""
+
+    history: Annotated[int, msgspec.Meta(ge=1, le=HISTORY_MAX)] = 1
+
+
+class LiveFilter(msgspec.Struct, frozen=True):
+    """What a client wants to see."""
+
+    history: Annotated[int, msgspec.Meta(ge=0, le=HISTORY_MAX)] = 0
+    early: Flag = True
+
+
+class ChartFilter(msgspec.Struct, frozen=True):
+    """What is drawn, and how large."""
+
+    history: Annotated[int, msgspec.Meta(ge=1, le=HISTORY_MAX)] = 200
+    metric: str | None = None
+    group: str | None = None
+    width: Annotated[int, msgspec.Meta(ge=160, le=8_000)] = 800
+    height: Annotated[int, msgspec.Meta(ge=90, le=8_000)] = 280
+
+
+class Results(TypedDict):
+    """The last windows, newest first."""
+
+    queryId: str
+    results: list[dict[str, Any]]
+    count: int
+
+
 def add_queries(routes: Routes, node: Node) -> None:
     """Add the routes."""
     known = add_definition_routes(routes, node, _QUERIES, node.results.view.forget)
     add_trials(routes, _QUERIES.kind, PATH, _QUERIES.named, known)
 
-    async def results(request: Request) -> dict[str, Any]:
+    async def results(request: Request) -> Results:
         """The last windows, newest first: one, or as many as `history` says."""
-        refuse_unknown(request, "history")
         definition = known(request)
-        history = int_parameter(request, "history", 1, least=1, most=HISTORY_MAX)
+        history = request.query_as(Windows).history
         found = node.results.view.results(definition.id, history)
         return {"queryId": definition.id, "results": found, "count": len(found)}
 
     async def live(request: Request) -> Response:
         """Results as they come, as server-sent events; resumes behind `Last-Event-ID`."""
-        refuse_unknown(request, "history", "early")
         definition = known(request)
-        history = int_parameter(request, "history", 0, least=0, most=HISTORY_MAX)
-        early = flag_parameter(request, "early", default=True)
+        query = request.query_as(LiveFilter)
         events = await node.live.open(
-            definition.id, after=_after(request), history=history, early=early
+            definition.id, after=_after(request), history=query.history, early=query.early
         )
         return EventStream(events, stalled=node.live.count_cut)
 
     async def chart(request: Request) -> Response:
         """A picture of the last windows, their anomalies marked."""
-        refuse_unknown(request, "history", "metric", "group", "width", "height")
         definition = known(request)
-        history = int_parameter(request, "history", 200, least=1, most=HISTORY_MAX)
-        width = int_parameter(request, "width", 800, least=160, most=8_000)
-        height = int_parameter(request, "height", 280, least=90, most=8_000)
-        metric = request.query_params.get("metric")
+        query = request.query_as(ChartFilter)
+        metric = query.metric
         names = [each["name"] for each in definition.document["metrics"]]
         if metric is not None and metric not in names:
             raise Invalid(
@@ -59,16 +86,28 @@ def add_queries(routes: Routes, node: Node) -> None:
                 pointer="metric",
             )  # fmt: skip
         picture = lines_of_results(
-            node.results.view.results(definition.id, history), metric=metric,
-            group=request.query_params.get("group"),
+            node.results.view.results(definition.id, query.history), metric=metric,
+            group=query.group,
         )  # fmt: skip
         title = f"{definition.document.get('name') or definition.id}: {picture.title}"
-        drawn = svg(picture.lines, title=title, width=width, height=height)
+        drawn = svg(picture.lines, title=title, width=query.width, height=query.height)
         return text_response(drawn, media="image/svg+xml")
 
-    routes.get(PATH + "/{id}/results", results)
-    routes.get(PATH + "/{id}/live", live)
-    routes.get(PATH + "/{id}/chart.svg", chart)
+    tag = _QUERIES.tag
+    routes.get(
+        PATH + "/{id}/results", results, Operation("List the last windows", tag, query=Windows)
+    )
+    routes.get(
+        PATH + "/{id}/live", live,
+        Operation(
+            "Follow results", tag, "Server-sent events without an end.", query=LiveFilter,
+            media=("text/event-stream",), headers={"Last-Event-ID": "Goes on behind this event."},
+        ),
+    )  # fmt: skip
+    routes.get(
+        PATH + "/{id}/chart.svg", chart,
+        Operation("Draw the last windows", tag, query=ChartFilter, media=("image/svg+xml",)),
+    )  # fmt: skip
 
 
 def _after(request: Request) -> int | None:

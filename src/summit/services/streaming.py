@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 
 from summit.base.errors import Invalid
 from summit.base.limits import CONSUME_RECORDS_MAX, CONSUME_WAIT_MS_MAX
-from summit.events.times import epoch_ms
 from summit.journal.topics import DEFINITIONS_TOPIC
 from summit.services.bounded import ANSWER_S, BoundedRoutes, answer_within
 from summit.services.collectors import add_collectors
+from summit.services.description import add_description
+from summit.services.groups import add_groups
 from summit.services.health import add_health
-from summit.services.internal_topics import refuse_internal
 from summit.services.keys import add_keys
 from summit.services.metrics import ServiceMetrics
 from summit.services.node import Node
-from summit.services.parameters import refuse_unknown
 from summit.services.patterns import add_patterns
-from summit.services.permission import require_topic
+from summit.services.producing import add_producing
 from summit.services.reading import read_records
 from summit.services.stage_rules import add_stage_rules
 from summit.services.topics import add_topics
-from summit.web import Request, Response, Routes, int_parameter, json_response
+from summit.web import Operation, Request, Response, Routes, json_response
 
 
-class ProduceRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of `POST /api/produce`; a value that is no text is sent as JSON, null as none."""
+class Stretch(msgspec.Struct, frozen=True, rename="camel"):
+    """Which records of a partition, and how long to wait for the first."""
 
-    topic: str
-    value: Any = msgspec.UNSET
-    key: str | None = None
-    headers: dict[str, str | None] | None = None
-    partition: int | None = None
-    timestamp: int | str | None = None
+    offset: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    max: Annotated[int, msgspec.Meta(ge=1, le=CONSUME_RECORDS_MAX)] = 100
+    max_wait_ms: Annotated[int, msgspec.Meta(ge=0, le=CONSUME_WAIT_MS_MAX)] = 0
+
+
+class Consumed(TypedDict):
+    """Records; values that are no text are base64, and marked."""
+
+    messages: list[dict[str, Any]]
+    count: int
+    nextOffset: int
+    highWatermark: int
+    logStartOffset: int
+
+
+_ABOUT = "Topics, records, figures, collectors and the rules before the rules."
 
 
 class StreamingService:
@@ -54,14 +63,26 @@ class StreamingService:
         routes = BoundedRoutes()
         add_health(routes, "streaming-service", self._node, self._broker)
         add_topics(routes, self._node)
-        routes.post("/api/produce", self._produce)
-        routes.add_patient("GET", "/api/consume/{topic}/{partition}", self._consume)
-        routes.get("/api/metrics", self._read_metrics)
-        routes.get("/metrics", self._scrape)
+        add_groups(routes, self._node)
+        add_producing(routes, self._node)
+        routes.add_patient(
+            "GET", "/api/consume/{topic}/{partition}", self._consume,
+            Operation(
+                "Read records of a partition", "records", query=Stretch, reply=Consumed,
+                path={"partition": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}},
+            ),
+        )  # fmt: skip
+        routes.get(
+            "/api/metrics", self._read_metrics,
+            Operation("Show the figures", "metrics", media=("application/json", "text/plain"),
+                      reply=dict[str, Any]),
+        )  # fmt: skip
+        routes.get("/metrics", self._scrape, Operation("Scrape", "metrics", media=("text/plain",)))
         add_patterns(routes, "/api/cep/patterns", self._node)
         add_stage_rules(routes, self._node)
         add_collectors(routes, self._node)
         add_keys(routes, self._node)
+        add_description(routes, "Summit streaming service", _ABOUT)
         return routes
 
     async def _broker(self) -> dict[str, Any]:
@@ -69,40 +90,16 @@ class StreamingService:
         leader = topic.partitions[0].leader
         return {"brokerId": leader, "isLeader": leader >= 0}
 
-    # ---- records ----
-
-    async def _produce(self, request: Request) -> dict[str, Any]:
-        body = await request.read_json(ProduceRequest)
-        require_topic(request, "produce", body.topic)
-        refuse_internal(body.topic, "/topic")
-        if body.value is msgspec.UNSET:
-            raise Invalid(
-                "record.invalid", pointer="/value", reason="value is missing; null is a tombstone"
-            )
-        if body.topic not in await self._node.admin.list_topics():
-            raise Invalid("topic.unknown", topic=body.topic, pointer="/topic")
-        value = body.value
-        if value is not None and not isinstance(value, str):
-            value = msgspec.json.encode(value)
-        record = {
-            "topic": body.topic, "value": value, "key": body.key, "headers": body.headers,
-            "partition": body.partition, "timestamp": _timestamp(body.timestamp),
-        }  # fmt: skip
-        result = await self._node.producer.send(record)
-        return {"status": "produced", "result": result.to_dict()}
-
     async def _consume(self, request: Request) -> dict[str, Any]:
-        refuse_unknown(request, "offset", "max", "maxWaitMs")
+        query = request.query_as(Stretch)
         topic, text = request.path_params["topic"], request.path_params["partition"]
         if not (text.isascii() and text.isdecimal()):
             raise Invalid("partition.unknown", topic=topic, partition=text, pointer="partition")
-        offset = int_parameter(request, "offset", 0, most=2**63 - 1)
-        count_max = int_parameter(request, "max", 100, least=1, most=CONSUME_RECORDS_MAX)
-        wait_ms = int_parameter(request, "maxWaitMs", 0, most=CONSUME_WAIT_MS_MAX)
-        async with answer_within(ANSWER_S + wait_ms / 1000):
+        async with answer_within(ANSWER_S + query.max_wait_ms / 1000):
             return await read_records(
-                self._node, topic, int(text), offset, count_max=count_max, wait_ms=wait_ms
-            )
+                self._node, topic, int(text), query.offset, count_max=query.max,
+                wait_ms=query.max_wait_ms,
+            )  # fmt: skip
 
     # ---- metrics ----
 
@@ -114,15 +111,3 @@ class StreamingService:
 
     async def _scrape(self, _: Request) -> Response:
         return await self._metrics.prometheus()
-
-
-def _timestamp(given: int | str | None) -> int | None:
-    if not isinstance(given, str):
-        return given
-    at = epoch_ms(given)
-    if at is None:
-        raise Invalid(
-            "record.invalid", pointer="/timestamp",
-            reason="timestamp is epoch milliseconds or RFC 3339 text",
-        )  # fmt: skip
-    return at

@@ -3,23 +3,87 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TypedDict
+
+import msgspec
 
 from summit.base.errors import Invalid
+from summit.client.topics import TopicConfig
 from summit.services.internal_topics import refuse_internal
 from summit.services.node import Node
-from summit.services.parameters import refuse_unknown
+from summit.services.parameters import Flag
 from summit.services.permission import readable, require_topic
-from summit.web import Request, Routes
+from summit.web import Operation, Request, Routes
+
+_TAG = "topics"
+
+
+class TopicFilter(msgspec.Struct, frozen=True):
+    """Which topics: with `internal` also those whose names begin with an underscore."""
+
+    internal: Flag = False
+
+
+class TopicMade(TypedDict):
+    """A topic that was created, as it is; what is not as it was asked for is a warning."""
+
+    status: str
+    topic: str
+    partitions: int
+    replicationFactor: int
+    warnings: list[str]
+
+
+class TopicSummary(TypedDict):
+    """A topic in short."""
+
+    name: str
+    partitions: int
+    replicationFactor: int
+    records: int
+
+
+class TopicList(TypedDict):
+    """The topics."""
+
+    topics: list[TopicSummary]
+    count: int
+
+
+class PartitionShown(TypedDict):
+    """A partition: who has it, and which offsets it holds."""
+
+    partition: int
+    leader: int
+    replicas: list[int]
+    isr: list[int]
+    logStartOffset: int
+    highWaterMark: int
+
+
+class TopicShown(TypedDict):
+    """A topic."""
+
+    name: str
+    topicId: str | None
+    partitions: list[PartitionShown]
+
+
+class TopicRemoved(TypedDict):
+    """A topic that is gone."""
+
+    status: str
+    topic: str
 
 
 def add_topics(routes: Routes, node: Node) -> None:
     """Add the routes under `/api/topics`."""
 
-    async def create(request: Request) -> dict[str, Any]:
+    async def create(request: Request) -> TopicMade:
         body = await request.read_json()
         if not isinstance(body, dict):
             raise Invalid("config.invalid", reason="a topic is a JSON object", pointer="")
+        require_topic(request, "admin", body.get("name"))
         require_topic(request, "admin", body.get("name"))
         refuse_internal(body.get("name"), "/name")
         created = await node.admin.create_topic(body)
@@ -29,16 +93,15 @@ def add_topics(routes: Routes, node: Node) -> None:
             "warnings": created.warnings,
         }  # fmt: skip
 
-    async def listed(request: Request) -> dict[str, Any]:
-        refuse_unknown(request, "internal")
-        internal = request.query_params.get("internal") == "true"
+    async def listed(request: Request) -> TopicList:
+        internal = request.query_as(TopicFilter).internal
         known = readable(request, await node.admin.list_topics())
         names = [name for name in known if internal or name[0] != "_"]
         found = await asyncio.gather(*(_summary(node, name) for name in names))
         topics = [topic for topic in found if topic is not None]
         return {"topics": topics, "count": len(topics)}
 
-    async def one(request: Request) -> dict[str, Any]:
+    async def one(request: Request) -> TopicShown:
         name = request.path_params["name"]
         (topic,) = await node.admin.describe_topics([name])
         offsets = await node.admin.offsets(name)
@@ -55,19 +118,22 @@ def add_topics(routes: Routes, node: Node) -> None:
             ],
         }  # fmt: skip
 
-    async def remove(request: Request) -> dict[str, Any]:
+    async def remove(request: Request) -> TopicRemoved:
         name = request.path_params["name"]
         refuse_internal(name)
         await node.admin.delete_topic(name)
         return {"status": "deleted", "topic": name}
 
-    routes.post("/api/topics", create)
-    routes.get("/api/topics", listed)
-    routes.get("/api/topics/{name}", one)
-    routes.delete("/api/topics/{name}", remove)
+    routes.post(
+        "/api/topics", create,
+        Operation("Create a topic", _TAG, body=TopicConfig, problems=(403, 409)),
+    )  # fmt: skip
+    routes.get("/api/topics", listed, Operation("List the topics", _TAG, query=TopicFilter))
+    routes.get("/api/topics/{name}", one, Operation("Show a topic", _TAG))
+    routes.delete("/api/topics/{name}", remove, Operation("Delete a topic", _TAG, problems=(403,)))
 
 
-async def _summary(node: Node, name: str) -> dict[str, Any] | None:
+async def _summary(node: Node, name: str) -> TopicSummary | None:
     """One topic in short; None when it was deleted meanwhile."""
     try:
         (topic,) = await node.admin.describe_topics([name])

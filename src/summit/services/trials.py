@@ -14,7 +14,8 @@ from summit.documents import PatternDocument
 from summit.flow.explaining import try_any
 from summit.flow.kinds import RULE_KINDS, Plan
 from summit.journal.definition_log import Definition
-from summit.web import Request, Routes
+from summit.services.document_schemas import document_schema
+from summit.web import Operation, Request, Routes
 
 
 class Given(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,8 +51,21 @@ def add_trials(
         tried = await _tried(validate(definition.document).plan, given.events)
         return {named: definition.id, "revision": definition.version, **tried}
 
-    routes.post(path + "/test", test)
-    routes.post(path + "/{id}/explain", explain)
+    tag = "patterns" if kind == "pattern" else path.rpartition("/")[2]
+    body = {
+        "type": "object", "required": [named, "events"], "additionalProperties": False,
+        "properties": {
+            named: document_schema(kind), "events": {"type": "array", "items": {"type": "object"}},
+        },
+    }  # fmt: skip
+    routes.post(
+        path + "/test", test,
+        Operation(f"Try a {kind} on events", tag, "Nothing is registered.", body_schema=body),
+    )  # fmt: skip
+    routes.post(
+        path + "/{id}/explain", explain,
+        Operation(f"Explain what a {kind} makes of events", tag, body=Given),
+    )  # fmt: skip
 
 
 async def _tried(plan: Plan, events: list[msgspec.Raw]) -> dict[str, Any]:

@@ -7,17 +7,18 @@ A handler is `async def handler(request) -> Response | value`; a value becomes J
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as BaseRequest
-from starlette.routing import Route
+from starlette.routing import Route as BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from summit.base.errors import Internal, Invalid, SummitError
 from summit.base.limits import HTTP_BODY_BYTES_MAX
+from summit.web.operations import Operation, read_query
 from summit.web.problems import problem_response
 from summit.web.requests import ClientDisconnect, Request
 from summit.web.responses import Response, json_response
@@ -27,55 +28,82 @@ Handler = Callable[[Request], Awaitable[Any]]
 Guard = Callable[[Request, str, str], Awaitable[None]]
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+API: Final = "/api/"
+API_V1: Final = "/api/v1/"
+
+
+class Route(NamedTuple):
+    """One method of one path."""
+
+    method: str
+    path: str
+    handler: Handler
+    body_bytes_max: int
+    operation: Operation | None
 
 
 class Routes:
-    """A table of routes. Paths may hold parameters: `/api/topics/{name}`."""
+    """A table of routes. Paths may hold parameters: `/api/topics/{name}`.
+
+    What stands under `/api/` is answered under `/api/v1/` too.
+    """
 
     def __init__(self) -> None:
         self._endpoints: dict[str, _Endpoint] = {}
 
     def add(
-        self, method: str, path: str, handler: Handler, *, body_bytes_max: int = HTTP_BODY_BYTES_MAX
-    ) -> None:
+        self, method: str, path: str, handler: Handler, operation: Operation | None = None,
+        *, body_bytes_max: int = HTTP_BODY_BYTES_MAX,
+    ) -> None:  # fmt: skip
         """Answer `method` on `path` by `handler`; a body above the limit is refused with 413."""
         if method not in _METHODS:
             raise ValueError(f"no such method: {method}")
-        endpoint = self._endpoints.setdefault(path, _Endpoint())
-        if method in endpoint.handlers:
+        endpoint = self._endpoints.setdefault(path, _Endpoint(path))
+        if method in endpoint.routes:
             raise ValueError(f"{method} {path} stands twice in the table")
-        endpoint.handlers[method] = (handler, body_bytes_max)
+        endpoint.routes[method] = Route(method, path, handler, body_bytes_max, operation)
 
-    def get(self, path: str, handler: Handler) -> None:
+    def get(self, path: str, handler: Handler, operation: Operation | None = None) -> None:
         """Answer GET (and HEAD) on `path`."""
-        self.add("GET", path, handler)
+        self.add("GET", path, handler, operation)
 
     def post(
-        self, path: str, handler: Handler, *, body_bytes_max: int = HTTP_BODY_BYTES_MAX
-    ) -> None:
+        self, path: str, handler: Handler, operation: Operation | None = None,
+        *, body_bytes_max: int = HTTP_BODY_BYTES_MAX,
+    ) -> None:  # fmt: skip
         """Answer POST on `path`."""
-        self.add("POST", path, handler, body_bytes_max=body_bytes_max)
+        self.add("POST", path, handler, operation, body_bytes_max=body_bytes_max)
 
     def put(
-        self, path: str, handler: Handler, *, body_bytes_max: int = HTTP_BODY_BYTES_MAX
-    ) -> None:
+        self, path: str, handler: Handler, operation: Operation | None = None,
+        *, body_bytes_max: int = HTTP_BODY_BYTES_MAX,
+    ) -> None:  # fmt: skip
         """Answer PUT on `path`."""
-        self.add("PUT", path, handler, body_bytes_max=body_bytes_max)
+        self.add("PUT", path, handler, operation, body_bytes_max=body_bytes_max)
 
-    def delete(self, path: str, handler: Handler) -> None:
+    def patch(self, path: str, handler: Handler, operation: Operation | None = None) -> None:
+        """Answer PATCH on `path`."""
+        self.add("PATCH", path, handler, operation)
+
+    def delete(self, path: str, handler: Handler, operation: Operation | None = None) -> None:
         """Answer DELETE on `path`."""
-        self.add("DELETE", path, handler)
+        self.add("DELETE", path, handler, operation)
+
+    def table(self) -> Iterator[Route]:
+        """Every route, in the order they came."""
+        for endpoint in self._endpoints.values():
+            yield from endpoint.routes.values()
 
     def guard_by(self, guard: Guard) -> None:
         """Have `guard` asked before each handler that is in the table by now."""
-        for path, endpoint in self._endpoints.items():
-            endpoint.path, endpoint.guard = path, guard
+        for endpoint in self._endpoints.values():
+            endpoint.guard = guard
 
     def listed(self) -> list[tuple[str, str]]:
         """Every (method, path), in the order they came."""
-        return [(m, path) for path, endpoint in self._endpoints.items() for m in endpoint.handlers]
+        return [(route.method, route.path) for route in self.table()]
 
-    def starlette_routes(self) -> list[Route]:
+    def starlette_routes(self) -> list[BaseRoute]:
         """The table as the framework wants it; for `make_app` only.
 
         A fixed segment goes before a parameter, whichever came first; a method that the fixed
@@ -83,7 +111,9 @@ class Routes:
         """
         by_place = sorted(self._endpoints.items(), key=lambda entry: _fixed_first(entry[0]))
         return [
-            Route(path, endpoint, methods=list(endpoint.handlers)) for path, endpoint in by_place
+            BaseRoute(place, endpoint, methods=list(endpoint.routes))
+            for path, endpoint in by_place
+            for place in _places(path)
         ]
 
 
@@ -98,23 +128,28 @@ def make_app(routes: Routes) -> ASGIApp:
 
 
 class _Endpoint:
-    """All methods of one path."""
+    """All methods of one path; its template stands in the scope as `summit.route`."""
 
-    __slots__ = ("guard", "handlers", "path")
+    __slots__ = ("guard", "path", "routes")
 
-    def __init__(self) -> None:
-        self.handlers: dict[str, tuple[Handler, int]] = {}
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.routes: dict[str, Route] = {}
         self.guard: Guard | None = None
-        self.path = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        handler, body_bytes_max = self.handlers[method]
-        request = Request(scope, receive, send, body_bytes_max)
+        route = self.routes[method]
+        scope["summit.route"] = route
+        request = Request(scope, receive, send, route.body_bytes_max)
         try:
             if self.guard is not None:
                 await self.guard(request, method, self.path)
-            result = await handler(request)
+            if route.operation is not None:
+                request.query = read_query(
+                    route.operation.query, request.query_params.multi_items()
+                )
+            result = await route.handler(request)
         except SummitError as failure:
             response = problem_response(failure, scope)
         except ClientDisconnect:
@@ -123,6 +158,10 @@ class _Endpoint:
             response = result if isinstance(result, Response) else json_response(result)
             response.headers["X-Request-ID"] = request.request_id
         await response(scope, receive, send)
+
+
+def _places(path: str) -> list[str]:
+    return [path, API_V1 + path[len(API) :]] if path.startswith(API) else [path]
 
 
 def _fixed_first(path: str) -> list[bool]:

@@ -13,8 +13,11 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from summit.base.errors import Invalid
 from summit.base.hosts import is_loopback
 from summit.base.limits import HTTP_HEAD_BYTES_MAX, HTTP_HEAD_TIMEOUT_MS, HTTP_STALL_MS
+from summit.web.problems import PROBLEM_JSON, problem_of
+from summit.web.responses import encode_json
 
 PEER = "summit.peer"  # in a request's scope: the client's certificate, as `ssl` tells it
 
@@ -101,6 +104,11 @@ def _reading(base: Any, stall_ms: int) -> Any:
             if peer:
                 self.app = _showing(self.app, peer)
 
+        def send_400_response(self, msg: str) -> None:
+            """What is no HTTP is a problem like every other error."""
+            self.transport.write(bad_request(msg))
+            self.transport.close()
+
         def pause_writing(self) -> None:
             super().pause_writing()
             self._stalled = self.loop.call_later(stall_ms / 1000, self.transport.abort)
@@ -154,3 +162,13 @@ def _showing(app: Any, peer: dict[str, Any]) -> Any:
         await app(scope, receive, send)
 
     return shown
+
+
+def bad_request(reason: str) -> bytes:
+    """The whole answer to bytes that are no request."""
+    body = encode_json(problem_of(Invalid("web.request_invalid", reason=reason)))
+    head = (
+        "HTTP/1.1 400 Bad Request\r\n"
+        f"content-type: {PROBLEM_JSON}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NotRequired, TypedDict
 
 from starlette.types import Scope
 
@@ -21,7 +21,31 @@ from summit.web.responses import Response, encode_json
 PROBLEM_JSON: Final = "application/problem+json"
 
 
-def problem_of(error: SummitError, *, instance: str = "", request_id: str = "") -> dict[str, Any]:
+class ProblemPlace(TypedDict):
+    """One thing that is wrong: where, what, and what may have been meant."""
+
+    pointer: str
+    detail: str
+    suggestion: NotRequired[str]
+
+
+class Problem(TypedDict):
+    """Problem details (RFC 9457); `code` is for machines, `advice` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    error: str
+    errors: list[ProblemPlace]
+    requestId: str
+    advice: str
+    retryAfterMs: NotRequired[int]
+
+
+def problem_of(error: SummitError, *, instance: str = "", request_id: str = "") -> Problem:
     """The members of the problem that `error` is.
 
     Args:
@@ -32,7 +56,7 @@ def problem_of(error: SummitError, *, instance: str = "", request_id: str = "") 
     """
     text = str(error)
     status = error.http_status
-    members: dict[str, Any] = {
+    members: Problem = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
@@ -61,7 +85,7 @@ def problem_response(
     return Response(encode_json(content), error.http_status, headers, PROBLEM_JSON)
 
 
-def _places(error: SummitError, text: str) -> list[dict[str, Any]]:
+def _places(error: SummitError, text: str) -> list[ProblemPlace]:
     problems = error.details.get("problems")
     if isinstance(problems, list | tuple):
         return [_place(problem) for problem in problems]
@@ -71,7 +95,7 @@ def _places(error: SummitError, text: str) -> list[dict[str, Any]]:
     return [{"pointer": str(pointer), "detail": text}]
 
 
-def _place(problem: Any) -> dict[str, Any]:
+def _place(problem: Any) -> ProblemPlace:
     def member(*names: str) -> Any:
         for name in names:
             value = problem.get(name) if isinstance(problem, dict) else getattr(problem, name, None)
@@ -79,7 +103,10 @@ def _place(problem: Any) -> dict[str, Any]:
                 return value
         return None
 
-    place = {"pointer": member("pointer") or "", "detail": member("detail", "message") or ""}
+    place: ProblemPlace = {
+        "pointer": member("pointer") or "",
+        "detail": member("detail", "message") or "",
+    }
     suggestion = member("suggestion")
     if suggestion:
         place["suggestion"] = suggestion

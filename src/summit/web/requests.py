@@ -49,6 +49,13 @@ class Request(BaseRequest):
     ) -> None:
         super().__init__(scope, receive, send)
         self.body_bytes_max = body_bytes_max
+        self.query: msgspec.Struct | None = None
+
+    def query_as(self, type_: type[T]) -> T:
+        """The query parameters, which are of the type that the route's operation names."""
+        if not isinstance(self.query, type_):
+            raise TypeError(f"the operation's query is no {type_.__name__}")
+        return self.query
 
     @property
     def request_id(self) -> str:
