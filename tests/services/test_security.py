@@ -38,7 +38,11 @@ def _routes(service: str) -> list[tuple[str, str]]:
 
 
 # What handlers read before they know the topic; nothing of it comes about.
-_BODIES = {"/api/produce": {"topic": "none", "value": 1}, "/api/topics": {"name": "x y"}}
+_BODIES = {
+    "/api/produce": {"topic": "none", "value": 1},
+    "/api/topics": {"name": "x y"},
+    "/api/produce/batch": {"records": [{"topic": "none", "value": 1}]},
+}
 ROUTES = [(s, method, path) for s in ("streaming", "correlation") for method, path in _routes(s)]
 
 
@@ -89,7 +93,7 @@ def test_each_role_at_each_route(
         asked = re.sub(r"\{[a-z]+\}", "none", asked)
         body: Any = _BODIES.get(path, {})
         status, answer, _ = running.ask(
-            service, method, asked, keys[who], body if method in ("POST", "PUT") else None
+            service, method, asked, keys[who], body if method in ("POST", "PUT", "PATCH") else None
         )
         expected = _expected(row, who)
         got = status if status in (401, 403) else 200

@@ -1,10 +1,6 @@
 """The catalogue of errors: one row per code, grouped by room.
 
-A row is an `ErrorSpec`. The rows of formats, registries and outgoing HTTP stand in
-`catalogue_formats.py`, those of operators in `catalogue_streams.py`, those of rules over single
-events in `catalogue_enrich.py`, newer ones of collectors in `catalogue_ingest.py`, those of who
-asks in `catalogue_identity.py`, those of the broker's security in `catalogue_broker.py`, those of
-what becomes of alerts in `catalogue_alerts.py`.
+A row is an `ErrorSpec`. Rooms with many rows have them in a file of their own, `catalogue_*.py`.
 """
 
 from __future__ import annotations

@@ -36,7 +36,11 @@ def add_description(routes: Routes, title: str, about: str) -> None:
         return tagged_response(request, *document())
 
     async def people(_: Request) -> Response:
-        return text_response(docs_page(document()[0]), media="text/html")
+        policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+        return text_response(
+            docs_page(document()[0]), media="text/html",
+            headers={"Content-Security-Policy": policy},
+        )  # fmt: skip
 
     routes.get(
         "/openapi.json", machines,
