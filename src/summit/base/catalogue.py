@@ -14,6 +14,7 @@ from summit.base.catalogue_identity import IDENTITY_ROWS
 from summit.base.catalogue_ingest import INGEST_ROWS
 from summit.base.catalogue_rules import RULE_ROWS
 from summit.base.catalogue_streams import STREAM_ROWS
+from summit.base.catalogue_web import WEB_ROWS
 from summit.base.error_spec import ErrorSpec
 
 _ROWS = (
@@ -452,7 +453,7 @@ _ROWS = (
               "Try again: the broker is slow or away."),
     ErrorSpec("follower.closed", "Closed", 503, None, False,
               "the follower of {topic} is stopped", "Start a new one."),
-    # ---- ingest, web ----
+    # ---- ingest ----
     ErrorSpec("collector.unknown", "Invalid", 404, None, False,
               "collector '{name}' does not exist", "Check the name; list the collectors."),
     ErrorSpec("collector.exists", "Conflict", 409, None, False,
@@ -494,39 +495,6 @@ _ROWS = (
               "Read the line from the file; raise the limit to take such lines."),
     ErrorSpec("ingest.line_invalid", "Invalid", 400, None, False,
               "the line at {path}:{offset} is not an event: {reason}", "Correct the source."),
-    ErrorSpec("web.route_unknown", "Invalid", 404, None, False,
-              "there is no {method} {path}", "Check the path; GET /health names the service."),
-    ErrorSpec("web.method_not_allowed", "Invalid", 405, None, False,
-              "{method} is not allowed here; allowed: {allowed}",
-              "Use one of the allowed methods."),
-    ErrorSpec("web.body_too_large", "Invalid", 413, None, False,
-              "the body is larger than {limit} = {limit_bytes} bytes",
-              "Send less in one request, or raise the limit."),
-    ErrorSpec("web.media_type", "Invalid", 415, None, False,
-              "content type '{media}' is not taken here; taken: {accepted}",
-              "Set the Content-Type header to what the body is."),
-    ErrorSpec("web.content_encoding", "Invalid", 415, None, False,
-              "content encoding '{encoding}' is not available yet", "Send the body uncompressed."),
-    ErrorSpec("web.precondition_failed", "Invalid", 412, None, False,
-              "the condition {header} does not hold: {current}",
-              "Read it again, then repeat the change on what it is now."),
-    ErrorSpec("web.cursor_invalid", "Invalid", 400, None, False,
-              "'{cursor}' is not a cursor of this list, or its place is gone",
-              "Use the nextCursor of the page before, or begin without one."),
-    ErrorSpec("web.json_invalid", "Invalid", 400, None, False,
-              "the body is not the JSON that is expected: {reason}", "Correct the body."),
-    ErrorSpec("web.parameter", "Invalid", 400, None, False,
-              "parameter {name}='{text}' must be {expected}", "Correct the parameter."),
-    ErrorSpec("web.parameter_unknown", "Invalid", 400, None, False,
-              "unknown parameter '{name}'{hint}", "Known here: {known}."),
-    ErrorSpec("web.request_invalid", "Invalid", 400, None, False,
-              "the request is not valid: {reason}", "Correct the request."),
-    ErrorSpec("web.port_in_use", "Conflict", 409, None, False,
-              "{address} is already in use",
-              "Stop the other program or choose another port; 0 takes any."),
-    ErrorSpec("web.bind_failed", "Invalid", 400, None, False,
-              "cannot listen on {address}: {reason}",
-              "Choose an address of this machine and a free port."),
     # ---- cluster ----
     ErrorSpec("cluster.java_missing", "Invalid", 400, None, False,
               "Apache Kafka needs Java {needed} or newer: {reason}",
@@ -596,7 +564,7 @@ _ROWS = (
               "cannot read {path}: {reason}", "Check the name and its permissions."),
     *ALERT_ROWS, *ANALYTICS_ROWS, *ENRICH_ROWS, *RULE_ROWS,
     *FORMAT_ROWS, *IDENTITY_ROWS, *INGEST_ROWS, *BROKER_ROWS,
-    *STREAM_ROWS,
+    *STREAM_ROWS, *WEB_ROWS,
 )  # fmt: skip
 
 CATALOGUE: dict[str, ErrorSpec] = {row.code: row for row in _ROWS}

@@ -22,7 +22,7 @@ from summit.web.responses import encode_json
 PEER = "summit.peer"  # in a request's scope: the client's certificate, as `ssl` tells it
 
 
-def guarded(  # noqa: C901
+def guarded(
     max_connections: int | None = None,
     *,
     per_address: int | None = None,
@@ -75,11 +75,6 @@ def guarded(  # noqa: C901
             self._body_left = False
             super().on_message_complete()
 
-        def send_400_response(self, msg: str) -> None:
-            """What is no HTTP is a problem like every other error."""
-            self.transport.write(bad_request(msg))
-            self.transport.close()
-
         def connection_lost(self, exc: Exception | None) -> None:
             self._calm()
             super().connection_lost(exc)
@@ -108,6 +103,11 @@ def _reading(base: Any, stall_ms: int) -> Any:
             peer = transport.get_extra_info("peercert")
             if peer:
                 self.app = _showing(self.app, peer)
+
+        def send_400_response(self, msg: str) -> None:
+            """What is no HTTP is a problem like every other error."""
+            self.transport.write(bad_request(msg))
+            self.transport.close()
 
         def pause_writing(self) -> None:
             super().pause_writing()
