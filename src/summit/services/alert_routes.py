@@ -316,7 +316,7 @@ class AlertRoutes:
         async def handle(request: Request) -> dict[str, Any]:
             by = acting(request) or request.query_as(Who).by
             if not by:
-                raise _missing("by")
+                raise Invalid("web.parameter", name="by", text="", expected="who", pointer="by")
             decision = await self._node.desk.write(make(by=by, id=request.path_params["id"]))
             return {"status": "removed", "id": decision.id}
 
