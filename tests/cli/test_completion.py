@@ -40,10 +40,10 @@ def test_topics_and_groups_of_the_broker(bare: Path) -> None:
     with EmbeddedBroker.in_memory(num_partitions=1) as broker:
         for name in ("orders", "logins", "_hidden"):
             assert summit("topic", "create", name, "-b", broker.address).code == 0
-        assert completed("summit topic describe o", SUMMIT_BOOTSTRAP_SERVERS=broker.address) == [
-            "orders"
-        ]
-        every = completed(f"summit consume -b {broker.address} ")
+        patient = {"SUMMIT_COMPLETION_TIMEOUT_MS": "30000"}
+        env = {"SUMMIT_BOOTSTRAP_SERVERS": broker.address, **patient}
+        assert completed("summit topic describe o", **env) == ["orders"]
+        every = completed(f"summit consume -b {broker.address} ", **patient)
         assert [name for name in every if not name.startswith("-")] == ["logins", "orders"]
 
 

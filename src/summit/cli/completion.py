@@ -1,7 +1,7 @@
 """`summit completion`, and what completes names: commands by the table, ids by whoever knows them.
 
-A shell waits while it asks, so whatever does not answer within a second and a half completes
-nothing, and nothing is ever printed but the names.
+A shell waits while it asks, so whatever does not answer within a second and a half (or
+SUMMIT_COMPLETION_TIMEOUT_MS) completes nothing, and nothing is ever printed but the names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from typing import Any, Final
 
 import click
 
-ASKED_S: Final = 1.5
+from summit.base.config import environment
+
+TIMEOUT: Final = "SUMMIT_COMPLETION_TIMEOUT_MS"
+_TIMEOUT_MS: Final = 1_500
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -113,7 +116,7 @@ def _of_broker(servers: str | None, ask: Callable[[Any], Awaitable[Iterable[str]
 
         asked = servers or client_settings().bootstrap_servers
         config = {"clientId": "summit-completion", "bootstrapServers": asked.split(","),
-                  "connectTimeoutMs": int(ASKED_S * 1000)}  # fmt: skip
+                  "connectTimeoutMs": _timeout_ms()}  # fmt: skip
         async with Admin(config) as admin:
             return await ask(admin)
 
@@ -137,13 +140,18 @@ def _bounded(ask: Callable[[], Iterable[str]]) -> list[str]:
     try:
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        thread.join(ASKED_S)
+        thread.join(_timeout_ms() / 1000)
         return sorted(found)
     finally:
         sys.stderr.flush()
         os.dup2(talk, 2)
         os.close(talk)
         os.close(silent)
+
+
+def _timeout_ms() -> int:
+    text = environment().get(TIMEOUT, "")
+    return int(text) if text.isdecimal() and int(text) else _TIMEOUT_MS
 
 
 def _starting(names: Iterable[str], incomplete: str) -> list[str]:
