@@ -175,6 +175,37 @@ def test_everything_comes_back(how: str) -> None:
     )
 
 
+def test_what_a_full_disk_delays_does_not_undo_what_came_since(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("summit.log.checkpoint.DEEP_BYTES", 0)
+    for seed in range(6):  # the files of a checkpoint are written in any order
+        files = FaultyFiles(seed)
+        store, log = a_log(files)
+        log.config = LogConfig(index_interval_bytes=1)
+        for round_ in range(6):
+            stage(log, 1, round_)
+            mark(log, 1, commits=False)
+            commit(store)
+            if round_ in (1, 3):
+                files.capacity_bytes = files.used_bytes()
+                store.checkpoint()  # nothing of it fits
+                files.capacity_bytes = None
+                log.leader_epoch += 1
+        aborted = log.aborted_between(0, log.high_watermark)
+        (segment,) = log.segments
+        before = [list(segment.offset_index.offsets), segment.time_index.timestamps[:5]]
+        epochs = log.epochs.entries
+        store.close()
+        again = open_store(files).partition("t", 0)
+        assert again is not None
+        assert len(aborted) == 6
+        assert again.aborted_between(0, again.high_watermark) == aborted
+        (segment,) = again.segments
+        assert [list(segment.offset_index.offsets), segment.time_index.timestamps[:5]] == before
+        assert again.epochs.entries == epochs
+
+
 def test_silent_producers_with_an_open_transaction_are_kept() -> None:
     store, log = a_log()
     stage(log, 1, 0)

@@ -116,6 +116,11 @@ class _IndexPart(NamedTuple):
     position: int
     data: bytes
 
+    def joined(self, later: _IndexPart) -> _IndexPart:
+        """This part and a later one of the same file as one."""
+        kept = self.data[: max(later.position - self.position, 0)]
+        return self._replace(position=min(self.position, later.position), data=kept + later.data)
+
 
 class Checkpoint:
     """One checkpoint. Made on the loop's thread, run on another one, finished with its run.
@@ -130,8 +135,9 @@ class Checkpoint:
         self._segments: list[Segment] = []
         self._directories: dict[str, None] = {}  # with new segments or partitions
         self._new: list[PartitionLog] = []
-        self._indexes: list[_IndexPart] = []
-        self._small_files: list[tuple[PartitionLog, str, bytes]] = []
+        # One job a file: those of two would run side by side, and the earlier may end the later.
+        self._indexes: dict[tuple[Segment, str], _IndexPart] = {}
+        self._small_files: dict[str, tuple[PartitionLog, bytes]] = {}  # by path
         self._old_snapshots: list[tuple[PartitionLog, int]] = []
         self._wal_number = core.published_wal_number
         self._doomed_files: list[Segment] = []
@@ -201,12 +207,15 @@ class Checkpoint:
                 raise
 
     def _take_over(self, other: Checkpoint) -> None:
-        """Add the work of one that met a full disk; doing part of it again does no harm."""
+        """Begin with the work of one that met a full disk; doing part of it again does no harm.
+
+        Before anything is noted: what is noted of the same file is newer.
+        """
         self._segments += other._segments
         self._directories |= other._directories
         self._new += other._new
-        self._indexes += other._indexes
-        self._small_files += other._small_files
+        self._indexes |= other._indexes
+        self._small_files |= other._small_files
         self._old_snapshots += other._old_snapshots
         self._doomed_files += other._doomed_files
         self._doomed_trees += other._doomed_trees
@@ -224,7 +233,7 @@ class Checkpoint:
             return
         if log.epochs.is_dirty:
             log.epochs.is_dirty = False
-            self._small_files.append((log, join(log.directory, EPOCHS), log.epochs.encode()))
+            self._small_files[join(log.directory, EPOCHS)] = log, log.epochs.encode()
         if log.has_rolled:
             log.has_rolled = False
             self._directories[log.directory] = None
@@ -238,7 +247,7 @@ class Checkpoint:
         if log.snapshot_offset != offset and (offset or log.snapshot_offset >= 0):
             data = encode_snapshot(log.published_producers())
             name = join(log.directory, offset_name(offset, SNAPSHOT))
-            self._small_files.append((log, name, data))
+            self._small_files[name] = log, data
             if log.snapshot_offset >= 0:
                 self._old_snapshots.append((log, log.snapshot_offset))
             log.snapshot_offset = offset
@@ -250,19 +259,24 @@ class Checkpoint:
         if offsets.is_unflushed:
             first, count = offsets.flushed_count, offsets.count_below(stop)
             data = offsets.encode(first, count)
-            self._indexes.append(_IndexPart(segment, INDEX, first * OFFSET_ENTRY_BYTES, data))
+            self._note_part(_IndexPart(segment, INDEX, first * OFFSET_ENTRY_BYTES, data))
             offsets.flushed_count, offsets.is_file_true = count, True
         if times.is_unflushed:
             first, count = times.flushed_count, times.count_below(stop)
             data = times.encode(first, count)
-            self._indexes.append(_IndexPart(segment, TIME_INDEX, first * TIME_ENTRY_BYTES, data))
+            self._note_part(_IndexPart(segment, TIME_INDEX, first * TIME_ENTRY_BYTES, data))
             times.flushed_count, times.is_file_true = count, True
         if segment.aborted_flushed_count != len(segment.aborted):
             first = max(segment.aborted_flushed_count, 0)
             data = encode_aborted(segment.aborted[first:])
             position = first * ABORTED_ENTRY_BYTES
-            self._indexes.append(_IndexPart(segment, TRANSACTION_INDEX, position, data))
+            self._note_part(_IndexPart(segment, TRANSACTION_INDEX, position, data))
             segment.aborted_flushed_count = len(segment.aborted)
+
+    def _note_part(self, part: _IndexPart) -> None:
+        key = part.segment, part.suffix
+        earlier = self._indexes.get(key)
+        self._indexes[key] = part if earlier is None else earlier.joined(part)
 
     def _write_all(self) -> None:
         """Write and sync everything. A small file is replaced when the segments are durable."""
@@ -270,11 +284,14 @@ class Checkpoint:
         do_all(files, [
             *(partial(_sync_metadata, files, log) for log in self._new),
             *(partial(_sync_segment, segment) for segment in self._segments),
-            *(partial(_write_index, files, part) for part in self._indexes),
-            *(partial(_write_draft, files, *small) for small in self._small_files),
+            *(partial(_write_index, files, part) for part in self._indexes.values()),
+            *(
+                partial(_write_draft, files, log, path, data)
+                for path, (log, data) in self._small_files.items()
+            ),
         ])  # fmt: skip
         directories = dict(self._directories)
-        for log, path, _ in self._small_files:
+        for path, (log, _) in self._small_files.items():
             with _unless_deleted(log):
                 files.rename(f"{path}.tmp", path)
                 directories[log.directory] = None
