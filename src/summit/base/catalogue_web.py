@@ -28,7 +28,7 @@ WEB_ROWS = (
               "the condition {header} does not hold: {current}",
               "Read it again, then repeat the change on what it is now."),
     ErrorSpec("web.cursor_invalid", "Invalid", 400, None, False,
-              "'{cursor}' is not a cursor of this list, or its place is gone",
+              "'{cursor}' is not a cursor of this list",
               "Use the nextCursor of the page before, or begin without one."),
     ErrorSpec("web.json_invalid", "Invalid", 400, None, False,
               "the body is not the JSON that is expected: {reason}", "Correct the body."),
