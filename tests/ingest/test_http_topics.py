@@ -33,6 +33,7 @@ def test_the_path_names_the_topic() -> None:
         assert (await client.post("/ingest/shop.a%62", json={"n": 3, "to": "x"})).status_code == 200
         assert (await client.post("/ingest", json={"n": 4, "to": "x"})).status_code == 200
         assert (await client.post("/ingest/raw-events", json={"n": 5})).status_code == 200
+        assert (await client.post("/ingest", json={"n": 6, "to": ""})).status_code == 200
         refused = await client.post("/ingest/shop.orders", json={"m": 1})
         assert (refused.status_code, refused.json()["code"]) == (422, "ingest.schema_refused")
         for bad in (
@@ -53,7 +54,7 @@ def test_the_path_names_the_topic() -> None:
     assert [record.key for record in log.records("shop.orders")] == [b"a", None]
     assert [value["n"] for value in values(log, "shop.ab")] == [3]
     assert [value["n"] for value in values(log, "shop.x")] == [4]
-    assert [value["n"] for value in values(log, "raw-events")] == [5]
+    assert [value["n"] for value in values(log, "raw-events")] == [5, 6]
     assert set(log.topics) == {"shop.orders", "shop.ab", "shop.x", "raw-events"}
 
 

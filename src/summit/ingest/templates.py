@@ -1,8 +1,9 @@
 """Topics and keys by template: `logs.${service}`, `${tenant}/${user.id}`.
 
 A hole holds a field of the event, looked for as everywhere (`events/fields.py`). An event without
-the field has no key, and goes to the collector's own topic. What a sender puts into a field may
-choose among the topics that `allowedTopics` names, and no others.
+the field has no key, and goes to the collector's own topic; there it goes with an empty text, too,
+as `logs.` would be nobody's topic. What a sender puts into a field may choose among the topics that
+`allowedTopics` names, and no others.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ Filled = Callable[[dict[str, Any]], str | None]
 _TOPICS_MAX: Final = 10_000  # topics whose answer is remembered
 
 
-def compile_template(text: str, pointer: str) -> Filled:
+def compile_template(text: str, pointer: str, *, takes_empty: bool = True) -> Filled:
     """A function that fills the template from an event; None where a field is missing.
+
+    Args:
+        takes_empty: Whether a field may be an empty text; else it counts as missing.
 
     Raises: Invalid("config.invalid") with the pointer.
     """
@@ -51,7 +55,7 @@ def compile_template(text: str, pointer: str) -> Filled:
                 filled.append(part)
                 continue
             found = part(event)
-            if found is None:
+            if found is None or (found == "" and not takes_empty):
                 return None
             filled.append(found if type(found) is str else msgspec.json.encode(found).decode())
         return "".join(filled)
@@ -64,7 +68,7 @@ def compile_topics(template: str, allowed: Sequence[str], topic: str) -> Filled:
 
     Raises: Invalid("config.invalid"); the function raises Invalid("ingest.topic_refused").
     """
-    fill = compile_template(template, "/topicTemplate")
+    fill = compile_template(template, "/topicTemplate", takes_empty=False)
     allows = topic_check(allowed, topic)
 
     def topic_of(event: dict[str, Any]) -> str:

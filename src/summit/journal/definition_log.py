@@ -76,7 +76,7 @@ class DefinitionLog:
         self._changes: list[Change] = []
         self._by_offset: dict[int, Change] = {}
         self._versions: dict[str, int] = {}
-        self._since_ms: dict[str, int] = {}
+        self._first: dict[str, Change] = {}
         self.next_offset = 0
 
     def apply(
@@ -135,7 +135,12 @@ class DefinitionLog:
 
     def since_ms(self, kind: str, definition_id: str) -> int:
         """When a definition in force was first registered, newer versions or not; 0 = it is not."""
-        return self._since_ms.get(definition_key(kind, definition_id), 0)
+        first = self._first.get(definition_key(kind, definition_id))
+        return 0 if first is None else first.timestamp_ms
+
+    def first_offset(self, definition: Definition) -> int:
+        """Where a definition in force was first registered, newer versions or not."""
+        return self._first[definition_key(definition.kind, definition.id)].offset
 
     def change_at(self, offset: int) -> Change | None:
         """What became of the record at an offset; None when it was not read."""
@@ -167,11 +172,11 @@ class DefinitionLog:
             return
         if change.definition is None:
             self._current.pop(change.key, None)
-            self._since_ms.pop(change.key, None)
+            self._first.pop(change.key, None)
         else:
             self._versions[change.key] = change.definition.version
             self._current[change.key] = change.definition
-            self._since_ms.setdefault(change.key, change.timestamp_ms)
+            self._first.setdefault(change.key, change)
 
 
 def definition_key(kind: str, definition_id: str) -> str:

@@ -18,7 +18,7 @@ _EVENTS_SHOWN: Final = 10
 
 
 _RULES: Final = DefinitionRoutes(
-    "correlation", "/api/correlation/rules", "rule", "rules", validate_correlation, in_order=False
+    "correlation", "/api/correlation/rules", "rule", "rules", validate_correlation
 )
 
 

@@ -59,8 +59,6 @@ class DefinitionRoutes(NamedTuple):
         named: The member of an answer that holds a definition's id.
         listed: The member that holds the definitions in a list.
         validate: The checked document of the kind, which has an `id`. Raises Invalid with pointers.
-        in_order: Whether a list is in the order in which definitions were first registered, which
-            is the order in which they act; else in that of their latest versions.
         known: Gives the definition that a request asks for. Raises Invalid for an unknown id;
             None = the usual way.
     """
@@ -70,7 +68,6 @@ class DefinitionRoutes(NamedTuple):
     named: str
     listed: str
     validate: Callable[[Any], Any]
-    in_order: bool = True
     known: Callable[[str], Definition] | None = None
 
     @property
@@ -153,8 +150,8 @@ class _Handlers:
 
     async def listed(self, request: Request) -> Response:
         log = self._node.definitions.log
-        found = log.registered(self._of.kind) if self._of.in_order else log.current(self._of.kind)
-        page = cut(request, found, lambda definition: definition.id)
+        found = log.registered(self._of.kind)
+        page = cut(request, found, log.first_offset)
         shown = [_shown(definition) for definition in page.items]
         return paged(request, {self._of.listed: shown, "count": len(found)}, page.next_cursor)
 

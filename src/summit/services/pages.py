@@ -1,12 +1,13 @@
 """Pages of lists: a limit, and an opaque cursor that goes on behind the last item.
 
-The cursor names the last item of a page, not its place, so a list that changes between two pages
-neither repeats an item nor leaves one out that was there all the time.
+The cursor holds what the last item of a page is sorted by, so a list that changes between two pages
+neither repeats an item nor leaves one out that was there all the time; the last item may be gone.
 """
 
 from __future__ import annotations
 
 import base64
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlencode
@@ -39,33 +40,25 @@ class Cut(NamedTuple, Generic[T]):
     next_cursor: str | None
 
 
-def cut(
-    request: Request, items: Sequence[T], name_of: Callable[[T], str],
-    key_of: Callable[[T], Any] | None = None,
-) -> Cut[T]:  # fmt: skip
+def cut(request: Request, items: Sequence[T], key_of: Callable[[T], int | str]) -> Cut[T]:
     """The page that a request asks for.
 
     Args:
-        name_of: What tells the items apart.
-        key_of: What they are sorted by, a text or number, ascending: a cursor whose item is gone
-            goes on behind its place. None = by nothing; then such a cursor is refused.
+        items: In ascending order of their keys.
+        key_of: What an item is sorted by, as long as it is there; each has another one.
     Raises: Invalid("web.cursor_invalid").
     """
     query = request.query
     limit, cursor = getattr(query, "limit", LIMIT_MAX), getattr(query, "cursor", None)
-    start = 0
     if cursor is not None:
-        last, key = decode_cursor(cursor, list[Any])[:2]
-        start = next((n + 1 for n, item in enumerate(items) if name_of(item) == last), -1)
-        if start < 0 and key_of is not None:
-            start = next((n for n, item in enumerate(items) if key_of(item) > key), len(items))
-        if start < 0:
-            raise Invalid("web.cursor_invalid", cursor=cursor, pointer="cursor")
-    page = items[start : start + limit]
-    if start + limit >= len(items):
-        return Cut(page, None)
-    key = None if key_of is None else key_of(page[-1])
-    return Cut(page, encode_cursor([name_of(page[-1]), key]))
+        try:
+            last = decode_cursor(cursor, list[Any])[0]
+            items = items[bisect_right(items, last, key=key_of) :]
+        except (TypeError, IndexError) as error:  # one of another list
+            raise Invalid("web.cursor_invalid", cursor=cursor, pointer="cursor") from error
+    page = items[:limit]
+    more = len(items) > limit
+    return Cut(page, encode_cursor([key_of(page[-1])]) if more else None)
 
 
 def paged(request: Request, content: dict[str, Any], next_cursor: str | None) -> Response:

@@ -26,8 +26,6 @@ def add_patterns(routes: Routes, path: str, node: Node) -> None:
     known = add_definition_routes(
         routes,
         node,
-        DefinitionRoutes(
-            "pattern", path, "pattern", "patterns", validate_pattern, in_order=False, known=found
-        ),
+        DefinitionRoutes("pattern", path, "pattern", "patterns", validate_pattern, known=found),
     )
     add_trials(routes, "pattern", path, "pattern", known)

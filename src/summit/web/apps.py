@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from summit.base.errors import Internal, Invalid, SummitError
 from summit.base.limits import HTTP_BODY_BYTES_MAX
+from summit.web.encodings import fold
 from summit.web.operations import Operation, read_query
 from summit.web.problems import problem_response
 from summit.web.requests import ClientDisconnect, Request
@@ -184,6 +185,7 @@ class _Endpoint:
         else:
             response = result if isinstance(result, Response) else json_response(result)
             response.headers["X-Request-ID"] = request.request_id
+            await fold(request, response)
         await response(scope, receive, send)
 
 

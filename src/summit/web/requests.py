@@ -16,6 +16,7 @@ from summit.base.errors import Invalid
 from summit.base.ids import uuid7
 from summit.base.limits import HTTP_BODY_BYTES_MAX
 from summit.base.rand import Rand
+from summit.web.encodings import unfold
 
 __all__ = [
     "ClientDisconnect",
@@ -69,16 +70,23 @@ class Request(BaseRequest):
         return str(client[0]) if client else ""
 
     async def body(self) -> bytes:
-        """The whole body.
+        """The whole body, unfolded from gzip, zstd or deflate.
 
-        Raises: Invalid("web.body_too_large") as soon as the limit is passed, before more is read.
+        Raises: Invalid("web.body_too_large") as soon as the limit is passed, before more is read;
+            as `unfolded`.
         """
         if not hasattr(self, "_body"):
-            encoding = self.headers.get("content-encoding", "identity")
-            if encoding != "identity" and not self._declares_too_much():
-                raise Invalid("web.content_encoding", encoding=encoding)
-            self._body = await self._read()
+            self._body = self.unfolded(await self._read())
         return self._body
+
+    def unfolded(self, raw: bytes) -> bytes:
+        """A body that was read, without its content encoding; within the same limit.
+
+        Raises: Invalid("web.content_encoding"), ("web.body_unreadable"),
+            ("web.body_unfolds_too_large").
+        """
+        encodings = self.headers.getlist("content-encoding")
+        return unfold(", ".join(encodings), raw, self.body_bytes_max) if encodings else raw
 
     async def raw_body(self) -> bytes:
         """The whole body as it was sent, whatever its content encoding; errors as `body`."""
@@ -95,7 +103,7 @@ class Request(BaseRequest):
         """The body as JSON of `type_`.
 
         Raises: Invalid: `web.media_type` (415), `web.body_too_large` (413), `web.json_invalid`
-            with a pointer (400).
+            with a pointer (400); as `unfolded`.
         """
         media = media_type(self)
         if media not in _JSON_TYPES and not media.endswith("+json"):

@@ -32,7 +32,6 @@ from summit.base.errors import Invalid, SummitError, Unavailable
 from summit.ingest.bodies import Batch, Limits, parse_body, parse_leniently
 from summit.ingest.checks import bad_setting
 from summit.ingest.http import cloudevents
-from summit.ingest.http.encodings import unfold
 from summit.ingest.http.signatures import Signatures
 from summit.ingest.idempotency import HEADER
 from summit.ingest.producing import Producer
@@ -198,8 +197,7 @@ class HttpCollector(TakingCollector):
         """Logs of OpenTelemetry; the answer is of the same kind as the body."""
         from summit.ingest import otlp
 
-        encoding = request.headers.get("content-encoding", "")
-        body = unfold(encoding, raw, self._options.max_body_bytes) if encoding else raw
+        body = request.unfolded(raw)
         media = media_type(request)
         batch = otlp.read_body(media, body, self._options.otlp_event_type, self._limits)
         answer: dict[str, Any] = {}
@@ -252,8 +250,7 @@ class HttpCollector(TakingCollector):
         return challenge if is_one else None
 
     def _parse(self, request: Request, raw: bytes) -> Batch:
-        encoding = request.headers.get("content-encoding", "")
-        body = unfold(encoding, raw, self._options.max_body_bytes) if encoding else raw
+        body = request.unfolded(raw)
         media = media_type(request)
         if media in (cloudevents.STRUCTURED, cloudevents.BATCH):
             return cloudevents.parse_structured(media, body, self._limits)
