@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.cli.running import summit
 
-from summit.cli.profiles import client_settings, token
+from summit.base.client_section import OF_COMMANDS
+from summit.base.errors import Invalid
+from summit.base.memory_files import MemoryFiles
+from summit.broker import BrokerSettings, BrokerThread
+from summit.cli.profiles import ClientSettings, client_settings, token
+from summit.client.security import ClientSecurity
 
 FILES = {
     "user": '[client]\nbootstrapServers = "user:1"\n[profiles.p]\nstreamingUrl = "http://user:2"\n',
@@ -114,3 +122,49 @@ def test_sound_files_and_none(bare: Path) -> None:
     done = summit("config", "validate")
     assert done.code == 0
     assert "summit.toml" in done.err
+
+
+def test_how_one_is_known_to_brokers_stands_beside_whom_to_ask(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One section for both: neither reader stumbles over what is for the other."""
+    write(bare)
+    both = {field.name for field in msgspec.structs.fields(ClientSettings)}
+    assert both - {field.name for field in msgspec.structs.fields(ClientSecurity)} == OF_COMMANDS
+    for name, text in {
+        "BOOTSTRAP_SERVERS": "127.0.0.1:1", "SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "SASL_USERNAME": "alice", "SASL_PASSWORD": "hunter2",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"SUMMIT_CLIENT__{name}", text)
+    assert client_settings().bootstrap_servers == "127.0.0.1:1"
+    assert ClientSecurity.of_environment().sasl_username == "alice"
+    shown = summit("config", "show")
+    assert shown.code == 0
+    assert "alice" in shown.out
+    assert "hunter2" not in shown.out
+    monkeypatch.setenv("SUMMIT_CLIENT__SASL_USRNAME", "bob")
+    with pytest.raises(Invalid, match="SASL_USRNAME"):
+        ClientSecurity.of_environment()
+
+
+def test_a_profile_says_how_one_is_known_to_brokers(bare: Path) -> None:
+    """The broker hears of the profile's user, whatever the address on the command line."""
+    (bare / "summit.toml").write_text(
+        '[profiles.p]\nsecurityProtocol = "SASL_PLAINTEXT"\nsaslMechanism = "SCRAM-SHA-256"\n'
+        'saslUsername = "alice"\nsaslPassword = "hunter2"\n'
+    )
+    settings = BrokerSettings(
+        listeners="SASL_PLAINTEXT://127.0.0.1:0", durability="os", data_dir="/memory",
+        initial_user="alice", initial_password="hunter2",
+    )  # fmt: skip
+    broker = BrokerThread(settings, files=MemoryFiles())
+    broker.start()
+    try:
+        asked = ("topic", "list", "-b", f"127.0.0.1:{broker.port}")
+        # In processes of their own: the environment of this one stays as it is.
+        for flags, is_known in ((("--profile", "p"), True), ((), False)):
+            command = [sys.executable, "-m", "summit", *flags, *asked]
+            ended = subprocess.run(command, cwd=bare, timeout=120, check=False)
+            assert (ended.returncode == 0) == is_known
+    finally:
+        broker.stop()

@@ -54,8 +54,33 @@ def read_admin_key(reference: str) -> bytes:
     return read_secret(reference, environment())
 
 
+def reserved_file(path: str) -> str:
+    """Why no document may have this file read; empty where it may.
+
+    The files of processes hold environments, and those what a process itself logs in with.
+    """
+    admin_key_file = environment().get(ADMIN_KEY_FILE)
+    try:
+        real = Path(path).resolve()
+        if admin_key_file and real == Path(admin_key_file).resolve():
+            return "it is not for documents"
+    except (OSError, ValueError, RuntimeError):
+        return "it cannot be read"
+    is_memory = real.parts[1:3] == ("dev", "shm")
+    is_of_system = real.parts[1:2] in (("proc",), ("sys",), ("dev",)) and not is_memory
+    return "it is no file of a disk" if is_of_system else ""
+
+
+def is_kept_secret(path: str) -> bool:
+    """Whether a file stands where documents may name secrets, but not have them read as data."""
+    kept = environment().get(SECRETS_DIR)
+    try:
+        return bool(kept) and Path(path).resolve().is_relative_to(Path(str(kept)).resolve())
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def _refuse_reserved(reference: str, variable: str | None) -> None:
-    env = environment()
     reason = ""
     if variable is not None:
         # A setting of ours, SUMMIT_SECTION__NAME, may hold what a process itself logs in with.
@@ -63,16 +88,9 @@ def _refuse_reserved(reference: str, variable: str | None) -> None:
         if is_ours or variable in (ADMIN_KEY, ADMIN_KEY_FILE, "SUMMIT_TOKEN"):
             reason = "it is not for documents"
     else:
-        path = Path(reference.removeprefix("file:"))
-        try:
-            real = path.resolve()
-            if env.get(ADMIN_KEY_FILE) and real == Path(env[ADMIN_KEY_FILE]).resolve():
-                reason = "it is not for documents"
-            elif real.parts[1:2] in (("proc",), ("sys",), ("dev",)):  # environments stand there
-                reason = "it is no file of a disk"
-            elif env.get(SECRETS_DIR) and not real.is_relative_to(Path(env[SECRETS_DIR]).resolve()):
-                reason = f"it is not below {SECRETS_DIR}"
-        except (OSError, ValueError, RuntimeError):
-            reason = "it cannot be read"
+        path = reference.removeprefix("file:")
+        reason = reserved_file(path)
+        if not reason and environment().get(SECRETS_DIR) and not is_kept_secret(path):
+            reason = f"it is not below {SECRETS_DIR}"
     if reason:
         raise Invalid("secret.missing", name=reference, reason=reason)

@@ -11,7 +11,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from summit.base.config import Config, Origin, environment, origins
+from summit.base.client_section import OF_COMMANDS, SecurityFields
+from summit.base.config import Origin, environment, extend_environment, origins
 from summit.base.config_files import CLIENT, Layer, layers
 from summit.base.errors import Invalid
 from summit.base.secrets import is_secret_reference, read_secret
@@ -31,8 +32,8 @@ ALIASES: Final[dict[str, str]] = {
 }
 
 
-class ClientSettings(Config, frozen=True, kw_only=True):
-    """What commands go by.
+class ClientSettings(SecurityFields, frozen=True, kw_only=True):
+    """What commands go by, beside how they make themselves known to brokers.
 
     Attributes:
         bootstrap_servers: Kafka addresses, several by commas.
@@ -51,11 +52,13 @@ class ClientSettings(Config, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Refuse what types alone cannot."""
+        super().check()
         if self.output is not None and self.output not in FORMS:
             reason = f"ClientSettings.output: '{self.output}' is not one of {', '.join(FORMS)}"
             raise Invalid("config.invalid", reason=reason, pointer="/output")
 
 
+_SERVE: Final = ("worker", "node")  # they are known as their environment says, and `summit up`
 _given: dict[str, str] = {}  # what the command line of this process says
 
 
@@ -91,12 +94,28 @@ def _setting(name: str) -> Callable[[], Any]:
     return lambda: getattr(client_settings(), name)
 
 
+def _dial(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Keep the address, and let connections of this command know themselves as files say."""
+    if ctx.command.name not in _SERVE and not ctx.resilient_parsing:
+        known = {
+            f"SUMMIT_CLIENT__{field.upper()}": _as_text(origin.value)
+            for field, origin in client_origins().items()
+            if field not in OF_COMMANDS and not origin.origin.startswith("SUMMIT_")
+        }
+        extend_environment(known)
+    return _keep(ctx, parameter, value)
+
+
+def _as_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def bootstrap_option(function: F) -> F:
     """Add `--bootstrap-servers` (also `--bootstrap-server`)."""
     return click.option(
         "--bootstrap-servers", "--bootstrap-server", "-b", "bootstrap_servers",
         default=_setting("bootstrap_servers"), show_default="localhost:9092, or the profile's",
-        help="Kafka addresses, host:port, several by commas.", callback=_keep,
+        help="Kafka addresses, host:port, several by commas.", callback=_dial,
     )(function)  # fmt: skip
 
 

@@ -11,9 +11,10 @@ import secrets
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from summit.base.config import Config, environment, resolve
+from summit.base.client_section import OF_COMMANDS, SecurityFields
+from summit.base.config import environment, resolve
 from summit.base.errors import Invalid
 from summit.base.secrets import is_secret_reference, read_secret
 from summit.protocol import codes, scram
@@ -29,54 +30,23 @@ Question = tuple[Api[Any, Any], int, Any]  # API, version, request
 Steps = Generator[Question, Any, float]
 
 SECTION: Final = "client"
+_OTHERS: Final = frozenset(f"SUMMIT_CLIENT__{name.upper()}" for name in OF_COMMANDS)
 _RENEW: Final = 0.8  # of a session's lifetime: then a connection is not used any more
 
 
-class ClientSecurity(Config, frozen=True, kw_only=True):
-    """What brokers want to know, and whom of them to believe.
-
-    Args:
-        security_protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, as the listener has it.
-        ssl_cafile: Whose certificates to believe, PEM; without it those of the system.
-        ssl_certfile, ssl_keyfile, ssl_key_password: A certificate to show.
-        ssl_check_hostname: Whether the broker's certificate must be for the name that is dialled.
-        sasl_mechanism: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN.
-        sasl_username, sasl_password: Who this is; the password may name a secret: `${NAME}`,
-            `file:PATH`.
-    """
-
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    ssl_cafile: str | None = None
-    ssl_certfile: str | None = None
-    ssl_keyfile: str | None = None
-    ssl_key_password: str | None = None
-    ssl_check_hostname: bool = True
-    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
-    sasl_username: str | None = None
-    sasl_password: str | None = None
+class ClientSecurity(SecurityFields, frozen=True, kw_only=True):
+    """The same, with what connections make of it."""
 
     @classmethod
     def of_environment(cls) -> ClientSecurity:
         """What `SUMMIT_CLIENT__*` says; plain text where it says nothing. Raises Invalid."""
-        return resolve(cls, SECTION, flags={}, env=environment(), file={})
+        env = {name: text for name, text in environment().items() if name not in _OTHERS}
+        return resolve(cls, SECTION, flags={}, env=env, file={})
 
     @property
     def is_tls(self) -> bool:
         """Whether the brokers speak TLS."""
         return self.security_protocol in ("SSL", "SASL_SSL")
-
-    @property
-    def is_sasl(self) -> bool:
-        """Whether there is a user name and a password."""
-        return self.security_protocol.startswith("SASL_")
-
-    def check(self) -> None:
-        if self.is_sasl and not (self.sasl_username and self.sasl_password):
-            raise Invalid(
-                "config.invalid",
-                reason=f"{self.security_protocol} needs sasl_username and sasl_password",
-                pointer="/saslUsername",
-            )
 
     @property
     def password(self) -> str:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
+from summit.base.errors import Invalid
 from summit.ingest.files.finding import find_files
+from summit.ingest.files.source import SourceFile
 
 
 def names(tmp_path: Path, patterns: list[str], exclude: list[str] | None = None) -> list[str]:
@@ -28,3 +32,20 @@ def test_patterns_paths_and_exclusions(tmp_path: Path) -> None:
     assert names(tmp_path, ["sub/**"]) == ["sub/c.log", "sub/deep/d.log"]
     assert names(tmp_path, ["b.log", "*.log"])[0] == "b.log"
     assert names(tmp_path, ["link.log"]) == ["link.log"]
+
+
+def test_no_collector_reads_what_makes_an_admin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("k" * 40)
+    (tmp_path / "link.log").symlink_to("/proc/self/environ")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "token").write_text("t")
+    monkeypatch.setenv("SUMMIT_ADMIN_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("SUMMIT_SECRETS_DIR", str(tmp_path / "kept"))
+    for path in (tmp_path / "key", "/proc/self/environ", "/proc/self/root/proc/self/environ",
+                 tmp_path / "link.log", tmp_path / "kept" / "token"):  # fmt: skip
+        with pytest.raises(Invalid, match=r"no file of a disk|not for documents|a secret"):
+            SourceFile(str(path))
+    (tmp_path / "a.log").write_text("a")
+    SourceFile(str(tmp_path / "a.log")).close()

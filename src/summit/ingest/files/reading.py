@@ -19,7 +19,7 @@ from summit.ingest.files.finding import find_files
 from summit.ingest.files.finishing import finish_file
 from summit.ingest.files.identity import single_use
 from summit.ingest.files.records import Listener
-from summit.ingest.files.source import Place, size_of
+from summit.ingest.files.source import Place, refuse, size_of
 from summit.ingest.files.standard_input import STANDARD_INPUT, StandardInput
 from summit.ingest.files.tracking import TrackedFile
 from summit.ingest.files.unfolding import open_source
@@ -63,6 +63,9 @@ class Reading:
     async def find(self) -> None:
         """Look for the files. Raises: Invalid("collector.no_files") in mode batch."""
         patterns = self._config.file_patterns
+        for pattern in patterns:  # said at once; what a wildcard finds, when it is opened
+            if pattern != STANDARD_INPUT:
+                refuse(pattern)
         found = await asyncio.to_thread(find_files, patterns, self._options.exclude)
         paths = [*found.values()]
         if STANDARD_INPUT in patterns:

@@ -10,6 +10,7 @@ import os
 from typing import Any, Final, NamedTuple
 
 from summit.base.errors import Invalid
+from summit.base.secrets import is_kept_secret, reserved_file
 
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -32,6 +33,8 @@ class SourceFile:
 
     def __init__(self, path: str, fd: int | None = None) -> None:
         self.path = path
+        if fd is None:
+            refuse(path)
         try:
             self._fd = os.open(path, _FLAGS) if fd is None else fd
         except OSError as error:
@@ -137,6 +140,12 @@ def size_of(path: str) -> int:
         return os.stat(path).st_size
     except OSError:
         return 0
+
+
+def refuse(path: str) -> None:
+    """Refuse a file that no collector reads though its process could. Raises Invalid."""
+    if reason := reserved_file(path) or ("it is a secret" if is_kept_secret(path) else ""):
+        raise _unreadable(path, reason)
 
 
 def is_regular(found: os.stat_result) -> bool:
