@@ -139,6 +139,18 @@ def test_other_files_are_checked_too(data_dir: Path) -> None:
     assert len({found.file for found in problems(money)}) == 4
 
 
+def test_an_aborted_transaction_that_is_not_listed_is_found(data_dir: Path) -> None:
+    money = data_dir / "topics" / "money-0"
+    (path,) = money.glob("*.txnindex")
+    path.write_bytes(b"")
+    (found,) = problems(data_dir)
+    assert (found.file, found.position) == (str(path), 0)
+    assert "ends at offset 3 is missing" in found.text
+    (snapshot,) = money.glob("*.snapshot")
+    snapshot.unlink()  # no checkpoint has written it yet
+    assert problems(data_dir) == []
+
+
 def test_only_the_last_segment_may_end_in_the_middle_of_a_batch(data_dir: Path) -> None:
     last, first = _segment(data_dir, -1), _segment(data_dir)
     last.write_bytes(last.read_bytes()[:-5])

@@ -3,14 +3,16 @@
 A batch that is cut off at the end of a partition's last segment is a note, not a problem: a crash
 leaves it and the next start removes it, or a running broker is just writing it. So are index
 entries behind the last whole batch. All else that is told is a problem. The last index entries may
-be missing (a broker writes them at checkpoints), none may be wrong.
+be missing (a broker writes them at checkpoints), none may be wrong. An aborted transaction that
+ended before the newest producer snapshot has to be in its index: without it readers of committed
+data are given its records.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from summit.base.errors import SummitError
 from summit.base.files import Files
@@ -60,7 +62,15 @@ class _Batch(NamedTuple):
     base_offset: int
     last_offset: int
     largest_timestamp: int  # of all batches of the segment so far
-    aborts: int  # the producer's id if it is an abort marker, else -1
+    producer_id: int
+    role: Literal["", "data", "commit", "abort"]  # in a transaction
+
+
+class _Ended(NamedTuple):
+    """An abort marker as the index of transactions names it."""
+
+    producer_id: int
+    last_offset: int
 
 
 def verify(files: Files, path: str, *, with_records: bool = True) -> Iterator[Found]:
@@ -81,6 +91,7 @@ class _Partition:
         self._with_records = with_records
         self._batches = self._records = self._bytes = 0
         self._last_offset = -1
+        self._snapshot_offset = 0  # what ended before it has its index entries
         self._has_problem = False
 
     def check(self) -> Iterator[Found]:
@@ -94,6 +105,9 @@ class _Partition:
     def _all(self) -> Iterator[Found]:
         names = self._files.list_dir(self._directory)
         bases = [base for name in names if (base := parse_offset_name(name, LOG)) is not None]
+        # Before the indexes: a broker names the snapshot when they are written.
+        snapshots = [offset_of(name) for name in names if kind_of(name) == SNAPSHOT]
+        self._snapshot_offset = max(snapshots, default=0)
         for base in bases:
             yield from self._twice(base, is_last=base == bases[-1])
         for name in names:
@@ -154,12 +168,12 @@ class _Partition:
                 yield from self._batch(path, found)
                 header = found.header
                 largest = max(largest, header.max_timestamp)
-                aborts = -1
-                if header.is_control and found.is_crc_right and _is_abort(found):
-                    aborts = header.producer_id
                 batches.append(
-                    _Batch(found.position, header.base_offset, header.last_offset, largest, aborts)
-                )
+                    _Batch(
+                        found.position, header.base_offset, header.last_offset, largest,
+                        header.producer_id, _role(found),
+                    )
+                )  # fmt: skip
         finally:
             file.close()
         yield from self._indexes(base, batches, indexes, is_whole=is_whole)
@@ -229,18 +243,45 @@ class _Partition:
         entries = decode_aborted(data, 2**63 - 1)
         if len(entries) * ABORTED_ENTRY_BYTES != len(data):
             yield _problem(path, len(entries) * ABORTED_ENTRY_BYTES, "no entry can be read here")
-        markers = {(batch.aborts, batch.last_offset) for batch in batches if batch.aborts >= 0}
+        markers = {
+            _Ended(batch.producer_id, batch.last_offset)
+            for batch in batches
+            if batch.role == "abort"
+        }
         for number, entry in enumerate(entries):
             position = number * ABORTED_ENTRY_BYTES
             if entry.last_offset > end:
                 yield _beyond(path, position, entry.last_offset, is_whole=is_whole)
                 return
-            if (entry.producer_id, entry.last_offset) not in markers:
+            if _Ended(entry.producer_id, entry.last_offset) not in markers:
                 text = (
                     f"at offset {entry.last_offset} is no abort marker of producer "
                     f"{entry.producer_id}"
                 )
                 yield _problem(path, position, text)
+
+        listed = {_Ended(entry.producer_id, entry.last_offset) for entry in entries}
+        for ended in sorted(self._to_be_listed(batches) - listed):
+            text = (
+                f"the aborted transaction of producer {ended.producer_id} that ends at offset "
+                f"{ended.last_offset} is missing"
+            )
+            yield _problem(path, len(data), text)
+
+    def _to_be_listed(self, batches: list[_Batch]) -> set[_Ended]:
+        """The aborted transactions that have records in a segment and index entries by now."""
+        found: set[_Ended] = set()
+        begun: set[int] = set()
+        for batch in batches:
+            if batch.last_offset >= self._snapshot_offset:
+                break
+            if batch.role == "data":
+                begun.add(batch.producer_id)
+            elif batch.role == "abort" and batch.producer_id in begun:
+                found.add(_Ended(batch.producer_id, batch.last_offset))
+            if batch.role in ("commit", "abort"):
+                begun.discard(batch.producer_id)
+        return found
 
     def _maybe(self, path: str) -> bytes:
         return self._read(path) if self._files.exists(path) else b""
@@ -256,11 +297,16 @@ class _Partition:
             yield _problem(path, 0, "the epochs cannot be read")
 
 
-def _is_abort(found: FoundBatch) -> bool:
+def _role(found: FoundBatch) -> Literal["", "data", "commit", "abort"]:
+    if not found.header.is_transactional or not found.is_crc_right:
+        return ""
+    if not found.header.is_control:
+        return "data"
     try:
-        return read_marker(found.data).is_commit is False
+        is_commit = read_marker(found.data).is_commit
     except SummitError:
-        return False
+        return ""
+    return "" if is_commit is None else "commit" if is_commit else "abort"
 
 
 def _problem(path: str, position: int, text: str) -> Found:
