@@ -189,8 +189,7 @@ class TransactingWriter:
         written, self._written = self._written, []
         touched, self._touched = self._touched, {}
         self._since_ms = None
-        for record in written:
-            self._tally.accept(record)
+        self._tally.accept(written)
         for tracked in touched.values():
             assert isinstance(tracked.lane, Advance)
             tracked.lane.durable_position = tracked.sent_position

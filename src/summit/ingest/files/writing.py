@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -25,7 +25,7 @@ from summit.ingest.settings import CollectorConfig
 T = TypeVar("T")
 
 RETRY_S: Final = 1.0  # how long to wait before asking the broker again
-YIELD_RECORDS: Final = 400  # records and lines between two looks at the rest of the loop
+YIELD_LINES: Final = 1_000  # lines that are handed over at once, between two looks at the loop
 
 
 class Writing(Protocol):
@@ -76,13 +76,15 @@ class Tally:
         self._count = 0
         self._bytes = 0
 
-    def accept(self, record: Outgoing) -> None:
-        """A record is in the log."""
-        if record.topic == self._letters:
-            self._listener.rejected()
-        else:
-            self._count += 1
-            self._bytes += len(record.value)
+    def accept(self, records: Sequence[Outgoing]) -> None:
+        """Records are in the log."""
+        letters = self._letters
+        for record in records:
+            if record.topic == letters:
+                self._listener.rejected()
+            else:
+                self._count += 1
+                self._bytes += len(record.value)
 
     def announce(self) -> None:
         """Tell what was acknowledged since the last time."""
@@ -139,22 +141,30 @@ class Writer:
         """Send the events of lines; returns early when `ending`."""
         lane = tracked.lane
         assert isinstance(lane, Lane)
+        ready: list[Outgoing] = []
         since = 0
         for line in lines:
-            since += 1
             for record in self._records_of(tracked, line):
-                if self._limit is not None:
+                if self._limit is not None and self._limit.take("", 1):
+                    await lane.send(ready)
+                    ready = []
                     await keep_rate(self._limit, ending)
-                await lane.send(record)
-                since += 1
-                if since >= YIELD_RECORDS:
-                    since = 0
-                    await asyncio.sleep(0)
-                    lane.reap()
-                    self.announce()
-            tracked.sent_position = line.end
-            if ending():
-                return
+                ready.append(record)
+            since += 1
+            is_cut = self._limit is not None and ending()
+            if since >= YIELD_LINES or len(ready) >= YIELD_LINES or is_cut:
+                since = 0
+                await lane.send(ready)
+                ready = []
+                tracked.sent_position = line.end
+                await asyncio.sleep(0)
+                lane.reap()
+                self.announce()
+                if ending():
+                    return
+        await lane.send(ready)
+        if lines:
+            tracked.sent_position = lines[-1].end
         lane.reap()
         self.announce()
 
