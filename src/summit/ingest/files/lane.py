@@ -1,7 +1,8 @@
 """The way of one file's records into the log: in order, none lost, none twice.
 
-Records go out in parcels without waiting, a bounded number of them unacknowledged. When one fails, nothing more goes out; once the fate of all that is out is known, the partition is read
-back to see what really arrived, and what did not is sent again, in order.
+Records go out in parcels without waiting, a bounded number of them unacknowledged. When one fails,
+nothing more goes out; once the fate of all that is out is known, the partition is read back to see
+what really arrived, and what did not is sent again, in order.
 
 Records of a file may go to two topics (events, and dead letters for lines that are none). Only
 one of them has records out at any time, so that the last record in either tells where to go on.
@@ -11,46 +12,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
 
 from summit.base.errors import SummitError, Unavailable
 from summit.base.limits import FILE_IN_FLIGHT_BYTES_MAX, FILE_IN_FLIGHT_RECORDS_MAX
-from summit.client.together import Answers
-from summit.ingest.files.coordinates import CHECKPOINT_HEADER, SOURCE_HEADER, Coordinate
+from summit.ingest.files.coordinates import CHECKPOINT_HEADER
 from summit.ingest.files.ledger import Ledger
+from summit.ingest.files.parcels import Block, Outgoing, Parcel, has_failed
 from summit.ingest.producing import Producer, forget
 
 _BACKOFF_FIRST_S: Final = 0.5
 _BACKOFF_MAX_S: Final = 10.0
 _FULL_WAIT_S: Final = 0.05
-_PARCEL_RECORDS: Final = 1_000  # handed over at once
-_PARCEL_BYTES: Final = 256 * 1024
+PARCEL_RECORDS: Final = 1_000  # handed over at once
+PARCEL_BYTES: Final = 256 * 1024
 _REFILLING: Final = "refilling"
 _RECORD_FAULTS: Final = "record."  # codes that speak of the record, not of topic or broker
-
-
-class Outgoing(NamedTuple):
-    """One record on its way.
-
-    Attributes:
-        end: Where the file goes on after this record's line; None when the line has more events.
-    """
-
-    topic: str
-    value: bytes
-    key: bytes | None
-    place: Coordinate
-    end: int | None
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-
-class _Parcel(NamedTuple):
-    """Records of one topic that were handed over together; the future holds all their answers."""
-
-    records: list[Outgoing]
-    future: asyncio.Future[Answers]
-    counted: bool  # in the window
 
 
 class Window:
@@ -128,7 +106,7 @@ class Lane:
     Args:
         partition_of: The partition of this file in a topic; creates the topic when needed.
         bury: Makes the dead letter of a record that the broker will never take.
-        on_accepted: Told of records that are in the log.
+        on_accepted: Told of records that are in the log: their topic, number and bytes.
         on_trouble: Told each error that made the lane wait; None when it goes on.
     """
 
@@ -140,7 +118,7 @@ class Lane:
         *,
         partition_of: Callable[[str], Awaitable[int]],
         bury: Callable[[Outgoing, SummitError], Outgoing],
-        on_accepted: Callable[[list[Outgoing]], None],
+        on_accepted: Callable[[str, int, int], None],
         on_trouble: Callable[[SummitError | None], None],
     ) -> None:
         self._producer = producer
@@ -150,8 +128,8 @@ class Lane:
         self._bury = bury
         self._on_accepted = on_accepted
         self._on_trouble = on_trouble
-        self._queue: deque[Outgoing] = deque()
-        self._pending: deque[_Parcel] = deque()
+        self._queue: deque[Outgoing | Block] = deque()
+        self._pending: deque[Parcel] = deque()
         self._floors: dict[str, int] = {}
         self._partitions: dict[str, int] = {}
         self._backoff_s = _BACKOFF_FIRST_S
@@ -164,7 +142,7 @@ class Lane:
         """Whether everything that was sent is known to be in the log."""
         return not self._queue and not self._pending
 
-    async def send(self, records: list[Outgoing]) -> None:
+    async def send(self, records: Sequence[Outgoing | Block]) -> None:
         """Send records after all before them; waits for room, and for trouble to end."""
         self._queue.extend(records)
         await self._advance()
@@ -181,20 +159,17 @@ class Lane:
         """Take note of acknowledgements so far; False when a record failed."""
         pending = self._pending
         while pending and pending[0].future.done():
-            records, future, _ = pending[0]
-            if has_failed(future):
+            parcel = pending[0]
+            if has_failed(parcel.future):
                 return False
             pending.popleft()
-            self._floors[records[0].topic] = future.result().results[-1].offset + 1
-            self._note_durable(records)
-            self._on_accepted(records)
+            last = parcel.future.result().results[-1]
+            assert last is not None
+            self._floors[parcel.topic] = last.offset + 1
+            if parcel.end is not None:
+                self.durable_position = parcel.end
+            self._on_accepted(parcel.topic, parcel.count, parcel.size_bytes)
         return True
-
-    def _note_durable(self, records: list[Outgoing]) -> None:
-        for record in reversed(records):
-            if record.end is not None:
-                self.durable_position = record.end
-                return
 
     def abandon(self) -> list[asyncio.Future[Any]]:
         """Give up; returns what is still out, which may be written yet."""
@@ -226,64 +201,78 @@ class Lane:
                 await self._window.wait_empty()
                 if not self.reap():
                     continue
-            records = self._next_parcel()
-            if self._transmit(records, partition, checkpointed=due and self._window.sound):
-                self._suspects.difference_update(map(_place_of, records))
-                self._note_refills(records)
+            source = self._take_next()
+            if self._transmit(Parcel(source), partition, checkpointed=due and self._window.sound):
+                if not isinstance(source, Block):
+                    self._suspects.difference_update(map(_place_of, source))
+                    self._note_refills(source)
             else:
-                self._queue.extendleft(reversed(records))
+                self._put_back(source)
                 await asyncio.sleep(_FULL_WAIT_S)
 
     @property
     def _topic_out(self) -> str:
-        return self._pending[-1].records[0].topic
+        return self._pending[-1].topic
 
-    def _next_parcel(self) -> list[Outgoing]:
+    def _take_next(self) -> Block | list[Outgoing]:
         """The next records that may go out together, at least one; taken from the queue."""
         queue, suspects = self._queue, self._suspects
         most, most_bytes = self._window.room
         if self._refills:  # the last of them has its own word to say to the ledger
             most = min(most, self._refills)
-        records = [queue.popleft()]
-        if suspects and _place_of(records[0]) in suspects:
+        first = queue.popleft()
+        if isinstance(first, Block):
+            fits = len(first.values) <= most and first.size_bytes <= most_bytes
+            if fits and not suspects and not self._refills:
+                return first
+            self._put_back(first.records())
+            return self._take_next()
+        records = [first]
+        if suspects and _place_of(first) in suspects:
             return records
-        topic, size_bytes = records[0].topic, len(records[0].value)
-        most, most_bytes = min(most, _PARCEL_RECORDS), min(most_bytes, _PARCEL_BYTES)
+        topic, size_bytes = first.topic, len(first.value)
+        most, most_bytes = min(most, PARCEL_RECORDS), min(most_bytes, PARCEL_BYTES)
         while queue and len(records) < most:
             record = queue[0]
+            if isinstance(record, Block):
+                break
             size_bytes += len(record.value)
             if record.topic != topic or size_bytes > most_bytes:
                 break
             if suspects and _place_of(record) in suspects:
                 break
-            records.append(queue.popleft())
+            records.append(record)
+            queue.popleft()
         return records
 
-    def _transmit(self, records: list[Outgoing], partition: int, *, checkpointed: bool) -> bool:
+    def _put_back(self, source: Block | list[Outgoing]) -> None:
+        if isinstance(source, Block):
+            self._queue.appendleft(source)
+        else:
+            self._queue.extendleft(reversed(source))
+
+    def _transmit(self, parcel: Parcel, partition: int, *, checkpointed: bool) -> bool:
         """Hand records to the producer; False when it has no room now."""
-        topic = records[0].topic
-        messages = [
-            (value, key, [(SOURCE_HEADER, place.text.encode()), *headers])
-            for _, value, key, place, _, headers in records
-        ]
+        topic, messages = parcel.topic, parcel.messages()
         if checkpointed:
-            checkpoint = self._ledger.checkpoint(topic, partition)
-            messages[0][2].append((CHECKPOINT_HEADER, checkpoint))
+            value, key, headers = messages[0]
+            header = (CHECKPOINT_HEADER, self._ledger.checkpoint(topic, partition))
+            messages[0] = value, key, [*(headers or ()), header]
         try:
-            future = self._producer.send_many_nowait(topic, messages, partition)
+            parcel.future = self._producer.send_many_nowait(topic, messages, partition)
         except Unavailable:
             return False
         except SummitError as error:
-            future = asyncio.get_running_loop().create_future()
-            count = len(records)
-            future.set_result(Answers([None] * count, dict.fromkeys(range(count), error)))
-            self._pending.append(_Parcel(records, future, counted=False))
+            parcel.future = asyncio.get_running_loop().create_future()
+            parcel.future.set_exception(error)
+            self._pending.append(parcel)
             return True
+        parcel.counted = True
         self._ledger.note(
-            records[-1].place, topic, partition, checkpointed=checkpointed, count=len(records)
+            parcel.last, topic, partition, checkpointed=checkpointed, count=parcel.count
         )
-        self._window.add(future, len(records), sum([len(one.value) for one in records]))
-        self._pending.append(_Parcel(records, future, counted=True))
+        self._window.add(parcel.future, parcel.count, parcel.size_bytes)
+        self._pending.append(parcel)
         return True
 
     async def _wait_pending(self) -> None:
@@ -302,7 +291,7 @@ class Lane:
         await self._wait_pending()
         if not self._pending:
             return
-        answers = [each for parcel in self._pending for each in _answers_of(parcel)]
+        answers = [each for parcel in self._pending for each in parcel.answers()]
         errors = [error for _, error in answers if error is not None]
         for error in errors:
             if not (error.retriable or error.code.startswith(_RECORD_FAULTS)):
@@ -323,8 +312,8 @@ class Lane:
             sum(parcel.counted and has_failed(parcel.future) for parcel in self._pending)
         )
         if refused and len(answers) == 1:
-            (error,) = refused.values()
-            missing = [self._bury(record, error) for record in missing]
+            (refusal,) = refused.values()
+            missing = [self._bury(record, refusal) for record in missing]
         else:
             # One record spoils a whole batch; sent one by one, the guilty one shows itself.
             self._suspects |= refused.keys() & set(map(_place_of, missing))
@@ -363,36 +352,11 @@ class Lane:
                     self.durable_position = record.end
             else:
                 missing.append(record)
-        self._on_accepted(there)
+        self._on_accepted(topic, len(there), sum([len(one.value) for one in there]))
         return missing
 
 
 _Answer = tuple[Outgoing, SummitError | None]
-
-
-def has_failed(future: asyncio.Future[Answers]) -> bool:
-    """Whether a record of a parcel was not acknowledged; its future is done."""
-    if future.cancelled() or future.exception() is not None:
-        return True
-    return bool(future.result().failures)
-
-
-def _answers_of(parcel: _Parcel) -> list[_Answer]:
-    """Each record of a parcel with its error."""
-    future = parcel.future
-    fault: SummitError | None = None
-    if future.cancelled():
-        fault = Unavailable("ingest.broker_away", reason="given up")
-    elif (error := future.exception()) is not None:
-        fault = error if isinstance(error, SummitError) else _away(error)
-    if fault is not None:
-        return [(record, fault) for record in parcel.records]
-    failures = future.result().failures
-    return [(record, failures.get(index)) for index, record in enumerate(parcel.records)]
-
-
-def _away(error: BaseException) -> Unavailable:
-    return Unavailable("ingest.broker_away", reason=repr(error))
 
 
 def _place_of(record: Outgoing) -> tuple[int, int]:

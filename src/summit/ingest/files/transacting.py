@@ -20,8 +20,8 @@ from summit.client.producer import StreamProducer
 from summit.client.types import ProducerRecord
 from summit.identity.rates import RateLimit
 from summit.ingest.files.coordinates import SOURCE_HEADER
-from summit.ingest.files.lane import Outgoing
 from summit.ingest.files.lines import Line
+from summit.ingest.files.parcels import Outgoing
 from summit.ingest.files.positions import Advance, Positions
 from summit.ingest.files.records import Listener, Recorder
 from summit.ingest.files.tracking import TrackedFile
@@ -189,7 +189,8 @@ class TransactingWriter:
         written, self._written = self._written, []
         touched, self._touched = self._touched, {}
         self._since_ms = None
-        self._tally.accept(written)
+        for record in written:
+            self._tally.accept(record.topic, 1, len(record.value))
         for tracked in touched.values():
             assert isinstance(tracked.lane, Advance)
             tracked.lane.durable_position = tracked.sent_position

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -12,10 +12,11 @@ from summit.base.clock import Clock
 from summit.base.errors import Unavailable
 from summit.client.dead_letters import dead_letter_topic
 from summit.identity.rates import RateLimit
-from summit.ingest.files.lane import Lane, Outgoing, Window
+from summit.ingest.files.lane import PARCEL_RECORDS, Lane, Window
 from summit.ingest.files.ledger import Ledger
 from summit.ingest.files.lines import Line
 from summit.ingest.files.log_access import LogAccess
+from summit.ingest.files.parcels import Outgoing
 from summit.ingest.files.positions import Positions
 from summit.ingest.files.records import Listener, Recorder
 from summit.ingest.files.tracking import TrackedFile
@@ -25,7 +26,6 @@ from summit.ingest.settings import CollectorConfig
 T = TypeVar("T")
 
 RETRY_S: Final = 1.0  # how long to wait before asking the broker again
-YIELD_LINES: Final = 1_000  # lines that are handed over at once, between two looks at the loop
 
 
 class Writing(Protocol):
@@ -76,15 +76,14 @@ class Tally:
         self._count = 0
         self._bytes = 0
 
-    def accept(self, records: Sequence[Outgoing]) -> None:
-        """Records are in the log."""
-        letters = self._letters
-        for record in records:
-            if record.topic == letters:
+    def accept(self, topic: str, count: int, size_bytes: int) -> None:
+        """Records of a topic are in the log."""
+        if topic == self._letters:
+            for _ in range(count):
                 self._listener.rejected()
-            else:
-                self._count += 1
-                self._bytes += len(record.value)
+        else:
+            self._count += count
+            self._bytes += size_bytes
 
     def announce(self) -> None:
         """Tell what was acknowledged since the last time."""
@@ -141,8 +140,25 @@ class Writer:
         """Send the events of lines; returns early when `ending`."""
         lane = tracked.lane
         assert isinstance(lane, Lane)
+        for start in range(0, len(lines), PARCEL_RECORDS):
+            if start:
+                await asyncio.sleep(0)
+            await self._send_some(tracked, lane, lines[start : start + PARCEL_RECORDS], ending)
+            lane.reap()
+            self.announce()
+            if ending():
+                return
+
+    async def _send_some(
+        self, tracked: TrackedFile, lane: Lane, lines: list[Line], ending: Callable[[], bool]
+    ) -> None:
+        if self._limit is None and not tracked.resuming:
+            block = self._recorder.block(tracked, lines)
+            if block is not None:
+                await lane.send([block])
+                tracked.sent_position = block.end
+                return
         ready: list[Outgoing] = []
-        since = 0
         for line in lines:
             for record in self._records_of(tracked, line):
                 if self._limit is not None and self._limit.take("", 1):
@@ -150,23 +166,11 @@ class Writer:
                     ready = []
                     await keep_rate(self._limit, ending)
                 ready.append(record)
-            since += 1
-            is_cut = self._limit is not None and ending()
-            if since >= YIELD_LINES or len(ready) >= YIELD_LINES or is_cut:
-                since = 0
-                await lane.send(ready)
-                ready = []
-                tracked.sent_position = line.end
-                await asyncio.sleep(0)
-                lane.reap()
-                self.announce()
-                if ending():
-                    return
+            if self._limit is not None and ending():
+                lines = lines[: lines.index(line) + 1]
+                break
         await lane.send(ready)
-        if lines:
-            tracked.sent_position = lines[-1].end
-        lane.reap()
-        self.announce()
+        tracked.sent_position = lines[-1].end
 
     async def drain(self, tracked: TrackedFile) -> None:
         """Wait until everything of a file is acknowledged."""
