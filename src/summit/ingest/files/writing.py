@@ -11,8 +11,9 @@ from typing import Final, Protocol, TypeVar
 from summit.base.clock import Clock
 from summit.base.errors import Unavailable
 from summit.client.dead_letters import dead_letter_topic
+from summit.client.producer import StreamProducer
 from summit.identity.rates import RateLimit
-from summit.ingest.files.lane import PARCEL_RECORDS, Lane, Window
+from summit.ingest.files.lane import PARCEL_BYTES, PARCEL_RECORDS, Lane, Window
 from summit.ingest.files.ledger import Ledger
 from summit.ingest.files.lines import Line
 from summit.ingest.files.log_access import LogAccess
@@ -22,14 +23,21 @@ from summit.ingest.files.records import Listener, Recorder
 from summit.ingest.files.tracking import TrackedFile
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
+from summit.ingest.topics import CONNECT_TIMEOUT_MS, addresses_of
 
 T = TypeVar("T")
 
+LINGER_MS: Final = 5
+CLOSE_MS: Final = 2_000  # how long the last answers are waited for
 RETRY_S: Final = 1.0  # how long to wait before asking the broker again
 
 
 class Writing(Protocol):
     """What a run needs of whoever writes its lines."""
+
+    async def open(self) -> None:
+        """Be ready to write. Raises SummitError."""
+        ...
 
     @property
     def ledger(self) -> Ledger | Positions:
@@ -96,9 +104,12 @@ class Tally:
 class Writer:
     """Writes the lines of all files of one run.
 
+    `open` before, `close` after. Many records a batch want a producer that lingers, which the one
+    that collectors share does not: at a broker it dials its own.
+
     Args:
+        producer: Takes the records where it is no client of a broker.
         log: Where earlier records are looked up and topics made.
-        ledger: How far each file was written; loaded.
     """
 
     def __init__(
@@ -114,10 +125,27 @@ class Writer:
         self._recorder = Recorder(config, listener=listener, clock=clock)
         self._tally = Tally(config, listener)
         self._producer = producer
+        self._own: StreamProducer | None = None
+        addresses = addresses_of(producer)
+        if addresses:
+            self._producer = self._own = StreamProducer(
+                {
+                    "bootstrapServers": addresses,
+                    "clientId": f"summit-files-{config.name}",
+                    "lingerMs": LINGER_MS,
+                    "batchSize": PARCEL_BYTES,
+                    "connectTimeoutMs": CONNECT_TIMEOUT_MS,
+                }
+            )
         self._log = log
         self._listener = listener
         self._limit = RateLimit.of(config.rate_limit, config.rate_burst, clock)
         self._window = Window()
+
+    async def open(self) -> None:
+        """Dial the brokers. Raises SummitError."""
+        if self._own is not None:
+            await self._own.connect()
 
     def equip(self, tracked: TrackedFile) -> None:
         """Give a file whose identity is known its lane and its shape."""
@@ -191,7 +219,9 @@ class Writer:
         return False
 
     async def close(self) -> None:
-        """Nothing is held here."""
+        """Let go of the brokers; what has no answer yet is looked up at the next start."""
+        if self._own is not None:
+            await self._own.close(CLOSE_MS)
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the log until it answers."""
