@@ -392,6 +392,11 @@ class StreamProducer(Emitter):
         await self.close()
 
     @property
+    def serializes(self) -> bool:
+        """Whether keys or values are made bytes of by a serializer."""
+        return self._serializing is not None
+
+    @property
     def outstanding(self) -> int:
         """Records given to the sender and not answered."""
         return 0 if self._deliveries is None else self._deliveries.outstanding

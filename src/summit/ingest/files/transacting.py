@@ -21,11 +21,12 @@ from summit.identity.rates import RateLimit
 from summit.ingest.files.coordinates import SOURCE_HEADER
 from summit.ingest.files.lane import PARCEL_BYTES, PARCEL_RECORDS
 from summit.ingest.files.lines import Line
+from summit.ingest.files.lingering import LINGER_MS
 from summit.ingest.files.parcels import Block, Outgoing, Parcel
 from summit.ingest.files.positions import Advance, Positions
 from summit.ingest.files.records import Listener, Recorder
 from summit.ingest.files.tracking import TrackedFile
-from summit.ingest.files.writing import LINGER_MS, Tally, keep_rate
+from summit.ingest.files.writing import Tally, keep_rate
 from summit.ingest.settings import CollectorConfig
 from summit.ingest.topics import ensure_topic
 

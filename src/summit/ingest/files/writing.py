@@ -11,11 +11,11 @@ from typing import Final, Protocol, TypeVar
 from summit.base.clock import Clock
 from summit.base.errors import Unavailable
 from summit.client.dead_letters import dead_letter_topic
-from summit.client.producer import StreamProducer
 from summit.identity.rates import RateLimit
-from summit.ingest.files.lane import PARCEL_BYTES, PARCEL_RECORDS, Lane, Window
+from summit.ingest.files.lane import PARCEL_RECORDS, Lane, Window
 from summit.ingest.files.ledger import Ledger
 from summit.ingest.files.lines import Line
+from summit.ingest.files.lingering import make_lingering
 from summit.ingest.files.log_access import LogAccess
 from summit.ingest.files.parcels import Outgoing
 from summit.ingest.files.positions import Positions
@@ -23,11 +23,9 @@ from summit.ingest.files.records import Listener, Recorder
 from summit.ingest.files.tracking import TrackedFile
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
-from summit.ingest.topics import CONNECT_TIMEOUT_MS, addresses_of
 
 T = TypeVar("T")
 
-LINGER_MS: Final = 5
 CLOSE_MS: Final = 2_000  # how long the last answers are waited for
 RETRY_S: Final = 1.0  # how long to wait before asking the broker again
 
@@ -105,7 +103,7 @@ class Writer:
     """Writes the lines of all files of one run.
 
     `open` before, `close` after. Many records a batch want a producer that lingers, which the one
-    that collectors share does not: at a broker it dials its own.
+    that collectors share does not: at a broker it dials its own (`lingering.py`).
 
     Args:
         producer: Takes the records where it is no client of a broker.
@@ -124,19 +122,8 @@ class Writer:
         self.ledger = Ledger(log, config.name, config.topic)
         self._recorder = Recorder(config, listener=listener, clock=clock)
         self._tally = Tally(config, listener)
-        self._producer = producer
-        self._own: StreamProducer | None = None
-        addresses = addresses_of(producer)
-        if addresses:
-            self._producer = self._own = StreamProducer(
-                {
-                    "bootstrapServers": addresses,
-                    "clientId": f"summit-files-{config.name}",
-                    "lingerMs": LINGER_MS,
-                    "batchSize": PARCEL_BYTES,
-                    "connectTimeoutMs": CONNECT_TIMEOUT_MS,
-                }
-            )
+        self._own = make_lingering(producer, f"summit-files-{config.name}")
+        self._producer: Producer = self._own or producer
         self._log = log
         self._listener = listener
         self._limit = RateLimit.of(config.rate_limit, config.rate_burst, clock)
