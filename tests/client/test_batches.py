@@ -376,3 +376,38 @@ def test_a_lane_whose_last_answer_comes_before_it_is_sealed() -> None:
     assert not told
     assert lane.results[0] is not None
     assert lane.results[0].topic == "t"
+
+
+def test_records_given_together_have_one_future_and_their_own_answers(world: World) -> None:
+    """In order; what librdkafka refuses fails alone; without room nothing is taken."""
+
+    async def go() -> None:
+        topic = await world.topic(2)
+        messages: list[Any] = [(b"%d" % n, None, [("n", b"%d" % n)]) for n in range(3_000)]
+        messages[7] = (b"x" * 2_000_000, None, None)
+        messages[8] = (None, b"key", None)
+        async with world.producer(bufferMemory=8_000_000) as producer, world.reader() as reader:
+            first = producer.send_many_nowait(topic, messages[:2_000], 1)
+            second = producer.send_many_nowait(topic, messages[2_000:], 1)
+            results, failures = await first
+            assert [(n, fault.code) for n, fault in failures.items()] == [(7, "record.too_large")]
+            assert results[7] is None
+            offsets = [each.offset for each in [*results, *(await second).results] if each]
+            assert offsets == [*range(2_999)]
+            found = await reader.consume(topic, 1, 0, 2_999)
+            sent = [(v, k, h or []) for v, k, h in messages[:7] + messages[8:]]
+            assert [(r.value, r.key, list(r.headers.pairs)) for r in found] == sent
+            nowhere = await producer.send_many_nowait(topic, messages[:2], 9)
+            assert {fault.code for fault in nowhere.failures.values()} == {"partition.unknown"}
+            assert is_at_rest(producer)
+            big = [(b"x" * 900_000, None, None)] * 8
+            last = producer.send_many_nowait(topic, big)
+            with pytest.raises(Unavailable) as full:
+                producer.send_many_nowait(topic, big)
+            assert full.value.code == "producer.buffer_full"
+            assert len((await last).results) == 8
+            assert is_at_rest(producer)
+        with pytest.raises(Closed):
+            producer.send_many_nowait(topic, messages[:2])
+
+    asyncio.run(go())

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 from summit.base.errors import SummitError, Unavailable
+from summit.client.together import Answers
 from summit.ingest.files.log_access import Written
 
 
@@ -23,6 +24,12 @@ class Acked(NamedTuple):
     topic: str
     partition: int
     offset: int
+
+
+async def _all(futures: list[asyncio.Future[Acked]]) -> Answers:
+    answers: list[Any] = await asyncio.gather(*futures, return_exceptions=True)
+    failures = {i: each for i, each in enumerate(answers) if isinstance(each, SummitError)}
+    return Answers([None if i in failures else each for i, each in enumerate(answers)], failures)
 
 
 class MemoryLog:
@@ -69,6 +76,15 @@ class MemoryLog:
         else:
             asyncio.get_running_loop().call_soon(self._store, sent, future)
         return future
+
+    def send_many_nowait(
+        self, topic: str, messages: Any, partition: int | None = None
+    ) -> asyncio.Future[Any]:
+        futures = [
+            self.send_nowait(topic, value, key, headers, partition)
+            for value, key, headers in messages
+        ]
+        return asyncio.ensure_future(_all(futures))
 
     def _store(self, sent: Any, future: asyncio.Future[Acked]) -> None:
         topic, partition, value, key, headers = sent

@@ -15,7 +15,9 @@ from summit.base.errors import Invalid, Unavailable
 from summit.broker import BrokerSettings, BrokerThread
 from summit.client.log_reader import LogReader
 from summit.client.producer import StreamProducer
-from summit.ingest import topics
+from summit.ingest import make_collector, topics
+from summit.ingest.files import collector as file_collector
+from summit.ingest.files import writing
 from summit.stream_ingestion import CollectorManager, FileCollector, HttpCollector
 
 
@@ -147,6 +149,56 @@ def test_a_file_waits_for_the_broker_and_writes_everything_once(tmp_path: Path) 
 
     # A delivery that times out while the broker is away is the harder case.
     run(broker, body, deliveryTimeoutMs=1_200, requestTimeoutMs=1_000)
+
+
+@pytest.mark.timeout(100)
+@pytest.mark.parametrize("spread", [False, True])
+def test_a_stop_while_the_broker_is_away_ends_and_loses_nothing(
+    spread: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lingers in the collector's own producer is read and sent again by the next start."""
+    monkeypatch.setattr(file_collector, "DRAIN_MS", 500)
+    monkeypatch.setattr(writing, "CLOSE_MS", 300)
+    broker = make_broker(tmp_path)
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f'{{"n":{n}}}\n' for n in range(500)))
+
+    async def body(producer: StreamProducer) -> None:
+        options = {"mode": "tail", "format": "jsonl", "pollIntervalMs": 20, "spread": spread}
+        config = {"name": "f", "type": "file", "topic": "t", "path": str(path), "file": options}
+        collector = make_collector(config)
+        assert isinstance(collector, FileCollector)
+
+        async def read() -> None:
+            async with asyncio.timeout(60):
+                while collector.progress().bytes_read < path.stat().st_size:
+                    await asyncio.sleep(0.02)
+
+        await collector.start(producer)
+        await read()
+        port = broker.port
+        await asyncio.to_thread(broker.stop)
+        with path.open("a") as out:
+            out.write("".join(f'{{"n":{n}}}\n' for n in range(500, 4_000)))
+        await asyncio.sleep(0.3)  # long enough for some to be on their way; either way it holds
+        async with asyncio.timeout(60):
+            await collector.stop()
+        assert collector.state == "stopped"
+        assert collector.progress().bytes_read < path.stat().st_size
+        again = make_broker(tmp_path, port)
+        await asyncio.to_thread(again.start)
+        try:
+            await collector.start(producer)
+            await read()
+            await collector.stop()
+            found = [json.loads(each.value) for each in await read_all(producer, "t")]
+        finally:
+            await asyncio.to_thread(again.stop)
+        assert sorted(each["n"] for each in found) == [*range(4_000)]
+        if not spread:
+            assert found == sorted(found, key=lambda each: each["n"])
+
+    run(broker, body)
 
 
 def test_a_record_that_the_topic_refuses_is_buried(tmp_path: Path) -> None:

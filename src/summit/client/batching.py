@@ -188,7 +188,7 @@ def _give(
 ) -> Lot:
     """Give as many records to librdkafka as `room` bytes hold. Raises what refuses them all."""
     handle, deliveries = giver.outlet()
-    produce, refusals, overhead = handle.produce, _refusals(), RECORD_OVERHEAD_BYTES
+    produce, complaints, overhead = handle.produce, refusals(), RECORD_OVERHEAD_BYTES
     first: Any = _of(records[0], "topic")
     lane = deliveries.open(len(records), first)
     refused: list[int] = []
@@ -219,7 +219,7 @@ def _give(
                 break
             produce(topic, value, key, partition, callback, None, timestamp, headers)
             size_bytes += size
-        except refusals as error:
+        except complaints as error:
             place = lane.callbacks.index(callback)
             fault = error
             if not isinstance(error, SummitError):
@@ -237,11 +237,11 @@ def _give(
     return Lot(number, size_bytes, missed)
 
 
-def _refusals() -> tuple[type[Any], ...]:
+def refusals() -> tuple[type[Any], ...]:
     """How a record is refused, by us or by librdkafka."""
     of_library = librdkafka.load().KafkaException
-    complaints = (BufferError, TypeError, ValueError, OverflowError, AttributeError)
-    return (SummitError, of_library, *complaints)
+    of_python = (BufferError, TypeError, ValueError, OverflowError, AttributeError)
+    return (SummitError, of_library, *of_python)
 
 
 def _room_for(records: Sequence[Given], most: int) -> tuple[int, int]:

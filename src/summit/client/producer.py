@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -35,6 +35,7 @@ from summit.client.outgoing import (
 from summit.client.serializing import Serializing
 from summit.client.settings import ProducerConfig
 from summit.client.threads import CallThread
+from summit.client.together import Answers, Message, give_together, message_bytes
 from summit.client.transactions import GroupReader, Transactions, offsets_of
 from summit.client.types import ProducerRecord, ProducerResult, header_pairs
 
@@ -192,6 +193,38 @@ class StreamProducer(Emitter):
             self.check_size(topic, size)
             raise self._buffer.full()
         return self._give(topic, plain_value, plain_key, (pairs, partition, timestamp_ms), size)
+
+    def send_many_nowait(
+        self, topic: str, messages: Sequence[Message], partition: int | None = None
+    ) -> asyncio.Future[Answers]:
+        """Give records of one topic to the sender at once; the future holds what became of them.
+
+        It never fails itself: its `failures` hold the errors of single records.
+
+        Args:
+            messages: Value, key and headers of each record; all of them are taken, or none.
+        Raises: as `send_nowait`.
+        Cost: about a microsecond a record, a half more with headers.
+        """
+        if self._serializing is not None:
+            encode = self._serializing.at_once
+            pairs = (encode(topic, key, value, headers) for value, key, headers in messages)
+            messages = [
+                (value, key, headers)
+                for (key, value), (_, _, headers) in zip(pairs, messages, strict=True)
+            ]
+        outlet = self.outlet()
+        if partition is not None:
+            checked_partition(partition)
+        size = message_bytes(messages)
+        if not self._buffer.take_now(size):
+            self.check_size(topic, size)
+            raise self._buffer.full()
+        batch = give_together(outlet, topic, messages, partition, size)
+        self._buffer.give_back(batch.refused_bytes)
+        if any(fault.code == "topic.unknown" for fault in batch.failures.values()):
+            self._missed(topic)
+        return batch.future
 
     async def room(self, size_bytes: int = 1) -> None:
         """Wait until the buffer has room for `size_bytes` more, at most `maxBlockMs`.
@@ -357,6 +390,11 @@ class StreamProducer(Emitter):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def serializes(self) -> bool:
+        """Whether keys or values are made bytes of by a serializer."""
+        return self._serializing is not None
 
     @property
     def outstanding(self) -> int:

@@ -40,6 +40,18 @@ class Producer(Protocol):
         """
         ...
 
+    def send_many_nowait(
+        self,
+        topic: str,
+        messages: Sequence[tuple[bytes | None, bytes | None, list[tuple[str, bytes]] | None]],
+        partition: int | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queue records (value, key, headers) of one topic, all of them or none.
+
+        The future holds the client room's `Answers`.
+        """
+        ...
+
 
 async def wait_all(futures: Sequence[asyncio.Future[Any]], timeout_ms: float) -> bool:
     """Wait until every future is done, at most `timeout_ms`; True when all are.

@@ -148,14 +148,11 @@ class FileCollector(Collector):
             addresses = addresses_of(producer)
             if not addresses:
                 raise Invalid("collector.no_log")
-            self._writer = writer = transacting = TransactingWriter(
-                self.config, addresses, listener=self, clock=self._clock
-            )
-            await transacting.open()
+            writer = TransactingWriter(self.config, addresses, listener=self, clock=self._clock)
         else:
-            self._writer = writer = Writer(
-                self.config, producer, log, listener=self, clock=self._clock
-            )
+            writer = Writer(self.config, producer, log, listener=self, clock=self._clock)
+        self._writer = writer
+        await writer.open()
         return Reading(self.config, writer, listener=self, clock=self._clock)
 
     async def _close(self) -> None:

@@ -165,16 +165,18 @@ class Ledger:
         """The holes that `distrust` spoke of are filled."""
         self._unsure.discard((identity, why))
 
-    def note(self, place: Coordinate, topic: str, partition: int, *, checkpointed: bool) -> None:
-        """A record was handed to the producer, with or without a checkpoint."""
+    def note(
+        self, place: Coordinate, topic: str, partition: int, *, checkpointed: bool, count: int = 1
+    ) -> None:
+        """Records up to a place were handed to the producer, the first with a checkpoint or not."""
         # Taken out first, so that the dictionary's order is the order of the last records.
         known = self._sent.pop(place.identity, (-1, -1))
         self._sent[place.identity] = max(known, (place.offset, place.sub))
         self._homes[place.identity, topic] = partition
         if checkpointed:
-            self._since[topic, partition] = 0
+            self._since[topic, partition] = count - 1
         elif (topic, partition) in self._since:
-            self._since[topic, partition] += 1
+            self._since[topic, partition] += count
 
     def checkpoint_due(self, topic: str, partition: int) -> bool:
         """Whether the next record of the partition should carry a checkpoint.

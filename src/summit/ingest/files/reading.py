@@ -79,7 +79,7 @@ class Reading:
         """Read until the end of all files (batch) or until `end` (tail).
 
         Args:
-            left_over: Records of an earlier run that its producer may still hold.
+            left_over: Records of an earlier run of which nobody knows whether they are written.
         Raises: SummitError when no waiting helps.
         """
         await self._load(left_over)
@@ -130,8 +130,11 @@ class Reading:
             await asyncio.wait(left_over)
         ledger, patiently = self._writer.ledger, self._writer.patiently
         await patiently(ledger.load)
-        # A process that was just killed may have sent what its broker has yet to write.
-        while self._clock.now_ms() - ledger.newest_ms < RECENT_MS and not self._ending:
+        # A process that was just killed may have sent what its broker has yet to write, as may a
+        # producer that was closed without all its answers.
+        while not self._ending:
+            if not left_over and self._clock.now_ms() - ledger.newest_ms >= RECENT_MS:
+                break
             await asyncio.sleep(SETTLE_MS / 1000)
             if not await patiently(ledger.catch_up):
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -11,9 +12,10 @@ from summit.base.errors import Invalid, SummitError
 from summit.base.logs import get_logger
 from summit.client.dead_letters import DeadLetter, DeadLetterError, dead_letter_topic
 from summit.client.types import Headers
+from summit.events.formats import parse_json_line
 from summit.ingest.files.coordinates import SOURCE_HEADER, Coordinate
-from summit.ingest.files.lane import Outgoing
 from summit.ingest.files.lines import Line, LineReader
+from summit.ingest.files.parcels import Block, Outgoing
 from summit.ingest.files.shapes import Origin, Shaped, check_length, make_shape
 from summit.ingest.files.tracking import TrackedFile
 from summit.ingest.settings import CollectorConfig
@@ -55,6 +57,11 @@ class Recorder:
         # By the line, not the event: that may hold the time at which it was read.
         self._share = None if config.sample_rate is None else int(config.sample_rate * 2**32)
         self._shaper = Shaper(msgspec.structs.replace(config, sample_rate=None), clock)
+        self._is_plain = (
+            self._options.format == "jsonl" and self._share is None and self._shaper.is_plain
+        )
+        has_key = config.key_field is not None or config.key_template is not None
+        self._key_of = self._shaper.key_of if has_key else None
 
     def equip(self, tracked: TrackedFile) -> None:
         """Give a file whose identity is known its shape."""
@@ -66,6 +73,36 @@ class Recorder:
 
         origin = Origin(tracked.path, tracked.name, tracked.file.stamp()[1] // 1_000_000)
         tracked.shape = make_shape(self._options, origin, clock=self._clock, first=first)
+
+    def block(self, tracked: TrackedFile, lines: Sequence[Line]) -> Block | None:
+        """The records of JSON lines that all are plain events; None: look at each line."""
+        if not self._is_plain:
+            return None
+        most, decode, key_of = self._options.max_line_bytes, parse_json_line, self._key_of
+        values: list[bytes] = []
+        keys: list[bytes | None] = []
+        offsets: list[int] = []
+        size_bytes = 0
+        try:
+            for offset, _, data, line_bytes, more in lines:
+                if line_bytes > most or more:
+                    return None
+                event = decode(data)
+                if event is None:
+                    continue
+                value = data.strip()
+                values.append(value)
+                offsets.append(offset)
+                size_bytes += len(value)
+                if key_of is not None:
+                    keys.append(key_of(event))
+        except Invalid:
+            return None
+        if not values:
+            return None
+        if key_of is None:
+            keys = [None] * len(values)
+        return Block(self._topic, tracked.name, values, keys, offsets, lines[-1].end, size_bytes)
 
     def records(self, tracked: TrackedFile, line: Line) -> list[Outgoing]:
         """The records of a line; the last one's `end` is the line's."""

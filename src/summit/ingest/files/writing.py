@@ -12,10 +12,12 @@ from summit.base.clock import Clock
 from summit.base.errors import Unavailable
 from summit.client.dead_letters import dead_letter_topic
 from summit.identity.rates import RateLimit
-from summit.ingest.files.lane import Lane, Outgoing, Window
+from summit.ingest.files.lane import PARCEL_RECORDS, Lane, Window
 from summit.ingest.files.ledger import Ledger
 from summit.ingest.files.lines import Line
+from summit.ingest.files.lingering import make_lingering
 from summit.ingest.files.log_access import LogAccess
+from summit.ingest.files.parcels import Outgoing
 from summit.ingest.files.positions import Positions
 from summit.ingest.files.records import Listener, Recorder
 from summit.ingest.files.tracking import TrackedFile
@@ -24,12 +26,16 @@ from summit.ingest.settings import CollectorConfig
 
 T = TypeVar("T")
 
+CLOSE_MS: Final = 2_000  # how long the last answers are waited for
 RETRY_S: Final = 1.0  # how long to wait before asking the broker again
-YIELD_RECORDS: Final = 400  # records and lines between two looks at the rest of the loop
 
 
 class Writing(Protocol):
     """What a run needs of whoever writes its lines."""
+
+    async def open(self) -> None:
+        """Be ready to write. Raises SummitError."""
+        ...
 
     @property
     def ledger(self) -> Ledger | Positions:
@@ -76,13 +82,14 @@ class Tally:
         self._count = 0
         self._bytes = 0
 
-    def accept(self, record: Outgoing) -> None:
-        """A record is in the log."""
-        if record.topic == self._letters:
-            self._listener.rejected()
+    def accept(self, topic: str, count: int, size_bytes: int) -> None:
+        """Records of a topic are in the log."""
+        if topic == self._letters:
+            for _ in range(count):
+                self._listener.rejected()
         else:
-            self._count += 1
-            self._bytes += len(record.value)
+            self._count += count
+            self._bytes += size_bytes
 
     def announce(self) -> None:
         """Tell what was acknowledged since the last time."""
@@ -95,9 +102,12 @@ class Tally:
 class Writer:
     """Writes the lines of all files of one run.
 
+    `open` before, `close` after. Many records a batch want a producer that lingers, which the one
+    that collectors share does not: at a broker it dials its own (`lingering.py`).
+
     Args:
+        producer: Takes the records where it is no client of a broker.
         log: Where earlier records are looked up and topics made.
-        ledger: How far each file was written; loaded.
     """
 
     def __init__(
@@ -112,11 +122,17 @@ class Writer:
         self.ledger = Ledger(log, config.name, config.topic)
         self._recorder = Recorder(config, listener=listener, clock=clock)
         self._tally = Tally(config, listener)
-        self._producer = producer
+        self._own = make_lingering(producer, f"summit-files-{config.name}")
+        self._producer: Producer = self._own or producer
         self._log = log
         self._listener = listener
         self._limit = RateLimit.of(config.rate_limit, config.rate_burst, clock)
         self._window = Window()
+
+    async def open(self) -> None:
+        """Dial the brokers. Raises SummitError."""
+        if self._own is not None:
+            await self._own.connect()
 
     def equip(self, tracked: TrackedFile) -> None:
         """Give a file whose identity is known its lane and its shape."""
@@ -139,24 +155,37 @@ class Writer:
         """Send the events of lines; returns early when `ending`."""
         lane = tracked.lane
         assert isinstance(lane, Lane)
-        since = 0
-        for line in lines:
-            since += 1
-            for record in self._records_of(tracked, line):
-                if self._limit is not None:
-                    await keep_rate(self._limit, ending)
-                await lane.send(record)
-                since += 1
-                if since >= YIELD_RECORDS:
-                    since = 0
-                    await asyncio.sleep(0)
-                    lane.reap()
-                    self.announce()
-            tracked.sent_position = line.end
+        for start in range(0, len(lines), PARCEL_RECORDS):
+            if start:
+                await asyncio.sleep(0)
+            await self._send_some(tracked, lane, lines[start : start + PARCEL_RECORDS], ending)
+            lane.reap()
+            self.announce()
             if ending():
                 return
-        lane.reap()
-        self.announce()
+
+    async def _send_some(
+        self, tracked: TrackedFile, lane: Lane, lines: list[Line], ending: Callable[[], bool]
+    ) -> None:
+        if self._limit is None and not tracked.resuming:
+            block = self._recorder.block(tracked, lines)
+            if block is not None:
+                await lane.send([block])
+                tracked.sent_position = block.end
+                return
+        ready: list[Outgoing] = []
+        for line in lines:
+            for record in self._records_of(tracked, line):
+                if self._limit is not None and self._limit.take("", 1):
+                    await lane.send(ready)
+                    ready = []
+                    await keep_rate(self._limit, ending)
+                ready.append(record)
+            if self._limit is not None and ending():
+                lines = lines[: lines.index(line) + 1]
+                break
+        await lane.send(ready)
+        tracked.sent_position = lines[-1].end
 
     async def drain(self, tracked: TrackedFile) -> None:
         """Wait until everything of a file is acknowledged."""
@@ -177,7 +206,9 @@ class Writer:
         return False
 
     async def close(self) -> None:
-        """Nothing is held here."""
+        """Let go of the brokers; what has no answer yet is looked up at the next start."""
+        if self._own is not None:
+            await self._own.close(CLOSE_MS)
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the log until it answers."""
