@@ -8,6 +8,7 @@ import confluent_kafka
 import pytest
 from tests.client.test_settings import GUIDE_CONSUMER, GUIDE_PRODUCER
 
+from summit.base.logs import configure
 from summit.client.librdkafka import Log, consumer_settings, producer_settings
 from summit.client.settings import ConsumerConfig, ProducerConfig
 
@@ -89,6 +90,7 @@ def test_librdkafka_takes_what_we_take_for_a_consumer(values: dict[str, Any]) ->
 
 
 def test_lost_connections_are_no_news(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("warning")  # others of this process may have asked for less
     log = Log("c")
     log.log(40, "%s [%s] %s", "FAIL", "summit#consumer-2", "Connection refused")
     log.log(20, "%s [%s] %s", "REQUEST", "summit#consumer-2", "an information")

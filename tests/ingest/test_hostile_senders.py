@@ -82,7 +82,9 @@ async def still_good(port: int) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Heads may take only a moment."""
     real = guard.guarded
-    monkeypatch.setattr("summit.web.server.guarded", lambda most: real(most, head_timeout_ms=300))
+    monkeypatch.setattr(
+        "summit.web.server.guarded", lambda most, **more: real(most, head_timeout_ms=300, **more)
+    )
 
 
 @pytest.mark.parametrize("begun", [b"", b"POST /ingest HTTP/1.1\r\nHost: x\r\n", GOOD + b"POST /"])

@@ -75,7 +75,7 @@ def test_what_it_needs_of_a_broker(tools: Tools, topic: str) -> None:
         "--topic",
         topic,
         "--describe-acls-supported",
-        "False",
+        "True",
         "--expect-record-too-large-exception",
         "False",
         "--num-cluster-nodes",

@@ -58,7 +58,7 @@ def test_everything_works_and_nobody_else_comes_in(tmp_path: Path) -> None:
         listed = summit("user", "list", "-b", servers, "-o", "json")
         assert [row["user"] for row in json.loads(listed.stdout)] == ["alice", "bob"]
         wrong = summit("topic", "list", "-b", servers, password="wrong")
-        assert wrong.returncode == 1
+        assert wrong.returncode == 4
         assert "the password is wrong" in wrong.stderr
         if shutil.which("kcat"):
             found = subprocess.run(
@@ -72,4 +72,4 @@ def test_everything_works_and_nobody_else_comes_in(tmp_path: Path) -> None:
         assert json.loads(summit("acl", "list", "-b", servers, "-o", "json").stdout) == []
         assert summit("user", "delete", "bob", "-b", servers).returncode == 0
         gone = summit("topic", "list", "-b", servers, **bob)
-        assert gone.returncode == 1
+        assert gone.returncode == 4

@@ -26,7 +26,7 @@ IDENTITY_ROWS = (
               "more than {limit} requests a second", "Wait as long as Retry-After says."),
     ErrorSpec("auth.open_bind", "Invalid", 400, None, False,
               "{what} would listen on {host}, which others reach, and asks nobody who they are",
-              "{todo}"),
+              "Say who may ask: {todo}."),
     ErrorSpec("key.unknown", "Invalid", 404, None, False,
               "there is no API key with the id '{id}'", "List the keys to see their ids."),
     ErrorSpec("key.invalid", "Invalid", 400, None, False,

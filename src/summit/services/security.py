@@ -23,7 +23,7 @@ from summit.identity.tls import TlsOptions
 SECTION: Final = "security"
 ADMIN_KEY_CHARS_MIN: Final = 32
 _TODO: Final = (
-    "Set SUMMIT_ADMIN_KEY (or SUMMIT_ADMIN_KEY_FILE) and make keys with it, or set "
+    "set SUMMIT_ADMIN_KEY (or SUMMIT_ADMIN_KEY_FILE) and make keys with it, or set "
     "SUMMIT_SECURITY__AUTHENTICATION=required where keys were made already ('summit key create'); "
     "--insecure lets everybody in"
 )
