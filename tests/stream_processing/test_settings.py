@@ -394,7 +394,7 @@ def test_socket_request_max_bytes_ends_a_connection_that_asks_for_more() -> None
         ({"tls": {"certfile": "x"}}, "unknown key 'certfile'"),
         ({"tls": True}, "tls: say how"),
         ({"sasl": {"mechanisms": ["GSSAPI"]}}, "sasl_enabled_mechanisms: 'GSSAPI' is not of"),
-        ({"acl": [{"allow": "*"}]}, "acl: not available yet: the broker does not know who asks"),
+        ({"acl": [{"allow": "*"}]}, "acl: not available yet: not through this class"),
         ({"inMemory": True, "dataDir": "d"}, "dataDir: with inMemory nothing is on a disk"),
         ({"inMemory": True, "logDirs": ["d"]}, "logDirs: with inMemory nothing is on a disk"),
         ({"inMemory": True, "durability": "fsync"}, "durability: with inMemory"),

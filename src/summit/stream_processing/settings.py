@@ -31,7 +31,7 @@ _SAME_NAMES = (
 )
 _IN_MEMORY_DIR: Final = "/memory"  # on a disk that is this broker's own
 _NOT_YET: Final = {
-    "acl": "the broker does not know who asks yet, so it cannot refuse some and serve others",
+    "acl": "not through this class; start the broker with authorizer: acl and use 'summit acl'",
 }
 
 
@@ -92,7 +92,7 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
         num_network_threads, num_io_threads: The embedded broker has one of each: only 1 is taken.
         tls, sasl: A `BrokerTls` and a `BrokerSasl`, or mappings with their names.
         insecure: + whether it may listen beyond this machine without knowing its clients.
-        acl: Not available yet, so refused.
+        acl: Not available here, so refused; the broker's own setting is `authorizer`.
     """
 
     bootstrap_servers: list[str] | str = msgspec.field(default_factory=list)
