@@ -88,16 +88,14 @@ def give_together(
     produce, complaints = handle.produce, refusals()
     batch = Together(len(messages))
     lane = deliveries.open(len(messages), topic)
-    callbacks = iter(lane.callbacks)
-    for value, key, headers in messages:
-        callback = next(callbacks)
+    for index, (value, key, headers) in enumerate(messages):
+        callback = lane.callbacks[index]
         try:
             produce(topic, value, key, place, callback, None, _NOW, headers)
         except complaints as error:
             fault = error
             if not isinstance(error, SummitError):
                 fault = translate(error, topic=topic, partition=partition)
-            index = lane.callbacks.index(callback)
             batch.failures[index] = fault
             batch.refused_bytes += message_bytes(messages[index : index + 1])
     refused = len(batch.failures)

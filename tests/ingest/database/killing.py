@@ -21,7 +21,7 @@ from typing import Any
 import psycopg2
 from confluent_kafka.admin import AdminClient, NewTopic
 from tests.ingest.database.postgres import Postgres
-from tests.ingest.database.replica import Replica, as_rows, committed
+from tests.ingest.database.replica import LAST, Replica, as_rows, wait_for_last
 from tests.ingest.test_kill import Child
 from tests.interop.processes import BrokerProcess
 
@@ -142,8 +142,8 @@ def run(directory: Path, *, rows: int, rounds: int, seed: int, chunk: int) -> di
             time.sleep(rand.uniform(0, 0.2))
         child = child or Child(broker, config)
         writing.stop()
-        server.sql("INSERT INTO numbers VALUES (-1, 0, 'the last one')")
-        records = wait_for_last(broker, child)
+        server.sql(f"INSERT INTO numbers VALUES ({LAST}, 0, 'the last one')")
+        records = wait_for_last(broker, child, "public.numbers")
         replica = Replica.of(records)
         assert replica.rows("public.numbers") == as_rows(NUMBERS, server.sql("TABLE numbers"))
         assert replica.rows("public.names") == as_rows(NAMES, server.sql("TABLE names"))
@@ -158,17 +158,6 @@ def run(directory: Path, *, rows: int, rounds: int, seed: int, chunk: int) -> di
             child.kill()
         broker.stop()
         server.stop()
-
-
-def wait_for_last(broker: BrokerProcess, child: Child, timeout_s: float = 300) -> list[Any]:
-    deadline = time.monotonic() + timeout_s
-    while True:
-        records = committed(broker.address, "shop")
-        if any(one.key() == b'["public.numbers",-1]' for one in records[-5_000:]):
-            return records
-        assert child.process.poll() is None, child.lines[-3:]
-        assert time.monotonic() < deadline, f"the last row does not come: {child.lines[-3:]}"
-        time.sleep(0.5)
 
 
 if __name__ == "__main__":

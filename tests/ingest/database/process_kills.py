@@ -21,12 +21,11 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient, NewTopic
 from tests.ingest.database.mariadb import PASSWORD, MariaDb
-from tests.ingest.database.replica import Replica, as_rows, committed
+from tests.ingest.database.replica import LAST, Replica, as_rows, wait_for_last
 from tests.ingest.test_kill import Child
 from tests.interop.processes import BrokerProcess
 
 COLUMNS = ["id", "n", "note"]
-LAST = -1  # the key of the last row that is written
 
 
 def _sqlite(directory: Path, stack: ExitStack) -> tuple[Callable[[str], Any], str, dict[str, Any]]:
@@ -113,7 +112,7 @@ def run(directory: Path, *, kind: str, rows: int, rounds: int, seed: int, chunk:
                     child = None
             child = child or Child(broker, config)
             sql(f"INSERT INTO t VALUES ({LAST}, 0, 'the last one')")
-            records = _wait_for_last(broker, child, table)
+            records = wait_for_last(broker, child, table)
         finally:
             if child is not None and child.process.poll() is None:
                 child.kill()
@@ -121,18 +120,6 @@ def run(directory: Path, *, kind: str, rows: int, rounds: int, seed: int, chunk:
         expected = sql("SELECT id, n, note FROM t")
         assert replica.rows(table) == as_rows(COLUMNS, expected)
     return {"ops": replica.ops, "killed": killed, "rows": len(expected)}
-
-
-def _wait_for_last(broker: BrokerProcess, child: Child, table: str) -> list[Any]:
-    deadline = time.monotonic() + 300
-    key = f'["{table}",{LAST}]'.encode()
-    while True:
-        records = committed(broker.address, "shop")
-        if any(one.key() == key for one in records):
-            return records
-        assert child.process.poll() is None, child.lines[-3:]
-        assert time.monotonic() < deadline, f"the last row does not come: {child.lines[-3:]}"
-        time.sleep(0.5)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,14 @@ event must fit what is there: no row comes twice, none changes that is not there
 from __future__ import annotations
 
 import json
-from typing import Any
+import time
+from typing import Any, Final
 
 from confluent_kafka import Consumer, TopicPartition
+from tests.ingest.test_kill import Child
+from tests.interop.processes import BrokerProcess
+
+LAST: Final = -1  # the key of the last row that is written
 
 
 def committed(address: str, topic: str) -> list[Any]:
@@ -38,6 +43,19 @@ def committed(address: str, topic: str) -> list[Any]:
         return found
     finally:
         consumer.close()
+
+
+def wait_for_last(broker: BrokerProcess, child: Child, table: str) -> list[Any]:
+    """What the topic `shop` has when the row LAST of a table stands in it."""
+    deadline = time.monotonic() + 300
+    key = f'["{table}",{LAST}]'.encode()
+    while True:
+        records = committed(broker.address, "shop")
+        if any(one.key() == key for one in records):
+            return records
+        assert child.process.poll() is None, child.lines[-3:]
+        assert time.monotonic() < deadline, f"the last row does not come: {child.lines[-3:]}"
+        time.sleep(0.5)
 
 
 def events_of(records: list[Any]) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ host means every address of the machine.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
@@ -86,16 +85,6 @@ def protocol_of(name: str, protocols: Mapping[str, str], field: str) -> str:
             f"{name} is no protocol, and listener_security_protocol_map says of none for it",
         )
     return protocol
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address, or the name localhost, can only be reached from this machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def wrong(field: str, reason: str) -> Invalid:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from summit.base.config import Config
+from summit.base.hosts import is_loopback
 from summit.broker.security.listeners import (
     INNER,
     Listener,
-    is_loopback,
     names_of,
     parse_listener,
     parse_protocols,
@@ -133,7 +133,7 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
     def exposed(self) -> Listener | None:
         """A listener that others than this machine may reach without saying who they are."""
         for each in self.all_listeners():
-            if not each.authenticates and not is_loopback(each.host):
+            if not each.authenticates and not is_loopback(each.host.lower()):
                 return each
         return None
 
