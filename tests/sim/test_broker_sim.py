@@ -11,7 +11,7 @@ import pytest
 from tests.sim.run import run_seed
 
 SEEDS = int(os.environ.get("SUMMIT_SIM_SEEDS", "16"))
-# Each once found a defect: a segment's name that was not synced before it counted as durable.
+# Found a defect once: a segment counted as durable whose name was not synced.
 KEPT = (91302, 91338)
 _ROOT = Path(__file__).resolve().parents[2]
 
