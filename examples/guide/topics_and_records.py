@@ -11,7 +11,6 @@ import time
 
 from summit.stream_processing import MessageBroker, StreamConsumer, StreamProducer
 
-
 servers = os.environ.get("SUMMIT_BOOTSTRAP_SERVERS")
 
 
