@@ -40,6 +40,17 @@ class AlertQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 100
     before: str | None = None
 
+    def takes(self, alert: Alert) -> bool:
+        """Whether an alert passes every filter."""
+        return (
+            (self.severity is None or alert.severity == self.severity)
+            and (self.pattern is None or alert.pattern == self.pattern)
+            and (self.key is None or self.key in map(_key_text, alert.key.values()))
+            and (self.since_ms is None or alert.timestamp >= self.since_ms)
+            and (self.until_ms is None or alert.timestamp < self.until_ms)
+            and (self.text is None or _mentions(alert, self.text))
+        )
+
 
 class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
     """Alerts, newest first, and the cursor that goes on behind the last (None: no more)."""

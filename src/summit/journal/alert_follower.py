@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from summit.alerts import Alert, AlertView
 from summit.base.clock import Clock, SystemClock
-from summit.base.emitter import Emitter
+from summit.base.emitter import Emitter, Payload
 from summit.base.limits import FOLLOWER_READY_MS, PROGRESS_TAIL_RECORDS
 from summit.client.admin import Admin
 from summit.client.types import ConsumerRecord
@@ -18,8 +18,8 @@ from summit.journal.topics import ALERTS, ALERTS_TOPIC, PROGRESS, PROGRESS_TOPIC
 class AlertFollower(Emitter):
     """Keeps an `AlertView` up to date; one loop's, from `start` to `stop`.
 
-    Event `alert` with each `Alert` that is new to the view; those that were there at the start
-    come without it.
+    Event `alert` with each `Alert` that is new to the view, and event `placed` {offset, alert}
+    with its place in the topic besides; those that were there at the start come without.
 
     Args:
         servers: Addresses of the brokers.
@@ -53,6 +53,11 @@ class AlertFollower(Emitter):
         await self._follower.start(starts)
         await self._follower.wait_caught_up(timeout_ms)
         self._live = True
+
+    @property
+    def next_offset(self) -> int:
+        """Everything below it of the topic was told."""
+        return self._follower.positions.get((ALERTS_TOPIC, 0), 0)
 
     @property
     def failure(self) -> BaseException | None:
@@ -107,8 +112,9 @@ class AlertFollower(Emitter):
             elif record.value is None:
                 self.view.remove((record.key or b"").decode(errors="replace"))
             else:
-                self._tell(self.view.add(record.value))
+                self._tell(self.view.add(record.value), record.offset)
 
-    def _tell(self, alert: Alert | None) -> None:
+    def _tell(self, alert: Alert | None, offset: int) -> None:
         if alert is not None and self._live:
             self.emit("alert", alert)
+            self.emit("placed", Payload(offset=offset, alert=alert))

@@ -28,16 +28,24 @@ from summit.alerts.entries import (
     Resolve,
 )
 from summit.alerts.matchers import read_matchers
+from summit.alerts.severity import severity_rank
 from summit.alerts.view import AlertPage, AlertQuery
 from summit.base.config import suggestion
 from summit.base.errors import Invalid
 from summit.base.units import parse_duration_ms
 from summit.events.times import epoch_ms
 from summit.services.node import Node
-from summit.services.pages import LIMIT_DEFAULT, Limit
-from summit.services.parameters import TimeText, time_parameter
+from summit.services.pages import LIMIT_DEFAULT, LIMIT_MAX, Limit
+from summit.services.parameters import Flag, TimeText, time_parameter
 from summit.services.permission import acting
-from summit.web import Operation, Request, Routes
+from summit.services.streams import (
+    LAST_EVENT_ID,
+    STREAM_TEXT,
+    StreamCursor,
+    cursor_of,
+    place_of,
+)
+from summit.web import Operation, Request, Response, Routes
 
 _ALERTS, _CASES, _MUTING = "alerts", "cases", "silences"
 
@@ -54,6 +62,17 @@ class AlertFilter(msgspec.Struct, frozen=True):
     until: TimeText | None = None
     limit: Limit = LIMIT_DEFAULT
     cursor: str | None = None
+
+
+class AlertStreamFilter(msgspec.Struct, frozen=True):
+    """Which alerts are told of: all filters must hold."""
+
+    severity: str | None = None
+    pattern: str | None = None
+    key: str | None = None
+    history: Annotated[int, msgspec.Meta(ge=0, le=LIMIT_MAX, description="So many come first.")] = 0
+    changes: Annotated[Flag, msgspec.Meta(description="What becomes of alerts, too.")] = True
+    cursor: StreamCursor | None = None
 
 
 class CaseFilter(msgspec.Struct, frozen=True):
@@ -143,6 +162,13 @@ class AlertRoutes:
 
     def _add_alerts(self, routes: Routes) -> None:
         routes.get("/api/alerts", self._list, Operation("Find alerts", _ALERTS, query=AlertFilter))
+        routes.get(
+            "/api/alerts/stream", self._stream,
+            Operation(
+                "Follow alerts", _ALERTS, STREAM_TEXT, query=AlertStreamFilter,
+                media=("text/event-stream",), headers=LAST_EVENT_ID,
+            ),
+        )  # fmt: skip
         routes.get("/api/alerts/{id}", self._show, Operation("Show an alert", _ALERTS))
         routes.get(
             "/api/alerts/{id}/history", self._history,
@@ -221,6 +247,19 @@ class AlertRoutes:
         if page.next_cursor is not None:
             reply["nextCursor"] = page.next_cursor
         return reply
+
+    async def _stream(self, request: Request) -> Response:
+        given = request.query_as(AlertStreamFilter)
+        if given.severity is not None:
+            severity_rank(given.severity.lower())
+        wanted = AlertQuery(
+            severity=None if given.severity is None else given.severity.lower(),
+            pattern=given.pattern, key=given.key, limit=given.history,
+        )  # fmt: skip
+        events = self._node.live_alerts.events(
+            wanted, after=cursor_of(request, place_of), changes=given.changes
+        )
+        return self._node.streams.answer(request, events)
 
     async def _show(self, request: Request) -> dict[str, Any]:
         alert = self._node.alerts.view.get(request.path_params["id"])

@@ -28,8 +28,10 @@ from summit.notify import Notifier, Outlets
 from summit.services.audit_trail import AuditTrail
 from summit.services.collector_watch import CollectorWatch
 from summit.services.definition_kinds import check_definition
+from summit.services.live_alerts import LiveAlerts
 from summit.services.live_results import LiveResults
 from summit.services.settings import notifications_folder
+from summit.services.streams import Streams
 
 # How long a request may wait for a broker that is away, before its sender hears so.
 ANSWER_TIMEOUT_MS = 5_000
@@ -78,8 +80,12 @@ class Node:
         self.correlations = CorrelationFollower(self.servers)
         self.desk = DeskFollower(self.servers, clock=self.clock)
         self.results = ResultFollower(self.servers)
-        self.live = LiveResults(
-            self.servers, self.results, self.definitions, self.admin, self.clock
+        self.streams = Streams()
+        self.live_results = LiveResults(
+            self.servers, self.results, self.definitions, self.admin, self.clock, self.streams
+        )
+        self.live_alerts = LiveAlerts(
+            self.servers, self.alerts, self.desk, self.admin, self.clock, self.streams
         )
         self._views = (
             self.definitions, self.keys, self.alerts, self.correlations, self.desk, self.results
@@ -102,7 +108,8 @@ class Node:
 
     async def stop(self) -> None:
         """Collectors first, then what they write with."""
-        await self.live.stop()
+        self.streams.end()
+        await self.live_results.stop()
         await self.watch.stop()
         await self.collectors.stop_all()
         await self.notifier.stop()
