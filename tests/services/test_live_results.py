@@ -158,7 +158,7 @@ def test_a_client_that_does_not_read_is_cut_and_counted_and_others_are_not() -> 
             assert s.streams.cut == 1
             async with asyncio.timeout(30):
                 left = [event async for event in slow]
-            assert [event.name for event in left] == ["result", "lagged"]  # one it had begun to take
+            assert [event.name for event in left] == ["result", "lagged"]  # one was under way
             again = await s.open(after=3)
             assert [place for _, place, _ in numbers(await take(again, 4))] == [4, 5, 6, 7]
 

@@ -1,5 +1,5 @@
-"""Streams over real sockets: alerts, topics and figures, by events and by WebSocket; who comes again,
-who reads too slowly, who vanishes, who is too many."""
+"""Streams over real sockets: alerts, topics and figures, by events and by WebSocket; who comes
+again, who reads too slowly, who vanishes, who is too many."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.services.running import Services, services
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from summit.alerts import Alert, encode_alert
 from summit.client.topics import TopicConfig
@@ -109,6 +109,12 @@ def wait(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def read_on(client: ClientConnection) -> None:
+    """What is on its way, and the end."""
+    for _ in range(10):
+        client.recv(WAIT_S)
 
 
 def test_alerts_come_as_they_fire_and_who_comes_again_misses_none(running: Services) -> None:
@@ -250,9 +256,10 @@ def test_figures_come_again_and_again(running: Services) -> None:
     path = "/api/stats/stream?intervalMs=500"
     with reader(running, "correlation", path) as live:
         assert live.event("stats")[2]["liveClients"] == 1
-        assert live.event("stats")[2].keys() == running.ask("correlation", "GET", "/api/stats")[
-            1
-        ].keys()
+        assert (
+            live.event("stats")[2].keys()
+            == running.ask("correlation", "GET", "/api/stats")[1].keys()
+        )
     with reader(running, "streaming", "/api/metrics/stream") as live:
         assert "worker" in live.event("stats")[2]
 
@@ -283,9 +290,9 @@ def test_a_socket_is_refused_as_a_request_would_be(running: Services) -> None:
         assert refused.value.response.status_code == status
     with connect(url) as client:
         wait(lambda: streams_of(running).clients == 1)
+        client.send("x" * 10_000)  # more than a client has to say
         with pytest.raises(ConnectionClosed):
-            client.send("x" * 10_000)  # more than a client has to say
-            client.recv(WAIT_S)
+            read_on(client)
     wait(lambda: streams_of(running).clients == 0)
 
 
@@ -304,5 +311,4 @@ def test_streams_end_with_the_service(tmp_path: Path) -> None:
             wait(lambda: streams_of(found).clients == 2)
         live.answer.read()
         with pytest.raises((ConnectionClosed, OSError)):
-            for _ in range(10):  # what was on its way, and the end
-                client.recv(WAIT_S)
+            read_on(client)
