@@ -94,6 +94,8 @@ def up(
         for text in (option, str(value))
     ] + (["--insecure"] if insecure else [])  # fmt: skip
     existing = dialled(bootstrap_servers, default=None)
+    if data_dir and not existing:
+        os.environ.setdefault("SUMMIT_VIEWS_DIR", os.path.join(data_dir, "views"))
     component = Supervisor(
         broker=None if existing else broker,
         node=node,

@@ -57,7 +57,17 @@ class AlertFilter(msgspec.Struct, frozen=True):
     status: str | None = None
     pattern: str | None = None
     key: str | None = None
-    q: str | None = None
+    entity: Annotated[str, msgspec.Meta(description="`field=value` of its key.")] | None = None
+    q: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                max_length=1_000,
+                description='Words (or their beginnings) and "phrases", all of it',
+            ),
+        ]
+        | None
+    ) = None
     since: TimeText | None = None
     until: TimeText | None = None
     limit: Limit = LIMIT_DEFAULT
@@ -232,16 +242,17 @@ class AlertRoutes:
             severity=None if severity is None else severity.lower(),
             pattern=given.pattern,
             key=given.key,
+            entity=given.entity,
             text=given.q,
             since_ms=time_parameter(request, "since"),
             until_ms=time_parameter(request, "until"),
             limit=given.limit,
             before=given.cursor,
         )
-        page = self._page(query, status)
+        page = await self._page(query, status)
         if any(self._node.desk.desk.find(alert.id) is None for alert in page.alerts):
             await self._node.desk.catch_up(self._node.admin)
-            page = self._page(query, status)
+            page = await self._page(query, status)
         shown = [self._shown(alert) for alert in page.alerts]
         reply: AlertList = {"alerts": shown, "count": len(shown)}
         if page.next_cursor is not None:
@@ -262,7 +273,7 @@ class AlertRoutes:
         return self._node.streams.answer(request, events)
 
     async def _show(self, request: Request) -> dict[str, Any]:
-        alert = self._node.alerts.view.get(request.path_params["id"])
+        alert = self._node.index.get(request.path_params["id"])
         if alert is None:
             raise Invalid("alert.unknown")
         if self._node.desk.desk.find(alert.id) is None:
@@ -272,16 +283,16 @@ class AlertRoutes:
     async def _history(self, request: Request) -> History:
         name = request.path_params["id"]
         history = self._node.desk.desk.history(name)
-        if not history and self._node.alerts.view.get(name) is None:
+        if not history and self._node.index.get(name) is None:
             raise Invalid("alert.unknown")
         return {"history": history, "count": len(history)}
 
-    def _page(self, query: AlertQuery, status: str | None) -> AlertPage:
+    async def _page(self, query: AlertQuery, status: str | None) -> AlertPage:
         desk, now_ms = self._node.desk.desk, self._node.clock.now_ms()
         if status is None:
-            return self._node.alerts.view.query(query)
+            return await self._node.index.search(query)
         wanted = read_status(status)
-        return self._node.alerts.view.query(
+        return await self._node.index.search(
             query, lambda name: desk.status_of(name, now_ms) in wanted
         )
 

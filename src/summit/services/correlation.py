@@ -125,8 +125,8 @@ class CorrelationService:
 
     async def _figures(self) -> Stats:
         found: Any = {  # which names the views count by is theirs
-            **self._node.alerts.view.stats(),
-            "alertsBySeverity": self._node.alerts.view.severities(),
+            **self._node.index.stats(),
+            "alertsBySeverity": self._node.index.severities(),
             **self._node.desk.desk.figures(),
             "correlatedGroups": len(self._node.correlations.view),
             "liveClients": self._node.streams.clients,

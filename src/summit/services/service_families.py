@@ -76,7 +76,7 @@ class NodeFigures(NamedTuple):
         """Those of a node now."""
         desk = node.desk.desk
         return cls(
-            severities=node.alerts.view.severities(), desk=desk.figures(),
+            severities=node.index.severities(), desk=desk.figures(),
             counters=desk.state.counters,
             notices={name: (each.sent, each.failed) for name, each in desk.state.channels.items()},
             definitions={kind: len(node.definitions.log.registered(kind)) for kind in _DEFINED},

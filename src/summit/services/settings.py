@@ -70,6 +70,17 @@ def notifications_folder() -> Path | None:
     return Path(env["LOG_DIR"]) / "notifications" if env.get("LOG_DIR") else None
 
 
+def views_folder() -> Path | None:
+    """Where a service keeps what it has read of the log: SUMMIT_VIEWS_DIR, else below DATA_DIR.
+
+    None = it reads anew at each start.
+    """
+    env = environment()
+    if env.get("SUMMIT_VIEWS_DIR"):
+        return Path(env["SUMMIT_VIEWS_DIR"])
+    return Path(env["DATA_DIR"]) / "views" if env.get("DATA_DIR") else None
+
+
 def without_settings(env: Mapping[str, str]) -> dict[str, str]:
     """An environment without the names that set anything of ours.
 
