@@ -233,7 +233,7 @@ def test_kills_and_then_a_power_cut(seed: int, code: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(200, 204))
+@pytest.mark.parametrize("seed", range(200, 202))
 def test_kills_and_then_a_power_cut_many_seeds(seed: int) -> None:
     for call in range(1, count_calls(seed) + 2):
         run_kills(seed, call)
