@@ -30,6 +30,7 @@ from summit.broker.dispatch import SERVED, Dispatcher
 from summit.broker.fetch_memory import FetchMemory
 from summit.broker.fetch_sessions import FetchSessions
 from summit.broker.fetch_wait import FetchWait
+from summit.broker.groups.consumer_group import ConsumerLimits
 from summit.broker.groups.coordinator import Coordinator
 from summit.broker.groups.states import GroupLimits
 from summit.broker.housekeeping import Housekeeping
@@ -357,6 +358,12 @@ class Broker:
             loop=loop,
             commit=commit,
             log=offsets_log,
+            topics=topics,
+            consumer_limits=ConsumerLimits(
+                session_timeout_ms=settings.group_consumer_session_timeout_ms,
+                heartbeat_interval_ms=settings.group_consumer_heartbeat_interval_ms,
+                members_max=settings.group_members_max,
+            ),
         )
         coordinator.replay(read_all(offsets_log))
         metrics = Metrics(self._clock)
