@@ -64,7 +64,7 @@ def _member(state: BrokerState, group: ConsumerGroup, member: ConsumerMember) ->
         client_id=member.client_id,
         client_host=member.client_host,
         subscribed_topic_names=member.names,
-        subscribed_topic_regex=member.pattern,
+        subscribed_topic_regex=member.pattern or "",
         assignment=_assignment(state, member.assigned),
         target_assignment=_assignment(state, group.targets.get(member.member_id, NOWHERE)),
         member_type=1 if member.classic is None else 0,

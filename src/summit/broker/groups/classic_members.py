@@ -103,15 +103,6 @@ def heartbeat(
     return codes.NONE
 
 
-def leave(group: ConsumerGroup, member_id: str, instance_id: str | None) -> int:
-    """Take a LeaveGroup request for one member; its error code."""
-    known = group.static_ids.get(instance_id, "") if instance_id is not None else member_id
-    member = group.members.get(known)
-    if member is not None and member.classic is None:
-        return codes.UNKNOWN_MEMBER_ID
-    return group.leave(member_id, instance_id)
-
-
 def assignment_of(member: ConsumerMember, places: Places, topics: TopicTable) -> bytes:
     """Places as a classic member's assignment, in the version that it subscribed in."""
     named = []

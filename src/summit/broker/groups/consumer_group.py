@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from summit.broker.groups.assignment import NOWHERE, Place, Places
 from summit.broker.groups.assignors import ASSIGNORS, DEFAULT_ASSIGNOR, Reader, Sizes
@@ -29,6 +29,9 @@ from summit.broker.groups.consumer_member import (
 from summit.protocol import codes
 
 Dirty = tuple[str, str]  # what ("group", "targets", "member", "target", "current"), of which member
+
+
+FIRST_EPOCH: Final = 1  # of a group that nobody has joined yet, as in Kafka
 
 
 class TopicShapes(Protocol):
@@ -105,7 +108,7 @@ class ConsumerGroup:
     def __init__(self, group_id: str, limits: ConsumerLimits, topics: TopicShapes) -> None:
         self.group_id = group_id
         self.limits = limits
-        self.epoch = 0
+        self.epoch = FIRST_EPOCH
         self.assignment_epoch = 0
         self.members: dict[str, ConsumerMember] = {}
         self.static_ids: dict[str, str] = {}
@@ -179,6 +182,11 @@ class ConsumerGroup:
             return BeatReply(error=error)
         if is_new:
             self.put(member)
+        elif beat.epoch == JOINING:
+            # It begins anew, and so holds nothing.
+            member.epoch = member.previous_epoch = JOINING
+            member.state = MemberState.STABLE
+            self.hold(member, NOWHERE)
         if member.classic is not None:
             member.classic = None
             self._dirty["member", member.member_id] = None
@@ -254,7 +262,8 @@ class ConsumerGroup:
             if beat.epoch != JOINING:
                 return None, codes.UNKNOWN_MEMBER_ID
             return ConsumerMember(member_id=beat.member_id), codes.NONE
-        return member, _check(member, beat)
+        error = _check(member, beat)
+        return (member if error == codes.NONE else None), error
 
     def _static_member_of(self, beat: Beat) -> tuple[ConsumerMember | None, int]:
         instance_id = beat.instance_id
@@ -449,9 +458,9 @@ def _check(member: ConsumerMember, beat: Beat) -> int:
     """Whether a heartbeat of a known member may be from its present self.
 
     Who comes with the epoch before has not heard of the newer one; it may as long as it holds
-    nothing that is not its own.
+    nothing that is not its own. Who joins again has dropped everything.
     """
-    if beat.epoch == member.epoch:
+    if beat.epoch in (member.epoch, JOINING):
         return codes.NONE
     is_behind = beat.epoch == member.previous_epoch and beat.epoch < member.epoch
     if is_behind and beat.owned is not None and beat.owned <= member.assigned:

@@ -20,7 +20,13 @@ from summit.base.rand import Rand
 from summit.broker.commit import CommitScheduler
 from summit.broker.groups import classic_members, migrating, stored, stored_consumer
 from summit.broker.groups.alarms import Alarms
-from summit.broker.groups.consumer_group import Beat, BeatReply, ConsumerGroup, ConsumerLimits
+from summit.broker.groups.consumer_group import (
+    FIRST_EPOCH,
+    Beat,
+    BeatReply,
+    ConsumerGroup,
+    ConsumerLimits,
+)
 from summit.broker.groups.consumer_member import JOINING
 from summit.broker.groups.consumers import ConsumerGroups
 from summit.broker.groups.group import Group
@@ -140,7 +146,7 @@ class Coordinator:
         """Take one member out; its error code."""
         newer = self._consumers_of(group_id)
         if newer is not None:
-            error = classic_members.leave(newer, member_id, instance_id)
+            error = newer.leave(member_id, instance_id)
             self.consumers.settle(newer, lambda code: None)
             return error
         group = self._groups.get(group_id)
@@ -158,6 +164,8 @@ class Coordinator:
             answer(BeatReply(error=codes.GROUP_ID_NOT_FOUND))
             return
         reply = group.heartbeat(beat, now_ms)
+        if reply.error and group.epoch == FIRST_EPOCH and not group.members:
+            self.consumers.drop(group)  # made for nothing
         self.consumers.settle(group, lambda code: answer(BeatReply(error=code) if code else reply))
 
     def leave_consumers(

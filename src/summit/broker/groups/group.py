@@ -1,4 +1,4 @@
-"""The state machine of one consumer group: joins, syncs, heartbeats, leaves and time.
+"""The state machine of one classic group: joins, syncs, heartbeats, leaves and time.
 
     Empty ──join──► Preparing ──all joined, or time is up──► Completing ──leader's sync──► Stable
       ▲                ▲  ▲                                      │                            │

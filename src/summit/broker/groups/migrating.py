@@ -63,7 +63,7 @@ def go_up(group: Group, above: ConsumerGroup, topics: TopicTable, now_ms: float)
 
 
 def go_down(group: ConsumerGroup, limits: GroupLimits, topics: TopicTable, now_ms: float) -> Group:
-    """The same group with members that assign among themselves, in the generation of the epoch."""
+    """The same group with members that assign among themselves, in the generation they are in."""
     below = Group(group.group_id, limits)
     members = []
     for each in group.members.values():
@@ -83,7 +83,8 @@ def go_down(group: ConsumerGroup, limits: GroupLimits, topics: TopicTable, now_m
         member.assignment = assignment_of(each, target, topics)
         members.append(member)
     below.restore(
-        generation=group.epoch,
+        # The member that went made the last epoch, which nobody has been told of.
+        generation=max(group.epoch - 1, *(each.epoch for each in group.members.values())),
         protocol_type=PROTOCOL_TYPE,
         protocol=select_protocol(members),
         leader_id=members[0].member_id,
