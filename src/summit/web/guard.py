@@ -1,5 +1,4 @@
-"""Clients that send a request's head for ever, do not read, or open connections without end, are
-cut off.
+"""Clients that send a request's head for ever, or do not read, are cut off.
 
 uvicorn bounds neither the time nor (with httptools) the size of a request's head.
 """
@@ -7,14 +6,11 @@ uvicorn bounds neither the time nor (with httptools) the size of a request's hea
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections import Counter
 from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from summit.base.errors import Invalid
-from summit.base.hosts import is_loopback
 from summit.base.limits import HTTP_HEAD_BYTES_MAX, HTTP_HEAD_TIMEOUT_MS, HTTP_STALL_MS
 from summit.web.problems import PROBLEM_JSON, problem_of
 from summit.web.responses import encode_json
@@ -23,23 +19,17 @@ PEER = "summit.peer"  # in a request's scope: the client's certificate, as `ssl`
 
 
 def guarded(
-    max_connections: int | None = None,
     *,
-    per_address: int | None = None,
     head_timeout_ms: int = HTTP_HEAD_TIMEOUT_MS,
     stall_ms: int = HTTP_STALL_MS + 5_000,  # streams look for themselves, and count it
 ) -> type[asyncio.Protocol]:
     """uvicorn's HTTP protocol with bounds around the head of each request.
 
     Args:
-        max_connections: More connections than these are closed at once; None for no bound.
-        per_address: The same of one address that is not of this machine.
         head_timeout_ms: How long a head may take from its first byte (or the connection) on.
         stall_ms: How long a client may leave what is sent to it unread.
     """
     base: Any = _reading(AutoHTTPProtocol, stall_ms)
-    most = sys.maxsize if max_connections is None else max_connections
-    base = base if per_address is None else _counted(base, per_address)
 
     class Guarded(base):  # type: ignore[misc]  # which of uvicorn's two it is, is known at run time
         _timer: asyncio.TimerHandle | None = None
@@ -48,10 +38,7 @@ def guarded(
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            if len(self.connections) > most:
-                transport.abort()
-            elif not transport.is_closing():
-                self._await_head()
+            self._await_head()
 
         def data_received(self, data: bytes) -> None:
             before = self.cycle
@@ -127,31 +114,6 @@ def _reading(base: Any, stall_ms: int) -> Any:
                 self._stalled = None
 
     return Reading
-
-
-def _counted(base: Any, per_address: int) -> Any:
-    """The protocol for so many connections of one address that is not of this machine."""
-    counts: Counter[str] = Counter()
-
-    class Counted(base):  # type: ignore[misc]
-        _address: str | None = None
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            if self.client and not is_loopback(self.client[0]):
-                self._address = self.client[0]
-                counts[self._address] += 1
-                if counts[self._address] > per_address:
-                    transport.abort()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            if self._address is not None:
-                counts[self._address] -= 1
-                if not counts[self._address]:
-                    del counts[self._address]
-            super().connection_lost(exc)
-
-    return Counted
 
 
 def _showing(app: Any, peer: dict[str, Any]) -> Any:

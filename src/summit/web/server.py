@@ -17,7 +17,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from summit.base.errors import Conflict, Invalid
-from summit.base.limits import HTTP_DRAIN_MS, HTTP_KEEP_ALIVE_S
+from summit.base.gates import Gate, gated
+from summit.base.limits import HTTP_DRAIN_MS, HTTP_HEAD_TIMEOUT_MS, HTTP_KEEP_ALIVE_S
 from summit.base.logs import get_logger
 from summit.web.guard import guarded
 
@@ -35,7 +36,8 @@ class WebServer:
         port: The port; 0 takes any free one.
         drain_ms: How long `stop` lets running requests finish, milliseconds.
         tls: A context with a certificate; None for plain HTTP.
-        max_connections: Further connections are closed at once; None for no bound.
+        max_connections: Further connections are closed at once; None for no bound. One in its TLS
+            handshake counts.
         connections_per_address: The same of one address that is not of this machine.
     """
 
@@ -52,7 +54,10 @@ class WebServer:
     ) -> None:
         self._app = app
         self._tls = tls
-        self._http = guarded(max_connections, per_address=connections_per_address)
+        self._gate = Gate(
+            limit=max_connections, per_address=connections_per_address, context=tls,
+            handshake_timeout_s=HTTP_HEAD_TIMEOUT_MS / 1000,
+        )  # fmt: skip
         self._host = host
         self._port = port
         self._drain_ms = drain_ms
@@ -96,7 +101,7 @@ class WebServer:
         config = uvicorn.Config(
             self._app,
             loop="none",
-            http=self._http,
+            http=gated(guarded(), self._gate),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -106,7 +111,6 @@ class WebServer:
             timeout_keep_alive=HTTP_KEEP_ALIVE_S,
         )
         config.load()
-        config.ssl = self._tls
         server = _Server(config, self._drain_ms)
         task = asyncio.get_running_loop().create_task(
             server.serve(sockets=[sock]), name=f"web {self.address}"
@@ -135,6 +139,7 @@ class WebServer:
         if server is None or task is None:
             return
         server.end()
+        await self._gate.close()
         await asyncio.wait({task}, timeout=self._drain_ms / 1000 + _ABORT_S)
         if not task.done():
             task.cancel()

@@ -22,6 +22,7 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Internal, Invalid, SummitError, Unavailable
+from summit.base.gates import HANDSHAKE_TIMEOUT_S
 from summit.client.addresses import format_address
 from summit.ingest.delivery import RETRY_AFTER_MS
 from summit.ingest.producing import Producer
@@ -368,6 +369,8 @@ def _peer(context: Any) -> str:
 def _channel_options(options: Any) -> list[tuple[str, Any]]:
     return [
         ("grpc.so_reuseport", 0),  # a port that is taken is an error
+        ("grpc.max_allowed_incoming_connections", options.max_connections),
+        ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_TIMEOUT_S * 1_000)),
         ("grpc.max_receive_message_length", options.max_message_bytes),
         ("grpc.keepalive_time_ms", options.ping_interval_ms),
         ("grpc.keepalive_timeout_ms", options.ping_timeout_ms),
