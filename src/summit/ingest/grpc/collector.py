@@ -264,14 +264,12 @@ class GrpcCollector(StreamingCollector):
 
     async def _export(self, raw: bytes, context: Any) -> bytes:
         limits = self.limits._replace(max_bytes=self.options.max_message_bytes)
-        batch = otlp.batch_of(otlp.decode(raw), self.options.otlp_event_type, limits)
-        if not batch.slices and not batch.faults:
-            return b""
-        taken = await self._requests.write(
-            batch, self.headers(), sum(map(len, batch.slices)), None, _peer(context),
-            is_atomic=False,
+        headers, sender = self.headers(), _peer(context)
+        lost = await otlp.take(
+            otlp.decode(raw), self.options.otlp_event_type, limits,
+            lambda part, is_later: self._requests.write_part(part, headers, sender, is_later),
         )  # fmt: skip
-        answer: bytes = otlp.response(taken.answer(with_all=True)).SerializeToString()
+        answer: bytes = otlp.response(lost).SerializeToString()
         return answer
 
     # ---- streams ----
