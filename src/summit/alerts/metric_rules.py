@@ -4,8 +4,8 @@
         ▲                               │                                  │
         └───────one holds no more───────┴──────────────────────────────────┘
 
-Between two values of a metric the former one counts; one that was measured before the latest changes
-nothing any more, and is counted. Each key (a host, a service) has states of its own.
+Between two values of a metric the former one counts; one that was measured before the latest
+changes nothing any more, and is counted. Each key (a host, a service) has states of its own.
 """
 
 from __future__ import annotations
