@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
+from operator import itemgetter
 from typing import Any
 
 from tests.streams.apps import BOUNDS, BUCKET_MS, GAP_MS
@@ -33,24 +35,24 @@ def buckets(events: list[Event], size: int = BUCKET_MS) -> Counter[tuple[str, in
     return Counter((e["key"], e["at"] - e["at"] % size + size) for e in events)
 
 
-def hops(events: list[Event], size: int, every: int) -> dict[tuple[str, int], int]:
+def hops(events: list[Event], size: int, every: int) -> Counter[tuple[str, int]]:
     """The sum of `v` in each window that holds an event, by key and the window's start."""
-    found: dict[tuple[str, int], int] = {}
-    for key in {event["key"] for event in events}:
-        mine = [event for event in events if event["key"] == key]
-        first = min(event["at"] for event in mine) // every * every - size
-        for start in range(first, max(event["at"] for event in mine) + 1, every):
-            inside = [e["v"] for e in mine if start <= e["at"] < start + size]
-            if start % every == 0 and inside:
-                found[key, start] = sum(inside)
+    found: Counter[tuple[str, int]] = Counter()
+    for event in events:
+        last = event["at"] // every * every
+        for start in range(last, event["at"] - size, -every):
+            found[event["key"], start] += event["v"]
     return found
 
 
 def sessions(events: list[Event]) -> list[tuple[str, int, list[int]]]:
     """Key, first time and ids of each stretch without a longer gap."""
     found = []
-    for key in {event["key"] for event in events}:
-        mine = sorted((e["at"], e["id"]) for e in events if e["key"] == key)
+    by_key = defaultdict(list)
+    for event in events:
+        by_key[event["key"]].append((event["at"], event["id"]))
+    for key, times in by_key.items():
+        mine = sorted(times)
         current = [mine[0]]
         for one in mine[1:]:
             if one[0] - current[-1][0] > GAP_MS:
@@ -64,12 +66,14 @@ def sessions(events: list[Event]) -> list[tuple[str, int, list[int]]]:
 def pairs(left: list[Event], right: list[Event]) -> list[tuple[int, int | None]]:
     """Ids of all pairs of one key near in time; a left one alone with None."""
     by_key = defaultdict(list)
-    for event in right:
+    for event in sorted(right, key=itemgetter("at")):
         by_key[event["key"]].append(event)
     found: list[tuple[int, int | None]] = []
     for one in left:
-        first, last = one["at"] + BOUNDS[0], one["at"] + BOUNDS[1]
-        met = [e["id"] for e in by_key[one["key"]] if first <= e["at"] <= last]
+        others = by_key[one["key"]]
+        first = bisect_left(others, one["at"] + BOUNDS[0], key=itemgetter("at"))
+        end = bisect_right(others, one["at"] + BOUNDS[1], key=itemgetter("at"))
+        met = [event["id"] for event in others[first:end]]
         found += [(one["id"], other) for other in met or [None]]
     return sorted(found, key=str)
 
