@@ -155,14 +155,15 @@ class _Reader:
         """Read every partition without a group."""
         from summit.client.admin import Admin
         from summit.client.consumer import StreamConsumer
+        from summit.client.types import TopicPartition
 
         self._catch_signals()
         config = {"clientId": "summit-consume", "bootstrapServers": self._servers}
-        partitions: dict[tuple[str, int], tuple[int, int]] = {}
+        partitions: dict[TopicPartition, tuple[int, int]] = {}
         async with Admin(config) as admin:
             for topic in self._topics:
                 for number, span in (await admin.offsets(topic)).items():
-                    partitions[topic, number] = span
+                    partitions[TopicPartition(topic, number)] = span
         starts = {place: span[0] for place, span in partitions.items()}
         ends = {place: span[1] for place, span in partitions.items()}
         begin = starts if from_beginning or exit_at_end else ends
@@ -170,11 +171,11 @@ class _Reader:
         if exit_at_end and not left:
             return
         config = self._config(None, from_beginning=from_beginning)
-        async with StreamConsumer(config) as consumer:
+        async with StreamConsumer(config, tell_ends=exit_at_end) as consumer:
 
             def passed(record: Any) -> bool:
                 """Whether that was the last one to be read."""
-                place = (record.topic, record.partition)
+                place = TopicPartition(record.topic, record.partition)
                 if record.offset >= ends[place] - 1:
                     left.discard(place)
                 return exit_at_end and not left
@@ -185,14 +186,17 @@ class _Reader:
 
             async def at_end() -> bool:
                 """Whether nothing but markers of transactions stands behind what was read."""
-                at = {place: await consumer.position(*place) for place in left}
-                return all(next_at is not None and next_at >= ends[p] for p, next_at in at.items())
+                at = consumer.read_to()
+                return all(at.get(place, -1) >= ends[place] for place in left)
 
             self._at_end = at_end if exit_at_end else None
             consumer.on("error", refused)
             await consumer.assign({place: begin[place] for place in partitions})
             async for record in self._records(consumer):
-                if exit_at_end and record.offset >= ends[record.topic, record.partition]:
+                if (
+                    exit_at_end
+                    and record.offset >= ends[TopicPartition(record.topic, record.partition)]
+                ):
                     continue
                 self._printer.print(record)
                 if passed(record) or self._enough():
