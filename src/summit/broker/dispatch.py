@@ -172,11 +172,7 @@ class Dispatcher:
                 frames.check_frame_length(len(frame), key)
             name = api.name
             metrics.by_api[name] = metrics.by_api.get(name, 0) + 1
-            if (
-                key == FETCH.key
-                and not self._is_guarded
-                and fetch.handle_plain(self._state, request, view, position)
-            ):
+            if key == FETCH.key and fetch.handle_plain(self._state, request, view, position):
                 return
             message, _ = api.decode_request(version, view, position)
         except SummitError as error:
