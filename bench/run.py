@@ -58,6 +58,7 @@ BENCHES = (
     ("bench.ingest.websocket",),
     ("bench.ingest.grpc",),
     ("bench.ingest.database",),
+    ("bench.services.load", "--seconds", "1"),
     ("bench.cli",),
 )
 FULL = {  # what `--full` runs instead
@@ -111,6 +112,13 @@ def _flat(half: str) -> Figure:
         what=f"client: memory, growth while millions of records are {half}d",
         line={"bench": "client.memory", "half": half}, key="growth_mb", unit="MB", most=16,
         cpu=("cpu_s_per_million", "s per million"),
+    )  # fmt: skip
+
+
+def _service(what: str, case: str) -> Figure:
+    return Figure(
+        what=f"services: {what}, 16 connections: p99 (ratio: CPU to the bare framework's)",
+        line={"bench": case}, key="p99_ms", unit="ms", cpu=("cpu_us", "µs each"), ratio="ratio",
     )  # fmt: skip
 
 
