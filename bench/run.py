@@ -16,6 +16,7 @@ import importlib.util
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -208,6 +209,8 @@ FIGURES = (
     Figure(what="cli: summit --help (ratio: to importing click)",
            line={"bench": "cli.help"}, key="wall_s", unit="s", cpu=("cpu_s", "s"),
            ratio="ratio_to_bare", most=0.3),
+    _service("GET /livez", "liveness"), _service("POST /api/produce", "produce"),
+    _service("GET /api/alerts", "alerts"), _service("POST /api/events?wait=false", "event stored"),
 )  # fmt: skip
 
 
@@ -224,6 +227,8 @@ def missing() -> dict[str, str]:
         found["bench.client"] = "not run: aiokafka is not installed (extra [dev])"
     if not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
         found["bench.ingest.database"] = "not run: PostgreSQL is not installed (Debian: postgresql)"
+    if shutil.which("wrk") is None:
+        found["bench.services.load"] = "not run: wrk is not installed (Debian: wrk)"
     if importlib.util.find_spec("uvloop") is None:
         found["uvloop"] = "not installed (extra [fast]): broker and reference use asyncio's loop"
     return found
