@@ -11,6 +11,7 @@ from summit.services.alert_routes import AlertRoutes
 from summit.services.bounded import BoundedRoutes
 from summit.services.correlation_rules import add_correlations
 from summit.services.description import add_description
+from summit.services.figure_stream import add_figure_stream
 from summit.services.health import add_health
 from summit.services.intake import EventIntake
 from summit.services.keys import add_keys
@@ -102,6 +103,7 @@ class CorrelationService:
         add_keys(routes, self._node)
         AlertRoutes(self._node).add_to(routes)
         routes.get("/api/stats", self._stats, Operation("Count what there is", "service"))
+        add_figure_stream(routes, self._node, "/api/stats/stream", self._figures, "service")
         routes.get("/metrics", self._scrape, Operation("Scrape", "metrics", media=("text/plain",)))
         routes.get("/api/flow", self._flow, Operation("Show the flow graph", "flow"))
         add_description(routes, "Summit event correlation service", _ABOUT)
@@ -121,13 +123,16 @@ class CorrelationService:
         return prometheus_response(NodeFamilies(NodeFigures.of(self._node)), self.requests)
 
     async def _stats(self, _: Request) -> Stats:
+        return await self._figures()
+
+    async def _figures(self) -> Stats:
         found: Any = {  # which names the views count by is theirs
-            **self._node.alerts.view.stats(),
-            "alertsBySeverity": self._node.alerts.view.severities(),
+            **self._node.index.stats(),
+            "alertsBySeverity": self._node.index.severities(),
             **self._node.desk.desk.figures(),
             "correlatedGroups": len(self._node.correlations.view),
-            "liveClients": self._node.live.clients,
-            "liveClientsCut": self._node.live.cut,
+            "liveClients": self._node.streams.clients,
+            "liveClientsCut": self._node.streams.cut,
             "activeSequences": self._node.alerts.progress.runs,
         }
         stats: Stats = found
