@@ -18,7 +18,8 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     broker.start()
     try:
         servers = f"127.0.0.1:{broker.port}"
-        with Terminal(tmp_path, SUMMIT_BOOTSTRAP_SERVERS=servers) as terminal:
+        env = {"SUMMIT_BOOTSTRAP_SERVERS": servers, "SUMMIT_COMPLETION_TIMEOUT_MS": "30000"}
+        with Terminal(tmp_path, **env) as terminal:
             yield terminal
     finally:
         broker.stop()
@@ -74,7 +75,7 @@ def test_what_is_begun_completes(terminal: Terminal) -> None:
     assert terminal.run("summit topic create web.requests")[0] == 0
     assert terminal.run('eval "$(summit completion bash)"')[0] == 0
     terminal.press("summit conf", "Tab")
-    terminal.wait("summit config ")
+    terminal.wait("summit config")
     terminal.press("C-u")
     terminal.press("summit topic describe web", "Tab")
-    terminal.wait("describe web.requests ")
+    terminal.wait("describe web.requests")
