@@ -68,6 +68,18 @@ class Terminal:
         """Until all of these are on the screen; the screen."""
         return self._until(lambda screen: all(text in screen for text in texts), repr(texts))
 
+    def answer(self, key: str) -> None:
+        """Answer the question on the screen; a key that a busy terminal has not taken, again."""
+        question = self.wait("[y/N]").rstrip()
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while not self.screen().startswith(f"{question} {key}"):
+            assert time.monotonic() < deadline_s, self.screen()
+            self.press(key)
+            again_s = time.monotonic() + 5
+            while self.screen() == question and time.monotonic() < again_s:
+                time.sleep(0.05)
+        self.press("Enter")
+
     def run(self, command: str) -> tuple[int, str]:
         """Type a command; its exit code and the screen, when it has ended."""
         self.begin(command)

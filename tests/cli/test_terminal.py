@@ -62,12 +62,10 @@ def test_a_first_quarter_of_an_hour(terminal: Terminal) -> None:
 
     # What deletes asks first.
     terminal.begin("summit topic delete web.requests")
-    terminal.wait("[y/N]")
-    terminal.press("n", "Enter")
+    terminal.answer("n")
     assert terminal.ended()[0] == 130
     terminal.begin("summit topic delete web.requests")
-    terminal.wait("[y/N]")
-    terminal.press("y", "Enter")
+    terminal.answer("y")
     assert terminal.ended()[0] == 0
 
 
