@@ -33,6 +33,8 @@ GET     /api/topics                                     any
 POST    /api/topics                                     admin:body
 GET     /api/topics/{name}                              read:{name}
 DELETE  /api/topics/{name}                              admin:{name}
+PUT     /api/topics/{name}                              admin:{name}
+PATCH   /api/topics/{name}                              admin:{name}
 POST    /api/produce                                    produce:body            data
 GET     /api/consume/{topic}/{partition}                read:{topic}
 GET     /api/topics/{name}/tail                         read:{name}
@@ -52,6 +54,8 @@ GET     /api/collectors                                 viewer
 POST    /api/collectors                                 operator
 GET     /api/collectors/{name}                          viewer
 DELETE  /api/collectors/{name}                          operator
+PUT     /api/collectors/{name}                          operator
+PATCH   /api/collectors/{name}                          operator
 POST    /api/collectors/{name}/start                    operator
 POST    /api/collectors/{name}/stop                     operator
 POST    /api/collectors/{name}/pause                    operator
