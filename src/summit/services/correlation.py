@@ -23,6 +23,7 @@ from summit.services.prometheus_text import prometheus_response
 from summit.services.queries import add_queries
 from summit.services.repeats import Repeats
 from summit.services.service_families import NodeFamilies, NodeFigures, Requests
+from summit.services.trace_headers import context_headers
 from summit.web import Operation, Request, Response, Routes, json_response
 
 
@@ -111,7 +112,8 @@ class CorrelationService:
 
     async def _take_event(self, request: Request) -> Response:
         wait = request.query_as(EventWait).wait
-        reply = await self._intake.take(await request.read_json(), wait=wait)
+        body = await request.read_json()
+        reply = await self._intake.take(body, wait=wait, context=context_headers(request))
         return json_response(reply, status=200 if wait else 202)
 
     async def _flow(self, _: Request) -> dict[str, Any]:
