@@ -1,4 +1,4 @@
-"""Changes over REST: topics and collectors replaced and changed, entity tags, pages, no empty ones."""
+"""Changes over REST: topics and collectors replaced and changed, entity tags, pages."""
 
 from __future__ import annotations
 
