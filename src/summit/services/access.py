@@ -134,6 +134,15 @@ GET     /api/analytics/queries/{id}/chart.svg           viewer
 POST    /api/analytics/queries/test                     analyst                 nothing
 POST    /api/analytics/queries/{id}/explain             analyst                 nothing
 
+POST    /api/cep/patterns/backtest                      analyst                 nothing
+POST    /api/cep/patterns/{id}/backtest                 analyst                 nothing
+POST    /api/patterns/backtest                          analyst                 nothing
+POST    /api/patterns/{id}/backtest                     analyst                 nothing
+POST    /api/correlation/rules/backtest                 analyst                 nothing
+POST    /api/correlation/rules/{id}/backtest            analyst                 nothing
+POST    /api/analytics/queries/backtest                 analyst                 nothing
+POST    /api/analytics/queries/{id}/backtest            analyst                 nothing
+
 GET     /api/alerts                                     viewer
 GET     /api/alerts/stream                              viewer
 GET     /api/alerts/{id}                                viewer

@@ -33,6 +33,12 @@ def require_grants(request: Request, kind: str, *documents: Mapping[str, Any] | 
             require_topic(request, action, topic)
 
 
+def require_reading(request: Request, topics: Any) -> None:
+    """Refuse who may not read these topics: names and globs, all of them where none is named."""
+    for topic in _texts(topics) or ("*",):
+        require_topic(request, "read", _begin(topic))
+
+
 def needs(kind: str, document: Mapping[str, Any]) -> set[tuple[str, str]]:
     """Actions and topics, or what topics begin with.
 
