@@ -81,7 +81,6 @@ def test_other_routes_and_another_replica_know_it(running: Services) -> None:
         node = running.component._node
         assert node is not None
         other = AnswerLog([running.broker], node.producer, name="other")
-        await other.start()
         try:
             key = digest_of("local", "x")
             assert await node.answers.claim(key, b"c", "t1", "x") is None

@@ -11,6 +11,7 @@ stands where: an answer is read from the log when it is asked for.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import zlib
 from collections.abc import Iterable
@@ -68,7 +69,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(_Entry)
 
 
 class AnswerLog:
-    """See the module; one loop's, start to stop.
+    """See the module; one loop's. It reads from the first claim on: who has none pays nothing.
 
     Args:
         servers: Addresses of the brokers.
@@ -84,25 +85,44 @@ class AnswerLog:
         self._clock = clock or SystemClock()
         self._name = name
         self._known: dict[str, _Known] = {}
-        self._follower = LogFollower(self._servers, name, self._take, clock=self._clock)
+        self._follower: LogFollower | None = None
+        self._opening = asyncio.Lock()
+        self._is_open = False
 
-    async def start(self, timeout_ms: int = FOLLOWER_READY_MS) -> None:
+    async def _open(self) -> None:
         """Make the topic where it is missing, and read what is there. Raises Unavailable."""
+        async with self._opening:
+            if self._is_open:
+                return
+            if self._follower is None:
+                await self._begin()
+            await self._following.wait_caught_up(FOLLOWER_READY_MS)
+            self._is_open = True
+
+    async def _begin(self) -> None:
         starts = await tail_starts(self._servers, self._name, [(ANSWERS, 4 * ANSWER_KEYS_MAX)])
-        await self._follower.start(starts)
-        await self._follower.wait_caught_up(timeout_ms)
+        follower = LogFollower(self._servers, self._name, self._take, clock=self._clock)
+        try:
+            await follower.start(starts)
+        except BaseException:
+            await follower.stop()
+            raise
+        self._follower = follower
+
+    @property
+    def _following(self) -> LogFollower:
+        assert self._follower is not None
+        return self._follower
 
     async def stop(self) -> None:
         """End reading. Idempotent."""
-        await self._follower.stop()
+        if self._follower is not None:
+            await self._follower.stop()
 
     @property
     def failure(self) -> BaseException | None:
         """Why it reads no more; None while it does."""
-        return self._follower.failure
-
-    def __len__(self) -> int:
-        return len(self._known)
+        return None if self._follower is None else self._follower.failure
 
     async def claim(self, key: str, content: bytes, token: str, shown: str) -> Answer | None:
         """Begin with a request; its answer where it has had one.
@@ -114,6 +134,8 @@ class AnswerLog:
             shown: The key as its sender wrote it, for errors.
         Raises: Invalid("ingest.key_reused"); Conflict("ingest.key_in_flight"); Unavailable.
         """
+        if not self._is_open:
+            await self._open()
         digest = digest_of(content)
         known = self._holding(key, self._clock.now_ms())
         if known is None:
@@ -151,7 +173,7 @@ class AnswerLog:
         result = await self._producer.send(
             ProducerRecord(topic=ANSWERS_TOPIC, partition=0, key=key, value=value)
         )
-        await self._follower.wait_read({_PLACE: result.offset + 1}, DEFINITION_PUBLISH_MS)
+        await self._following.wait_read({_PLACE: result.offset + 1}, DEFINITION_PUBLISH_MS)
 
     async def _read(self, known: _Known, shown: str) -> Answer:
         config = ConsumerConfig(

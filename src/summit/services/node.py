@@ -97,8 +97,7 @@ class Node:
             self.servers, self.alerts, self.desk, self.admin, self.clock, self.streams
         )
         self._views = (
-            self.definitions, self.keys, self.answers, self.alerts, self.correlations, self.desk,
-            self.results,
+            self.definitions, self.keys, self.alerts, self.correlations, self.desk, self.results
         )  # fmt: skip
         self.collectors = CollectorManager()
         self.watch = CollectorWatch(self)
@@ -126,6 +125,7 @@ class Node:
         await self.collectors.stop_all()
         await self.notifier.stop()
         await self.audit.stop()
+        await self.answers.stop()
         await self.producer.close()
         await asyncio.gather(*(view.stop() for view in self._views))
         await self.admin.close()
