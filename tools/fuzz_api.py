@@ -3,9 +3,9 @@
     make fuzz-api                              # a minute for each service
     make fuzz-api API_FUZZ_ARGS="--seconds 600 --seed 7"
 
-All its checks run but `positive_data_acceptance`: a document that has the right shape may still
-mean nothing (a pattern without steps), which is 400 as it should be. Streams without an end are
-left out.
+All its checks run but two. `positive_data_acceptance`: a document that has the right shape may
+still mean nothing (a pattern without steps), which is 400 as it should be. `use_after_free`: a key
+that was revoked is still shown, with when and by whom. Streams are left out.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def _fuzz(program: str, url: str, seconds: int, seed: list[str]) -> int:
     return subprocess.run(
         [
             program, "run", f"{url}/openapi.json", "--checks", "all",
-            "--exclude-checks", "positive_data_acceptance", "--exclude-path-regex", "/live$",
+            "--exclude-checks", "positive_data_acceptance,use_after_free",
+            "--exclude-path-regex", "/(live|stream|tail|backtest)$",
             "--max-time", str(seconds), "--request-timeout", "30", *seed,
         ],
         timeout=2 * seconds + 120, check=False,
