@@ -376,7 +376,13 @@ EXPLAINED: Final[tuple[Explained, ...]] = (
         "cluster api versions",
         "ranges",
         "*_features*",
-        "features of controllers, and of group protocols that are not served",
+        "features of controllers, and of share and streams groups",
+    ),
+    Explained(
+        "cluster one node",
+        "the quorum of __cluster_metadata/0",
+        "*",
+        "each has its own metadata log; ours has no epochs, and no listener for controllers",
     ),
     Explained(
         "cluster api versions",

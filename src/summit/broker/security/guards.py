@@ -244,6 +244,33 @@ def _describe_groups(each: Guarded) -> None:
     each.request.amends.insert(0, amend)
 
 
+def _consumer_heartbeat(each: Guarded) -> None:
+    _READ_GROUP(each)
+    for name in each.message.subscribed_topic_names or ():
+        each.need(acls.DESCRIBE, acls.TOPIC, name)
+
+
+def _consumer_describe(each: Guarded) -> None:
+    _parts(acls.DESCRIBE, acls.GROUP, "group_ids", "groups")(each)
+
+    def amend(response: Any) -> None:
+        for group in response.groups:
+            if group.authorized_operations > 0:
+                group.authorized_operations = each.access.operations(acls.GROUP, group.group_id)
+            topics = {
+                topic.topic_name
+                for member in group.members
+                for assignment in (member.assignment, member.target_assignment)
+                for topic in assignment.topic_partitions
+            }.union(name for member in group.members for name in member.subscribed_topic_names)
+            if not all(each.access.topic(acls.DESCRIBE, name) for name in topics):
+                group.error_code = codes.TOPIC_AUTHORIZATION_FAILED
+                group.error_message = "the group reads topics that the client may not describe"
+                group.members = []
+
+    each.request.amends.insert(0, amend)
+
+
 def _list_groups(each: Guarded) -> None:
     if not each.access.cluster(acls.DESCRIBE):
         _filtered(acls.DESCRIBE, acls.GROUP, "groups")(each)
@@ -334,6 +361,20 @@ def _configs(operation: int, answered: str) -> Guard:
     return guard
 
 
+def _log_dirs(each: Guarded) -> None:
+    if each.access.cluster(acls.ALTER):
+        return
+    table = each.request.api.response
+    inner = next(row for row in table.FIELDS if row.name == "results").type.item.message
+    code, version = codes.CLUSTER_AUTHORIZATION_FAILED, each.request.version
+    results = []
+    for topic in (topic for wanted in each.message.dirs for topic in wanted.topics):
+        result: Any = refusal_of(inner, topic, code, version)
+        result.topic_name = topic.name
+        results.append(result)
+    raise AnsweredError(table(results=results))
+
+
 def _scram(each: Guarded) -> None:
     if each.access.cluster(acls.ALTER):
         return
@@ -384,20 +425,28 @@ _GUARDS: Final[dict[int, Guard]] = {
     31: _cluster(acls.ALTER),
     32: _configs(acls.DESCRIBE_CONFIGS, "results"),
     33: _configs(acls.ALTER_CONFIGS, "responses"),
+    34: _log_dirs,
     35: _cluster(acls.DESCRIBE),
     36: _open,
     37: _parts(acls.ALTER, acls.TOPIC, "topics", "results"),
     42: _parts(acls.DELETE, acls.GROUP, "groups_names", "results"),
+    43: _cluster(acls.ALTER),
     44: _configs(acls.ALTER_CONFIGS, "responses"),
+    45: _cluster(acls.ALTER),
+    46: _cluster(acls.DESCRIBE),
     47: _all(
         _whole(acls.DELETE, acls.GROUP, "group_id"),
         _parts(acls.READ, acls.TOPIC, "topics", "topics"),
     ),
     50: _cluster(acls.DESCRIBE),
     51: _scram,
+    55: _cluster(acls.DESCRIBE),
+    57: _cluster(acls.ALTER),
     60: _describe_cluster,
     61: _parts(acls.READ, acls.TOPIC, "topics", "topics"),
     65: _parts(acls.DESCRIBE, acls.TRANSACTIONAL_ID, "transactional_ids", "transaction_states"),
+    68: _consumer_heartbeat,
+    69: _consumer_describe,
     66: _filtered(acls.DESCRIBE, acls.TRANSACTIONAL_ID, "transaction_states"),
     74: _cluster(acls.DESCRIBE_CONFIGS),
     75: _topics_seen,
