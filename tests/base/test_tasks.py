@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from summit.base.errors import Invalid
 from summit.base.tasks import Tasks, to_the_end
 
 
@@ -24,6 +25,23 @@ def test_crash_is_told_and_cancel_ends_the_rest() -> None:
         return told
 
     assert asyncio.run(run()) == ["crash:boom"]
+
+
+def test_the_log_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    async def run() -> None:
+        tasks = Tasks()
+
+        async def crash() -> None:
+            raise Invalid("topic.unknown", topic="orders-7")
+
+        tasks.spawn(crash(), "crash")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    told = capsys.readouterr().err
+    assert "topic.unknown" in told
+    assert "orders-7" in told
 
 
 def test_to_the_end_gives_the_result_or_the_error() -> None:

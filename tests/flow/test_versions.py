@@ -43,6 +43,7 @@ def test_a_state_of_a_later_version_ends_the_worker_and_says_why(servers: list[s
                 await asyncio.wait_for(second.wait_finished(), 30)
             assert caught.value.code == "worker.failed"
             assert f"written in version {newer}" in str(caught.value)
+            assert "that of rule 'brute', key 'a'" in str(caught.value)
             assert second.state == "failed"
             with pytest.raises(Corrupt, match=f"version {newer}"):
                 await show_key(servers, definition, ["a"])
@@ -50,6 +51,13 @@ def test_a_state_of_a_later_version_ends_the_worker_and_says_why(servers: list[s
             await w.definitions.delete("pattern", "brute")
             third = await w.start_worker()
             assert await third.wait_active(20_000)
+            # Applied again it begins anew, also for workers that start later.
+            await w.apply(five_failures())
+            await w.settle(await w.send(*(failure(n) for n in range(1, 4))))
+            await third.stop()
+            await w.start_worker()
+            (alert,) = await w.settle(await w.send(failure(4), failure(5)))
+            assert alert.count == 5
 
     asyncio.run(run())
 

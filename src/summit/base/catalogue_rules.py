@@ -11,7 +11,8 @@ RULE_ROWS = (
               "step '{step}': {reason}", "Correct the step; the pattern page shows what goes together."),
     ErrorSpec("pattern.state", "Corrupt", 500, None, False,
               "the saved state of a pattern cannot be read: {reason}",
-              "Run the version that wrote it; or rebuild it from the events instead of its saved state."),
+              "Run the version that wrote it. Or begin anew: `summit rules remove` the rule, start a"
+              " worker, and apply it again, with --since to read the past."),
     ErrorSpec("correlation.unknown", "Invalid", 404, None, False,
               "no correlated group has the id '{id}'",
               "List them with `summit correlations list`; old ones leave the view."),
@@ -20,7 +21,8 @@ RULE_ROWS = (
               "Ask who writes to the topic; later versions may write what this one cannot read."),
     ErrorSpec("correlation.state", "Corrupt", 500, None, False,
               "the saved state of a correlation cannot be read: {reason}",
-              "Run the version that wrote it; or begin anew without its saved state."),
+              "Run the version that wrote it. Or begin anew: remove the rule, start a worker, and apply"
+              " it again, with --since to read the past."),
     ErrorSpec("pattern.unknown", "Invalid", 404, None, False,
               "no pattern '{id}'", "List the patterns with GET /api/patterns."),
     ErrorSpec("rules.none", "Invalid", 400, None, False,

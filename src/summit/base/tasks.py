@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from summit.base.errors import SummitError
 from summit.base.logs import get_logger
 
 R = TypeVar("R")
@@ -35,7 +36,10 @@ class Tasks:
             return
         error = task.exception()
         if error is not None:
-            get_logger(__name__).error("task.crashed", task=task.get_name(), error=repr(error))
+            told = {"error": repr(error)}
+            if isinstance(error, SummitError):  # its repr does not say why
+                told = {"code": error.code, "error": str(error)}
+            get_logger(__name__).error("task.crashed", task=task.get_name(), **told)
             if self._on_crash is not None:
                 self._on_crash(task.get_name(), error)
 

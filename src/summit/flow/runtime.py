@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from summit.base.collecting import collection_paused
+from summit.base.errors import Corrupt
 from summit.base.limits import STATE_BYTES_MAX, WATERMARK_UNKNOWN
 from summit.client.transactor import Outgoing
 from summit.client.types import TopicPartition
@@ -27,6 +28,7 @@ from summit.journal.progress_record import Positions, partition_name, split_part
 from summit.journal.state_log import (
     Acts,
     Content,
+    KeyState,
     Record,
     acts_record,
     time_record,
@@ -36,6 +38,7 @@ from summit.journal.topics import EXCHANGE_TOPIC
 from summit.keyed.chunks import Chunk
 from summit.keyed.keygroups import KEY_GROUPS, key_group
 from summit.keyed.outputs import Late, Remote, StateKey
+from summit.keyed.processor import Processor
 from summit.keyed.waiting import WaitKey
 
 Place = tuple[str, int]
@@ -244,7 +247,7 @@ class Runtime:
             self.engine.suppressor.load(rule, key, data)
         count = 0
         for key, state in content.states.items():
-            if matcher.load(key, state.data, state.version):
+            if _load(matcher, key, state):
                 count += 1
             elif tidy:
                 self._dirty.add(key)
@@ -271,7 +274,7 @@ class Runtime:
         """
         matcher, suppressor = self.engine.processor, self.engine.suppressor
         for key, state in content.states.items():
-            if key_group(key.key) in groups and matcher.load(key, state.data, state.version):
+            if key_group(key.key) in groups and _load(matcher, key, state):
                 self._dirty.add(key)
         for name, data in content.waits.items():
             if name.group in groups and matcher.load_wait(name, data):
@@ -573,3 +576,13 @@ class Runtime:
             if name not in seen and all(place in told for told in others):
                 seen[name] = min(told[place].offset for told in self._told.values())
         return seen
+
+
+def _load(matcher: Processor, key: StateKey, state: KeyState) -> bool:
+    """As `Processor.load`; an error says whose state it is."""
+    try:
+        return matcher.load(key, state.data, state.version)
+    except Corrupt as error:
+        whose = f"that of rule '{key.rule.partition('/')[0]}', key {key.key!r}"
+        reason = f"{whose}: {error.details.get('reason', '')}"
+        raise Corrupt(error.code, **{**error.details, "reason": reason}) from error
