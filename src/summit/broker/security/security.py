@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from summit.base.clock import Clock
 from summit.base.errors import Invalid
 from summit.base.logs import get_logger
+from summit.base.secrets import INNER_USER
 from summit.broker.disk_thread import Threads, Worker
 from summit.broker.metrics import Metrics
 from summit.broker.security.access import Access
@@ -25,8 +26,6 @@ from summit.protocol.scram import ScramCredential
 if TYPE_CHECKING:
     from summit.broker.connection import Connection
     from summit.identity.tokens import TokenKeys
-
-INNER_USER: Final = "summit-inner"
 
 
 class InnerAccess(NamedTuple):
