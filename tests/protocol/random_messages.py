@@ -69,6 +69,8 @@ def _value(wire_type: WireType, version: int, rng: random.Random, depth: int) ->
         case "fixed":
             if wire_type.code == "?":
                 return rng.random() < 0.5
+            if wire_type.code == "d":
+                return rng.choice([0.0, -1.5, 1e300, rng.random()])
             low, high = RANGES[wire_type.code]
             return rng.choice([max(-1, low), 0, 1, low, high, rng.randint(low, high)])
         case "uuid":

@@ -93,7 +93,14 @@ def clip(versions: Versions, inside: Versions) -> Versions:
 def schema_type(wire_type: WireType, schema: dict[str, Any]) -> str:
     match wire_type.kind:
         case "fixed":
-            names = {"b": "int8", "h": "int16", "H": "uint16", "i": "int32", "q": "int64"}
+            names = {
+                "b": "int8",
+                "h": "int16",
+                "H": "uint16",
+                "i": "int32",
+                "q": "int64",
+                "d": "float64",
+            }
             return {**names, "?": "bool"}[wire_type.code]
         case "array":
             return "[]" + schema_type(wire_type.item, schema)

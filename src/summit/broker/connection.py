@@ -83,6 +83,7 @@ class Connection(asyncio.BufferedProtocol):
         self._filled = 0
         self._carry = b""  # bytes that came but were not looked at yet
         self._parsing = False
+        self._mutes = 0  # it is over a quota, and rests
         self._is_held = False  # a request is being prepared: later ones wait
         self._reading_paused = False
         self._writing_paused = False
@@ -297,6 +298,7 @@ class Connection(asyncio.BufferedProtocol):
         return (
             self._writing_paused
             or self._is_held
+            or self._mutes > 0
             or self._host.is_congested
             or self._unsent_bytes >= _UNSENT_BYTES_MAX
             or len(self._queue) >= self._host.request_queue_max
@@ -315,6 +317,17 @@ class Connection(asyncio.BufferedProtocol):
     def release(self) -> None:
         """Go on after `hold`."""
         self._is_held = False
+        self.resume()
+
+    def mute(self) -> None:
+        """Take no further request until `unmute`; both are counted."""
+        self._mutes += 1
+        if not self._parsing:
+            self._pause_if_full()
+
+    def unmute(self) -> None:
+        """Go on after `mute`."""
+        self._mutes -= 1
         self.resume()
 
     def resume(self) -> None:

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from summit.broker.fetch_wanted import Group, Wanted
 from summit.broker.metrics import Metrics
 from summit.broker.request import Request
+from summit.broker.security.quotas import FETCH, Quotas
 from summit.protocol import codes
 from summit.protocol.fetch_fast import FetchAnswer, empty_part, part_head
 
 
 def reply(
-    request: Request, groups: Sequence[Group], metrics: Metrics, session_id: int = 0
+    request: Request,
+    groups: Sequence[Group],
+    metrics: Metrics,
+    quotas: Quotas,
+    session_id: int = 0,
 ) -> list[Wanted]:
     """Answer with what `read` found.
 
@@ -22,6 +27,7 @@ def reply(
     Returns: The partitions that have records or an error.
     """
     special: list[Wanted] = []
+    bytes_before = metrics.bytes_out
     version = request.version
     answer = FetchAnswer(version, len(groups))
     add = answer.add
@@ -41,7 +47,12 @@ def reply(
             ):
                 _renew_part(each, version)
             add(each.part)
-    request.respond_parts(answer.finish(request.correlation_id, session_id=session_id))
+    throttle_ms = 0
+    if quotas.is_any:
+        throttle_ms = quotas.charge(request, FETCH, metrics.bytes_out - bytes_before)
+    request.respond_parts(
+        answer.finish(request.correlation_id, throttle_ms=throttle_ms, session_id=session_id)
+    )
     return special
 
 

@@ -115,6 +115,7 @@ class Housekeeping:
         facts += [*self._state.altering.live_facts(), self._state.producer_ids.live_fact()]
         security = self._state.security
         facts += [*security.users.live_facts(), *security.acls.live_facts()]
+        facts += self._state.quotas.live_facts()
         return [(None, encode(fact)) for fact in facts]
 
     async def _checkpoints(self) -> None:

@@ -113,6 +113,13 @@ class AccessDeleted(msgspec.Struct, tag="accessDeleted", frozen=True, rename="ca
     entry: AccessEntry
 
 
+class QuotaSet(msgspec.Struct, tag="quotaSet", frozen=True, rename="camel"):
+    """These are all the quotas of an entity: kinds with names, null for the default of a kind."""
+
+    entity: list[tuple[str, str | None]]
+    values: dict[str, float]
+
+
 Fact = (
     TopicCreated
     | TopicDeleted
@@ -125,6 +132,7 @@ Fact = (
     | UserCredentialDeleted
     | AccessEntry
     | AccessDeleted
+    | QuotaSet
 )
 
 _encoder = msgspec.json.Encoder()
@@ -157,6 +165,7 @@ class Facts:
     broker_configs: dict[str, dict[str, str]] = field(default_factory=dict)
     credentials: dict[tuple[str, str], UserCredential] = field(default_factory=dict)
     access: dict[AccessEntry, None] = field(default_factory=dict)
+    quotas: dict[tuple[tuple[str, str | None], ...], QuotaSet] = field(default_factory=dict)
 
     def take(self, fact: Fact) -> None:
         """Apply the next fact."""
@@ -182,6 +191,8 @@ class Facts:
                 self.access[fact] = None
             case AccessDeleted():
                 self.access.pop(fact.entry, None)
+            case QuotaSet():
+                self.quotas[tuple(fact.entity)] = fact
             case ProducerIdsReserved():
                 self.next_producer_id = max(self.next_producer_id, fact.next_id)
 

@@ -46,6 +46,7 @@ from summit.broker.producer_ids import ProducerIds
 from summit.broker.security.acls import Acls
 from summit.broker.security.first_users import FirstUsers
 from summit.broker.security.listeners import INNER, Listener
+from summit.broker.security.quotas import Quotas
 from summit.broker.security.security import InnerAccess, Security
 from summit.broker.security.tls import HANDSHAKE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, ServerTls
 from summit.broker.security.users import Users
@@ -352,6 +353,8 @@ class Broker:
         coordinator.replay(read_all(offsets_log))
         metrics = Metrics(self._clock)
         security = self._build_security(loop, metadata, facts, metrics)
+        quotas = Quotas(metadata, commit, self._clock, loop)
+        quotas.restore(facts.quotas.values())
         producer_ids = ProducerIds(facts.next_producer_id, metadata, commit)
         transactions_log = catalogue.ensure_internal(TRANSACTIONS_TOPIC)
         transactions = Transactions(
@@ -381,6 +384,7 @@ class Broker:
             producer_ids=producer_ids,
             transactions=transactions,
             security=security,
+            quotas=quotas,
             guard=security if security.is_guarded else None,
             metrics=metrics,
             fetch_sessions=FetchSessions(self._clock, self._rand),

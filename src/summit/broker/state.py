@@ -17,6 +17,7 @@ from summit.broker.groups.coordinator import Coordinator
 from summit.broker.metadata_log import MetadataLog
 from summit.broker.metrics import Metrics
 from summit.broker.producer_ids import ProducerIds
+from summit.broker.security.quotas import Quotas
 from summit.broker.security.security import Security
 from summit.broker.settings import BrokerSettings
 from summit.broker.topics import TopicTable
@@ -45,6 +46,7 @@ class BrokerState:
     producer_ids: ProducerIds
     transactions: Transactions
     security: Security
+    quotas: Quotas
     guard: Security | None  # the same where clients may not do everything
     metrics: Metrics
     fetch_sessions: FetchSessions

@@ -10,6 +10,7 @@ from typing import Any, Final
 from summit.base.errors import Invalid
 from summit.protocol.add_offsets_to_txn import ADD_OFFSETS_TO_TXN
 from summit.protocol.add_partitions_to_txn import ADD_PARTITIONS_TO_TXN
+from summit.protocol.alter_client_quotas import ALTER_CLIENT_QUOTAS
 from summit.protocol.alter_configs import ALTER_CONFIGS
 from summit.protocol.alter_partition_reassignments import ALTER_PARTITION_REASSIGNMENTS
 from summit.protocol.alter_replica_log_dirs import ALTER_REPLICA_LOG_DIRS
@@ -26,6 +27,7 @@ from summit.protocol.delete_groups import DELETE_GROUPS
 from summit.protocol.delete_records import DELETE_RECORDS
 from summit.protocol.delete_topics import DELETE_TOPICS
 from summit.protocol.describe_acls import DESCRIBE_ACLS
+from summit.protocol.describe_client_quotas import DESCRIBE_CLIENT_QUOTAS
 from summit.protocol.describe_cluster import DESCRIBE_CLUSTER
 from summit.protocol.describe_configs import DESCRIBE_CONFIGS
 from summit.protocol.describe_groups import DESCRIBE_GROUPS
@@ -103,6 +105,8 @@ _ALL: tuple[Api[Any, Any], ...] = (
     ELECT_LEADERS,
     INCREMENTAL_ALTER_CONFIGS,
     OFFSET_DELETE,
+    DESCRIBE_CLIENT_QUOTAS,
+    ALTER_CLIENT_QUOTAS,
     DESCRIBE_USER_SCRAM_CREDENTIALS,
     ALTER_USER_SCRAM_CREDENTIALS,
     DESCRIBE_QUORUM,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 from tests.differential.requests import versions
 from tests.differential.side import Side
 
 from summit.broker.dispatch import SERVED
 from summit.protocol import frames
+from summit.protocol.alter_client_quotas import ALTER_CLIENT_QUOTAS
 from summit.protocol.alter_partition_reassignments import ALTER_PARTITION_REASSIGNMENTS
 from summit.protocol.alter_replica_log_dirs import ALTER_REPLICA_LOG_DIRS
 from summit.protocol.api_versions import API_VERSIONS
 from summit.protocol.apis import APIS
+from summit.protocol.describe_client_quotas import DESCRIBE_CLIENT_QUOTAS
 from summit.protocol.describe_cluster import DESCRIBE_CLUSTER
 from summit.protocol.describe_log_dirs import DESCRIBE_LOG_DIRS
 from summit.protocol.describe_quorum import DESCRIBE_QUORUM
@@ -126,9 +129,49 @@ def one_node(side: Side) -> None:
         side.ask("no feature", UPDATE_FEATURES, v, {"feature_updates": []})
 
 
+def quotas(side: Side) -> None:
+    for v in versions(ALTER_CLIENT_QUOTAS):
+        quotas_in(side, v)
+
+
+def quotas_in(side: Side, v: int) -> None:
+    user = {"entity_type": "user", "entity_name": side.mine("u")}
+    client = {"entity_type": "client-id", "entity_name": side.mine("c")}
+    rate = {"key": "producer_byte_rate", "value": 1e9, "remove": False}
+
+    def alter(step: str, entity: list[dict[str, Any]], *ops: dict[str, Any], **more: Any) -> None:
+        side.ask(step, ALTER_CLIENT_QUOTAS, v, {
+            "entries": [{"entity": entity, "ops": list(ops)}], **more})  # fmt: skip
+
+    def find(step: str, *components: dict[str, Any], strict: bool = False) -> None:
+        side.rest()
+        side.ask(step, DESCRIBE_CLIENT_QUOTAS, v, {"components": components, "strict": strict})
+
+    mine = {"entity_type": "user", "match_type": 0, "match": side.mine("u")}
+    alter("checked", [user], rate, validate_only=True)
+    find("nothing yet", mine)
+    alter("set", [user], rate)
+    alter("set for both", [user, client], {**rate, "key": "consumer_byte_rate"})
+    find("of the user", mine)
+    find("strictly", mine, strict=True)
+    find("with any client", mine, {"entity_type": "client-id", "match_type": 2})
+    find("twice", mine, mine)
+    find("of an unknown kind", {"entity_type": "planet", "match_type": 2})
+    alter("of nobody", [], rate)
+    alter("of an unknown kind set", [{"entity_type": "planet", "entity_name": "x"}], rate)
+    alter("of no name", [{"entity_type": "user", "entity_name": ""}], rate)
+    alter("an unknown key", [user], {**rate, "key": "love"})
+    alter("nothing a second", [user], {**rate, "value": -1.0})
+    alter("removed", [user], {**rate, "remove": True})
+    alter("removed again", [user], {**rate, "remove": True})
+    alter("both removed", [user, client], {**rate, "key": "consumer_byte_rate", "remove": True})
+    find("nothing more", mine)
+
+
 SCENARIOS = {
     "cluster api versions": api_versions,
     "cluster described": described,
     "cluster nonsense": nonsense,
     "cluster one node": one_node,
+    "cluster quotas": quotas,
 }

@@ -59,7 +59,7 @@ def handle_plain(
     wanted = groups[0][1] if len(groups) == 1 else [each for _, group in groups for each in group]
 
     def answer() -> None:
-        special = fetch_answer.reply(request, groups, state.metrics)
+        special = fetch_answer.reply(request, groups, state.metrics, state.quotas)
         for each in special:
             each.data = b""  # a connection that is never used again must not hold records
             if each.error != codes.NONE:
@@ -102,11 +102,12 @@ def handle(state: BrokerState, request: Request, message: FetchRequest) -> None:
 
     def answer() -> None:
         if session is None:
-            fetch_answer.reply(request, by_topic(wanted), state.metrics)
+            fetch_answer.reply(request, by_topic(wanted), state.metrics, state.quotas)
         else:
             session.wait = None
             changed = session.changed(full=is_full)
-            fetch_answer.reply(request, by_topic(changed), state.metrics, session.session_id)
+            groups = by_topic(changed)
+            fetch_answer.reply(request, groups, state.metrics, state.quotas, session.session_id)
             for each in changed:
                 each.data = b""  # a session that is never used again must not hold records
 

@@ -27,6 +27,7 @@ from summit.base.files import Buffer
 from summit.broker.disk_thread import attempt
 from summit.broker.preparing import INLINE_BYTES_MAX, BatchRules
 from summit.broker.request import Request
+from summit.broker.security import quotas
 from summit.broker.security.access import Access
 from summit.broker.state import BrokerState
 from summit.log.partition import PartitionLog
@@ -60,7 +61,9 @@ _NO_START = -1
 class _Produced:
     """A Produce request between its staging and its answer."""
 
-    __slots__ = ("access", "acks", "errors", "request", "staged", "state", "transactional_id")
+    __slots__ = (
+        "access", "acks", "errors", "request", "staged", "state", "throttle_ms", "transactional_id",
+    )  # fmt: skip
 
     def __init__(self, state: BrokerState, request: Request, transactional_id: str | None) -> None:
         self.state = state
@@ -68,6 +71,7 @@ class _Produced:
         self.transactional_id = transactional_id
         guard = state.guard
         self.access = None if guard is None else guard.access(request.connection)
+        self.throttle_ms = 0
         self.staged: list[PartitionLog] = []
         self.acks: list[ProduceAck] = []
         self.errors: dict[int, SummitError] = {}  # by index in `acks`
@@ -89,7 +93,9 @@ class _Produced:
             request.reply(self._with_messages())
         else:
             request.respond(
-                build_produce_response(request.version, request.correlation_id, self.acks)
+                build_produce_response(
+                    request.version, request.correlation_id, self.acks, self.throttle_ms
+                )
             )
 
     def _with_messages(self) -> ProduceResponse:
@@ -115,7 +121,7 @@ class _Produced:
                     error_message=None if why is None else str(why),
                 )
             )
-        return ProduceResponse(topics=topics)
+        return ProduceResponse(topics=topics, throttle_time_ms=self.throttle_ms)
 
 
 def _record_errors(error: SummitError) -> list[BatchIndexAndErrorMessage]:
@@ -136,6 +142,8 @@ def handle(state: BrokerState, request: Request, view: memoryview, position: int
     produced = _Produced(state, request, transactional_id)
     if acks_wanted != 0:
         request.connection.expect(request)
+    if state.quotas.is_any:
+        produced.throttle_ms = state.quotas.charge(request, quotas.PRODUCE, len(view))
     if len(view) > INLINE_BYTES_MAX:
         work = _heavy(state, parts)
         if work:

@@ -438,6 +438,8 @@ _GUARDS: Final[dict[int, Guard]] = {
         _whole(acls.DELETE, acls.GROUP, "group_id"),
         _parts(acls.READ, acls.TOPIC, "topics", "topics"),
     ),
+    48: _cluster(acls.DESCRIBE_CONFIGS),
+    49: _cluster(acls.ALTER_CONFIGS),
     50: _cluster(acls.DESCRIBE),
     51: _scram,
     55: _cluster(acls.DESCRIBE),
