@@ -138,6 +138,11 @@ class Delivery:
         if self.in_flight_bytes and self.in_flight_bytes + size_bytes > self._limit:
             raise self._full(str(self._limit))
 
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether `room` would not wait."""
+        fits = not self.in_flight_bytes or self.in_flight_bytes + size_bytes <= self._limit
+        return fits and self._away_until_ms is None
+
     async def room(self, size_bytes: int) -> None:
         """Wait until these bytes have room and the broker is not known to be away."""
         assert self._freed is not None
@@ -200,6 +205,17 @@ class Delivery:
         if flushed is not None and not flushed.done():
             flushed.set_result(None)
 
+    def settle_now(self, handed: Handed) -> list[Outcome] | None:
+        """What became of records that are all written by now; None: ask `settle`."""
+        together = handed.together
+        if together is None or not together.done() or (answers := together.result()).failures:
+            return None
+        self._back()
+        self._settled(handed)
+        first = handed.first
+        found: list[Outcome] = answers.results[first : first + len(handed.drafts)]
+        return found
+
     async def settle(self, handed: Handed) -> list[Outcome]:
         """What became of each record, in order, when the broker has said it.
 
@@ -215,12 +231,9 @@ class Delivery:
             if together is not None:
                 if not together.done() and not await wait_all((together,), self._ack_timeout_ms):
                     raise self._lost(None)
-                answers = together.result()
-                if not answers.failures:
-                    self._back()
-                    first = handed.first
-                    found: list[Outcome] = answers.results[first : first + len(handed.drafts)]
-                    return found
+                written = self.settle_now(handed)
+                if written is not None:
+                    return written
             futures = handed.futures or []
             if not await wait_all(futures, self._ack_timeout_ms):
                 forget(futures)
