@@ -48,11 +48,11 @@ def test_a_flood_of_handshakes_is_bounded_and_ends(
     kind: str, tls: tuple[dict[str, str], ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files, context = tls
-    monkeypatch.setattr("summit.web.server.HTTP_HEAD_TIMEOUT_MS", 2_000)
+    monkeypatch.setattr("summit.web.server.TLS_HANDSHAKE_MS", 2_000)
     monkeypatch.setattr("summit.ingest.websocket.collector._UNSERVED_MAX", SPARE["websocket"])
     monkeypatch.setattr("summit.ingest.websocket.collector.OPEN_TIMEOUT_S", 2.0)
     if kind == "grpc":
-        monkeypatch.setattr("summit.ingest.grpc.collector.HANDSHAKE_TIMEOUT_S", 2.0)
+        monkeypatch.setattr("summit.ingest.grpc.collector.TLS_HANDSHAKE_MS", 2_000)
     block = {"maxConnections": MOST, "tls": files}
     if kind == "syslog":
         block["messageTimeoutMs"] = 2_000

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from summit.base.hosts import is_loopback
+from summit.base.limits import TLS_HANDSHAKE_MS
 from summit.base.tasks import Tasks
 
-HANDSHAKE_TIMEOUT_S: Final = 10.0
 SHUTDOWN_TIMEOUT_S: Final = 5.0
 
 
@@ -28,9 +28,14 @@ class Gate:
         limit: Most connections; None for no bound.
         per_address: Most of one address that is not of this machine; None for no bound.
         context: The server's side of TLS; None for plain connections.
-        handshake_timeout_s: How long a TLS handshake may take.
+        handshake_timeout_ms: How long a TLS handshake may take.
         may_enter: Asked first, with the address of the other side.
         on_full: Called for each connection that finds no place.
+
+    Attributes:
+        open: Connections that are in.
+        handshaking: Those of them in a TLS handshake.
+        refused: Connections that found no place.
     """
 
     def __init__(
@@ -39,20 +44,19 @@ class Gate:
         limit: int | None = None,
         per_address: int | None = None,
         context: ssl.SSLContext | None = None,
-        handshake_timeout_s: float = HANDSHAKE_TIMEOUT_S,
+        handshake_timeout_ms: int = TLS_HANDSHAKE_MS,
         may_enter: Callable[[str], bool] | None = None,
         on_full: Callable[[], None] | None = None,
     ) -> None:
         self.context = context
         self._limit = limit
         self._per_address = per_address
-        self._handshake_timeout_s = handshake_timeout_s
+        self._handshake_timeout_s = handshake_timeout_ms / 1000
         self._may_enter = may_enter
         self._on_full = on_full
         self._of_address: Counter[str] = Counter()
         self._tasks = Tasks()
-        self.open = 0  # connections that are in
-        self.handshaking = 0  # … of them in a TLS handshake
+        self.open = self.handshaking = self.refused = 0
 
     def enter(self, transport: Any) -> str | None:
         """The address of a new connection that is counted from now on; None: it may not stay."""
@@ -62,6 +66,7 @@ class Gate:
         is_counted = self._per_address is not None and bool(address) and not is_loopback(address)
         is_full = self._limit is not None and self.open >= self._limit
         if is_full or (is_counted and self._of_address[address] >= (self._per_address or 0)):
+            self.refused += 1
             if self._on_full is not None:
                 self._on_full()
             return None
@@ -146,7 +151,7 @@ def gated(base: Any, gate: Gate) -> Any:
                 self._gate_is_passed = True
                 super().connection_made(transport)
             else:
-                gate.shake_hands(transport, self._gate_passed, self._gate_left)
+                gate.shake_hands(transport, self._gate_passed, self.give_place)
 
         def _gate_passed(self, transport: Any, early: _Early) -> None:
             self._gate_is_passed = True
@@ -159,13 +164,14 @@ def gated(base: Any, gate: Gate) -> Any:
             elif early.is_eof:
                 self.eof_received()
 
-        def _gate_left(self) -> None:
+        def give_place(self) -> None:
+            """The connection is gone, or who went on with it says so."""
             address, self._gate_address = self._gate_address, None
             if address is not None:
                 gate.leave(address)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._gate_left()
+            self.give_place()
             if self._gate_is_passed:
                 super().connection_lost(exc)
 

@@ -22,7 +22,7 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Internal, Invalid, SummitError, Unavailable
-from summit.base.gates import HANDSHAKE_TIMEOUT_S
+from summit.base.limits import TLS_HANDSHAKE_MS
 from summit.client.addresses import format_address
 from summit.ingest.delivery import RETRY_AFTER_MS
 from summit.ingest.producing import Producer
@@ -368,7 +368,7 @@ def _channel_options(options: Any) -> list[tuple[str, Any]]:
     return [
         ("grpc.so_reuseport", 0),  # a port that is taken is an error
         ("grpc.max_allowed_incoming_connections", options.max_connections),
-        ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_TIMEOUT_S * 1_000)),
+        ("grpc.server_handshake_timeout_ms", TLS_HANDSHAKE_MS),
         ("grpc.max_receive_message_length", options.max_message_bytes),
         ("grpc.keepalive_time_ms", options.ping_interval_ms),
         ("grpc.keepalive_timeout_ms", options.ping_timeout_ms),

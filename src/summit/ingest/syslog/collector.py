@@ -177,7 +177,7 @@ class SyslogCollector(TakingCollector, Taker):
             name = "tcp" if context is None else "tls"
             self._gate = gate = Gate(
                 limit=options.max_connections, context=context,
-                handshake_timeout_s=options.message_timeout_ms / 1000,
+                handshake_timeout_ms=options.message_timeout_ms,
                 may_enter=self._may_connect, on_full=self._note_full,
             )  # fmt: skip
             connection = gated(StreamConnection, gate)

@@ -94,7 +94,7 @@ class WebSocketCollector(StreamingCollector):
         self._gate = gate = Gate(
             limit=options.max_connections + _UNSERVED_MAX,
             context=None if options.tls is None else options.tls.server_context(),
-            handshake_timeout_s=OPEN_TIMEOUT_S,
+            handshake_timeout_ms=round(OPEN_TIMEOUT_S * 1_000),
         )
         await self._begin()
         try:
