@@ -417,9 +417,7 @@ def test_users_and_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         server.stop()
 
 
-def test_nothing_is_lost_when_it_is_killed_under_load(
-    server: Mosquitto, tmp_path: Path
-) -> None:
+def test_nothing_is_lost_when_it_is_killed_under_load(server: Mosquitto, tmp_path: Path) -> None:
     broker = BrokerThread(BrokerSettings(port=0, data_dir=str(tmp_path / "d"), durability="os"))
     broker.start()
     servers = f"127.0.0.1:{broker.port}"
