@@ -81,7 +81,7 @@ bench: $(READY)  ## CPU-seconds and ratios; see bench/README.md
 bench-versus: $(READY) $(TANSU)  ## our broker beside Apache Kafka and tansu, in one run; a quarter of an hour
 	@VERSUS_TANSU=$(TANSU) $(BIN)/python -m bench.broker.versus.run $(BENCH_ARGS)
 
-fuzz-api: $(READY) $(VENV)-fuzz/bin/st  ## both services by their OpenAPI documents; a minute each
+fuzz-api: $(READY) $(VENV)-fuzz/bin/st  ## both services by their OpenAPI documents; a minute each, without and with a key
 	@$(BIN)/python tools/fuzz_api.py $(VENV)-fuzz/bin/st $(API_FUZZ_ARGS)
 
 $(VENV)-fuzz/bin/st: # Schemathesis has an environment of its own: it is no dependency of ours

@@ -16,6 +16,7 @@ import importlib.util
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,6 +59,7 @@ BENCHES = (
     ("bench.ingest.websocket",),
     ("bench.ingest.grpc",),
     ("bench.ingest.database",),
+    ("bench.services.load", "--seconds", "1"),
     ("bench.cli",),
 )
 FULL = {  # what `--full` runs instead
@@ -111,6 +113,13 @@ def _flat(half: str) -> Figure:
         what=f"client: memory, growth while millions of records are {half}d",
         line={"bench": "client.memory", "half": half}, key="growth_mb", unit="MB", most=16,
         cpu=("cpu_s_per_million", "s per million"),
+    )  # fmt: skip
+
+
+def _service(what: str, case: str) -> Figure:
+    return Figure(
+        what=f"services: {what}, 16 connections: p99 (ratio: CPU to the bare framework's)",
+        line={"bench": case}, key="p99_ms", unit="ms", cpu=("cpu_us", "µs each"), ratio="ratio",
     )  # fmt: skip
 
 
@@ -200,6 +209,8 @@ FIGURES = (
     Figure(what="cli: summit --help (ratio: to importing click)",
            line={"bench": "cli.help"}, key="wall_s", unit="s", cpu=("cpu_s", "s"),
            ratio="ratio_to_bare", most=0.3),
+    _service("GET /livez", "liveness"), _service("POST /api/produce", "produce"),
+    _service("GET /api/alerts", "alerts"), _service("POST /api/events?wait=false", "event stored"),
 )  # fmt: skip
 
 
@@ -216,6 +227,8 @@ def missing() -> dict[str, str]:
         found["bench.client"] = "not run: aiokafka is not installed (extra [dev])"
     if not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
         found["bench.ingest.database"] = "not run: PostgreSQL is not installed (Debian: postgresql)"
+    if shutil.which("wrk") is None:
+        found["bench.services.load"] = "not run: wrk is not installed (Debian: wrk)"
     if importlib.util.find_spec("uvloop") is None:
         found["uvloop"] = "not installed (extra [fast]): broker and reference use asyncio's loop"
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,17 +24,19 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 from tests.broker.test_sasl import PASSWORD, login
-from tests.broker.wire import Wire
+from tests.broker.wire import Wire, batch_of, fetch_request
 
 from summit.base.files import OsFiles
 from summit.broker import BrokerSettings, BrokerThread
-from summit.broker.dispatch import SERVED
+from summit.broker.api import fetch
+from summit.broker.dispatch import HANDLERS, SERVED
 from summit.broker.metadata_log import AccessEntry
 from summit.broker.security.acls import Acls, Filter
 from summit.broker.security.first_users import lay_down
 from summit.protocol import acls, codes
 from summit.protocol.alter_user_scram_credentials import ScramCredentialDeletion
 from summit.protocol.apis import APIS
+from summit.protocol.fetch import FETCH
 from summit.protocol.message import Message
 from summit.protocol.metadata import MetadataRequest, MetadataRequestTopic
 
@@ -357,3 +360,56 @@ def test_nobody_is_super_by_a_name_that_is_not_set(tmp_path: Path) -> None:
         message = some(APIS[29].request, 1)
         assert wire.ask(APIS[29], 1, message).error_code == codes.CLUSTER_AUTHORIZATION_FAILED
     thread.stop()
+
+
+def test_plain_fetches_are_served_from_their_bytes_as_far_as_rights_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = BrokerSettings(
+        security_protocol="SASL_PLAINTEXT", port=0, data_dir=str(tmp_path), durability="os",
+        initial_user="root", initial_password="r", authorizer="acl", auto_create_topics=True,
+    )  # fmt: skip
+    decoded: list[str] = []
+    original = fetch.handle
+    monkeypatch.setitem(HANDLERS, 1, lambda *given: (decoded.append("fetch"), original(*given))[1])
+    broker = BrokerThread(settings)
+    broker.start()
+    try:
+        state = broker._broker._state
+        assert state is not None
+        rights = entry(resource=acls.TOPIC, name="mine", principal="User:bob", operation=acls.READ)
+        with Wire(broker.port) as root, Wire(broker.port) as bob:
+            assert login(root, "SCRAM-SHA-256", "root", "r").error_code == 0
+            admin = AdminClient(client(broker, "root", "r"))
+            scram_info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
+            made = UserScramCredentialUpsertion("bob", scram_info, b"pw")
+            admin.alter_user_scram_credentials([made])["bob"].result(20)
+            for name in ("mine", "other"):
+                assert root.create_topic(name).error_code == 0
+                assert root.produce(name, batch_of(b"v")).error_code == 0
+            assert root.fetch_values("mine") == [b"v"]
+            assert login(bob, "SCRAM-SHA-256", "bob", "pw").error_code == 0
+            assert bob.fetch("mine", 0).error_code == codes.TOPIC_AUTHORIZATION_FAILED
+            alter(state, [rights], [])
+            decoded.clear()
+            for _ in range(3):
+                assert bob.fetch_values("mine") == [b"v"]
+            assert not decoded, "it was decoded in full"
+            both = fetch_request([("mine", 0, 0), ("other", 0, 0)])
+            answer = bob.ask(FETCH, 12, both)
+            assert {t.name: t.partitions[0].error_code for t in answer.topics} == {
+                "mine": codes.NONE, "other": codes.TOPIC_AUTHORIZATION_FAILED,
+            }  # fmt: skip
+            alter(state, [], [rights])
+            assert bob.fetch("mine", 0).error_code == codes.TOPIC_AUTHORIZATION_FAILED
+    finally:
+        broker.stop()
+
+
+def alter(state: Any, made: list[AccessEntry], gone: list[AccessEntry]) -> None:
+    """Change the lists on the broker's loop, and wait until that is durable."""
+    done = threading.Event()
+    state.loop.call_soon_threadsafe(
+        lambda: state.security.acls.alter(made, gone, lambda error: done.set())
+    )
+    assert done.wait(20)

@@ -343,3 +343,20 @@ def test_an_old_request_is_not_served(start_broker: Start, tmp_path: Path) -> No
         start_broker().stop()
         assert not (data_dir / "backup-request").exists()
         assert not (data_dir / "backup-answer").exists()
+
+
+@pytest.mark.parametrize("was_clean", [True, False])
+def test_a_backup_of_a_stopped_broker_does_not_hide_a_crash(
+    start_broker: Start, tmp_path: Path, was_clean: bool
+) -> None:
+    """The next start has to end what was open when it came."""
+    broker = start_broker()
+    data_dir = tmp_path / "data"
+    broker.stop()
+    mark = data_dir / "clean-shutdown"
+    if not was_clean:
+        mark.unlink()
+    words = ["broker", "backup", str(tmp_path / "copy"), "--data-dir", str(data_dir)]
+    done = CliRunner().invoke(root, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert mark.exists() == was_clean

@@ -460,3 +460,66 @@ def test_a_certificate_is_demanded(start_broker: Start, certificates: Certificat
         "ssl.key.location": certificates.client_keyfile,
     }
     assert AdminClient(settings).list_topics(timeout=20).brokers
+
+
+def test_a_deleted_user_s_connections_end(start_broker: Start) -> None:
+    from summit.protocol.alter_user_scram_credentials import (
+        ALTER_USER_SCRAM_CREDENTIALS,
+        AlterUserScramCredentialsRequest,
+        ScramCredentialDeletion,
+        ScramCredentialUpsertion,
+    )
+
+    broker = start_broker(
+        listeners="SASL_PLAINTEXT://127.0.0.1:0", sasl_enabled_mechanisms="PLAIN,SCRAM-SHA-256",
+        **FIRST,
+    )  # fmt: skip
+    salt = b"s" * 24
+    salted = scram.salted_password(scram.SCRAM_SHA_256, "pw", salt, scram.ITERATIONS_MIN)
+    made = ScramCredentialUpsertion(
+        name="bob", mechanism=1, iterations=scram.ITERATIONS_MIN, salt=salt, salted_password=salted
+    )
+    with Wire(broker.port) as admin, Wire(broker.port) as first, Wire(broker.port) as second:
+        assert login(admin, "SCRAM-SHA-256", "alice", PASSWORD).error_code == codes.NONE
+
+        def alter(**fields: Any) -> None:
+            request = AlterUserScramCredentialsRequest(
+                **{"deletions": [], "upsertions": [], **fields}
+            )
+            (result,) = admin.ask(ALTER_USER_SCRAM_CREDENTIALS, 0, request).results
+            assert result.error_code == codes.NONE
+
+        alter(upsertions=[made])
+        assert login(first, "PLAIN", "bob", "pw").error_code == codes.NONE
+        assert login(second, "SCRAM-SHA-256", "bob", "pw").error_code == codes.NONE
+        assert first.metadata().brokers
+        alter(deletions=[ScramCredentialDeletion(name="bob", mechanism=1)])
+        assert first.is_closed_by_broker()
+        assert second.is_closed_by_broker()
+        assert admin.metadata().brokers, "of nobody else"
+    with Wire(broker.port) as wire:  # what was right once is not right for ever
+        assert login(wire, "PLAIN", "bob", "pw").error_code == codes.SASL_AUTHENTICATION_FAILED
+
+
+def test_a_password_is_worked_out_once(start_broker: Start) -> None:
+    """And a wrong one is wrong after a right one, by the same user."""
+    broker = start_broker(
+        listeners="SASL_PLAINTEXT://127.0.0.1:0", sasl_enabled_mechanisms="PLAIN", **FIRST
+    )
+    state = broker._broker._state
+    assert state is not None
+    jobs = []
+    run = state.security.worker.run
+
+    def counted(*arguments: Any) -> None:
+        jobs.append(arguments)
+        run(*arguments)
+
+    state.security.worker.run = counted  # type: ignore[method-assign]
+    for password, code, worked_out in (
+        (PASSWORD, codes.NONE, 1), (PASSWORD, codes.NONE, 1), (PASSWORD, codes.NONE, 1),
+        ("wrong", codes.SASL_AUTHENTICATION_FAILED, 2), (PASSWORD, codes.NONE, 2),
+    ):  # fmt: skip
+        with Wire(broker.port) as wire:
+            assert login(wire, "PLAIN", "alice", password).error_code == code
+        assert len(jobs) == worked_out

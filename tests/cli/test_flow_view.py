@@ -71,6 +71,13 @@ def test_the_flow_is_shown_from_inputs_to_outputs(capsys: pytest.CaptureFixture[
     assert "dropped 4 keys and 5 unfinished matches" in shown.err
 
 
+def test_what_was_late_or_refused_is_told_of_a_worker(capsys: pytest.CaptureFixture[str]) -> None:
+    flow = description()
+    flow["workers"][0] |= {"late": 3, "rejected": 1}
+    print_flow(flow)
+    assert "0 alerts, 3 late, 1 rejected  2 unfinished matches" in capsys.readouterr().out
+
+
 def test_many_rows_are_cut_and_the_ones_behind_stay(capsys: pytest.CaptureFixture[str]) -> None:
     flow = description(partitions=100)
     flow["inputs"][77]["lag"] = 5_000

@@ -94,6 +94,26 @@ def test_secrets_are_read_by_reference_and_never_shown(
     }  # fmt: skip
 
 
+def test_who_is_asked_is_shown_with_its_blocks(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bare / "summit.toml").write_text(
+        '[security]\nrateLimit = 7\n[security.tls]\ncertFile = "here.pem"\n'
+    )
+    monkeypatch.setenv("SUMMIT_SECURITY__TLS__KEY_FILE", "key.pem")
+    monkeypatch.setenv("SUMMIT_ADMIN_KEY", "s3cret" * 8)
+    done = summit("config", "show", "--origin", "--section", "security", "-o", "json")
+    assert done.code == 0, done.err
+    rows = {row["setting"]: (row["value"], row["origin"]) for row in json.loads(done.out)}
+    assert rows == {
+        "adminKey": ("${SUMMIT_ADMIN_KEY}", "SUMMIT_ADMIN_KEY"),
+        "rateLimit": (7.0, "summit.toml"), "tls.certFile": ("here.pem", "summit.toml"),
+        "tls.keyFile": ("key.pem", "SUMMIT_SECURITY__TLS__KEY_FILE"),
+    }  # fmt: skip
+    (bare / "summit.toml").write_text('[security]\nadminKey = "s3cret-that-stands-here"\n')
+    monkeypatch.delenv("SUMMIT_ADMIN_KEY")
+    monkeypatch.delenv("SUMMIT_SECURITY__TLS__KEY_FILE")
+    assert "s3cret" not in summit("config", "show", "--all", "-o", "json").out
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

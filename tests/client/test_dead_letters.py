@@ -175,10 +175,45 @@ def test_the_commands(world: World) -> None:
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
 
-    assert {"topic": topic, "offsets": 2} in run("list")
+    assert {"topic": topic, "letters": 2} in run("list")
     unreadable, readable = run("show", topic)
     assert unreadable["code"] == "dead_letter.unreadable"
     assert (readable["partition"], readable["offset"]) == (0, 0)
     assert (readable["value"], readable["code"]) == ("value", "x.y")
     assert run("replay", topic) == {"replayed": 1, "passedOver": 1}
     assert run("replay", topic) == {"replayed": 0, "passedOver": 0}
+
+
+def test_marks_of_transactions_and_what_was_aborted_are_no_letters(world: World) -> None:
+    async def prepare() -> str:
+        topic = await world.topic()
+        letters = dead_letter_topic(topic)
+        async with world.admin() as admin:
+            await admin.create_topic(TopicConfig(name=letters, partitions=2))
+        async with world.producer(transactionalId=topic, idempotence=True) as producer:
+            for n in range(5):
+                letter = DeadLetter.of(ConsumerRecord(topic, 0, n, 1, b"", b"v"), WHY, n).encode()
+                await producer.begin_transaction()
+                await producer.send({"topic": letters, "partition": n % 2, "value": letter})
+                if n == 2:
+                    await producer.abort_transaction()
+                else:
+                    await producer.commit_transaction()
+        return topic
+
+    topic = asyncio.run(prepare())
+
+    def run(*arguments: str) -> list[Any]:
+        end = ["--bootstrap-servers", world.address, "-o", "json"]
+        done = CliRunner().invoke(root, [*arguments, *end], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        if arguments[0] == "dlq":
+            return list(json.loads(done.stdout))
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+    assert {"topic": topic, "letters": 4} in run("dlq", "list")
+    assert [row["offset"] for row in run("dlq", "show", topic)] == [0, 1, 3, 4]
+    assert [row["offset"] for row in run("dlq", "show", topic, "-n", "3")] == [1, 3, 4]
+    # Behind the last record of either partition stands a mark: that is the end, too.
+    found = run("consume", dead_letter_topic(topic), "-e")
+    assert len(found) >= 4

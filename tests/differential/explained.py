@@ -379,6 +379,12 @@ EXPLAINED: Final[tuple[Explained, ...]] = (
         "features of controllers, and of share and streams groups",
     ),
     Explained(
+        "cluster one node",
+        "the quorum of __cluster_metadata/0",
+        "*",
+        "each has its own metadata log; ours has no epochs, and no listener for controllers",
+    ),
+    Explained(
         "cluster api versions",
         "with*name",
         "*",

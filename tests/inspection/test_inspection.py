@@ -22,6 +22,7 @@ from summit.broker import BrokerSettings, BrokerThread
 from summit.cli.log import log as command
 from summit.inspection import Found, dump_file, files_to_inspect, verify
 from summit.log import LogStore, StoreSettings
+from summit.log.snapshots import decode_snapshot
 
 FILES = ReadOnlyFiles()
 
@@ -206,3 +207,64 @@ def test_a_compacted_partition_is_sound(tmp_path: Path) -> None:
     store.close()
     assert problems(tmp_path) == []
     assert len(entries(tmp_path, "record")) < 60
+
+
+def _aborted(data_dir: Path) -> list[int]:
+    """The transactions that readers of `money` are told to leave out, by a broker over it."""
+    thread = BrokerThread(BrokerSettings(port=0, data_dir=str(data_dir), durability="os"))
+    thread.start()
+    try:
+        with Wire(thread.port) as wire:
+            part = wire.fetch("money", 0, isolation_level=1)
+            return [each.first_offset for each in part.aborted_transactions or []]
+    finally:
+        thread.stop()
+
+
+def test_indexes_are_made_anew_from_the_batches(data_dir: Path) -> None:
+    """As a defect once left them: cut short, and believed by a start after a stop in order."""
+    (index,) = data_dir.glob("topics/money-0/*.txnindex")
+    whole = index.read_bytes()
+    logs = {path: path.read_bytes() for path in data_dir.glob("topics/*/*.log")}
+    index.write_bytes(b"")
+    _segment(data_dir, 1, "index").write_bytes(b"")
+    _flip(_segment(data_dir, 0, "timeindex"), 3)
+    (snapshot,) = data_dir.glob("topics/money-0/*.snapshot")
+    assert {Path(each.file).parent.name for each in problems(data_dir)} == {"money-0", "plain-0"}
+    assert _aborted(data_dir) == []
+
+    done = CliRunner().invoke(command, ["repair", str(data_dir)])
+    assert done.exit_code == 0, done.output
+    assert f"took away {snapshot.name}" in done.stdout
+    assert "money-0: repaired" in done.stdout
+    assert problems(data_dir) == []
+    assert index.read_bytes() == whole
+    assert _aborted(data_dir) == [2]
+    assert {path: path.read_bytes() for path in data_dir.glob("topics/*/*.log")} == logs
+    again = CliRunner().invoke(command, ["repair", str(data_dir)])
+    assert (again.exit_code, again.stdout) == (0, "")
+
+
+def test_a_partition_with_a_damaged_batch_is_left_as_it_is(data_dir: Path) -> None:
+    _flip(_segment(data_dir), 100)
+    _flip(_segment(data_dir, 0, "timeindex"), 3)
+    before = {path: path.read_bytes() for path in (data_dir / "topics" / "plain-0").iterdir()}
+    done = CliRunner().invoke(command, ["repair", str(data_dir)])
+    assert done.exit_code == 1
+    assert "the batch's checksum is wrong" in done.stdout
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def _producers(snapshot: Path) -> dict[int, Any]:
+    """Epoch and batches of each, without the time at which it was heard of."""
+    found = decode_snapshot(snapshot.read_bytes()) or {}
+    return {number: (entry.epoch, list(entry.batches)) for number, entry in found.items()}
+
+
+def test_a_lost_snapshot_of_producers_is_read_from_the_batches(data_dir: Path) -> None:
+    """A start after a stop in order would forget them, and take a batch that is sent again."""
+    (snapshot,) = data_dir.glob("topics/money-0/*.snapshot")
+    whole = _producers(snapshot)
+    snapshot.unlink()
+    assert _aborted(data_dir) == [2]
+    assert _producers(snapshot) == whole != {}

@@ -228,3 +228,41 @@ def test_the_transactional_copier(tools: Tools, topic: str, group: str) -> None:
         "kafka-transactions", "describe-producers", "--topic", f"{topic}-copy", "--partition", "0"
     )
     assert len(producers.splitlines()) == 2
+
+
+def test_a_consumer_whose_partitions_the_broker_assigns(
+    tools: Tools, topic: str, group: str
+) -> None:
+    tools.create(topic, 3)
+    lines = [f"line {n}" for n in range(30)]
+    tools.produce(topic, lines)
+    more = ["--group", group, "--from-beginning"]
+    for name in ("group.protocol=consumer", "group.remote.assignor=range"):
+        more += ["--command-property", name]
+    assert sorted(tools.consume(topic, len(lines), *more)) == sorted(lines)
+    listed = tools.run("kafka-groups", "--list")
+    assert re.search(rf"{group}\s+Consumer\s+consumer", listed), listed
+    told = tools.run("kafka-consumer-groups", "--describe", "--group", group)
+    assert re.findall(rf"{topic}\s+\d\s+(\d+)\s+\1\s+0", told), told
+
+
+def test_what_tools_ask_of_clusters(tools: Tools, topic: str, tmp_path: Path) -> None:
+    tools.create(topic, 2)
+    status = tools.run("kafka-metadata-quorum", "describe", "--status")
+    assert re.search(r"LeaderId:\s+1\b", status), status
+    features = tools.run("kafka-features", "describe")
+    assert re.search(r"group.version.*FinalizedVersionLevel: 1\b", features), features
+    elected = tools.run(
+        "kafka-leader-election", "--election-type", "preferred", "--topic", topic,
+        "--partition", "0",
+    )  # fmt: skip
+    assert "Valid replica already elected" in elected, elected
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({
+        "version": 1, "partitions": [{"topic": topic, "partition": 0, "replicas": [1]}],
+    }))  # fmt: skip
+    moved = tools.run(
+        "kafka-reassign-partitions", "--reassignment-json-file", str(plan), "--execute"
+    )
+    assert "Successfully started partition reassignment" in moved, moved
+    assert "No partition reassignments found" in tools.run("kafka-reassign-partitions", "--list")

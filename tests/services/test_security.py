@@ -418,3 +418,58 @@ def test_no_document_names_what_makes_an_admin(
     for name in (f"file:{tmp_path}/other", f"file:{tmp_path}/safe/../other", "file:/etc/passwd"):
         with pytest.raises(Invalid, match="SUMMIT_SECRETS_DIR"):
             read_secret(name)
+
+
+def test_grants_hold_what_definitions_write_and_copy(running: Services) -> None:
+    """An operator of one prefix makes nothing that writes elsewhere, nor stops what does."""
+    body = {
+        "name": "team a", "role": "operator",
+        "grants": ["read:team-a.", "produce:team-a.", "admin:team-a."],
+    }  # fmt: skip
+    key = running.ask("streaming", "POST", "/api/keys", ADMIN_KEY, body)[1]["key"]
+
+    def ask(method: str, path: str, body: Any = None, who: str = key) -> tuple[int, str]:
+        service = "correlation" if path.startswith(("/api/notif", "/api/analytics")) else (
+            "streaming"
+        )  # fmt: skip
+        status, answer, _ = running.ask(service, method, path, who, body)
+        return status, answer.get("code", "") if isinstance(answer, dict) else ""
+
+    refused = (403, "auth.forbidden")
+    rule = {"id": "r", "where": "a == 1"}
+    http = {"name": "c", "type": "http", "port": 0, "enabled": False}
+    foreign: list[tuple[str, dict[str, Any]]] = [
+        ("/api/collectors", {**http, "topic": "team-b.in"}),
+        ("/api/collectors", {**http, "topic": "team-a.in", "allowedTopics": ["team-a.*", "t*"]}),
+        ("/api/collectors", {**http, "topic": "_summit.alert-state"}),
+        ("/api/routes", {**rule, "topics": ["team-a.*"], "topic": ["team-a.x", "team-b.x"]}),
+        ("/api/routes", {**rule, "topics": ["team-b.in"], "topic": "team-a.x"}),
+        ("/api/routes", {**rule, "topic": "team-a.x"}),
+        ("/api/notifications", {"id": "n", "type": "topic", "config": {"topic": "team-b.x"}}),
+        ("/api/analytics/queries", {
+            "id": "q", "topics": ["team-a.*"], "topic": "team-b.x",
+            "window": {"type": "tumbling", "size": "1m"},
+            "metrics": [{"name": "n", "function": "count"}],
+        }),
+    ]  # fmt: skip
+    for path, document in foreign:
+        assert ask("POST", path, document) == refused, (path, document)
+    route = {"id": "r", "where": "a == 1", "topics": ["team-a.*"], "topic": "team-a.x"}
+    assert ask("POST", "/api/routes", route)[0] == 200
+    assert ask("POST", "/api/collectors", {**http, "topic": "team-a.in"})[0] == 200
+    assert ask("PATCH", "/api/collectors/c", {"topic": "team-b.in"}) == refused
+    assert ask("PATCH", "/api/collectors/c", {"tags": ["x"]})[0] == 200
+    # What others have made is theirs.
+    other = {**http, "name": "d", "topic": "team-b.in"}
+    assert ask("POST", "/api/collectors", other, ADMIN_KEY)[0] == 200
+    for method, path in (
+        ("DELETE", "/api/collectors/d"), ("POST", "/api/collectors/d/start"),
+        ("POST", "/api/collectors/d/pause"), ("DELETE", "/api/collectors/d"),
+    ):  # fmt: skip
+        assert ask(method, path) == refused, path
+    assert ask("PUT", "/api/collectors/d", {**other, "topic": "team-a.in"}) == refused
+    route = {"id": "s", "where": "a == 1", "topics": ["team-b.*"], "topic": "team-b.x"}
+    assert ask("POST", "/api/routes", route, ADMIN_KEY)[0] == 200
+    assert ask("DELETE", "/api/routes/s") == refused
+    for path in ("/api/routes/r", "/api/collectors/c"):
+        assert ask("DELETE", path)[0] == 200

@@ -32,6 +32,7 @@ class Inode:
         self.durable = bytearray()
         # ("write", position, data) or ("size", size, b"")
         self.pending: list[tuple[str, int, bytes]] = []
+        self.has_failed = False
 
     def apply(self, op: tuple[str, int, bytes]) -> None:
         _apply(self.seen, op)
@@ -45,14 +46,20 @@ class Inode:
     def fail_sync(self, chance: random.Random) -> None:
         """A sync that fails, as with Linux: any part was written, the pages count as clean.
 
-        No later sync writes them again. Programs see what they wrote until memory gets scarce, then
-        what is on the disk.
+        No later sync writes them again. Programs see what they wrote until the system needs the
+        memory (`forget`).
         """
         for op in _survivors(self.pending, chance, "subset"):
             _apply(self.durable, op)
         self.pending.clear()
-        if chance.random() < 0.3:
-            self.seen = bytearray(self.durable)
+        self.has_failed = True
+
+    def forget(self) -> None:
+        """Read the pages that a sync failed to write from the disk again."""
+        self.has_failed = False
+        self.seen = bytearray(self.durable)
+        for op in self.pending:
+            _apply(self.seen, op)
 
     def survive(self, chance: random.Random, keep: str) -> Inode:
         """This file after a power cut."""
@@ -192,7 +199,7 @@ class FaultyFile:
         try:
             self._files.check("datasync", self.path)
         except OSError:
-            self._inode.fail_sync(self._files.chance)
+            self._inode.fail_sync(self._files.failing)
             raise
         self._inode.sync()
         self._files.sync_count += 1
@@ -221,6 +228,7 @@ class FaultyFiles:
 
     def __init__(self, seed: int = 0, root: Directory | None = None) -> None:
         self.chance = random.Random(seed)
+        self.failing = random.Random(seed + 1)  # of its own: what a failed sync leaves
         self.root = root or Directory()
         self.locked: set[str] = set()
         self.calls = 0
@@ -276,18 +284,31 @@ class FaultyFiles:
         if keep == "random":
             keep = self.chance.choice(["none", "all", "prefix", "subset", "subset"])
         after = FaultyFiles(root=self.root.survive(self.chance, keep, {}))
-        after.chance = self.chance
+        after.chance, after.failing = self.chance, self.failing
         after.capacity_bytes = self.capacity_bytes
         self.has_power = False
         return after
 
     def kill(self) -> FaultyFiles:
         """The disk after the end of the process alone: the page cache stays, synced or not."""
+        self.forget_failed()
         after = FaultyFiles(root=self.root)
-        after.chance = self.chance
+        after.chance, after.failing = self.chance, self.failing
         after.capacity_bytes = self.capacity_bytes
         self.has_power = False
         return after
+
+    def forget_failed(self) -> None:
+        """Some of the files whose sync failed are read from the disk from now on."""
+
+        def look(node: Inode | Directory) -> None:
+            if isinstance(node, Directory):
+                for _, child in sorted(node.seen.items()):
+                    look(child)
+            elif node.has_failed and self.failing.random() < 0.3:
+                node.forget()
+
+        look(self.root)
 
     # ---- Files ----
 

@@ -115,6 +115,7 @@ CORRELATED_VIEW_BYTES_MAX: Final = 64 << 20  # bytes of their JSON
 ALERT_VIEW_COUNT_MAX: Final = 100_000  # alerts in the view of a service; older ones leave it
 ALERT_VIEW_BYTES_MAX: Final = 256 << 20  # bytes of their JSON; keeps the view inside a small node
 ALERT_INDEX_COUNT_MAX: Final = 1_000_000  # alerts in the searchable view of a service, on disk
+ANSWER_KEYS_MAX: Final = 100_000  # Idempotency-Keys of the services, all replicas together
 ALERT_PAGE_MAX: Final = 10_000  # alerts of one query's page
 ALERT_EVENTS_MAX: Final = 100  # events an alert holds whole; half from each end
 ALERT_EVENTS_BYTES_MAX: Final = 256 << 10  # their JSON; with evidence well below a record's 1 MiB

@@ -14,6 +14,7 @@ _VARIABLE: Final = re.compile(r"\$\{(.+)\}")
 # What makes an admin: whoever may write documents could have it sent to themselves.
 ADMIN_KEY: Final = "SUMMIT_ADMIN_KEY"
 ADMIN_KEY_FILE: Final = "SUMMIT_ADMIN_KEY_FILE"
+INNER_USER: Final = "summit-inner"  # the parts of one machine's platform, to its secured broker
 SECRETS_DIR: Final = "SUMMIT_SECRETS_DIR"  # where it is set, files of secrets are below it
 
 

@@ -189,4 +189,5 @@ def back_up_stopped(
             files, target, cut.files(), meta=meta, taken_ms=taken_ms, progress=progress
         )
     finally:
-        store.close()
+        # After a crash the broker's own start has to learn of it: it ends what was open then.
+        store.close(marks_clean=store.report.was_clean)

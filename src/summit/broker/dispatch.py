@@ -17,6 +17,8 @@ from summit.broker.api import (
     add_offsets_to_txn,
     add_partitions_to_txn,
     alter_configs,
+    alter_partition_reassignments,
+    alter_replica_log_dirs,
     alter_user_scram_credentials,
     api_versions,
     consumer_group_describe,
@@ -34,9 +36,11 @@ from summit.broker.api import (
     describe_groups,
     describe_log_dirs,
     describe_producers,
+    describe_quorum,
     describe_topic_partitions,
     describe_transactions,
     describe_user_scram_credentials,
+    elect_leaders,
     end_txn,
     fetch,
     find_coordinator,
@@ -48,6 +52,7 @@ from summit.broker.api import (
     list_config_resources,
     list_groups,
     list_offsets,
+    list_partition_reassignments,
     list_transactions,
     metadata,
     offset_commit,
@@ -59,6 +64,7 @@ from summit.broker.api import (
     sasl_handshake,
     sync_group,
     txn_offset_commit,
+    update_features,
     write_txn_markers,
 )
 from summit.broker.connection import Connection
@@ -103,14 +109,20 @@ HANDLERS: Final[dict[int, Handler]] = {
     31: delete_acls.handle,
     32: describe_configs.handle,
     33: alter_configs.handle,
+    34: alter_replica_log_dirs.handle,
     35: describe_log_dirs.handle,
     36: sasl_authenticate.handle,
     37: create_partitions.handle,
     42: delete_groups.handle,
+    43: elect_leaders.handle,
     44: incremental_alter_configs.handle,
+    45: alter_partition_reassignments.handle,
+    46: list_partition_reassignments.handle,
     47: offset_delete.handle,
     50: describe_user_scram_credentials.handle,
     51: alter_user_scram_credentials.handle,
+    55: describe_quorum.handle,
+    57: update_features.handle,
     60: describe_cluster.handle,
     61: describe_producers.handle,
     65: describe_transactions.handle,
@@ -160,11 +172,7 @@ class Dispatcher:
                 frames.check_frame_length(len(frame), key)
             name = api.name
             metrics.by_api[name] = metrics.by_api.get(name, 0) + 1
-            if (
-                key == FETCH.key
-                and not self._is_guarded
-                and fetch.handle_plain(self._state, request, view, position)
-            ):
+            if key == FETCH.key and fetch.handle_plain(self._state, request, view, position):
                 return
             message, _ = api.decode_request(version, view, position)
         except SummitError as error:

@@ -158,6 +158,7 @@ class Broker:
             )
             self.first_users.look()
             self.first_users.ensure(settings)
+            await self._state.security.open()
             await self._commit.drain()  # transactions that the last run left behind, first users
             self._dispatcher = Dispatcher(self._state)
             await self._listen_everywhere(loop)
@@ -210,6 +211,7 @@ class Broker:
     async def _close_disk(self) -> None:
         assert self._store is not None
         if self._state is not None:
+            await self._state.security.part()
             await asyncio.to_thread(self._state.security.close)
         await asyncio.to_thread(self._preparer.close)
         await asyncio.to_thread(self._disk.close)

@@ -54,15 +54,21 @@ def show(with_origin: bool, only: str | None, with_defaults: bool, output: str |
 
     A flag of a command goes before all of them. Secrets are not shown.
     """
+    from summit.cli.config_security import security_rows
+    from summit.services.security import SECTION
+
     found = layers(environment())
     known = sections()
-    if only is not None and only not in known:
-        raise click.UsageError(f"no section '{only}'; there are {', '.join(known)}")
+    names = [*known, SECTION]
+    if only is not None and only not in names:
+        raise click.UsageError(f"no section '{only}'; there are {', '.join(names)}")
     rows = [
         row
         for name, section in known.items() if only in (None, name)
         for row in _rows(name, section, found, with_defaults=with_defaults)
     ]  # fmt: skip
+    if only in (None, SECTION):
+        rows += security_rows(found, environment(), with_defaults=with_defaults)
     columns = ["section", "setting", "value", *(["origin"] if with_origin else [])]
     print_list([{each: row[each] for each in columns} for row in rows], columns, output)
     if output is None and sys.stdout.isatty():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import click
@@ -32,19 +33,25 @@ def list_letters(bootstrap_servers: str, output: str | None) -> None:
     """List topics with dead letters, and how many they hold."""
 
     async def run() -> list[dict[str, Any]]:
-        from summit.client import Admin, dead_letter_topic
+        from summit.client import Admin, LogReader, dead_letter_topic
 
         suffix = dead_letter_topic("")
+        config = _config(bootstrap_servers)
         rows = []
-        async with Admin(_config(bootstrap_servers)) as admin:
+        async with Admin(config) as admin, LogReader(config, committed=True) as reader:
             for name in await admin.list_topics():
-                if name.endswith(suffix) and name != suffix:
-                    spans = (await admin.offsets(name)).values()
-                    count = sum(last - first for first, last in spans)
-                    rows.append({"topic": name.removesuffix(suffix), "offsets": count})
+                if not name.endswith(suffix) or name == suffix:
+                    continue
+                count = 0  # by reading: offsets are also those of transactions' marks
+                for partition in range(await reader.partition_count(name)):
+                    first, last = await reader.span(name, partition)
+                    async with aclosing(reader.read(name, partition, first, last)) as bursts:
+                        async for records in bursts:
+                            count += len(records)
+                rows.append({"topic": name.removesuffix(suffix), "letters": count})
         return rows
 
-    print_list(asyncio.run(run()), ["topic", "offsets"], output)
+    print_list(asyncio.run(run()), ["topic", "letters"], output)
 
 
 @dlq.command("show")
@@ -61,11 +68,9 @@ def show(topic: str, bootstrap_servers: str, count: int, output: str | None) -> 
 
         letters = dead_letter_topic(topic)
         rows = []
-        async with LogReader(_config(bootstrap_servers)) as reader:
+        async with LogReader(_config(bootstrap_servers), committed=True) as reader:
             for partition in range(await reader.partition_count(letters)):
-                first, last = await reader.span(letters, partition)
-                start = max(first, last - count)
-                for record in await reader.consume(letters, partition, start, count):
+                for record in await _newest(reader, letters, partition, count):
                     row: dict[str, Any] = {"letter": record.offset, "timestamp": record.timestamp}
                     try:
                         letter = DeadLetter.decode(record.value)
@@ -106,6 +111,21 @@ def replay(topic: str, bootstrap_servers: str, output: str | None) -> None:
     talk(f"put {counted(done.replayed, 'record')} back into {topic}")
     if done.passed_over:
         talk(f"passed over {counted(done.passed_over, 'letter')} that cannot be read")
+
+
+async def _newest(reader: Any, topic: str, partition: int, count: int) -> list[Any]:
+    """The newest so many records; not every offset is one."""
+    first, last = await reader.span(topic, partition)
+    back = count
+    while True:
+        start = max(first, last - back)
+        records: list[Any] = []
+        async with aclosing(reader.read(topic, partition, start, last)) as bursts:
+            async for burst in bursts:
+                records = [*records, *burst][-count:]
+        if len(records) >= count or start == first:
+            return records
+        back *= 4
 
 
 def _config(bootstrap_servers: str) -> dict[str, Any]:

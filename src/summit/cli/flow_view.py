@@ -87,7 +87,11 @@ def _worker(row: Mapping[str, Any]) -> list[str]:
     return [
         row["id"], f"{row['host']}:{row['pid'] or '-'}", state,
         f"{counted(row['keyGroupCount'], 'key group')}", f"{row['eventsPerSec']:g}/s",
-        counted(row["alerts"], "alert"), _plural(f"{row['runs']} unfinished match"),
+        ", ".join(
+            [counted(row["alerts"], "alert")]
+            + [f"{row[what]} {what}" for what in ("late", "rejected") if row[what]]
+        ),
+        _plural(f"{row['runs']} unfinished match"),
         f"{row['stateBytesPerEvent']:g} B/event", f"commit waits {row['commitWaitShare']:.0%}",
         ", ".join(counted(row[f"{what}s"], what) for what in ("commit", "abort", "restart")),
         f"{counted(row['restores'], 'restore')} in {row['restoreSeconds']:g} s",

@@ -1,7 +1,8 @@
-"""`summit log`: what log files hold, and whether they are sound; reads files, asks no broker."""
+"""`summit log`: what log files hold, whether they are sound, indexes made anew; asks no broker."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +19,7 @@ def log() -> None:
     """Show what log files hold, and check that they are sound.
 
     PATH is a file of a partition, its directory (orders-0), or a broker's data directory. The
-    broker may be running; nothing is written.
+    broker may be running, but for `repair`; only that one writes.
     """
 
 
@@ -72,6 +73,42 @@ def verify(paths: Sequence[str], with_records: bool, output: str | None) -> None
         talk(f"{counted(problems, 'problem')} found")
         sys.exit(_EXIT_DAMAGED)
     talk(f"sound: {counted(partitions, 'partition')}, {batches} batches")
+
+
+@log.command("repair")
+@click.argument("data_dir", metavar="DATA_DIR")
+@click.option(
+    "--log-dir", "log_dirs", multiple=True,
+    help="Where the broker keeps partitions elsewhere; may be repeated.",
+)  # fmt: skip
+@output_option
+def repair(data_dir: str, log_dirs: Sequence[str], output: str | None) -> None:
+    """Make indexes, epochs and snapshots anew where `verify` finds them wrong.
+
+    The broker is stopped. They are read from the batches, of which none is changed. A partition
+    with damaged batches is left as it is and told: restore it from a backup. Ends with 1 where
+    something is still wrong.
+    """
+    from summit.base.clock import SystemClock
+    from summit.base.files import OsFiles
+    from summit.inspection import repair as repair_directory
+
+    places = [os.path.abspath(place) for place in log_dirs]
+    done = repair_directory(OsFiles(), os.path.abspath(data_dir), places, SystemClock())
+    for each in done:
+        if print_item(each._asdict(), output):
+            continue
+        for text in each.damage:
+            click.echo(f"{each.directory}: problem: {text}")
+        if each.removed and not each.damage:
+            click.echo(f"{each.directory}: repaired: made anew from the batches")
+        for name in each.removed:
+            click.echo(f"{each.directory}: took away {name}")
+    left = sum(bool(each.damage) for each in done)
+    if left:
+        talk(f"{counted(left, 'partition')} not sound; batches are never changed")
+        sys.exit(_EXIT_DAMAGED)
+    talk(f"sound; repaired {counted(len(done), 'partition')}")
 
 
 def _line(entry: dict[str, Any]) -> str:

@@ -13,6 +13,11 @@ from summit.base.errors import Invalid
 from summit.client.settings import CODECS
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+# What Kafka's protocol and settings can hold.
+_MOST: Final = {
+    "partitions": 2**31 - 1, "replication_factor": 2**15 - 1, "segment_bytes": 2**31 - 1,
+    "min_in_sync_replicas": 2**31 - 1, "max_message_bytes": 2**31 - 1,
+}  # fmt: skip
 _POLICIES: Final = ("delete", "compact", "compact,delete", "delete,compact")
 _STORED_AS: Final = (*CODECS, "uncompressed")
 _KAFKA_NAMES: Final = {
@@ -116,8 +121,13 @@ class TopicConfig(Config, frozen=True, kw_only=True):
 
     def _at_least_one(self, field: str) -> None:
         value = getattr(self, field)
-        if value is not None and value < 1:
+        if value is None:
+            return
+        if value < 1:
             raise self._refused(field, "must be 1 or more")
+        most = _MOST.get(field, 2**63 - 1)
+        if value > most:
+            raise self._refused(field, f"must be {most} or less")
 
     def _refused(self, field: str, reason: str) -> Invalid:
         wire = next(f.encode_name for f in msgspec.structs.fields(self) if f.name == field)

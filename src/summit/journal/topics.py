@@ -28,6 +28,7 @@ TIME_TOPIC: Final = "_summit.time"
 LIVE_TOPIC: Final = "_summit.live"
 KEYS_TOPIC: Final = "_summit.keys"
 AUDIT_TOPIC: Final = "_summit.audit"
+ANSWERS_TOPIC: Final = "_summit.answers"
 # A record with this header is waited for: the worker tells its progress right behind it.
 WAIT_HEADER: Final = "summit.wait"
 
@@ -83,6 +84,11 @@ KEYS: Final = TopicConfig(
 AUDIT: Final = TopicConfig(
     name=AUDIT_TOPIC, partitions=1, retention_ms=365 * 86_400_000, segment_bytes=64 << 20
 )
+# What senders were told whose requests may come again; for a day and a segment.
+ANSWERS: Final = TopicConfig(
+    name=ANSWERS_TOPIC, partitions=1, retention_ms=86_400_000, segment_bytes=16 << 20,
+    segment_ms=6 * 3_600_000,
+)  # fmt: skip
 
 WORKER_TOPICS: Final = (
     PROGRESS, ALERTS, ALERT_STATE, CORRELATIONS, RESULTS, LIVE, STATE, EXCHANGE, ACTIVATIONS,

@@ -177,8 +177,8 @@ class PartitionOpener:
         last.load_indexes(end_offset, last.size)
         if self._walk_to(last, end_offset) != last.size or self._end_offset != end_offset:
             return False
-        self._load_snapshot(snapshots, end_offset)
-        return True
+        # Who closed it left the producers as of the end. Without that the log is read once more.
+        return self._load_snapshot(snapshots, end_offset) == end_offset or not end_offset
 
     # ---- scanning ----
 

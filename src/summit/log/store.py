@@ -406,17 +406,21 @@ class LogStore:
         self._core.check_usable()
         return Cut(self._core)
 
-    def close(self) -> None:
+    def close(self, *, marks_clean: bool = True) -> None:
         """Publish nothing more, make everything durable, mark the close as clean. Blocks.
 
         Every group must be settled. After a failure nothing is marked: the next open recovers.
+
+        Args:
+            marks_clean: False where the next open shall do what follows from a crash, as who opened
+                the store for a look after one does not.
         """
         core = self._core
         with disk_errors(core.data_dir), contextlib.ExitStack() as at_end:
             at_end.callback(self._let_go)
             if core.failure is None and core.held_back is None:
                 assert core.settled_count == core.sealed_count, "a group is not settled"
-                self._close_cleanly()
+                self._close_cleanly(marks=marks_clean)
             elif core.wal is not None:
                 core.wal.abandon()
 
@@ -429,7 +433,7 @@ class LogStore:
             segment.close()
         _release(self._locks)
 
-    def _close_cleanly(self) -> None:
+    def _close_cleanly(self, *, marks: bool) -> None:
         core = self._core
         for log in core.logs():
             log.roll_back()  # staged and never sealed: nobody was told
@@ -443,7 +447,7 @@ class LogStore:
                 core.wal.abandon()  # the disk is full: recovery needs the write-ahead log
                 return
             core.wal.close()
-        if core.leftover is None:
+        if core.leftover is None and marks:
             core.files.write_atomic(join(core.data_dir, CLEAN_SHUTDOWN), b"1\n")
 
 

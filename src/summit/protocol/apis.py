@@ -11,6 +11,8 @@ from summit.base.errors import Invalid
 from summit.protocol.add_offsets_to_txn import ADD_OFFSETS_TO_TXN
 from summit.protocol.add_partitions_to_txn import ADD_PARTITIONS_TO_TXN
 from summit.protocol.alter_configs import ALTER_CONFIGS
+from summit.protocol.alter_partition_reassignments import ALTER_PARTITION_REASSIGNMENTS
+from summit.protocol.alter_replica_log_dirs import ALTER_REPLICA_LOG_DIRS
 from summit.protocol.alter_user_scram_credentials import ALTER_USER_SCRAM_CREDENTIALS
 from summit.protocol.api import Api
 from summit.protocol.api_versions import API_VERSIONS
@@ -45,6 +47,7 @@ from summit.protocol.leave_group import LEAVE_GROUP
 from summit.protocol.list_config_resources import LIST_CONFIG_RESOURCES
 from summit.protocol.list_groups import LIST_GROUPS
 from summit.protocol.list_offsets import LIST_OFFSETS
+from summit.protocol.list_partition_reassignments import LIST_PARTITION_REASSIGNMENTS
 from summit.protocol.list_transactions import LIST_TRANSACTIONS
 from summit.protocol.metadata import METADATA
 from summit.protocol.offset_commit import OFFSET_COMMIT
@@ -56,6 +59,7 @@ from summit.protocol.sasl_authenticate import SASL_AUTHENTICATE
 from summit.protocol.sasl_handshake import SASL_HANDSHAKE
 from summit.protocol.sync_group import SYNC_GROUP
 from summit.protocol.txn_offset_commit import TXN_OFFSET_COMMIT
+from summit.protocol.update_features import UPDATE_FEATURES
 from summit.protocol.write_txn_markers import WRITE_TXN_MARKERS
 
 _ALL: tuple[Api[Any, Any], ...] = (
@@ -102,6 +106,10 @@ _ALL: tuple[Api[Any, Any], ...] = (
     DESCRIBE_USER_SCRAM_CREDENTIALS,
     ALTER_USER_SCRAM_CREDENTIALS,
     DESCRIBE_QUORUM,
+    ALTER_REPLICA_LOG_DIRS,
+    ALTER_PARTITION_REASSIGNMENTS,
+    LIST_PARTITION_REASSIGNMENTS,
+    UPDATE_FEATURES,
     DESCRIBE_CLUSTER,
     CONSUMER_GROUP_HEARTBEAT,
     CONSUMER_GROUP_DESCRIBE,

@@ -1,8 +1,7 @@
 """DescribeQuorum: key 55, versions 0-2, flexible.
 
 Behaviour: who leads the metadata log of a KRaft cluster, and how far its voters have come. A
-broker passes the question on to the controller. We ask it; our own broker has no quorum and does
-not serve it.
+broker passes the question on to the controller. Our own broker is the only voter.
 Versions: 1 times of the last fetch · 2 directory ids, error messages, nodes.
 """
 

@@ -1,8 +1,8 @@
 """ElectLeaders: key 43, versions 0-2, flexible from 2.
 
 Behaviour: gives partitions back to their preferred leaders (`election_type` 0), or takes any
-replica (1), which may lose records. `topic_partitions` None means all partitions. We ask it; our
-own broker leads everything and does not serve it.
+replica (1), which may lose records. `topic_partitions` None means all partitions. Our own
+broker leads everything.
 Versions: 1 election type, top-level error code · 2 flexible.
 """
 

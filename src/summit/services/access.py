@@ -33,6 +33,8 @@ GET     /api/topics                                     any
 POST    /api/topics                                     admin:body
 GET     /api/topics/{name}                              read:{name}
 DELETE  /api/topics/{name}                              admin:{name}
+PUT     /api/topics/{name}                              admin:{name}
+PATCH   /api/topics/{name}                              admin:{name}
 POST    /api/produce                                    produce:body            data
 GET     /api/consume/{topic}/{partition}                read:{topic}
 GET     /api/topics/{name}/tail                         read:{name}
@@ -52,6 +54,8 @@ GET     /api/collectors                                 viewer
 POST    /api/collectors                                 operator
 GET     /api/collectors/{name}                          viewer
 DELETE  /api/collectors/{name}                          operator
+PUT     /api/collectors/{name}                          operator
+PATCH   /api/collectors/{name}                          operator
 POST    /api/collectors/{name}/start                    operator
 POST    /api/collectors/{name}/stop                     operator
 POST    /api/collectors/{name}/pause                    operator
@@ -129,6 +133,15 @@ GET     /api/analytics/queries/{id}/live                viewer
 GET     /api/analytics/queries/{id}/chart.svg           viewer
 POST    /api/analytics/queries/test                     analyst                 nothing
 POST    /api/analytics/queries/{id}/explain             analyst                 nothing
+
+POST    /api/cep/patterns/backtest                      analyst                 nothing
+POST    /api/cep/patterns/{id}/backtest                 analyst                 nothing
+POST    /api/patterns/backtest                          analyst                 nothing
+POST    /api/patterns/{id}/backtest                     analyst                 nothing
+POST    /api/correlation/rules/backtest                 analyst                 nothing
+POST    /api/correlation/rules/{id}/backtest            analyst                 nothing
+POST    /api/analytics/queries/backtest                 analyst                 nothing
+POST    /api/analytics/queries/{id}/backtest            analyst                 nothing
 
 GET     /api/alerts                                     viewer
 GET     /api/alerts/stream                              viewer

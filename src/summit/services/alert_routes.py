@@ -6,7 +6,7 @@ made of it. `by` is who proved to be somebody; where nobody is asked, what the c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict
 
 import msgspec
@@ -35,7 +35,7 @@ from summit.base.errors import Invalid
 from summit.base.units import parse_duration_ms
 from summit.events.times import epoch_ms
 from summit.services.node import Node
-from summit.services.pages import LIMIT_DEFAULT, LIMIT_MAX, Limit
+from summit.services.pages import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Limit, cut, paged
 from summit.services.parameters import Flag, TimeText, time_parameter
 from summit.services.permission import acting
 from summit.services.streams import (
@@ -47,6 +47,7 @@ from summit.services.streams import (
 )
 from summit.web import Operation, Request, Response, Routes
 
+_CHANGES_BITS: Final = 20  # of one entry; a desk has fewer alerts
 _ALERTS, _CASES, _MUTING = "alerts", "cases", "silences"
 
 
@@ -91,6 +92,7 @@ class CaseFilter(msgspec.Struct, frozen=True):
     state: Literal["open", "closed"] | None = None
     entity: str | None = None
     limit: Limit = LIMIT_DEFAULT
+    cursor: Cursor | None = None
 
 
 class Top(msgspec.Struct, frozen=True):
@@ -105,6 +107,7 @@ class AuditFilter(msgspec.Struct, frozen=True):
     of: str | None = None
     by: str | None = None
     limit: Limit = LIMIT_DEFAULT
+    cursor: Cursor | None = None
 
 
 class Who(msgspec.Struct, frozen=True):
@@ -216,7 +219,11 @@ class AlertRoutes:
         )  # fmt: skip
 
     def _add_cases(self, routes: Routes) -> None:
-        routes.get("/api/cases", self._cases, Operation("List cases", _CASES, query=CaseFilter))
+        routes.get(
+            "/api/cases",
+            self._cases,
+            Operation("List cases", _CASES, query=CaseFilter, reply=dict[str, Any]),
+        )
         routes.post(
             "/api/cases", self._open_case,
             Operation("Open a case", _CASES, body_schema=_CASE_BODY, problems=(404, 409)),
@@ -231,7 +238,11 @@ class AlertRoutes:
                 ),
             )  # fmt: skip
         routes.get("/api/risks", self._risks, Operation("List entities by risk", _CASES, query=Top))
-        routes.get("/api/audit", self._audit, Operation("List changes", "audit", query=AuditFilter))
+        routes.get(
+            "/api/audit",
+            self._audit,
+            Operation("List changes", "audit", query=AuditFilter, reply=dict[str, Any]),
+        )
 
     # ---- alerts ----
 
@@ -374,15 +385,17 @@ class AlertRoutes:
 
     # ---- cases, risks, audit ----
 
-    async def _cases(self, request: Request) -> dict[str, Any]:
+    async def _cases(self, request: Request) -> Response:
         query = request.query_as(CaseFilter)
-        state, entity, limit = query.state, query.entity, query.limit
+        state, entity = query.state, query.entity
         found = [
             case
             for case in reversed(self._node.desk.desk.state.cases.values())
             if state in (None, case.state) and (entity is None or entity in case.entities)
         ]
-        return {"cases": [_case_dict(case) for case in found[:limit]], "count": len(found)}
+        page = cut(request, found, _newest_case_first)
+        content = {"cases": [_case_dict(case) for case in page.items], "count": len(found)}
+        return paged(request, content, page.next_cursor)
 
     async def _case(self, request: Request) -> dict[str, Any]:
         desk = self._node.desk.desk
@@ -415,19 +428,23 @@ class AlertRoutes:
         found.sort(key=lambda each: (-each["now"], -each["score"], each["entity"]))
         return {"risks": found[:limit], "count": len(found)}
 
-    async def _audit(self, request: Request) -> dict[str, Any]:
+    async def _audit(self, request: Request) -> Response:
         query = request.query_as(AuditFilter)
-        of, by, limit = query.of, query.by, query.limit
+        of, by = query.of, query.by
         desk = self._node.desk.desk
+        # Of several changes that one entry brought, the last comes first; none is cut off.
         found = [
-            each
-            for each in reversed(desk.state.audit)
+            ((-each.offset << _CHANGES_BITS) - n, each)
+            for n, each in _numbered(desk.state.audit)
             if of in (None, each.of) and by in (None, each.by)
         ]
-        return {
-            "audit": msgspec.to_builtins(found[:limit]), "count": len(found),
+        found.reverse()
+        page = cut(request, found, lambda row: row[0])
+        content = {
+            "audit": msgspec.to_builtins([each for _, each in page.items]), "count": len(found),
             "counters": desk.state.counters,
         }  # fmt: skip
+        return paged(request, content, page.next_cursor)
 
 
 class Body:
@@ -480,6 +497,19 @@ class Body:
         """Refuse members that nobody took. Raises Invalid("web.json_invalid")."""
         for name in self._values:
             raise _wrong(name, f"unknown member '{name}'{suggestion(name, self._known)}")
+
+
+def _newest_case_first(case: Case) -> int:
+    return -int(case.id.rpartition("-")[2])
+
+
+def _numbered(changes: Iterable[Audit]) -> Iterator[tuple[int, Audit]]:
+    """Changes in log order, each with its number among those that its entry brought."""
+    offset, number = -1, 0
+    for each in changes:
+        number = number + 1 if each.offset == offset else 0
+        offset = each.offset
+        yield number, each
 
 
 def _case_dict(case: Case) -> dict[str, Any]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from summit.base.errors import Unavailable
 from summit.base.tasks import Tasks
-from summit.broker.settings import BrokerSettings
-from summit.broker.thread import BrokerThread
 from summit.client.addresses import format_address
 from summit.services.children import Child
 from summit.services.correlation import CorrelationService
@@ -22,6 +20,10 @@ from summit.services.node import Node
 from summit.services.security import SecuritySettings
 from summit.services.settings import ServiceSettings
 from summit.services.streaming import StreamingService
+
+if TYPE_CHECKING:
+    from summit.broker.settings import BrokerSettings
+    from summit.broker.thread import BrokerThread
 
 
 class ServiceAlone:
@@ -52,7 +54,11 @@ class ServiceAlone:
         self._streaming = streaming
         self._correlation = correlation
         self._servers = list(bootstrap_servers)
-        self._broker = BrokerThread(broker, on_failed=self._broker_failed) if broker else None
+        self._broker: BrokerThread | None = None
+        if broker is not None:
+            from summit.broker.thread import BrokerThread  # 3 MB that others do without
+
+            self._broker = BrokerThread(broker, on_failed=self._broker_failed)
         self._node: Node | None = None
         self._intake: EventIntake | None = None
         self._figures: MetricsReader | None = None

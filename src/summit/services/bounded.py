@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any
 
 from summit.base.errors import Unavailable
+from summit.services.repeats import Repeats, described, may_repeat
 from summit.web import Handler, Operation, Request, Routes
 
 # Above every wait that a handler has for a reason: an event's alerts, a worker's turn.
@@ -29,7 +30,15 @@ async def answer_within(seconds: float) -> AsyncIterator[None]:
 
 
 class BoundedRoutes(Routes):
-    """A table whose handlers have `ANSWER_S` each."""
+    """A table whose handlers have `ANSWER_S` each, and whose changes may be asked for again.
+
+    Args:
+        repeats: Knows what was answered before.
+    """
+
+    def __init__(self, repeats: Repeats) -> None:
+        super().__init__()
+        self._repeats = repeats
 
     def add(
         self, method: str, path: str, handler: Handler, operation: Operation | None = None,
@@ -37,11 +46,17 @@ class BoundedRoutes(Routes):
     ) -> None:  # fmt: skip
         """Answer `method` on `path` by `handler` in time, or by 503."""
 
+        repeatable = may_repeat(method, path)
+
         @wraps(handler)
         async def bounded(request: Request) -> Any:
             async with answer_within(ANSWER_S):
+                if repeatable:
+                    return await self._repeats.answer(handler, request)
                 return await handler(request)
 
+        if repeatable and operation is not None:
+            operation = described(operation)
         super().add(method, path, bounded, operation, **options)
 
     def add_patient(

@@ -99,6 +99,41 @@ class CollectorWatch:
                 raise
             return _status(collector)
 
+    async def replace(self, name: str, document: dict[str, Any]) -> dict[str, Any]:
+        """Have a collector run as another document says; on failure it runs as before.
+
+        Returns: Its status, as `statuses` has it.
+        Raises: Invalid("collector.unknown"), Invalid, Unavailable.
+        """
+        definition = {**document, "kind": "collector", "id": name}
+        config = collector_settings(definition)
+        enabled = collector_enabled(definition)
+        refuse_internal(config.topic, "/topic")
+        async with self._turn(name):
+            before = self._require(name)
+            if definition == before:
+                return self.status(name)
+            if not await self._runs_as(name, definition):
+                if name in self._running():
+                    await self._node.collectors.remove(name)
+                try:
+                    if enabled:
+                        await self._node.ensure_topic(config.topic)
+                        await self._add(config)
+                except BaseException:
+                    await self._start(name, before)
+                    raise
+            self._forget_failure(name)
+            await self._node.definitions.publish(definition)
+            return self.status(name)
+
+    def status(self, name: str) -> dict[str, Any]:
+        """One of `statuses`. Raises Invalid("collector.unknown")."""
+        for status in self.statuses():
+            if status["name"] == name:
+                return status
+        raise Invalid("collector.unknown", name=name)
+
     async def remove(self, name: str) -> None:
         """Stop a collector and take it out of the definitions. Raises Invalid."""
         async with self._turn(name):

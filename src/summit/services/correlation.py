@@ -21,6 +21,7 @@ from summit.services.parameters import Flag
 from summit.services.patterns import add_patterns
 from summit.services.prometheus_text import prometheus_response
 from summit.services.queries import add_queries
+from summit.services.repeats import Repeats
 from summit.services.service_families import NodeFamilies, NodeFigures, Requests
 from summit.services.trace_headers import context_headers
 from summit.web import Operation, Request, Response, Routes, json_response
@@ -86,7 +87,7 @@ class CorrelationService:
 
     def routes(self) -> Routes:
         """The table of routes."""
-        routes = BoundedRoutes()
+        routes = BoundedRoutes(Repeats(self._node))
         add_health(routes, "event-correlation-service", self._node)
         add_patterns(routes, "/api/patterns", self._node)
         add_correlations(routes, self._node)

@@ -8,6 +8,7 @@ import msgspec
 
 from summit.documents import validate_correlation
 from summit.journal.correlation_log import CorrelatedGroup
+from summit.services.backtests import add_backtests
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
 from summit.services.pages import LIMIT_DEFAULT, Limit
@@ -40,6 +41,7 @@ def add_correlations(routes: Routes, node: Node) -> None:
     """Add the routes."""
     known = add_definition_routes(routes, node, _RULES)
     add_trials(routes, _RULES.kind, _RULES.path, _RULES.named, known)
+    add_backtests(routes, node, _RULES.kind, _RULES.path, _RULES.named, known)
 
     async def groups(request: Request) -> Groups:
         query = request.query_as(GroupFilter)

@@ -13,6 +13,7 @@ from summit.base.errors import Conflict, Invalid, Unavailable
 from summit.flow.kinds import RULE_KINDS, rule_id
 from summit.flow.registering import doubts_of
 from summit.journal.definition_log import ABSENT_OFFSET, Definition
+from summit.services.definition_grants import require_grants
 from summit.services.document_schemas import document_schema
 from summit.services.masking import masked, refuse_masked
 from summit.services.node import Node
@@ -179,10 +180,14 @@ class _Handlers:
             raise Invalid("web.json_invalid", reason="an id does not change", pointer="/id")
         merged = merge_patch(document, changes)
         merged["id"] = definition.id
+        if merged == document:  # nothing changes, so there is no new version
+            check_conditions(request, _tag(definition))
+            return self._registered(definition, [])
         return await self._publish(request, merged, expected=definition.offset)
 
     async def remove(self, request: Request) -> dict[str, Any]:
         definition = self.known(request)
+        require_grants(request, self._of.kind, definition.document)
         check_conditions(request, _tag(definition))
         expected = definition.offset if is_conditional(request) else None
         try:
@@ -211,6 +216,8 @@ class _Handlers:
         # Checked as this kind whatever its `kind` says: another one does not belong here.
         checked = of.validate(document)
         current = node.definitions.log.get(of.kind, checked.id)
+        before = None if current is None else current.document
+        require_grants(request, of.kind, document, before)
         check_conditions(request, None if current is None else _tag(current))
         if is_conditional(request):
             expected = ABSENT_OFFSET if current is None else current.offset
@@ -229,8 +236,11 @@ class _Handlers:
             *await doubts_of(definition.document, node.definitions.log, node.servers, node.clock),
             *await _wait_for_workers(node, definition.offset),
         ]
+        return self._registered(definition, warnings)
+
+    def _registered(self, definition: Definition, warnings: list[str]) -> Response:
         reply = {
-            "status": "registered", of.named: definition.id,
+            "status": "registered", self._of.named: definition.id,
             "version": definition.version, "warnings": warnings,
         }  # fmt: skip
         return json_response(reply, headers={"ETag": f'"{_tag(definition)}"'})

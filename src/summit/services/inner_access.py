@@ -8,10 +8,14 @@ that of its children.
 from __future__ import annotations
 
 import secrets
+from typing import TYPE_CHECKING
 
 from summit.base.config import environment, extend_environment
-from summit.broker.security.security import INNER_USER, InnerAccess
+from summit.base.secrets import INNER_USER
 from summit.client.addresses import format_address
+
+if TYPE_CHECKING:
+    from summit.broker.security.security import InnerAccess
 
 
 def choose_password() -> None:

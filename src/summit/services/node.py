@@ -21,6 +21,7 @@ from summit.client.topics import TopicConfig
 from summit.ingest import CollectorManager
 from summit.journal.alert_follower import AlertFollower
 from summit.journal.alert_index import AlertIndex
+from summit.journal.answer_log import AnswerLog
 from summit.journal.correlations import CorrelationFollower
 from summit.journal.definitions import Definitions
 from summit.journal.desk_follower import DeskFollower
@@ -83,6 +84,7 @@ class Node:
         folder = views_folder()
         self.index = AlertIndex(None if folder is None else folder / "alerts.sqlite")
         self.audit = AuditTrail(self.producer, self.admin, self.clock)
+        self.answers = AnswerLog(self.servers, self.producer, clock=self.clock)
         self.alerts = AlertFollower(self.servers, view=self.index)
         self.correlations = CorrelationFollower(self.servers)
         self.desk = DeskFollower(self.servers, clock=self.clock)
@@ -123,6 +125,7 @@ class Node:
         await self.collectors.stop_all()
         await self.notifier.stop()
         await self.audit.stop()
+        await self.answers.stop()
         await self.producer.close()
         await asyncio.gather(*(view.stop() for view in self._views))
         await self.admin.close()
@@ -131,7 +134,7 @@ class Node:
         """The views that read no more, and why."""
         views: dict[str, Any] = {
             "definitions": self.definitions, "alerts": self.alerts, "desk": self.desk,
-            "correlations": self.correlations, "results": self.results,
+            "correlations": self.correlations, "results": self.results, "answers": self.answers,
         }  # fmt: skip
         return {name: error for name, view in views.items() if (error := view.failure) is not None}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from summit.base.errors import Invalid
 from summit.documents import validate_pattern
 from summit.journal.definition_log import Definition
+from summit.services.backtests import add_backtests
 from summit.services.definition_routes import (
     DefinitionRoutes,
     add_definition_routes,
@@ -29,3 +30,4 @@ def add_patterns(routes: Routes, path: str, node: Node) -> None:
         DefinitionRoutes("pattern", path, "pattern", "patterns", validate_pattern, known=found),
     )
     add_trials(routes, "pattern", path, "pattern", known)
+    add_backtests(routes, node, "pattern", path, "pattern", known)

@@ -9,6 +9,7 @@ import msgspec
 from summit.base.errors import Invalid
 from summit.charts import lines_of_results, svg
 from summit.documents import validate_query
+from summit.services.backtests import add_backtests
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
 from summit.services.parameters import Flag
@@ -65,6 +66,7 @@ def add_queries(routes: Routes, node: Node) -> None:
     """Add the routes."""
     known = add_definition_routes(routes, node, _QUERIES, node.results.view.forget)
     add_trials(routes, _QUERIES.kind, PATH, _QUERIES.named, known)
+    add_backtests(routes, node, _QUERIES.kind, PATH, _QUERIES.named, known)
 
     async def results(request: Request) -> Results:
         """The last windows, newest first: one, or as many as `history` says."""

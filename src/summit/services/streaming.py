@@ -21,6 +21,7 @@ from summit.services.node import Node
 from summit.services.patterns import add_patterns
 from summit.services.producing import add_producing
 from summit.services.reading import read_records
+from summit.services.repeats import Repeats
 from summit.services.service_families import Requests
 from summit.services.stage_rules import add_stage_rules
 from summit.services.topic_tail import add_topic_tail
@@ -64,7 +65,7 @@ class StreamingService:
 
     def routes(self) -> Routes:
         """The table of routes."""
-        routes = BoundedRoutes()
+        routes = BoundedRoutes(Repeats(self._node))
         add_health(routes, "streaming-service", self._node, self._broker)
         add_topics(routes, self._node)
         add_topic_tail(routes, self._node)

@@ -1,24 +1,25 @@
-"""The routes of topics: create, list, describe, delete."""
+"""The routes of topics: create, list, describe, delete; their changes in `topic_changes`."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TypedDict
-
-import msgspec
+from typing import NotRequired, TypedDict
 
 from summit.base.errors import Invalid
 from summit.client.topics import TopicConfig
 from summit.services.internal_topics import refuse_internal
 from summit.services.node import Node
+from summit.services.pages import Page, cut, paged
 from summit.services.parameters import Flag
 from summit.services.permission import readable, require_topic
-from summit.web import Operation, Request, Routes
+from summit.services.topic_changes import TopicChanges
+from summit.services.topic_reading import TopicShown, described, tag_of
+from summit.web import Operation, Request, Response, Routes, json_response
 
 _TAG = "topics"
 
 
-class TopicFilter(msgspec.Struct, frozen=True):
+class TopicFilter(Page, frozen=True):
     """Which topics: with `internal` also those whose names begin with an underscore."""
 
     internal: Flag = False
@@ -49,25 +50,7 @@ class TopicList(TypedDict):
 
     topics: list[TopicSummary]
     count: int
-
-
-class PartitionShown(TypedDict):
-    """A partition: who has it, and which offsets it holds."""
-
-    partition: int
-    leader: int
-    replicas: list[int]
-    isr: list[int]
-    logStartOffset: int
-    highWaterMark: int
-
-
-class TopicShown(TypedDict):
-    """A topic."""
-
-    name: str
-    topicId: str | None
-    partitions: list[PartitionShown]
+    nextCursor: NotRequired[str]
 
 
 class TopicRemoved(TypedDict):
@@ -93,30 +76,19 @@ def add_topics(routes: Routes, node: Node) -> None:
             "warnings": created.warnings,
         }  # fmt: skip
 
-    async def listed(request: Request) -> TopicList:
+    async def listed(request: Request) -> Response:
         internal = request.query_as(TopicFilter).internal
         known = readable(request, await node.admin.list_topics())
-        names = [name for name in known if internal or name[0] != "_"]
-        found = await asyncio.gather(*(_summary(node, name) for name in names))
+        names = sorted(name for name in known if internal or name[0] != "_")
+        page = cut(request, names, str)
+        found = await asyncio.gather(*(_summary(node, name) for name in page.items))
         topics = [topic for topic in found if topic is not None]
-        return {"topics": topics, "count": len(topics)}
+        content = {"topics": topics, "count": len(names) - found.count(None)}
+        return paged(request, content, page.next_cursor)
 
-    async def one(request: Request) -> TopicShown:
-        name = request.path_params["name"]
-        (topic,) = await node.admin.describe_topics([name])
-        offsets = await node.admin.offsets(name)
-        return {
-            "name": name,
-            "topicId": topic.topic_id,
-            "partitions": [
-                {
-                    "partition": p.partition, "leader": p.leader, "replicas": p.replicas,
-                    "isr": p.isr, "logStartOffset": offsets[p.partition][0],
-                    "highWaterMark": offsets[p.partition][1],
-                }
-                for p in topic.partitions
-            ],
-        }  # fmt: skip
+    async def one(request: Request) -> Response:
+        shown = await described(node.admin, request.path_params["name"])
+        return json_response(shown, headers={"ETag": f'"{tag_of(shown)}"'})
 
     async def remove(request: Request) -> TopicRemoved:
         name = request.path_params["name"]
@@ -128,8 +100,13 @@ def add_topics(routes: Routes, node: Node) -> None:
         "/api/topics", create,
         Operation("Create a topic", _TAG, body=TopicConfig, problems=(403, 409)),
     )  # fmt: skip
-    routes.get("/api/topics", listed, Operation("List the topics", _TAG, query=TopicFilter))
-    routes.get("/api/topics/{name}", one, Operation("Show a topic", _TAG))
+    routes.get(
+        "/api/topics",
+        listed,
+        Operation("List the topics", _TAG, query=TopicFilter, reply=TopicList),
+    )
+    routes.get("/api/topics/{name}", one, Operation("Show a topic", _TAG, reply=TopicShown))
+    TopicChanges(node).add_to(routes)
     routes.delete("/api/topics/{name}", remove, Operation("Delete a topic", _TAG, problems=(403,)))
 
 

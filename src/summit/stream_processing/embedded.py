@@ -14,8 +14,8 @@ from summit.base.clock import Clock
 from summit.base.errors import Closed, Conflict, SummitError
 from summit.base.files import Files
 from summit.base.memory_files import MemoryFiles
+from summit.base.secrets import INNER_USER
 from summit.broker import BrokerThread
-from summit.broker.security.security import INNER_USER
 from summit.client import format_address
 from summit.client.security import ClientSecurity
 from summit.stream_processing.back_end import BackupMade

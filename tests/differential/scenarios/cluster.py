@@ -9,9 +9,17 @@ from tests.differential.side import Side
 
 from summit.broker.dispatch import SERVED
 from summit.protocol import frames
+from summit.protocol.alter_partition_reassignments import ALTER_PARTITION_REASSIGNMENTS
+from summit.protocol.alter_replica_log_dirs import ALTER_REPLICA_LOG_DIRS
 from summit.protocol.api_versions import API_VERSIONS
 from summit.protocol.apis import APIS
 from summit.protocol.describe_cluster import DESCRIBE_CLUSTER
+from summit.protocol.describe_log_dirs import DESCRIBE_LOG_DIRS
+from summit.protocol.describe_quorum import DESCRIBE_QUORUM
+from summit.protocol.elect_leaders import ELECT_LEADERS
+from summit.protocol.list_partition_reassignments import LIST_PARTITION_REASSIGNMENTS
+from summit.protocol.metadata import METADATA
+from summit.protocol.update_features import UPDATE_FEATURES
 
 
 def api_versions(side: Side) -> None:
@@ -69,8 +77,58 @@ def nonsense(side: Side) -> None:
                   frame(struct.pack(">hhih", 18, 99, 7, -1) + b"\0" * 9))  # fmt: skip
 
 
+def one_node(side: Side) -> None:
+    """What is asked of a cluster of many, answered by a node that is alone."""
+    side.create("t", 2)
+    topic, none = side.mine("t"), side.mine("none")
+    node = side.quietly(METADATA, 12, {"topics": []}).brokers[0].node_id
+    for v in versions(ELECT_LEADERS):
+        for kind in (0, 1) if v else (0,):
+            side.ask(f"an election of type {kind}", ELECT_LEADERS, v, {
+                "election_type": kind, "topic_partitions": [
+                    {"topic": topic, "partitions": [0, 1, 7]}, {"topic": none, "partitions": [0]}],
+            })  # fmt: skip
+        side.ask("of all", ELECT_LEADERS, v, {"topic_partitions": None}, mine=True)
+    for v in versions(ALTER_PARTITION_REASSIGNMENTS):
+        for name, replicas in {
+            "here": [node], "to another": [node + 40], "to nobody": [], "to both": [node, 44],
+            "twice": [node, node], "cancelled": None, "below": [-1],
+        }.items():  # fmt: skip
+            side.ask(f"moved {name}", ALTER_PARTITION_REASSIGNMENTS, v, {"topics": [
+                {"name": topic, "partitions": [{"partition_index": 0, "replicas": replicas}]}]},
+            )  # fmt: skip
+        side.ask("unknown ones moved", ALTER_PARTITION_REASSIGNMENTS, v, {"topics": [
+            {"name": none, "partitions": [{"partition_index": 0, "replicas": [node]}]},
+            {"name": topic, "partitions": [{"partition_index": 9, "replicas": [node]}]}]},
+        )  # fmt: skip
+    side.ask("moves of all", LIST_PARTITION_REASSIGNMENTS, 0, {"topics": None})
+    side.ask("moves", LIST_PARTITION_REASSIGNMENTS, 0, {
+        "topics": [{"name": topic, "partition_indexes": [0, 9]},
+                   {"name": none, "partition_indexes": [0]}]})  # fmt: skip
+    directory = side.quietly(DESCRIBE_LOG_DIRS, 4, {"topics": []}).results[0].log_dir
+    for v in versions(ALTER_REPLICA_LOG_DIRS):
+        for name, path in {"the same": directory, "an unknown": "/nowhere"}.items():
+            side.ask(f"kept in {name} directory", ALTER_REPLICA_LOG_DIRS, v, {"dirs": [
+                {"path": path, "topics": [{"name": topic, "partitions": [0, 9]},
+                                          {"name": none, "partitions": [0]}]}]})  # fmt: skip
+    for v in versions(DESCRIBE_QUORUM):
+        for name, index in (("__cluster_metadata", 0), ("__cluster_metadata", 1), (topic, 0)):
+            where = {"topic_name": name, "partitions": [{"partition_index": index}]}
+            side.ask(f"the quorum of {name.removeprefix(side.prefix)}/{index}",
+                     DESCRIBE_QUORUM, v, {"topics": [where]})  # fmt: skip
+    for v in versions(UPDATE_FEATURES):
+        for name, level in {
+            "group.version": 1, "transaction.version": 2, "a.version": 1,
+        }.items():  # fmt: skip
+            for asked in (level, 77):
+                side.ask(f"{name} at {asked}", UPDATE_FEATURES, v, {"feature_updates": [
+                    {"feature": name, "max_version_level": asked}]})  # fmt: skip
+        side.ask("no feature", UPDATE_FEATURES, v, {"feature_updates": []})
+
+
 SCENARIOS = {
     "cluster api versions": api_versions,
     "cluster described": described,
     "cluster nonsense": nonsense,
+    "cluster one node": one_node,
 }

@@ -35,6 +35,7 @@ class SimDisk:
         self.chance = world.chance("disk")
         self.files = FaultyFiles()
         self.files.chance = self.chance
+        self.files.failing = world.chance("failed syncs")
         self.capacity_bytes: int | None = None
         self.slowness = 1.0
         self.cut_in: int | None = None
@@ -90,6 +91,7 @@ class DiskView(FaultyFiles):
     def __init__(self, disk: SimDisk, on_cut: Callable[[str], None]) -> None:
         super().__init__(root=disk.files.root)
         self.chance: random.Random = disk.chance
+        self.failing = disk.files.failing
         self.history = _Nothing()  # type: ignore[assignment]
         self._disk = disk
         self._on_cut = on_cut

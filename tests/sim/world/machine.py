@@ -168,6 +168,8 @@ class Machine:
         if how == "power":
             self.disk.lose_power(self._keep)
             self._keep = "random"
+        else:
+            self.disk.files.forget_failed()
         self._loop = self._threads = self._view = None
         self.is_up = False
         self.world.note(f"down after {how}")

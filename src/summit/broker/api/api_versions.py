@@ -11,6 +11,7 @@ assigns (KIP-848).
 
 from __future__ import annotations
 
+from summit.broker.features import LEVELS
 from summit.broker.request import Request
 from summit.broker.state import BrokerState
 from summit.protocol import codes
@@ -21,15 +22,14 @@ from summit.protocol.api_versions import (
     SupportedFeatureKey,
 )
 
-_LEVELS = {"group.version": 1, "transaction.version": 2}
 _FEATURES = [
     FinalizedFeatureKey(name=name, max_version_level=level, min_version_level=level)
-    for name, level in _LEVELS.items()
+    for name, level in LEVELS.items()
 ]
 # Their minimum is 0, which answers before v4 must not name.
 _SUPPORTED = [
     SupportedFeatureKey(name=name, min_version=0, max_version=level)
-    for name, level in _LEVELS.items()
+    for name, level in LEVELS.items()
 ]
 
 

@@ -15,6 +15,7 @@ on with it: the request then names only what changed and the answer holds only w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from summit.base.limits import FETCH_BYTES_MAX
 from summit.broker import fetch_answer, fetch_wait
@@ -29,6 +30,9 @@ from summit.protocol import acls, codes
 from summit.protocol.fetch import FetchRequest
 from summit.protocol.fetch_fast import FetchAnswer
 from summit.protocol.fetch_plain import parse_plain_fetch
+
+if TYPE_CHECKING:
+    from summit.broker.connection import Connection
 
 _READ_COMMITTED = 1
 
@@ -48,7 +52,7 @@ def handle_plain(
     connection = request.connection
     remembered = memory.take(connection, request.version, committed=committed)
     groups = remembered.groups(state.topics, asked.topics)
-    if groups is None:
+    if groups is None or not _may_all(state, connection, groups):
         return False
     connection.expect(request)
     state.metrics.fetch_requests += 1
@@ -135,6 +139,21 @@ def _read_or_wait(
     wait = FetchWait(request, wanted, min_bytes=min_bytes, max_bytes=max_bytes, answer=answer)
     wait.begin(state.loop, max_wait_ms)
     return wait
+
+
+def _may_all(
+    state: BrokerState, connection: Connection, groups: list[tuple[str | bytes, list[Wanted]]]
+) -> bool:
+    """Whether a client may read every topic that it names, so that nothing is to be denied."""
+    access = None if state.guard is None else state.guard.access(connection)
+    if access is None:
+        return True
+    for key, _ in groups:
+        topic = state.topics.keyed(key)
+        name = key if isinstance(key, str) else topic and topic.name
+        if name and not access.topic(acls.READ, name):
+            return False
+    return True
 
 
 def _deny(state: BrokerState, access: Access | None, wanted: list[Wanted]) -> None:

@@ -11,9 +11,11 @@ from summit.broker.request import Request
 from summit.broker.security.gate import Outcome
 from summit.broker.state import BrokerState
 from summit.protocol import codes
+from summit.protocol.oauthbearer import OAUTHBEARER
 from summit.protocol.sasl_authenticate import SaslAuthenticateRequest, SaslAuthenticateResponse
 
 _FAILED = "Authentication failed: the password is wrong or there is no such user"
+_REFUSED = "Authentication failed: the token does not hold"
 
 
 def handle(state: BrokerState, request: Request, message: SaslAuthenticateRequest) -> None:
@@ -29,11 +31,13 @@ def handle(state: BrokerState, request: Request, message: SaslAuthenticateReques
         request.connection.finish()
         return
 
+    failed = _REFUSED if gate.mechanism == OAUTHBEARER else _FAILED
+
     def answer(outcome: Outcome) -> None:
         if outcome.failure is not None:
             request.reply(
                 SaslAuthenticateResponse(
-                    error_code=codes.SASL_AUTHENTICATION_FAILED, error_message=_FAILED
+                    error_code=codes.SASL_AUTHENTICATION_FAILED, error_message=failed
                 )
             )
             return

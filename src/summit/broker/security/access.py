@@ -24,6 +24,8 @@ _SOURCES: Final = {
     "partitions": ("partitions", "partition_indexes"),
     "results": ("creations", "topics", "resources"),
     "filter_results": ("filters",),
+    "replica_election_results": ("topic_partitions",),
+    "partition_result": ("partitions",),
     "responses": ("topics", "resources"),
 }
 

@@ -13,11 +13,12 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from summit.base.errors import SummitError
+from summit.base.errors import Invalid, SummitError
 from summit.broker.request import Request
 from summit.broker.security.listeners import Listener
 from summit.protocol import scram
 from summit.protocol.api_versions import API_VERSIONS
+from summit.protocol.oauthbearer import INVALID_TOKEN, OAUTHBEARER, read_token
 from summit.protocol.sasl_authenticate import SASL_AUTHENTICATE
 from summit.protocol.sasl_handshake import SASL_HANDSHAKE
 
@@ -69,6 +70,7 @@ class Gate:
         self._exchange: scram.ServerExchange | None = None
         self._username = ""
         self._is_known = False
+        self._refused: str | None = None  # why a token does not hold, until its bearer has heard it
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
@@ -99,12 +101,15 @@ class Gate:
     def begin(self, mechanism: str, *, raw: bool) -> None:
         """Begin with a mechanism of the listener's."""
         self.mechanism, self.is_raw, self._exchange = mechanism, raw, None
+        self._refused = None
 
     def step(self, token: bytes, answer: Answer) -> None:
         """Take a token; `answer` hears the outcome, possibly later, when all waits for it."""
         assert self.mechanism is not None
         try:
-            if self.mechanism == scram.PLAIN:
+            if self.mechanism == OAUTHBEARER:
+                self._token(token, answer)
+            elif self.mechanism == scram.PLAIN:
                 self._plain(token, answer)
             elif self._exchange is None:
                 answer(Outcome(self._first(token)))
@@ -130,12 +135,30 @@ class Gate:
         self._exchange = scram.ServerExchange(self.mechanism, first, nonce, credential)
         return self._exchange.first
 
+    def _token(self, token: bytes, answer: Answer) -> None:
+        if self._refused is not None:
+            self._fail(self._refused, answer)
+            return
+        shown = read_token(token)
+        try:
+            self._username, lifetime_ms = self._security.bearer(shown.token)
+            if shown.name not in ("", self._username):
+                raise Invalid("auth.refused", reason="the token is another user's")
+        except SummitError as error:
+            self._refused = str(error)
+            answer(Outcome(INVALID_TOKEN))
+            return
+        self._succeed(b"", answer, lifetime_ms)
+
     def _plain(self, token: bytes, answer: Answer) -> None:
         self._username, password = scram.read_plain(token)
         mechanism, credential, is_known = self._security.any_credential(
             self._listener, self._username
         )
-        connection = self._connection
+        connection, security = self._connection, self._security
+        if is_known and security.is_proved(self._username, credential, password):
+            self._succeed(b"", answer)
+            return
         connection.hold()
 
         def check() -> bool:
@@ -143,30 +166,36 @@ class Gate:
 
         def checked(is_right: bool | None, error: SummitError | None) -> None:
             if is_right:
+                security.prove(self._username, credential, password)
                 self._succeed(b"", answer)
                 connection.release()
             else:
                 self._fail("the password is wrong or there is no such user", answer)
 
-        self._security.worker.run(check, checked)
+        security.worker.run(check, checked)
 
     # ---- ends ----
 
-    def _succeed(self, token: bytes, answer: Answer) -> None:
+    def _succeed(self, token: bytes, answer: Answer, lifetime_ms: int = 0) -> None:
         connection, security = self._connection, self._security
         principal = f"User:{self._username}"
         if self._is_open and principal != connection.principal:
             self._fail("a session goes on for the user it began with", answer)
             return
+        by_password = self.mechanism != OAUTHBEARER
+        if by_password and not security.is_user(self._listener, self._username):
+            self._fail("the user was deleted meanwhile", answer)
+            return
         self.mechanism = self._exchange = None
-        lifetime_ms = security.settings.connections_max_reauth_ms
+        lifetimes = (security.settings.connections_max_reauth_ms, lifetime_ms)
+        lifetime_ms = min(filter(None, lifetimes), default=0)
         connection.principal = principal
         self._is_open = True
         if lifetime_ms:
             self._ends_ms = security.clock.monotonic_ms() + lifetime_ms
         else:
             connection.gate = None
-        security.authenticated(connection)
+        security.authenticated(connection, by_password=by_password)
         answer(Outcome(token, lifetime_ms))
 
     def _fail(self, reason: str, answer: Answer) -> None:

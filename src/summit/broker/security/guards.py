@@ -361,6 +361,20 @@ def _configs(operation: int, answered: str) -> Guard:
     return guard
 
 
+def _log_dirs(each: Guarded) -> None:
+    if each.access.cluster(acls.ALTER):
+        return
+    table = each.request.api.response
+    inner = next(row for row in table.FIELDS if row.name == "results").type.item.message
+    code, version = codes.CLUSTER_AUTHORIZATION_FAILED, each.request.version
+    results = []
+    for topic in (topic for wanted in each.message.dirs for topic in wanted.topics):
+        result: Any = refusal_of(inner, topic, code, version)
+        result.topic_name = topic.name
+        results.append(result)
+    raise AnsweredError(table(results=results))
+
+
 def _scram(each: Guarded) -> None:
     if each.access.cluster(acls.ALTER):
         return
@@ -411,17 +425,23 @@ _GUARDS: Final[dict[int, Guard]] = {
     31: _cluster(acls.ALTER),
     32: _configs(acls.DESCRIBE_CONFIGS, "results"),
     33: _configs(acls.ALTER_CONFIGS, "responses"),
+    34: _log_dirs,
     35: _cluster(acls.DESCRIBE),
     36: _open,
     37: _parts(acls.ALTER, acls.TOPIC, "topics", "results"),
     42: _parts(acls.DELETE, acls.GROUP, "groups_names", "results"),
+    43: _cluster(acls.ALTER),
     44: _configs(acls.ALTER_CONFIGS, "responses"),
+    45: _cluster(acls.ALTER),
+    46: _cluster(acls.DESCRIBE),
     47: _all(
         _whole(acls.DELETE, acls.GROUP, "group_id"),
         _parts(acls.READ, acls.TOPIC, "topics", "topics"),
     ),
     50: _cluster(acls.DESCRIBE),
     51: _scram,
+    55: _cluster(acls.DESCRIBE),
+    57: _cluster(acls.ALTER),
     60: _describe_cluster,
     61: _parts(acls.READ, acls.TOPIC, "topics", "topics"),
     65: _parts(acls.DESCRIBE, acls.TRANSACTIONAL_ID, "transactional_ids", "transaction_states"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import secrets
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from summit.base.clock import Clock
+from summit.base.errors import Invalid
 from summit.base.logs import get_logger
+from summit.base.secrets import INNER_USER
 from summit.broker.disk_thread import Threads, Worker
 from summit.broker.metrics import Metrics
 from summit.broker.security.access import Access
@@ -22,8 +25,7 @@ from summit.protocol.scram import ScramCredential
 
 if TYPE_CHECKING:
     from summit.broker.connection import Connection
-
-INNER_USER: Final = "summit-inner"
+    from summit.identity.tokens import TokenKeys
 
 
 class InnerAccess(NamedTuple):
@@ -37,6 +39,8 @@ class InnerAccess(NamedTuple):
 _REPORTS_PER_TICK_MAX: Final = (
     20  # lines of the log a second: strangers decide how often it happens
 )
+
+_PROVED_MAX: Final = 1_000
 
 _log = get_logger(__name__)
 
@@ -72,7 +76,12 @@ class Security:
         self.inner_password = settings.inner_password or secrets.token_urlsafe(24)
         self._threads = threads
         self._worker: Worker | None = None
+        self._tokens: TokenKeys | None = None
         self._inner: ScramCredential | None = None
+        self._sessions: dict[str, dict[Connection, None]] = {}  # of users with a password
+        self._proved: dict[tuple[str, bytes], bytes] = {}  # passwords that were right, as digests
+        self._proof_key = secrets.token_bytes(32)
+        users.on_deleted = self._user_deleted
         self._strangers: dict[Connection, int] = {}  # and the tick at which each came
         self._reports = 0
 
@@ -87,6 +96,37 @@ class Security:
         """End the worker. Blocks."""
         if self._worker is not None:
             self._worker.close()
+
+    # ---- tokens ----
+
+    async def open(self) -> None:
+        """Get the keys that tokens are signed with. Raises SummitError: there are none."""
+        options = self.settings.token_options()
+        if options is not None:
+            from summit.identity.tokens import TokenKeys  # most brokers take no tokens
+
+            self._tokens = TokenKeys(options, self.clock)
+            await self._tokens.open()
+
+    async def part(self) -> None:
+        """Fetch no more keys."""
+        if self._tokens is not None:
+            await self._tokens.close()
+
+    def bearer(self, token: str) -> tuple[str, int]:
+        """The user of a token and how many milliseconds it holds yet, at least one.
+
+        Raises: Invalid("auth.refused"); Unavailable("http.unavailable"): the keys are too old.
+        """
+        if self._tokens is None:
+            raise Invalid("auth.refused", reason="no tokens are taken")
+        claims = self._tokens.claims(token)
+        claim = self.settings.sasl_oauthbearer_sub_claim_name
+        user = claims.get(claim)
+        if not isinstance(user, str) or not user:
+            raise Invalid("auth.refused", reason=f"the token names no user ({claim})")
+        ends_s = float(claims["exp"]) + self.settings.sasl_oauthbearer_clock_skew_seconds
+        return user, max(1, int(ends_s * 1000) - self.clock.now_ms())
 
     # ---- connections ----
 
@@ -103,14 +143,27 @@ class Security:
             connection.limit(0, self.settings.sasl_max_receive_bytes)
         return True
 
-    def authenticated(self, connection: Connection) -> None:
+    def authenticated(self, connection: Connection, *, by_password: bool) -> None:
         """Lift the limits of a connection."""
         self._strangers.pop(connection, None)
+        if by_password:
+            self._sessions.setdefault(connection.principal, {})[connection] = None
         connection.limit()
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
         self._strangers.pop(connection, None)
+        sessions = self._sessions.get(connection.principal)
+        if sessions is not None and connection in sessions:
+            del sessions[connection]
+            if not sessions:
+                del self._sessions[connection.principal]
+
+    def _user_deleted(self, user: str) -> None:
+        for connection in list(self._sessions.get(f"User:{user}", ())):
+            if connection.listener.name != INNER:
+                self.report("session.user_deleted", connection, user=user)
+                connection.finish()
 
     def tick(self, tick: int) -> None:
         """Count a second: end who did not say in time who it is."""
@@ -142,6 +195,30 @@ class Security:
         if principal in self._super_users or connection.listener.name == INNER:
             return None
         return Access(self.acls, principal, connection.peer_host)
+
+    # ---- passwords ----
+
+    def is_user(self, listener: Listener, user: str) -> bool:
+        """Whether a user of a listener is there, yet."""
+        return listener.name == INNER or bool(self.users.credentials(user))
+
+    def is_proved(self, user: str, credential: ScramCredential, password: str) -> bool:
+        """Whether this very password was right before; False = it must be worked out.
+
+        To work it out takes milliseconds on purpose. A client that has shown the password has a
+        digest of it here, under a key of this process, as long as the credential stays.
+        """
+        known = self._proved.get((user, credential.stored_key))
+        return known is not None and hmac.compare_digest(known, self._proof(password))
+
+    def prove(self, user: str, credential: ScramCredential, password: str) -> None:
+        """Remember that a password is right."""
+        while len(self._proved) >= _PROVED_MAX:
+            del self._proved[next(iter(self._proved))]
+        self._proved[user, credential.stored_key] = self._proof(password)
+
+    def _proof(self, password: str) -> bytes:
+        return hmac.digest(self._proof_key, password.encode(), "sha256")
 
     # ---- credentials ----
 

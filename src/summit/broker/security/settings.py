@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from summit.base.config import Config
+from summit.base.errors import Invalid
 from summit.base.hosts import is_loopback
 from summit.broker.security.listeners import (
     INNER,
@@ -16,11 +17,16 @@ from summit.broker.security.listeners import (
     wrong,
 )
 from summit.protocol import scram
+from summit.protocol.oauthbearer import OAUTHBEARER
+
+if TYPE_CHECKING:
+    from summit.identity.tokens import JwtOptions
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Names = tuple[str, ...] | str
 
-MECHANISMS: Final = (scram.SCRAM_SHA_256, scram.SCRAM_SHA_512, scram.PLAIN)
+MECHANISMS: Final = (scram.SCRAM_SHA_256, scram.SCRAM_SHA_512, scram.PLAIN, OAUTHBEARER)
+_BY_PASSWORD: Final = MECHANISMS[:3]
 
 
 class SecuritySettings(Config, frozen=True, kw_only=True):
@@ -36,7 +42,13 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
         ssl_cafile: Whose client certificates are believed, PEM.
         ssl_client_auth: Whether clients must show a certificate (`required`), may, or are not
             asked. Who shows one is `User:` and its subject, as `User:CN=alice,O=Example`.
-        sasl_enabled_mechanisms: Empty = both kinds of SCRAM, and PLAIN where there is TLS.
+        sasl_enabled_mechanisms: Empty = both kinds of SCRAM, and where there is TLS PLAIN, and
+            OAUTHBEARER if keys are named.
+        sasl_oauthbearer_jwks_endpoint_url: Where the keys are that tokens are signed with:
+            `https://…`, or `file:PATH`.
+        sasl_oauthbearer_expected_issuer, sasl_oauthbearer_expected_audience: What tokens must say.
+        sasl_oauthbearer_sub_claim_name: The claim that names the user.
+        sasl_oauthbearer_clock_skew_seconds: How far the issuer's clock may be from ours.
         connections_max_reauth_ms: How long an authentication by SASL holds; 0 = as long as the
             connection.
         initial_user, initial_password: A user that the start makes, or gives this password, and
@@ -67,6 +79,11 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
     ssl_cafile: str | None = None
     ssl_client_auth: Literal["none", "requested", "required"] = "none"
     sasl_enabled_mechanisms: Names = ()
+    sasl_oauthbearer_jwks_endpoint_url: str | None = None
+    sasl_oauthbearer_expected_issuer: str = ""
+    sasl_oauthbearer_expected_audience: str = ""
+    sasl_oauthbearer_sub_claim_name: str = "sub"
+    sasl_oauthbearer_clock_skew_seconds: int = 30
     connections_max_reauth_ms: int = 0
     initial_user: str | None = None
     initial_password: str | None = None
@@ -120,6 +137,11 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
                 raise wrong(
                     "sasl_enabled_mechanisms", f"'{name}' is not of {', '.join(MECHANISMS)}"
                 )
+        if self.token_options() is None and any(
+            OAUTHBEARER in each.mechanisms for each in listeners
+        ):
+            field = "sasl_oauthbearer_jwks_endpoint_url"
+            raise wrong(field, "OAUTHBEARER needs the keys that tokens are signed with")
         if (self.initial_user is None) != (self.initial_password is None):
             raise wrong("initial_user", "it needs initial_password, and the other way round")
         if self.initial_user == "" or self.initial_password == "":
@@ -129,6 +151,22 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
                 raise wrong(name, "it may not be negative")
         if self.authentication_timeout_ms < 1_000:
             raise wrong("authentication_timeout_ms", "at least a second")
+
+    def token_options(self) -> JwtOptions | None:
+        """Whose tokens hold; None where none do. Raises Invalid("config.invalid")."""
+        if not self.sasl_oauthbearer_jwks_endpoint_url:
+            return None
+        from summit.identity.tokens import JwtOptions  # most brokers take no tokens
+
+        try:
+            return JwtOptions(
+                jwks=self.sasl_oauthbearer_jwks_endpoint_url,
+                issuer=self.sasl_oauthbearer_expected_issuer,
+                audience=self.sasl_oauthbearer_expected_audience,
+                leeway_s=self.sasl_oauthbearer_clock_skew_seconds,
+            )
+        except Invalid as error:
+            raise wrong("sasl_oauthbearer_jwks_endpoint_url", str(error)) from error
 
     def exposed(self) -> Listener | None:
         """A listener that others than this machine may reach without saying who they are."""
@@ -146,8 +184,11 @@ class SecuritySettings(Config, frozen=True, kw_only=True):
     ) -> Listener:
         mechanisms: tuple[str, ...] = ()
         if protocol.startswith("SASL_"):
-            secret = MECHANISMS if protocol == "SASL_SSL" else MECHANISMS[:2]
-            mechanisms = names_of(self.sasl_enabled_mechanisms) or secret
+            usual: tuple[str, ...] = MECHANISMS[:2]
+            if protocol == "SASL_SSL":
+                has_keys = self.sasl_oauthbearer_jwks_endpoint_url
+                usual = MECHANISMS if has_keys else _BY_PASSWORD
+            mechanisms = names_of(self.sasl_enabled_mechanisms) or usual
         demands = self.ssl_client_auth == "required" and protocol in ("SSL", "SASL_SSL")
         return Listener(name, protocol, *bound, *told, mechanisms, demands)
 

@@ -28,9 +28,14 @@ class Change(NamedTuple):
 
 
 class Users:
-    """All users of this broker. Loop thread only."""
+    """All users of this broker. Loop thread only.
+
+    Attributes:
+        on_deleted: Hears of a user whose last credential is gone, durably.
+    """
 
     def __init__(self, metadata: MetadataLog, commit: CommitScheduler) -> None:
+        self.on_deleted: Callable[[str], None] = lambda user: None
         self._metadata = metadata
         self._commit = commit
         self._known: dict[str, dict[str, ScramCredential]] = {}
@@ -74,6 +79,10 @@ class Users:
                     if not credentials:
                         del self._known[user]
             done(error)
+            if error is None:
+                for user, credentials in before.items():
+                    if credentials and user not in self._known:
+                        self.on_deleted(user)
 
         self._commit.when_durable(durable, self._metadata.logs)
 

@@ -73,11 +73,14 @@ async def _run(directory: Path, seed: int, *, once: bool, view: PlainView) -> bo
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    base_ms = (clock.now_ms() - _DAY_MS) // 1000 * 1000
+    first = asyncio.ensure_future(asyncio.to_thread(_scenario, seed, base_ms, 0))
     try:
         await stage.start()
         show = _Show(stage, view, clock, stopping)
-        return await show.run(seed, rounds=1 if once else ROUNDS_MAX)
+        return await show.run(seed, base_ms, first, rounds=1 if once else ROUNDS_MAX)
     finally:
+        await asyncio.wait([first])
         view.close()
         await stage.stop()
 
@@ -96,14 +99,21 @@ class _Show:
         self._shown: set[str] = set()
         self._start_ms = clock.monotonic_ms()
 
-    async def run(self, seed: int, rounds: int) -> bool:
-        """Play; True when every completed round found exactly what was planted."""
-        base_ms = (self._clock.now_ms() - _DAY_MS) // 1000 * 1000
+    async def run(
+        self, seed: int, base_ms: int, first: asyncio.Future[Scenario], rounds: int
+    ) -> bool:
+        """Play; True when every completed round found exactly what was planted.
+
+        Args:
+            first: The scenario of the first round, which is made while the system starts.
+        """
         planted = []
         decoys = 0
         exact = True
         for label in range(rounds):
-            scenario = await asyncio.to_thread(_scenario, seed, base_ms, label)
+            scenario = await (first if label == 0 else asyncio.to_thread(
+                _scenario, seed, base_ms, label
+            ))  # fmt: skip
             if label == 0:
                 self._view.welcome(self._stage.addresses, scenario.decoys)
             planted += scenario.planted

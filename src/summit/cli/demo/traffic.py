@@ -88,7 +88,9 @@ class Scenario:
         )  # fmt: skip
         for attack in attacks:
             for _ in range(self._rand.randint(1, 2)):
-                attack(self._moment())
+                at_ms = self._moment()
+                # The first one comes at once: who watches need not wait to see one found.
+                attack(at_ms if self.planted else self.start_ms + 5_000)
 
     def _attack_ssh(self, at_ms: int) -> None:
         address = self._address()

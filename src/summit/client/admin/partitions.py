@@ -116,7 +116,7 @@ class Partitions(Topics):
         Args:
             partitions: Which; all of them when None.
         Returns: Those whose leader has changed.
-        Raises: Invalid("client.unsupported") by a broker that elects nobody; Unavailable when a
+        Raises: Invalid("client.unsupported") by a broker that is too old; Unavailable when a
             first replica is not in sync.
         """
 
