@@ -80,10 +80,15 @@ class MemoryLog:
     def send_many_nowait(
         self, topic: str, messages: Any, partition: int | None = None
     ) -> asyncio.Future[Any]:
-        futures = [
-            self.send_nowait(topic, value, key, headers, partition)
-            for value, key, headers in messages
-        ]
+        if self.full is not None:
+            raise self.full
+        futures = []
+        for value, key, headers in messages:
+            try:
+                futures.append(self.send_nowait(topic, value, key, headers, partition))
+            except SummitError as error:
+                futures.append(asyncio.get_running_loop().create_future())
+                futures[-1].set_exception(error)
         return asyncio.ensure_future(_all(futures))
 
     def _store(self, sent: Any, future: asyncio.Future[Acked]) -> None:

@@ -158,20 +158,21 @@ class Plugin(Source):
     """A collector of somebody else's package."""
 
     guarantees = ("at_least_once",)
+    module = MODULE
 
-    @staticmethod
-    def install(directory: Path) -> None:
+    def install(self) -> None:
         """Make the package; whoever has the directory in its path has the plugin."""
+        directory = self.directory
         info = directory / "acme_queue-1.0.dist-info"
         info.mkdir(exist_ok=True)
-        (directory / "acme_queue.py").write_text(MODULE)
+        (directory / "acme_queue.py").write_text(self.module)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-queue\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(
             "[summit.collectors]\nqueue = acme_queue:QueueCollector\n"
         )
 
     def config(self) -> dict[str, Any]:
-        self.install(self.directory)
+        self.install()
         if str(self.directory) not in sys.path:
             sys.path.insert(0, str(self.directory))
         return {"type": "plugin:queue", "options": {"queue": self.name}}
@@ -225,10 +226,12 @@ class Otlp(Source):
         return int(event["message"]) if event["message"].isdigit() else event["message"]
 
     async def close(self) -> None:
-        for task in self._sending:
+        sending, self._sending = self._sending, []
+        for task in sending:
             task.cancel()
-        await asyncio.gather(*self._sending, return_exceptions=True)
-        for client in self._clients.values():
+        await asyncio.gather(*sending, return_exceptions=True)
+        while self._clients:
+            _, client = self._clients.popitem()
             await (client.aclose() if self.kind == "http" else client.close())
 
 

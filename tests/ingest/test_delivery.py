@@ -79,6 +79,11 @@ class Choosy(MemoryLog):
             raise self.fault
         return super().send_nowait(*args, **more)
 
+    def send_many_nowait(self, topic: str, messages: Any, *more: Any) -> asyncio.Future[Any]:
+        if self.takes is not None and self.sent + len(messages) > self.takes:
+            raise self.fault  # all of them or none
+        return super().send_many_nowait(topic, messages, *more)
+
 
 def test_what_was_taken_before_the_buffer_was_full_is_not_sent_again() -> None:
     log = Choosy(2, Unavailable("producer.buffer_full", limit=1, timeout_ms=0))

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -416,7 +417,7 @@ def test_users_and_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         server.stop()
 
 
-def test_nothing_is_lost_when_the_collector_is_killed(server: Mosquitto, tmp_path: Path) -> None:
+def test_nothing_is_lost_when_it_is_killed_under_load(server: Mosquitto, tmp_path: Path) -> None:
     broker = BrokerThread(BrokerSettings(port=0, data_dir=str(tmp_path / "d"), durability="os"))
     broker.start()
     servers = f"127.0.0.1:{broker.port}"
@@ -425,9 +426,10 @@ def test_nothing_is_lost_when_the_collector_is_killed(server: Mosquitto, tmp_pat
         "mqtt": {"receiveMaximum": 20},
     }  # fmt: skip
     script = Path(__file__).with_name("collecting.py")
-    sent = 0
+    rand, kills = random.Random(4), 3
+    sending = Sending(server.port)
     try:
-        for round_ in range(3):
+        for round_ in range(kills + 1):
             child = subprocess.Popen(
                 [sys.executable, str(script), servers, json.dumps(config)],
                 stdout=subprocess.PIPE, text=True,
@@ -436,22 +438,52 @@ def test_nothing_is_lost_when_the_collector_is_killed(server: Mosquitto, tmp_pat
             # What waited in the session may be told of before the start.
             while not child.stdout.readline().startswith("started"):
                 assert child.poll() is None
-            with publisher(server.port) as client:
-                for _ in range(150):
-                    publish(client, "a", json.dumps({"n": sent}))
-                    sent += 1
-                if round_ < 2:
-                    os.kill(child.pid, signal.SIGKILL)
-            child.stdout.close()
-            if round_ < 2:
+            if round_ == 0:
+                sending.start()
+            if round_ < kills:  # in the middle of the load
+                for _ in range(rand.randint(1, 20)):
+                    assert child.stdout.readline()
+                os.kill(child.pid, signal.SIGKILL)
                 child.wait(30)
-        found = asyncio.run(_read_until(servers, sent))
+                child.stdout.close()
+        sending.stop()
+        reading = threading.Thread(target=child.stdout.read)
+        reading.start()
+        found = asyncio.run(_read_until(servers, sending.sent))
         child.kill()
         child.wait(30)
+        reading.join(30)
+        child.stdout.close()
     finally:
+        sending.stop()
         broker.stop()
-    assert set(found) == set(range(sent))
-    assert sum(found.values()) - sent <= 4 * 20  # at least once: what was in flight at two kills
+    assert set(found) == set(range(sending.sent))
+    # At least once: what was in flight at a kill may be there twice.
+    assert sum(found.values()) - sending.sent <= kills * 2 * 20
+
+
+class Sending:
+    """Numbers to the topic `a`, as fast as the MQTT broker takes them, until it is stopped."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.sent = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ending.set()
+        if self._thread.ident is not None:
+            self._thread.join(60)
+
+    def _run(self) -> None:
+        with publisher(self._port) as client:
+            while not self._ending.is_set() and self.sent < 100_000:
+                publish(client, "a", json.dumps({"n": self.sent}))
+                self.sent += 1
 
 
 async def _read_until(servers: str, count: int) -> Counter[int]:

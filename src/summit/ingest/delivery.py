@@ -34,17 +34,42 @@ class Owner(Protocol):
 
 
 class Handed:
-    """Records that were taken for delivery; settled in the order they were handed over."""
+    """Records that were taken for delivery; settled in the order they were handed over.
 
-    __slots__ = ("drafts", "error", "flushed", "futures", "is_settled", "size_bytes")
+    Attributes:
+        together: The answers of records that were sent at once, these from the place `first` on.
+    """
+
+    __slots__ = (
+        "_futures", "drafts", "error", "first", "flushed", "is_settled", "size_bytes", "together",
+    )  # fmt: skip
 
     def __init__(self, drafts: Sequence[Draft], size_bytes: int) -> None:
         self.drafts = drafts
         self.size_bytes = size_bytes
         self.is_settled = False  # its bytes are not counted any more
-        self.futures: list[asyncio.Future[Any]] | None = None
+        self.together: asyncio.Future[Any] | None = None
+        self.first = 0
         self.error: SummitError | None = None
         self.flushed: asyncio.Future[None] | None = None
+        self._futures: list[asyncio.Future[Any]] | None = None
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether any of it may be written."""
+        return self._futures is not None or self.together is not None
+
+    @property
+    def futures(self) -> list[asyncio.Future[Any]] | None:
+        """The outcome of each record; None while nothing was sent."""
+        if self.together is not None:
+            together, self.together = self.together, None
+            self._futures = _each(together, self.first, len(self.drafts))
+        return self._futures
+
+    @futures.setter
+    def futures(self, futures: list[asyncio.Future[Any]]) -> None:
+        self._futures = futures
 
 
 class Delivery:
@@ -77,7 +102,8 @@ class Delivery:
         self._told_by: Emitter | None = None
         self._waiting: list[Handed] = []
         self._waiting_records = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._flushed: asyncio.Future[None] | None = None  # of what waits
         self._freed: asyncio.Event | None = None
         self._away_until_ms: float | None = None
         self._away_reason = ""
@@ -112,6 +138,11 @@ class Delivery:
         if self.in_flight_bytes and self.in_flight_bytes + size_bytes > self._limit:
             raise self._full(str(self._limit))
 
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether `room` would not wait."""
+        fits = not self.in_flight_bytes or self.in_flight_bytes + size_bytes <= self._limit
+        return fits and self._away_until_ms is None
+
     async def room(self, size_bytes: int) -> None:
         """Wait until these bytes have room and the broker is not known to be away."""
         assert self._freed is not None
@@ -130,17 +161,21 @@ class Delivery:
     # ---- handing over ----
 
     def hand_over(self, drafts: Sequence[Draft], size_bytes: int) -> Handed:
-        """Take records; they are sent now, or with the others of their group. Then `settle`."""
+        """Take records; they are sent with all others that are handed over in this turn of the
+        loop, or of their group. Then `settle`.
+        """
         handed = Handed(drafts, size_bytes)
         self.in_flight_bytes += size_bytes
-        if self._batch_size is None:
-            self._send(handed)
-            return handed
         loop = asyncio.get_running_loop()
-        handed.flushed = loop.create_future()
+        if self._flushed is None:
+            self._flushed = loop.create_future()
+        handed.flushed = self._flushed
         self._waiting.append(handed)
         self._waiting_records += len(drafts)
-        if self._waiting_records >= self._batch_size:
+        if self._batch_size is None:
+            if self._timer is None:
+                self._timer = loop.call_soon(self.flush)
+        elif self._waiting_records >= self._batch_size:
             self.flush()
         elif self._timer is None:
             self._timer = loop.call_later(self._interval_s, self.flush)
@@ -160,11 +195,26 @@ class Delivery:
             self._timer.cancel()
             self._timer = None
         waiting, self._waiting = self._waiting, []
-        self._waiting_records = 0
+        count, self._waiting_records = self._waiting_records, 0
+        flushed, self._flushed = self._flushed, None
+        if count < 2 or not self._send_together(waiting):
+            for handed in waiting:
+                self._send(handed)
         for handed in waiting:
-            self._send(handed)
-            if handed.flushed is not None and not handed.flushed.done():
-                handed.flushed.set_result(None)
+            handed.flushed = None  # so that nobody waits who comes later
+        if flushed is not None and not flushed.done():
+            flushed.set_result(None)
+
+    def settle_now(self, handed: Handed) -> list[Outcome] | None:
+        """What became of records that are all written by now; None: ask `settle`."""
+        together = handed.together
+        if together is None or not together.done() or (answers := together.result()).failures:
+            return None
+        self._back()
+        self._settled(handed)
+        first = handed.first
+        found: list[Outcome] = answers.results[first : first + len(handed.drafts)]
+        return found
 
     async def settle(self, handed: Handed) -> list[Outcome]:
         """What became of each record, in order, when the broker has said it.
@@ -177,6 +227,13 @@ class Delivery:
                 await handed.flushed
             if handed.error is not None:
                 raise handed.error
+            together = handed.together
+            if together is not None:
+                if not together.done() and not await wait_all((together,), self._ack_timeout_ms):
+                    raise self._lost(None)
+                written = self.settle_now(handed)
+                if written is not None:
+                    return written
             futures = handed.futures or []
             if not await wait_all(futures, self._ack_timeout_ms):
                 forget(futures)
@@ -187,7 +244,8 @@ class Delivery:
 
     def give_up(self, handed: Handed) -> None:
         """Let go of records whose outcome nobody waits for any more; also of settled ones."""
-        forget(handed.futures or [])
+        if handed.together is None:
+            forget(handed.futures or [])
         self._settled(handed)
 
     def _settled(self, handed: Handed) -> None:
@@ -197,6 +255,27 @@ class Delivery:
         self.in_flight_bytes -= handed.size_bytes
         if self._freed is not None:
             self._freed.set()
+
+    def _send_together(self, waiting: list[Handed]) -> bool:
+        """Give all of it to the producer at once; False: it has to be done one by one."""
+        assert self._producer is not None
+        drafts = (
+            waiting[0].drafts if len(waiting) == 1 else [d for one in waiting for d in one.drafts]
+        )
+        topic = drafts[0].topic
+        if self.found or any(draft.topic != topic for draft in drafts):
+            return False
+        try:
+            together = self._producer.send_many_nowait(
+                topic, [(draft.value, draft.key, draft.headers) for draft in drafts]
+            )
+        except SummitError:  # nothing was sent; some may have room, or be what can be written
+            return False
+        first = 0
+        for handed in waiting:
+            handed.together, handed.first = together, first
+            first += len(handed.drafts)
+        return True
 
     def _send(self, handed: Handed, known: list[asyncio.Future[Any]] | None = None) -> None:
         """Give records to the producer; each has its outcome, also where only some were taken."""
@@ -262,6 +341,8 @@ class Delivery:
                 outcomes.append(error)  # this record can never be written; the others can
             elif isinstance(error, Unavailable) and error.code == "ingest.queue_full":
                 raise error  # the broker is there
+            elif isinstance(error, Unavailable) and error.code == "producer.buffer_full":
+                raise self._full(str(error)) from error  # of some that were sent together
             else:
                 raise self._lost(error) from error
         self._back()
@@ -303,6 +384,28 @@ class Delivery:
         return Unavailable(
             "ingest.queue_full", name=self._name, limit=limit, retry_after_ms=RETRY_AFTER_MS
         )
+
+
+def _each(together: asyncio.Future[Any], first: int, count: int) -> list[asyncio.Future[Any]]:
+    """The outcome of each record of those that were sent together."""
+    loop = asyncio.get_running_loop()
+    futures: list[asyncio.Future[Any]] = [loop.create_future() for _ in range(count)]
+
+    def tell(done: asyncio.Future[Any]) -> None:
+        answers = done.result()
+        for place, future in enumerate(futures, first):
+            if future.done():
+                continue
+            if place in answers.failures:
+                future.set_exception(answers.failures[place])
+            else:
+                future.set_result(answers.results[place])
+
+    if together.done():
+        tell(together)
+    else:
+        together.add_done_callback(tell)
+    return futures
 
 
 def _is_of_record(error: BaseException | None) -> TypeGuard[Invalid]:

@@ -206,7 +206,7 @@ class Requests:
         try:
             outcomes = await self._delivery.settle(handed)
         except SummitError as error:
-            if key is not None and handed.futures is not None:
+            if key is not None and handed.was_sent:
                 self._keys.left_unclear(key, handed)
             self._refuse(error, len(batch.slices))
             raise

@@ -157,12 +157,14 @@ class Session(ABC, Generic[Raw]):
             while len(self._pending) >= options.max_unacked:
                 self._room.clear()
                 await self._room.wait()
-            await owner.may_read(size_bytes)
+            if not owner.may_read_now(size_bytes):
+                await owner.may_read(size_bytes)
             self._seq += 1
             self._id = None
             try:
                 message = self._parse(data)
-                await owner.keep_rate(self._address, len(message.batch.slices))
+                if owner.has_rate:
+                    await owner.keep_rate(self._address, len(message.batch.slices))
                 pending = self._take(message, size_bytes)
             except Invalid as error:
                 owner.count_refused(error)
@@ -244,6 +246,9 @@ class Session(ABC, Generic[Raw]):
         """What became of a message."""
         if pending.handed is None or pending.shaped is None:
             return pending.fault, []
+        at_once = self._owner.settle_now(pending.shaped, pending.handed)
+        if at_once is not None:
+            return None, at_once
         try:
             outcomes = await self._owner.settle(pending.shaped, pending.handed)
         except SummitError as error:

@@ -163,11 +163,20 @@ class StreamingCollector(TakingCollector):
 
     # ---- what sessions ask for ----
 
+    def may_read_now(self, size_bytes: int) -> bool:
+        """Whether a message may be taken without waiting."""
+        return self._open_gate.is_set() and self._delivery.has_room(size_bytes)
+
     async def may_read(self, size_bytes: int) -> None:
         """Wait until a message may be taken: not paused, the broker there, room for its bytes."""
         if not self._open_gate.is_set():
             await self._open_gate.wait()
         await self._delivery.room(size_bytes)
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether there is a rate to keep."""
+        return self._rate is not None or self._limit is not None
 
     async def keep_rate(self, address: str, count: int) -> None:
         """Wait as long as the rates ask for."""
@@ -193,6 +202,13 @@ class StreamingCollector(TakingCollector):
         """Wait for what comes again; it is counted then."""
         settling = (self._delivery.settle(one) for one in handed)
         await asyncio.gather(*settling, return_exceptions=True)
+
+    def settle_now(self, shaped: Shaped, handed: Handed) -> list[Outcome] | None:
+        """As `settle`, where all of it is written already; else None."""
+        outcomes = self._delivery.settle_now(handed)
+        if outcomes is not None:
+            self.count_outcomes(shaped, handed, outcomes)
+        return outcomes
 
     async def settle(self, shaped: Shaped, handed: Handed) -> list[Outcome]:
         """What became of them. Raises Unavailable."""

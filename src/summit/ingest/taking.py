@@ -132,6 +132,11 @@ class TakingCollector(Collector):
 
     def count_outcomes(self, shaped: Shaped, handed: Handed, outcomes: Sequence[Outcome]) -> None:
         """Count what became of a batch."""
+        if not shaped.refused and not shaped.sampled and len(handed.drafts) == 1:
+            (draft,), (outcome,) = handed.drafts, outcomes
+            if not isinstance(outcome, SummitError) and not draft.is_letter:
+                self._note_accepted(1, len(draft.value))
+                return
         count = size_bytes = letters = failed = 0
         for draft, outcome in zip(handed.drafts, outcomes, strict=True):
             if isinstance(outcome, SummitError):

@@ -15,10 +15,11 @@ from tests.ingest.test_kill import Child
 from tests.interop.processes import BrokerProcess
 
 LAST: Final = -1  # the key of the last row that is written
+LAST_S: Final = 900  # how long it may take to come: runs of a million rows are made by hand
 
 
-def committed(address: str, topic: str) -> list[Any]:
-    """Every committed record of a topic, partition by partition."""
+def committed(address: str, topic: str, first: int = 0) -> list[Any]:
+    """Every committed record of a topic from an offset on, partition by partition."""
     consumer = Consumer(
         {
             "bootstrap.servers": address,
@@ -33,7 +34,7 @@ def committed(address: str, topic: str) -> list[Any]:
         found: list[Any] = []
         metadata = consumer.list_topics(topic, timeout=60).topics[topic]
         for partition in sorted(metadata.partitions):
-            consumer.assign([TopicPartition(topic, partition, 0)])
+            consumer.assign([TopicPartition(topic, partition, first)])
             at_end = False
             while not at_end:
                 records = consumer.consume(10_000, 0.2) or consumer.consume(1, 60)
@@ -47,11 +48,14 @@ def committed(address: str, topic: str) -> list[Any]:
 
 def wait_for_last(broker: BrokerProcess, child: Child, table: str) -> list[Any]:
     """What the topic `shop` has when the row LAST of a table stands in it."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + LAST_S
     key = f'["{table}",{LAST}]'.encode()
+    records: list[Any] = []
     while True:
-        records = committed(broker.address, "shop")
-        if any(one.key() == key for one in records):
+        first = records[-1].offset() + 1 if records else 0
+        new = committed(broker.address, "shop", first)
+        records += new
+        if any(one.key() == key for one in new):
             return records
         assert child.process.poll() is None, child.lines[-3:]
         assert time.monotonic() < deadline, f"the last row does not come: {child.lines[-3:]}"

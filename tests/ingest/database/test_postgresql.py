@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 
+import psycopg2
 import pytest
 from tests.ingest.database.pg_scene import Scene, until
 from tests.ingest.database.replica import Replica, as_rows, events_of
@@ -296,6 +298,31 @@ def test_a_slot_that_is_gone(scene: Scene) -> None:
         scene.follow(0)
     assert refused.value.code == "database.position_lost"
     assert f"delete the topic '_summit.database.{scene.name}'" in str(refused.value)
+
+
+def test_a_slot_that_is_dropped_under_a_running_collector(scene: Scene) -> None:
+    """Somebody ends its connection and is quicker: it fails, and says how to begin anew."""
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY)", "INSERT INTO one VALUES (1)")
+
+    def drop() -> None:
+        scene.sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots "
+                  "WHERE database = current_database() AND active")  # fmt: skip
+        scene.sql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+                  "WHERE database = current_database() AND NOT active")  # fmt: skip
+
+    async def body(collector: Collector) -> None:
+        await until(lambda: collector.status().details["phase"] == "streaming")
+        while collector.state != "failed":
+            # It may have come back before the slot was dropped.
+            with contextlib.suppress(psycopg2.Error):
+                await asyncio.to_thread(drop)
+            await asyncio.sleep(0.05)
+        told = str(collector.status().last_error)
+        assert "its replication slot" in told
+        assert f"delete the topic '_summit.database.{scene.name}'" in told
+
+    scene.run(body)
+    assert [one["after"]["id"] for one in scene.events()] == [1]
 
 
 def test_what_is_refused(scene: Scene) -> None:
