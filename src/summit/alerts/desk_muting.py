@@ -29,23 +29,25 @@ def mute(desk: AlertDesk, alert: AlertState) -> None:
         desk.count("inhibited")
 
 
-def mute_others(desk: AlertDesk, source: AlertState) -> None:
-    """Let an alert that fires mute those that inhibitions name."""
+def mute_others(desk: AlertDesk, source: AlertState, changed: set[str] | None = None) -> None:
+    """Let an alert that fires, or is muted no more, mute those that inhibitions name."""
     if source.inhibited_by is not None:
         return
+    changed = set() if changed is None else changed
     for inhibition in desk.state.inhibitions.values():
         if not _means(inhibition.source, source):
             continue
         for other in list(desk.open.about(source.entities)):
             if other.inhibited_by is None and _inhibits(inhibition, source, other):
-                _set_inhibitor(desk, other, source.id)
+                _set_inhibitor(desk, other, source.id, changed)
 
 
-def unmute_others(desk: AlertDesk, source: AlertState) -> None:
-    """An alert is over, or forgotten: what it muted is muted by another, or by none."""
+def unmute_others(desk: AlertDesk, source: AlertState, changed: set[str] | None = None) -> None:
+    """An alert is over, muted or forgotten: what it muted is muted by another, or by none."""
+    changed = set() if changed is None else changed
     for other in list(desk.open.about(source.entities)):
         if other.inhibited_by == source.id:
-            _set_inhibitor(desk, other, _inhibitor(desk, other))
+            _set_inhibitor(desk, other, _inhibitor(desk, other), changed)
 
 
 def end_silences(desk: AlertDesk) -> None:
@@ -136,11 +138,25 @@ def _inhibits(inhibition: Inhibition, source: AlertState, target: AlertState) ->
     )
 
 
-def _set_inhibitor(desk: AlertDesk, alert: AlertState, source: str | None) -> None:
-    if alert.inhibited_by == source:
+def _set_inhibitor(
+    desk: AlertDesk, alert: AlertState, source: str | None, changed: set[str] | None = None
+) -> None:
+    """Let an alert be muted by another, or by none, with what follows for those that it muted.
+
+    Args:
+        changed: Alerts that this entry has changed already: each at most once, as inhibitions of
+            people may go in a circle.
+    """
+    changed = set() if changed is None else changed
+    if alert.inhibited_by == source or alert.id in changed:
         return
+    changed.add(alert.id)
     before, alert.inhibited_by = alert.inhibited_by, source
     desk.note("inhibited", alert.id, {"inhibitedBy": before}, {"inhibitedBy": source})
+    if source is None:
+        mute_others(desk, alert, changed)
+    elif before is None:
+        unmute_others(desk, alert, changed)
 
 
 def _means(matchers: Matchers, alert: AlertState) -> bool:
