@@ -130,8 +130,8 @@ def test_who_is_muted_does_not_depend_on_the_order(steps: list[tuple[str, int, b
     for turn, (severity, number, fires) in enumerate(steps):
         name = f"{severity}-{number}"
         rows.append(
-            Fired(id=name, severity=severity, title=f"{name} {turn}", timestamp=turn, key={"ip": 1}, tags=(),
-                  rule=None, by="summit", last_seen=0)
+            Fired(id=name, severity=severity, title=f"{name} {turn}", timestamp=turn,
+                  key={"ip": 1}, tags=(), rule=None, by="summit", last_seen=0)
             if fires else Resolve(by="a", id=name)
         )  # fmt: skip
     for offset, entry in enumerate(rows):
