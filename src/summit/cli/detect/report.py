@@ -55,6 +55,19 @@ class Report:
         were = "line is not an event" if lines == 1 else "lines are not events; the last"
         talk(f"{name}: {lines} {were}: {reason}")
 
+    def left_out(self, kinds: Mapping[str, int]) -> None:
+        """Say which documents do not act here."""
+        if kinds:
+            named = ", ".join(f"{count} of kind {kind}" for kind, count in sorted(kinds.items()))
+            talk(f"left out, as they do nothing for files: {named}")
+
+    def not_used(self, reasons: Mapping[str, int], faulty: Mapping[str, str]) -> None:
+        """Say which rules could not act, and why events reached none of those they concern."""
+        for name, reason in sorted(faulty.items()):
+            talk(f"{name} cannot act: {reason}")
+        for code, count in sorted(reasons.items()):
+            talk(f"{counted(count, 'event')} not used: {code}")
+
     def summary(self, events: int, files: int, rejected: int, seconds: float) -> None:
         """Show the end."""
         counts = ", ".join(f"{n} {name}" for name, n in self.severities.most_common()) or "none"
