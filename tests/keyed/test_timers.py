@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from summit.keyed.keys import Key
-from summit.keyed.timers import ExactTimers, TidyTimers
+import random
+
+import pytest
+
+from summit.keyed import exact_timers
+from summit.keyed.exact_timers import ExactTimers, _keys_of
+from summit.keyed.keys import Key, key_text
+from summit.keyed.tidy_timers import TidyTimers
 
 NEVER = float("inf")
 
@@ -83,6 +89,47 @@ def test_replaced_timers_do_not_pile_up() -> None:
     for n in range(10_000):
         timers.set("k", n)
         timers.set("other", 20_000 - n)
-    assert len(timers._heap) <= 1_004
+    assert _places(timers) <= 1_004
     assert timers.peek() == (9_999, "k")
     assert [timers.take(50_000) for _ in range(3)] == [(9_999, "k"), (10_001, "other"), None]
+
+
+def _places(timers: ExactTimers) -> int:
+    """How many times stand somewhere, those left behind too."""
+    return sum(
+        len(_keys_of(held)) for span in timers._spans.values() for held in span.keys.values()
+    )
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_exact_timers_are_a_sorted_list(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held to the plain way: all of them, sorted by time and text."""
+    rand = random.Random(seed)
+    monkeypatch.setattr(exact_timers, "_STALE_MAX", rand.choice([0, 3, 1_000]))
+    timers, plain, now_ms, span_ms = ExactTimers(), {}, 0, rand.choice([5, 50, 30_000])
+    keys: list[Key] = ["a", 'b"', (1, "number"), (), *(f"k{n}" for n in range(20))]
+    for _ in range(rand.randrange(200)):
+        if rand.random() < 0.6:
+            key = rand.choice(keys)
+            plain[key] = now_ms + rand.randrange(span_ms) if rand.random() < 0.8 else NEVER
+            timers.set(key, plain[key])
+            if plain[key] == NEVER:
+                del plain[key]
+        in_order = sorted(((at_ms, key_text(key), key) for key, at_ms in plain.items()))
+        assert timers.next_ms == min(plain.values(), default=NEVER)
+        if rand.random() < 0.5:
+            assert timers.peek() == ((in_order[0][0], in_order[0][2]) if in_order else None)
+        now_ms += rand.choice((0, 0, 0, 0, 0, rand.randrange(span_ms)))
+        due = [each for each in in_order if each[0] == in_order[0][0] <= now_ms]
+        way = rand.random()
+        if way < 0.2:
+            assert timers.take(now_ms) == ((due[0][0], due[0][2]) if due else None)
+            due = due[:1]
+        elif way < 0.4:
+            found = timers.take_all(now_ms)
+            assert found == ((due[0][0], [key for _, _, key in due]) if due else None)
+        else:
+            due = []
+        for _, _, key in due:
+            del plain[key]
+    assert _places(timers) == timers.places

@@ -16,8 +16,8 @@ from summit.cep.group_state import GROUP_STATE_VERSION, dump_groups, load_groups
 from summit.cep.groups import CloseReason, Correlation, Group, find_group
 from summit.events.layouts import TypedLayout
 from summit.keyed.captured import Captured, EventRef, event_ref
+from summit.keyed.exact_timers import ExactTimers
 from summit.keyed.keys import Key, key_values
-from summit.keyed.timers import ExactTimers
 
 if TYPE_CHECKING:
     from summit.cep.correlation_rules import CorrelationRule  # which makes lanes

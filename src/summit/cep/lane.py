@@ -17,8 +17,9 @@ from summit.cep.runs import KeyRuns, Run, last_ms, new_key
 from summit.cep.state import STATE_VERSION, dump_key, load_key, peek_key
 from summit.events.layouts import TypedLayout
 from summit.keyed.captured import Captured, Origins
+from summit.keyed.exact_timers import ExactTimers
 from summit.keyed.keys import Key
-from summit.keyed.timers import ExactTimers, TidyTimers
+from summit.keyed.tidy_timers import TidyTimers
 
 if TYPE_CHECKING:
     from summit.cep.rules import PatternRule  # which makes lanes
@@ -81,11 +82,6 @@ class PatternLane:
                 for flat in (bucket.taken, *(run.captures for run in bucket.runs)):
                     for event in flat[1::2]:
                         event.fields = None
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether the pattern reports an absence."""
-        return self.exact is not None
 
     def no_key(self) -> None:
         """Count an event that lacks the key."""
@@ -156,13 +152,16 @@ class PatternLane:
         return self._matches(key, [Run(event.time_ms, 1, event.time_ms, (begun.taker, event))])
 
     def fire(self, now_ms: float) -> list[Match] | None:
-        """Fire the exact timer that is due next; None when none is due at `now_ms`."""
+        """Fire the exact timers of the next time; None when none is due at `now_ms`."""
         assert self.exact is not None
-        due = self.exact.take(now_ms)
+        due = self.exact.take_all(now_ms)
         if due is None:
             return None
-        deadline, key = due
-        return self._told_by_time(key, int(deadline))
+        at_ms, keys = due
+        found: list[Match] = []
+        for key in keys:
+            found += self._told_by_time(key, at_ms)
+        return found
 
     def _told_by_time(self, key: Key, deadline_ms: int) -> list[Match]:
         matches, timeouts = self._expire(key, deadline_ms)
@@ -345,6 +344,7 @@ class PatternLane:
         """Timers as the rule needs them, those of its keys set."""
         # A pattern that reports what time brings about needs them to the millisecond.
         self.exact = ExactTimers() if self.rule.is_timed else None
+        self.is_exact = self.exact is not None
         self._tidy = _tidy_timers(self.rule) if self.exact is None else None
         for key in self.all_keys():
             runs = self._busy.get(key)

@@ -34,7 +34,7 @@ from summit.keyed.keys import GLOBAL_KEY, Key, make_key
 from summit.keyed.lane import Shrinks
 from summit.keyed.outputs import Late
 from summit.keyed.rule import KeyOf
-from summit.keyed.timers import TidyTimers
+from summit.keyed.tidy_timers import TidyTimers
 
 if TYPE_CHECKING:
     from summit.cep.rules import PatternRule  # which makes these

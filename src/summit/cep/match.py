@@ -56,6 +56,13 @@ def make_match(
     """
     at_ms = run.done_ms if over_ms is None else over_ms
     captures = run.captures
+    if len(captures) == 2:
+        step, event = captures
+        time = event.time_ms
+        return Match(
+            pattern_id, key_values(key), [(names[step], event_ref(event))], time,
+            time if at_ms is None else at_ms, at_ms is not None, over_ms is not None,
+        )  # fmt: skip
     times = [event.time_ms for event in captures[1::2]]
     return Match(
         pattern_id,

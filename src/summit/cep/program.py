@@ -73,6 +73,10 @@ class Program:
         self.captures_dropped = 0
         gaps = (self.within_ms, self.gap_ms, *automaton.gaps)
         self._bounded = any(limit is not None for limit in gaps)
+        # Whether a run is over by when it began alone: then those that are over stand first.
+        self._ends_by_start = self._bounded and gaps.count(None) == len(gaps) - 1
+        self._ends_by_start = self._ends_by_start and self.within_ms is not None
+        self._runs_alone = not guards and previous is None and self.gap_ms is None
         # A run that a longer one of the same start can always replace is not even begun, where
         # the longer one's match would remove it anyway.
         self._prune_moves = self.release.is_one_per_start and not guards
@@ -112,6 +116,8 @@ class Program:
         """
         key.sequence += 1
         event.sequence = key.sequence
+        if self._runs_alone and not key.by_state and not key.held:
+            return self._begin_first(key, event, mask)
         if self.gap_ms is not None and mask & self._takers:
             time, last = event.time_ms, key.session_ms
             key.session_ms = time if last is None or key.is_empty else max(time, last)
@@ -153,6 +159,41 @@ class Program:
         """
         matches: list[Run] = []
         timeouts: list[Run] = []
+        if self._ends_by_start:
+            self._expire_oldest(key, now_ms, matches, timeouts)
+        else:
+            self._expire_each(key, now_ms, matches, timeouts)
+        if matches or key.held:
+            matches = self.release.take(key, matches)
+        return matches, timeouts
+
+    def _expire_oldest(
+        self, key: KeyRuns, now_ms: int, matches: list[Run], timeouts: list[Run]
+    ) -> None:
+        """End the runs that began so long ago that they are over."""
+        for state, bucket in list(key.by_state.items()):
+            runs = bucket.runs
+            count = 0
+            for run in runs:
+                deadline = self._span(run.start_ms)[1]
+                if deadline > now_ms:
+                    break
+                count += 1
+                whole = run if run.mark == len(bucket.taken) else self._whole(run, bucket)
+                if state in self.automaton.pending:
+                    whole.done_ms = int(deadline)
+                    matches.append(whole)
+                else:
+                    timeouts.append(whole)
+            if count == len(runs):
+                key.count -= count
+                del key.by_state[state]
+            elif count:
+                key.keep(state, runs[count:])
+
+    def _expire_each(
+        self, key: KeyRuns, now_ms: int, matches: list[Run], timeouts: list[Run]
+    ) -> None:
         for state, bucket in list(key.by_state.items()):
             alive: list[Run] = []
             for run in bucket.runs:
@@ -167,9 +208,6 @@ class Program:
                 else:
                     timeouts.append(whole)
             key.keep(state, alive)
-        if matches or key.held:
-            matches = self.release.take(key, matches)
-        return matches, timeouts
 
     def session_over(self, key: KeyRuns, time_ms: int) -> bool:
         """Whether an event of a time comes too late for the session of the key's runs."""
@@ -209,6 +247,9 @@ class Program:
         """The earliest deadline of the key's runs."""
         if not self._bounded:
             return _FOREVER
+        if self._ends_by_start:
+            starts = [bucket.runs[0].start_ms for bucket in key.by_state.values()]
+            return self._span(min(starts))[1] if starts else _FOREVER
         return min(
             (self.deadline(state, run, key) for state, b in key.by_state.items() for run in b.runs),
             default=_FOREVER,
@@ -224,6 +265,28 @@ class Program:
         return sorted(found, key=lambda each: (each[1].start_ms, each[1].start, each[0]))
 
     # ---- growing ----
+
+    def _begin_first(self, key: KeyRuns, event: Captured, mask: int) -> list[Run]:
+        """Take an event of a key that has no runs, where nothing but its runs counts."""
+        time, sequence, by_state = event.time_ms, event.sequence, key.by_state
+        matches: list[Run] = []
+        for taker, target, emits, _ in self.automaton.starts(mask):
+            run = Run(time, sequence, time, (taker, event))
+            if emits:
+                matches.append(run)
+            if target == NOWHERE:
+                continue
+            if emits:
+                run = _matched(run)
+            there = by_state.get(target)
+            if there is None:
+                by_state[target] = Bucket([run], [])
+            else:
+                there.runs.append(run)
+            key.count += 1
+        if key.count > self.runs_max:
+            self._drop_oldest(key, self.runs_max)
+        return self.release.take(key, matches) if matches else matches
 
     def _begin(
         self,

@@ -65,7 +65,10 @@ class Lane(Protocol):
         ...
 
     def fire(self, now_ms: float) -> Sequence[Any] | None:
-        """Fire the exact timer that is due next; None when none is due at `now_ms`."""
+        """Fire the exact timers, or some, that are due next; None when none is at `now_ms`.
+
+        All of one time, or in order of keys: what comes of a time is in that order.
+        """
         ...
 
     def tidy(self, frontier_ms: float) -> None:

@@ -23,16 +23,18 @@ from summit.base.errors import SummitError
 from summit.events.event import Transport, event_time, parse_event
 from summit.events.times import TIME_MS_MAX, TIME_MS_MIN
 from summit.keyed.awake import Awake
-from summit.keyed.captured import Origins, transport_of
+from summit.keyed.captured import Origins
 from summit.keyed.chunks import Chunk
 from summit.keyed.decisions import Found
 from summit.keyed.frontier import BEFORE_ALL_MS, Frontier
 from summit.keyed.keygroups import KEY_GROUPS, RemoteChunk, key_group
 from summit.keyed.lane import Begins, Corrects, Lane
+from summit.keyed.ordering import Way, order
 from summit.keyed.outputs import Applied, Outputs, StateKey
 from summit.keyed.reading import NOTHING, Reading
 from summit.keyed.rule import no_key_text
 from summit.keyed.ruleset import RuleSet
+from summit.keyed.scan import Concern
 from summit.keyed.scopes import Scope, make_scopes
 from summit.keyed.type_index import TypeIndex, Untyped
 from summit.keyed.waiting import (
@@ -40,6 +42,7 @@ from summit.keyed.waiting import (
     WaitingEvent,
     WaitKey,
     WaitLog,
+    decode_again,
     interest,
     load_wait,
 )
@@ -122,6 +125,7 @@ class Processor:
         waiting = [item for scope in self._scopes for item in scope.waiting]
         self._awake = Awake(self._lanes)
         self._scope_of = make_scopes(self._lanes, self._frontier, self._awake, rules.paused)
+        self._ways = list(map(Way, self._scope_of, self._lanes))
         self._scopes = list(dict.fromkeys(self._scope_of))
         self._exact = [scope for scope in self._scopes if scope.exact]
         alive = {id(lane): scope for lane, scope in zip(self._lanes, self._scope_of, strict=True)}
@@ -130,21 +134,11 @@ class Processor:
             if kept_by is None:
                 self._wait_log.remove(item)
             else:
-                kept_by.wait(item)
+                kept_by.waiting.add(item)
         for event in {id(item.waiting): item.waiting for item in waiting}.values():
-            event.event = self._decode(event)
+            event.event = decode_again(event, rules.decode, needs_record=rules.needs_record)
         for place in self._frontier.partitions:
             self._frontier.open(place, rules.stream(place[0]).delay_ms)
-
-    def _decode(self, waiting: WaitingEvent) -> Any:
-        event = self._rules.decode(waiting.value)
-        if self._rules.needs_record:
-            origin = waiting.origin
-            event.t = transport_of(
-                origin.topic, origin.partition, waiting.offset, waiting.key, waiting.stamp_ms,
-                waiting.headers,
-            )  # fmt: skip
-        return event
 
     # ---- key groups ----
 
@@ -171,10 +165,11 @@ class Processor:
                         lane.forget(key)
                 lane.dirty = {key for key in lane.dirty if key_group(key) in held}
             for scope in self._scopes:
-                gone = [item for item in scope.waiting if item.group not in held]
-                scope.keep([item for item in scope.waiting if item.group in held])
-                for item in gone:
-                    self._wait_log.remove(item, changed=False)
+                for item in scope.waiting.take(_NEVER):
+                    if item.group in held:
+                        scope.waiting.add(item)
+                    else:
+                        self._wait_log.remove(item, changed=False)
 
     def catch_up(self, *, begins: bool) -> None:
         """While keys catch up with events that others have sent, nothing is due.
@@ -208,7 +203,7 @@ class Processor:
         self._begin_chunk(chunk)
         self._rules.scan(
             chunk.values, chunk.timestamps_ms, index, BEFORE_ALL_MS, _NEVER,
-            self._reading.stream.max_future_ms, self,
+            self._reading.stream.max_future_ms, self, self.concern,
         )  # fmt: skip
         self._reading = NOTHING
         self._remote = None
@@ -272,11 +267,17 @@ class Processor:
         self._allowed = [(scope, scope.view.others(place)) for scope in self._exact]
         reached = self._rules.scan(
             chunk.values, chunk.timestamps_ms, index, self._frontier.reached(place),
-            self._timer_ms(), self._reading.stream.max_future_ms, self,
+            self._timer_ms(), self._reading.stream.max_future_ms, self, self._concern(),
         )  # fmt: skip
         self._frontier.reach(place, reached)
 
-    # ---- what the scan calls (`scan.Sink`) ----
+    def _concern(self) -> Concern:
+        """What takes the events of the chunk that is begun."""
+        if not self._reading.stream.is_ordered or self._held is not None or self._catching_up:
+            return self.concern
+        return order(self._reading, self._ways, self._wait_log, self._lacks_key, self.concern)
+
+    # ---- what the scan calls (`scan.Sink`, `scan.Concern`) ----
 
     def transport(self, n: int) -> Transport:
         """The record around an event, for rules that read it."""
@@ -296,7 +297,8 @@ class Processor:
         for rule, mask, key_of in found:
             lane = self._lanes[rule]
             if not taken:
-                if self._has_no_time(n, own_ms):
+                if own_ms < TIME_MS_MIN:
+                    self._reject_time(n, own_ms)
                     break
                 taken, is_late = True, self._is_late(own_ms, time if remote else watermark_ms)
             if is_late and not lane.rule.lateness_ms:
@@ -581,7 +583,7 @@ class Processor:
         if is_late and self._catching_up:
             item = item.behind(min(scope.view.now, taken_ms))  # where its partition was then
         if not is_late or self._catching_up:
-            scope.wait(item)
+            scope.waiting.add(item)
             self._wait_log.add(item)
         else:
             scope.take_late(item, self._wait_log, self._rules.keep, self._outputs.found)
@@ -590,11 +592,6 @@ class Processor:
         if self._remote is None:
             self._counters["rejected"] += 1
             self._outputs.rejected.append(self._reading.rejected(n, code, message, rule))
-
-    def _has_no_time(self, n: int, own_ms: int) -> bool:
-        if own_ms < TIME_MS_MIN:
-            self._reject_time(n, own_ms)
-        return own_ms < TIME_MS_MIN
 
     def _reject_time(self, n: int, own: int) -> None:
         self._reject(n, "event.bad_time", f"{own} is no time in milliseconds")

@@ -39,9 +39,13 @@ class Sink(Protocol):
         """The record around an event."""
         ...
 
-    def concern(self, n: int, event: Any, own_ms: int, watermark_ms: int, found: Found) -> float:
-        """The event concerns rules; gives the next timer, which they may have set."""
-        ...
+
+class Concern(Protocol):
+    """Takes an event that concerns rules; gives the next timer, which they may have set."""
+
+    def __call__(
+        self, n: int, event: Any, own_ms: int, watermark_ms: int, found: Found
+    ) -> float: ...
 
 
 class Scan(Protocol):
@@ -60,12 +64,12 @@ class Scan(Protocol):
         timer_ms: float,
         ahead_ms: int,
         sink: Sink,
+        concern: Concern,
     ) -> int: ...
 
 
 _SOURCE = """\
-def scan(values, stamps, index, watermark, timer, ahead, sink):
- concern = sink.concern
+def scan(values, stamps, index, watermark, timer, ahead, sink, concern):
  index.begin(len(values))
  decode = index.decode
  n = -1

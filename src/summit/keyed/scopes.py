@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from functools import partial
-from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
 from summit.keyed.awake import Awake
 from summit.keyed.captured import Keep, capture
 from summit.keyed.frontier import Frontier, View
+from summit.keyed.in_order import InOrder
 from summit.keyed.lane import Corrects, Lane
 from summit.keyed.rule import sees_topic
 from summit.keyed.waiting import Interest, WaitLog
@@ -28,7 +28,7 @@ class Scope:
     Attributes:
         exact: Those of the lanes that report an absence, and are not paused.
         correcting: Those of the lanes that put events among others, by identity.
-        waiting: Events that wait for the frontier; a heap.
+        waiting: Events that wait for the frontier.
     """
 
     def __init__(self, view: View, awake: Awake) -> None:
@@ -37,7 +37,7 @@ class Scope:
         self.lanes: list[Lane] = []
         self.exact: list[Lane] = []
         self.correcting: dict[int, Corrects] = {}
-        self.waiting: list[Interest] = []
+        self.waiting: InOrder[Interest] = InOrder()
         self._soon_ms = _UNKNOWN
 
     def allowed_ms(self, topic: str, partition: int) -> float | None:
@@ -59,26 +59,17 @@ class Scope:
 
     def advanced(self, lane: Lane) -> None:
         """A lane was given an event; where its timers are exact, it may have set one."""
-        if lane.is_exact and self._soon_ms != _UNKNOWN:
-            self._soon_ms = min(self._soon_ms, lane.next_timer_ms)
+        if lane.is_exact and (next_ms := lane.next_timer_ms) < self._soon_ms:
+            self._soon_ms = next_ms
 
     def unsettle(self) -> None:
         """Timers were set in another way."""
         self._soon_ms = _UNKNOWN
 
-    def wait(self, item: Interest) -> None:
-        """An event more waits."""
-        heappush(self.waiting, item)
-
-    def keep(self, items: Iterable[Interest]) -> None:
-        """Only these wait."""
-        self.waiting = list(items)
-        heapify(self.waiting)
-
     @property
     def next_release_ms(self) -> float:
         """The frontier at which the next waiting event is taken."""
-        return self.waiting[0].due_ms + 1 if self.waiting else _NEVER
+        return self.waiting.first_ms + 1
 
     def pass_to(
         self,
@@ -93,14 +84,7 @@ class Scope:
             log: Told of events that wait no more.
             found: Takes what comes of them.
         """
-        waiting = self.waiting
-        while waiting and waiting[0].due_ms < now:
-            item = heappop(waiting)
-            if self.exact:
-                self._fire(item.due_ms, found)
-            log.remove(item)
-            is_late = item.due_ms > item.waiting.own_ms
-            self.take(item, item.due_ms + is_late, keep, found)
+        self._take(self.waiting.take(now), log, keep, found)
         if self.exact:
             self._fire(now, found)
 
@@ -112,45 +96,75 @@ class Scope:
         """
         now = self.view.now
         if item.due_ms >= now:
-            self.wait(item)
+            self.waiting.add(item)
             log.add(item)
             return
         self.pass_to(now, log, keep, found)
-        self.take(item, now, keep, found)
+        self._take((item,), None, keep, found, now)
 
-    def take(self, item: Interest, frontier_ms: float, keep: Keep, found: list[Any]) -> None:
-        """Give an event to a rule.
+    def _take(
+        self,
+        items: Iterable[Interest],
+        log: WaitLog | None,
+        keep: Keep,
+        found: list[Any],
+        taken_ms: float | None = None,
+    ) -> None:
+        """Give events to their rules, and fire what is due before each.
 
         Args:
-            frontier_ms: How far its events have been taken; past the event's time, it is late.
+            log: Told that they wait no more; None = they did not.
+            taken_ms: How far events have been taken, where that is not told by what is due; past
+                an event's time, it is late.
         """
-        time = item.waiting.own_ms
-        self._awake.touch_lane(item.lane)
-        held = item.lane.wants(item.key, item.mask, time)
-        if held is None:
-            return
-        event = item.waiting
-        captured = capture(
-            event.event, event.value, event.headers, (time, time), (event.origin, event.offset),
-            keep,
-        )  # fmt: skip
-        # F may have fallen: an event that is in order in its partition may be behind its key.
-        lane = self.correcting.get(id(item.lane))
-        if lane is not None and lane.reached_ms(item.key) > time:
-            found += lane.correct(item.key, captured, item.mask, frontier_ms)
-        else:
-            found += item.lane.advance(item.key, held, captured, item.mask, frontier_ms)
-        self.advanced(item.lane)
+        exact, correcting = self.exact, self.correcting
+        saved = log is not None and log.is_on
+        touched = None
+        for item in items:
+            due_ms, _, offset, _, lane, key, mask, event, _ = item
+            if exact and self._soon_ms <= due_ms:  # so it is, too, where it is not known
+                self._fire(due_ms, found)
+            if saved:
+                log.remove(item)  # type: ignore[union-attr]
+            time = event.own_ms
+            if lane is not touched:
+                self._awake.touch_lane(lane)
+                touched = lane
+            held = lane.wants(key, mask, time)
+            if held is None:
+                continue
+            captured = capture(
+                event.event, event.value, event.headers, (time, time), (event.origin, offset), keep
+            )
+            frontier_ms = due_ms + (due_ms > time) if taken_ms is None else taken_ms
+            # F may have fallen: what is in order in its partition may be behind its key.
+            behind = correcting.get(id(lane)) if correcting else None
+            if behind is not None and behind.reached_ms(key) > time:
+                found += behind.correct(key, captured, mask, frontier_ms)
+            else:
+                found += lane.advance(key, held, captured, mask, frontier_ms)
+            if exact:
+                self.advanced(lane)
 
     def _fire(self, now: float, found: list[Any]) -> None:
         """Fire the exact timers up to `now`, in order of time, then of rules, then of keys."""
         while self.soon_ms <= now:
-            lane = min(self.exact, key=lambda lane: lane.next_timer_ms)
+            lane = min(self.exact, key=_next_of)
             fired = lane.fire(now)
+            if len(self.exact) == 1:
+                while fired is not None:
+                    found += fired
+                    fired = lane.fire(now)
+                self._soon_ms = lane.next_timer_ms
+                return
             self._soon_ms = _UNKNOWN
             if fired is None:
                 return
             found += fired
+
+
+def _next_of(lane: Lane) -> float:
+    return lane.next_timer_ms
 
 
 def make_scopes(

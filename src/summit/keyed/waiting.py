@@ -13,13 +13,14 @@ compressed (`base/packing.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from summit.base.errors import Corrupt
 from summit.base.packing import pack, unpack
-from summit.keyed.captured import Move, Origin
+from summit.keyed.captured import Move, Origin, transport_of
 from summit.keyed.chunks import SOURCE_HEADER, source_of
 from summit.keyed.keygroups import key_group
 from summit.keyed.keys import Key
@@ -84,6 +85,24 @@ def interest(waiting: WaitingEvent, lane: Lane, key: Key, mask: int, group: int)
     return Interest(
         waiting.own_ms, place, waiting.offset, lane.rule.id, lane, key, mask, waiting, group
     )
+
+
+def decode_again(
+    waiting: WaitingEvent, decode: Callable[[bytes], Any], *, needs_record: bool
+) -> Any:
+    """What the layout of other rules decodes of an event that waits.
+
+    Args:
+        needs_record: Whether they read the record around it.
+    """
+    event = decode(waiting.value)
+    if needs_record:
+        origin = waiting.origin
+        event.t = transport_of(
+            origin.topic, origin.partition, waiting.offset, waiting.key, waiting.stamp_ms,
+            waiting.headers,
+        )  # fmt: skip
+    return event
 
 
 class SavedWait(NamedTuple):

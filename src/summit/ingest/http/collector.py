@@ -29,6 +29,7 @@ from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
+from summit.base.tracing import TRACEPARENT, traceparent
 from summit.ingest.bodies import Batch, Limits, parse_body, parse_leniently
 from summit.ingest.checks import bad_setting
 from summit.ingest.http import cloudevents
@@ -266,4 +267,6 @@ class HttpCollector(TakingCollector):
             text = request.headers.get(lower)
             if text is not None:
                 headers.append((name, text.encode("latin-1")))
+        if (context := traceparent()) is not None:
+            headers.append((TRACEPARENT, context.encode()))
         return headers
