@@ -53,3 +53,14 @@ def test_the_command_takes_what_stands_beside(tmp_path: Path, left_out: int | No
     (line,) = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert line["passed"] is (left_out is None)
     assert done.exit_code == (0 if left_out is None else 1)
+
+
+def test_explaining_goes_through_the_same_as_the_test(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump_all([PATTERN, *STAGE[:-1]]))
+    words = ["explain", f"{file}#office-probe", "--test", "an event of the office", "-o", "json"]
+    result = CliRunner().invoke(rules, words, catch_exceptions=False)
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert (len(found["matches"]), found["nearMisses"]) == (1, [])
+    assert found["alerts"][0]["events"][0]["user"] == "***"

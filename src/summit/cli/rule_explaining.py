@@ -55,11 +55,13 @@ def explain(
     RULE is a file (FILE#ID for one of several), the id of a rule in force, or ID@REVISION; a
     pattern, a correlation or a query (correlation:ID and query:ID where several have the id). An
     EVENT is a JSON object, a file of them, or - for standard input. Without any, --topic, --since
-    and --until say which events of the log are looked at.
+    and --until say which events of the log are looked at. Filters, transformations and enrichments in
+    RULE's file, or in force where RULE is, act on the events before.
     """
     from summit.flow.explaining import explain_range, try_any
     from summit.flow.key_texts import parse_keys
     from summit.flow.spans import Range
+    from summit.flow.stage_plans import stage_of
 
     servers = bootstrap_servers.split(",")
     named = asyncio.run(find_rule(servers, rule, kinds=ALL_KINDS))
@@ -67,7 +69,7 @@ def explain(
     only = parse_keys(plan, keys) if keys else []
     if test_name is not None or events:
         given = _test_events(named.document, test_name) if test_name else _events(events)
-        found = try_any(plan, given, keys=only)
+        found = try_any(plan, given, stage_of(named.others), keys=only)
     elif topics or since is not None or until is not None:
         wanted = Range(topics=topics or plan.topics, since_ms=since, until_ms=until)
         found = asyncio.run(explain_range(servers, plan, wanted, keys=only))
