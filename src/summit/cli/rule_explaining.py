@@ -55,8 +55,8 @@ def explain(
     RULE is a file (FILE#ID for one of several), the id of a rule in force, or ID@REVISION; a
     pattern, a correlation or a query (correlation:ID and query:ID where several have the id). An
     EVENT is a JSON object, a file of them, or - for standard input. Without any, --topic, --since
-    and --until say which events of the log are looked at. Filters, transformations and enrichments in
-    RULE's file, or in force where RULE is, act on the events before.
+    and --until say which events of the log are looked at. Filters, transformations and enrichments
+    in RULE's file, or in force where RULE is, act on the events before.
     """
     from summit.flow.explaining import explain_range, try_any
     from summit.flow.key_texts import parse_keys
