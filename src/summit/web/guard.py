@@ -1,5 +1,4 @@
-"""Clients that send a request's head for ever, do not read, or open connections without end, are
-cut off.
+"""Clients that send a request's head for ever, or do not read, are cut off.
 
 uvicorn bounds neither the time nor (with httptools) the size of a request's head.
 """
@@ -15,14 +14,12 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from summit.base.errors import Invalid, SummitError
 from summit.base.limits import HTTP_HEAD_BYTES_MAX, HTTP_HEAD_TIMEOUT_MS, HTTP_STALL_MS
-from summit.web.door import Door
 from summit.web.problems import PROBLEM_JSON, problem_of
 from summit.web.responses import encode_json
 from summit.web.socket_protocol import showing, socket_protocol
 
 
 def guarded(
-    door: Door,
     *,
     head_timeout_ms: int = HTTP_HEAD_TIMEOUT_MS,
     stall_ms: int = HTTP_STALL_MS + 5_000,  # streams look for themselves, and count it
@@ -30,11 +27,10 @@ def guarded(
     """uvicorn's HTTP protocol with bounds around the head of each request.
 
     Args:
-        door: Who counts connections; those beyond its bounds are closed at once.
         head_timeout_ms: How long a head may take from its first byte (or the connection) on.
         stall_ms: How long a client may leave what is sent to it unread.
     """
-    base: Any = _counted(_reading(AutoHTTPProtocol, stall_ms), door, stall_ms)
+    base: Any = _upgrading(_reading(AutoHTTPProtocol, stall_ms), stall_ms)
 
     class Guarded(base):  # type: ignore[misc]  # which of uvicorn's two it is, is known at run time
         _timer: asyncio.TimerHandle | None = None
@@ -43,8 +39,7 @@ def guarded(
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            if not transport.is_closing():
-                self._await_head()
+            self._await_head()
 
         def data_received(self, data: bytes) -> None:
             before = self.cycle
@@ -126,19 +121,13 @@ def _reading(base: Any, stall_ms: int) -> Any:
     return Reading
 
 
-def _counted(base: Any, door: Door, stall_ms: int) -> Any:
-    """The protocol for so many connections; a socket stays the connection that it was."""
+def _upgrading(base: Any, stall_ms: int) -> Any:
+    """The protocol for clients that ask for a socket, which goes on with the same connection.
 
-    class Counted(base):  # type: ignore[misc]
-        _address: str | None = None
+    Needs `gated` around it: a socket's end is the end of the connection's place.
+    """
 
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self._address = self.client[0] if self.client else ""
-            # The TLS handshake has been let in as what it becomes.
-            if transport.get_extra_info("sslcontext") is None and not door.enter(self._address):
-                transport.abort()
-
+    class Upgrading(base):  # type: ignore[misc]
         def handle_websocket_upgrade(self, *event: Any) -> None:
             try:
                 protocol = socket_protocol(stall_ms)
@@ -147,19 +136,10 @@ def _counted(base: Any, door: Door, stall_ms: int) -> Any:
                 self.transport.close()
                 return
             peer = self.transport.get_extra_info("peercert")
-            self.ws_protocol_class = partial(protocol, lost=self._leave, peer=peer)
+            self.ws_protocol_class = partial(protocol, lost=self.give_place, peer=peer)
             super().handle_websocket_upgrade(*event)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._leave()
-            super().connection_lost(exc)
-
-        def _leave(self) -> None:
-            address, self._address = self._address, None
-            if address is not None:
-                door.leave(address)
-
-    return Counted
+    return Upgrading
 
 
 def bad_request(reason: str) -> bytes:

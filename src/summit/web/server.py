@@ -11,16 +11,15 @@ import errno
 import socket
 import ssl
 from collections.abc import Iterator
-from functools import partial
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from summit.base.errors import Conflict, Invalid
-from summit.base.limits import HTTP_DRAIN_MS, HTTP_KEEP_ALIVE_S
+from summit.base.gates import Gate, gated
+from summit.base.limits import HTTP_DRAIN_MS, HTTP_KEEP_ALIVE_S, TLS_HANDSHAKE_MS
 from summit.base.logs import get_logger
-from summit.web.door import Door, Handshake
 from summit.web.guard import guarded
 from summit.web.sockets import sockets_as_requests
 
@@ -60,7 +59,10 @@ class WebServer:
         self._app = app
         self._tls = tls
         self._sockets = sockets
-        self.door = Door(max_connections, connections_per_address)
+        self.gate = Gate(
+            limit=max_connections, per_address=connections_per_address, context=tls,
+            handshake_timeout_ms=TLS_HANDSHAKE_MS,
+        )  # fmt: skip
         self._host = host
         self._port = port
         self._drain_ms = drain_ms
@@ -102,7 +104,7 @@ class WebServer:
             return
         sock = await self._bind()
         config = self._config()
-        server = _Server(config, self._drain_ms, self.door)
+        server = _Server(config, self._drain_ms)
         task = asyncio.get_running_loop().create_task(
             server.serve(sockets=[sock]), name=f"web {self.address}"
         )
@@ -130,6 +132,7 @@ class WebServer:
         if server is None or task is None:
             return
         server.end()
+        await self.gate.close()
         await asyncio.wait({task}, timeout=self._drain_ms / 1000 + _ABORT_S)
         if not task.done():
             task.cancel()
@@ -143,11 +146,10 @@ class WebServer:
         await self.stop()
 
     def _config(self) -> uvicorn.Config:
-        http: Any = guarded(self.door)
         config = uvicorn.Config(
             sockets_as_requests(self._app) if self._sockets else self._app,
             loop="none",
-            http=http,
+            http=gated(guarded(), self.gate),
             ws="none",
             ws_max_size=_MESSAGE_BYTES_MAX,
             ws_per_message_deflate=False,
@@ -161,14 +163,6 @@ class WebServer:
         config.load()
         if self._sockets:
             config.ws_protocol_class = asyncio.Protocol  # some; a connection has its own
-        if self._tls is not None:
-            door, tls = self.door, self._tls
-
-            def handshake(**given: Any) -> Handshake:
-                return Handshake(door, tls, partial(http, **given))
-
-            make: Any = handshake
-            config.http_protocol_class = make
         return config
 
     async def _bind(self) -> socket.socket:
@@ -203,9 +197,8 @@ class WebServer:
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers, its ten wake-ups a second and its slow goodbye."""
 
-    def __init__(self, config: uvicorn.Config, drain_ms: int, door: Door) -> None:
+    def __init__(self, config: uvicorn.Config, drain_ms: int) -> None:
         super().__init__(config)
-        self._door = door
         self._drain_s = drain_ms / 1000
         self.ready = asyncio.Event()
         self._ending = asyncio.Event()
@@ -235,7 +228,6 @@ class _Server(uvicorn.Server):
             server.close()
         for sock in sockets or []:
             sock.close()
-        self._door.close()
         state = self.server_state
         for connection in list(state.connections):
             connection.shutdown()  # idle ones end now, the others after their answer

@@ -14,8 +14,8 @@ import trustme
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from summit.web import Event, EventStream, Request, Routes, WebServer, door, make_app
-from summit.web.door import Door
+from summit.base.gates import Gate
+from summit.web import Event, EventStream, Request, Routes, WebServer, make_app
 
 HELLO = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -80,29 +80,26 @@ def test_handshakes_count_and_end_in_time(
     async def run() -> None:
         async with serving(3, contexts[0]) as server:
             assert b'"https"' in await ask(server, contexts[1])
-            await wait(lambda: server.door.total == 0)
+            await wait(lambda: server.gate.open == 0)
             silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
-            await wait(lambda: server.door.total == 3)
+            await wait(lambda: server.gate.open == 3)
             with pytest.raises(OSError):
                 await ask(server, contexts[1])
-            assert server.door.refused == 1
+            assert server.gate.refused == 1
             silent.pop().close()
-            await wait(lambda: server.door.total == 2)
+            await wait(lambda: server.gate.open == 2)
             assert b'"https"' in await ask(server, contexts[1])
             silent[0].sendall(b"this is no hello of TLS\r\n" * 20)
-            await wait(lambda: server.door.total == 1)
+            await wait(lambda: server.gate.open == 1)
             silent[0].close()
             silent[1].close()
-            await wait(lambda: server.door.total == 0)
+            await wait(lambda: server.gate.open == 0)
+        monkeypatch.setattr("summit.web.server.TLS_HANDSHAKE_MS", 50)
         async with serving(3, contexts[0]) as server:
-            original = door.Handshake.__init__
-            monkeypatch.setattr(
-                door.Handshake, "__init__", lambda self, *given: original(self, *given, 50)
-            )
             with socket.create_connection(("127.0.0.1", server.port)) as late:
                 late.setblocking(False)
                 assert await asyncio.get_running_loop().sock_recv(late, 1) == b""
-            await wait(lambda: server.door.total == 0)
+            await wait(lambda: server.gate.open == 0)
 
     asyncio.run(run())
 
@@ -111,9 +108,9 @@ def test_a_stop_ends_handshakes(contexts: tuple[ssl.SSLContext, ssl.SSLContext])
     async def run() -> None:
         async with serving(3, contexts[0]) as server:
             with socket.create_connection(("127.0.0.1", server.port)):
-                await wait(lambda: server.door.total == 1)
+                await wait(lambda: server.gate.open == 1)
                 await server.stop()
-                await wait(lambda: server.door.total == 0)
+                await wait(lambda: server.gate.open == 0)
 
     asyncio.run(run())
 
@@ -127,25 +124,38 @@ def test_a_socket_counts_as_the_connection_that_it_was(
             url = f"{'wss' if secure else 'ws'}://127.0.0.1:{server.port}/stream"
             async with connect(url, ssl=contexts[1] if secure else None) as client:
                 assert await client.recv() == '{"event":"n","id":"0","data":0}'
-                assert server.door.total == 1
+                assert server.gate.open == 1
                 with pytest.raises((OSError, asyncio.IncompleteReadError)):
                     await ask(server, contexts[1] if secure else None)
-            await wait(lambda: server.door.total == 0)
+            await wait(lambda: server.gate.open == 0)
             with pytest.raises(InvalidStatus):
                 async with connect(
                     url.replace("stream", "none"), ssl=contexts[1] if secure else None
                 ):
                     pass
-            await wait(lambda: server.door.total == 0)
+            await wait(lambda: server.gate.open == 0)
 
     asyncio.run(run())
 
 
+class _From:
+    """A connection of some address."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def get_extra_info(self, _: str) -> tuple[str, int]:
+        return self.address, 1
+
+
 def test_one_address_elsewhere_has_its_own_bound() -> None:
-    found = Door(10, per_address=2)
-    assert [found.enter("10.0.0.1") for _ in range(3)] == [True, True, False]
-    assert [found.enter("127.0.0.1") for _ in range(4)] == [True] * 4
-    for _ in range(3):
-        found.leave("10.0.0.1")
-    assert found.enter("10.0.0.1")
-    assert (found.total, found.refused) == (5, 1)
+    gate = Gate(limit=10, per_address=2)
+
+    def enter(address: str, times: int = 1) -> list[bool]:
+        return [gate.enter(_From(address)) is not None for _ in range(times)]
+
+    assert enter("10.0.0.1", 3) == [True, True, False]
+    assert enter("127.0.0.1", 4) == [True] * 4
+    gate.leave("10.0.0.1")
+    assert enter("10.0.0.1", 2) == [True, False]
+    assert (gate.open, gate.refused) == (6, 2)
