@@ -112,3 +112,51 @@ def test_what_holds_after_every_log(log: list[Any]) -> None:
     for case in open_cases:
         assert case.alert_count == len(case.alerts)
         assert all(state.alerts[name].case == case.id for name in case.alerts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["critical", "high", "low"]), st.integers(0, 2), st.booleans()),
+        max_size=14,
+    )
+)
+def test_who_is_muted_does_not_depend_on_the_order(steps: list[tuple[str, int, bool]]) -> None:
+    desk = AlertDesk()
+    rows: list[AnyEntry] = [
+        AddInhibition(by="a", source=Matchers(severity=(one,)), target=Matchers(severity=(two,)))
+        for one, two in (("high", "low"), ("critical", "high"))
+    ]
+    for turn, (severity, number, fires) in enumerate(steps):
+        name = f"{severity}-{number}"
+        rows.append(
+            Fired(id=name, severity=severity, title=f"{name} {turn}", timestamp=turn,
+                  key={"ip": 1}, tags=(), rule=None, by="summit", last_seen=0)
+            if fires else Resolve(by="a", id=name)
+        )  # fmt: skip
+    for offset, entry in enumerate(rows):
+        desk.apply(offset, offset, entry)
+        open_ones = [alert for alert in desk.state.alerts.values() if alert.is_open]
+        loud = {
+            severity: [a for a in open_ones if a.severity == severity]
+            for severity in ("critical", "high", "low")
+        }
+        for alert in loud["high"]:
+            assert (alert.inhibited_by is not None) == bool(loud["critical"])
+        for alert in loud["low"]:
+            acts = bool(loud["high"]) and not loud["critical"]
+            assert (alert.inhibited_by is not None) == acts
+
+
+def test_inhibitions_in_a_circle_come_to_an_end() -> None:
+    desk = AlertDesk()
+    names = ("a", "b", "c")
+    for number, (one, two) in enumerate(zip(names, ("b", "c", "a"), strict=True)):
+        entry = AddInhibition(by="x", source=Matchers(tags=(one,)), target=Matchers(tags=(two,)))
+        desk.apply(number, number, entry)
+    for number, name in enumerate(names * 2, 3):
+        entry = Fired(id=f"{name}{number}", severity="low", title=f"{number}", timestamp=1,
+                      key={"ip": 1}, tags=(name,), rule=None, by="summit", last_seen=0)  # fmt: skip
+        desk.apply(number, number, entry)
+    alerts = desk.state.alerts.values()
+    assert 0 < sum(alert.inhibited_by is not None for alert in alerts) < len(alerts)

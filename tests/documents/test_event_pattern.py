@@ -160,3 +160,12 @@ def test_a_handler_goes_with_type_custom_and_stays_in_python() -> None:
         EventAction(type="alert", handler=print)
     with pytest.raises(Invalid, match="handler"):
         EventAction(type="custom", handler="print")
+
+
+def test_null_is_a_value() -> None:
+    made = EventPattern(id="p", conditions=[EventCondition(field="a", operator="eq", value=None)])
+    assert made.to_dict()["conditions"] == [{"field": "a", "operator": "eq", "value": None}]
+    assert EventPattern.from_dict(made.to_dict()) == made
+    assert EventCondition(field="a", operator="exists").to_dict() == {
+        "field": "a", "operator": "exists",
+    }  # fmt: skip

@@ -234,6 +234,11 @@ def test_a_field_that_is_null_was_not_given() -> None:
         ({"within": None, "steps": [step("a", times=3)]}, ["step 'a' collects events without"]),
         ({"within": None, "steps": [step("a"), step("b")]}, ["a match that was begun is kept"]),
         ({"within": None, "steps": [step("a"), step("b", within="5s")]}, []),
+        (
+            {"steps": [step("failed"), step("b", where="user == faild.last.user")]},
+            ["'faild.last.user' is a field of the event: no step is called 'faild' (did you mean"],
+        ),
+        ({"steps": [step("failed"), step("b", where="user == failed.last.user")]}, []),
         ({"enabled": False}, ["the pattern is not enabled"]),
         (
             {"action": {"type": "alert", "config": {"notify": ["x", "y"]}}},

@@ -141,6 +141,10 @@ def test_the_id_of_alerts_and_the_state_change_with_what_they_mean() -> None:
             {"aggregates": [{"name": "a", "function": "percentile", "field": "x"}]},
             [("/aggregates/0/percentile", INVALID)],
         ),
+        (
+            {"window": {"type": "session", "gap": "5s"}, "having": "count() == 0"},
+            [("/having", INVALID)],
+        ),
         ({"rearm": "never"}, [("/rearm", INVALID)]),
         ({"rearm": "after: 10m"}, [("/rearm", INVALID)]),
         ({"rearm": {"after": 0}}, [("/rearm/after", INVALID)]),

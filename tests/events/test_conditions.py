@@ -76,6 +76,8 @@ def test_every_operator_stands_in_the_table():
         ("number", "gt", 9, "10", True),
         ("number", "eq", "10", 10.0, True),
         ("number", "gt", 9, "many", False),
+        ("number", "gt", 9, "1_000", False),
+        ("number", "gt", 9, "\u0661\u0662", False),
         ("string", "lt", "9", 10, True),
         ("string", "eq", "true", True, True),
         ("time", "gte", "2024-01-01T00:00:00Z", 1_704_067_200_000, True),

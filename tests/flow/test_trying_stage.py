@@ -53,3 +53,32 @@ def test_the_command_takes_what_stands_beside(tmp_path: Path, left_out: int | No
     (line,) = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert line["passed"] is (left_out is None)
     assert done.exit_code == (0 if left_out is None else 1)
+
+
+def test_explaining_goes_through_the_same_as_the_test(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump_all([PATTERN, *STAGE[:-1]]))
+    words = ["explain", f"{file}#office-probe", "--test", "an event of the office", "-o", "json"]
+    result = CliRunner().invoke(rules, words, catch_exceptions=False)
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert (len(found["matches"]), found["nearMisses"]) == (1, [])
+    assert found["alerts"][0]["events"][0]["user"] == "***"
+
+
+def test_what_events_hold_does_nothing_to_the_terminal(tmp_path: Path) -> None:
+    evil = "eve\x1b]52;c;AAAA\x07\x1b[2J\n\u202eok"
+    events = [{"eventType": "a", "user": evil, "times": 2, "every": "1s"}]
+    pattern = {
+        "kind": "pattern", "id": "p", "groupBy": ["user"], "suppress": {"for": "1h"},
+        "steps": [{"name": "a", "where": 'eventType == "a"'}],
+        "action": {"type": "alert", "config": {"title": "login of ${user}"}},
+        "tests": [{"name": "t", "events": events, "expect": {"alerts": 2, "title": "x"}}],
+    }  # fmt: skip
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps(pattern))
+    for words in (["test", str(file)], ["explain", str(file), "--test", "t"]):
+        shown = CliRunner().invoke(rules, words, color=True).stdout
+        assert "\\x1b]52;c;AAAA\\x07\\x1b[2J\\n\\u202eok" in shown
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+        assert "suppressed" in shown

@@ -37,6 +37,8 @@ def matches(found: dict[str, Any], event: dict[str, Any]) -> bool:
         ("Image: null", [None], ["", "x"]),
         ("Image: 4688", [4688, "4688", 4688.0], ["04688", 4689]),
         ("Image: '4688'", [4688, "4688"], ["x4688"]),
+        ("Image: '\u00b2'", ["\u00b2"], ["2", 2]),
+        (f"Image: '{'9' * 30}'", ["9" * 30], ["9"]),
         ("Image: true", [True, "true"], [1, False]),
         ("Image: [a, b]", ["A", "b"], ["c"]),
         ("Image|contains|all: [a, b]", ["xBxAx"], ["a", "b"]),

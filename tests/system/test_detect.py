@@ -44,6 +44,32 @@ def test_evidence_names_the_bytes_of_the_file(tmp_path: Path) -> None:
     assert b"10 events" in done.stderr
 
 
+def test_what_acts_before_the_rules_acts_here_too(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text("""
+{kind: pattern, id: d, groupBy: [h], steps: [{name: a, where: 'eventType == "a"'}],
+ action: {type: alert, config: {title: "${h} ${secret} ${enrichedData.site.name}"}}}
+---
+{kind: transformation, id: m, eventType: "*", transformations: [{field: secret, operation: mask}]}
+---
+{kind: enrichment, id: site, eventType: "*", enrichmentType: lookup,
+ config: {keyField: h, table: {x: {name: office}}}}
+---
+{kind: filter, id: f, action: exclude, where: 'h == "y"'}
+---
+{kind: correlation, id: c, eventTypes: [a], correlationKey: h, timeWindow: 1h, minEvents: 2}
+""")
+    log = tmp_path / "events.jsonl"
+    rows = [{"eventType": "a", "h": h, "secret": "abcdef", "timestamp": 1_000} for h in "xy"]
+    log.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"eventType": "a"}]))
+    done = run("detect", "--rules", str(tmp_path / "rules.yaml"), str(log), "-o", "json")
+    assert done.returncode == 0, done.stderr
+    (alert,) = alerts_of(done)
+    assert alert["title"] == "x ****** office"
+    assert b"abcdef" not in done.stdout
+    assert b"1 of kind correlation" in done.stderr
+    assert b"1 event not used: event.no_key" in done.stderr
+
+
 def test_repeated_message_counts_and_standard_input_works() -> None:
     text = (
         "Dec 10 07:13:56 h sshd[1]: message repeated 5 times: "

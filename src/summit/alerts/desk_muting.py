@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Final
 
 from summit.alerts.desk_state import AlertState, Inhibition, Silence
 from summit.alerts.entries import AddInhibition, AddSilence, LiftSilence, RemoveInhibition
@@ -12,6 +13,8 @@ from summit.base.limits import DESK_INHIBITIONS_MAX, DESK_SILENCES_MAX
 
 if TYPE_CHECKING:
     from summit.alerts.desk import AlertDesk
+
+_SAME_CHANGES_MAX: Final = 4
 
 
 def mute(desk: AlertDesk, alert: AlertState) -> None:
@@ -31,21 +34,14 @@ def mute(desk: AlertDesk, alert: AlertState) -> None:
 
 def mute_others(desk: AlertDesk, source: AlertState) -> None:
     """Let an alert that fires mute those that inhibitions name."""
-    if source.inhibited_by is not None:
-        return
-    for inhibition in desk.state.inhibitions.values():
-        if not _means(inhibition.source, source):
-            continue
-        for other in list(desk.open.about(source.entities)):
-            if other.inhibited_by is None and _inhibits(inhibition, source, other):
-                _set_inhibitor(desk, other, source.id)
+    _Changes(desk).follow(source)
 
 
 def unmute_others(desk: AlertDesk, source: AlertState) -> None:
     """An alert is over, or forgotten: what it muted is muted by another, or by none."""
-    for other in list(desk.open.about(source.entities)):
-        if other.inhibited_by == source.id:
-            _set_inhibitor(desk, other, _inhibitor(desk, other))
+    changes = _Changes(desk)
+    changes.review(source)
+    changes.follow()
 
 
 def end_silences(desk: AlertDesk) -> None:
@@ -137,10 +133,53 @@ def _inhibits(inhibition: Inhibition, source: AlertState, target: AlertState) ->
 
 
 def _set_inhibitor(desk: AlertDesk, alert: AlertState, source: str | None) -> None:
-    if alert.inhibited_by == source:
-        return
-    before, alert.inhibited_by = alert.inhibited_by, source
-    desk.note("inhibited", alert.id, {"inhibitedBy": before}, {"inhibitedBy": source})
+    """Let an alert be muted by another, or by none, with what follows for those that it mutes."""
+    changes = _Changes(desk)
+    changes.set(alert, source)
+    changes.follow()
+
+
+class _Changes:
+    """What one entry changes of who mutes whom: an alert that is muted itself mutes no others."""
+
+    def __init__(self, desk: AlertDesk) -> None:
+        self._desk = desk
+        self._times: Counter[tuple[str, str | None]] = Counter()
+        self._changed: deque[AlertState] = deque()  # which mute others now, or do so no more
+
+    def set(self, alert: AlertState, source: str | None) -> None:
+        """Let an alert be muted by another, or by none."""
+        before = alert.inhibited_by
+        change = (alert.id, source)
+        # People's inhibitions may go in a circle: there one change leads to the next without end.
+        if before == source or self._times[change] >= _SAME_CHANGES_MAX:
+            return
+        self._times[change] += 1
+        alert.inhibited_by = source
+        self._desk.note("inhibited", alert.id, {"inhibitedBy": before}, {"inhibitedBy": source})
+        if (before is None) != (source is None):
+            self._changed.append(alert)
+
+    def review(self, source: AlertState) -> None:
+        """What an alert muted is muted by another, or by none."""
+        for other in list(self._desk.open.about(source.entities)):
+            if other.inhibited_by == source.id:
+                self.set(other, _inhibitor(self._desk, other))
+
+    def follow(self, *first: AlertState) -> None:
+        """Go through all that follows."""
+        self._changed.extend(first)
+        while self._changed:
+            alert = self._changed.popleft()
+            if alert.inhibited_by is not None:
+                self.review(alert)
+                continue
+            for inhibition in self._desk.state.inhibitions.values():
+                if not _means(inhibition.source, alert):
+                    continue
+                for other in list(self._desk.open.about(alert.entities)):
+                    if other.inhibited_by is None and _inhibits(inhibition, alert, other):
+                        self.set(other, alert.id)
 
 
 def _means(matchers: Matchers, alert: AlertState) -> bool:

@@ -7,7 +7,6 @@ says what they stand for.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from summit.cep.late_state import state_of_now
@@ -15,7 +14,7 @@ from summit.cep.program import Program
 from summit.cep.rules import PatternRule, prepare_rule
 from summit.cep.runs import Run
 from summit.cep.state import load_key
-from summit.documents.plan import PatternPlan, StepPlan
+from summit.documents.plan import PatternPlan, flat_steps
 from summit.keyed.captured import Captured, Origins
 from summit.keyed.ruleset import make_rule_set
 
@@ -149,12 +148,3 @@ class StateReader:
         deadline = self._program.next_deadline(key)
         expires_ms = None if deadline == float("inf") else int(deadline)
         return KeyCounts(len(living) + len(key.held), len(events), expires_ms)
-
-
-def flat_steps(steps: Sequence[StepPlan]) -> Iterator[StepPlan]:
-    """The steps that take events, or must not: groups are opened."""
-    for step in steps:
-        if step.group:
-            yield from flat_steps(step.group)
-        else:
-            yield step

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from summit.base.config import nearest
-from summit.cep.explaining import RunReader, flat_steps
+from summit.cep.explaining import RunReader
 from summit.cep.near_misses import (
     Bound,
     Collection,
@@ -26,6 +26,7 @@ from summit.cep.program import Program
 from summit.cep.references import RunLayout
 from summit.cep.rules import PatternRule
 from summit.cep.runs import Captures, Run
+from summit.documents.plan import flat_steps
 from summit.events.expressions.analysis import equality_constraint
 from summit.events.expressions.generator import compile_value
 from summit.events.expressions.ir import Field

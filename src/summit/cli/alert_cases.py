@@ -17,7 +17,14 @@ from summit.cli.alert_work import (
     who_is,
     write_entries,
 )
-from summit.cli.output import bootstrap_option, output_option, print_document, print_list, time_text
+from summit.cli.output import (
+    bootstrap_option,
+    output_option,
+    print_document,
+    print_list,
+    say,
+    time_text,
+)
 
 _COLUMNS = ["id", "state", "severity", "alertCount", "assignee", "openedTime", "title"]
 
@@ -78,8 +85,8 @@ def show_case(id_: str, bootstrap_servers: str, output: str | None) -> None:
     case, history = asyncio.run(run())
     if print_document({**case, "history": history}, output):
         return
-    click.echo(f"{case['id']}  {case['state']}  {case['severity']}  {case['title']}")
-    click.echo(f"entities: {', '.join(case['entities'])}")
+    say(f"{case['id']}  {case['state']}  {case['severity']}  {case['title']}")
+    say(f"entities: {', '.join(case['entities'])}")
     click.echo(f"alerts: {case['alertCount']}: {', '.join(case['alerts'])}")
     print_history(history)
 
@@ -87,7 +94,7 @@ def show_case(id_: str, bootstrap_servers: str, output: str | None) -> None:
 def print_history(history: Sequence[Any]) -> None:
     """Print what was done, a line each: when, who, what, and the words."""
     for each in history:
-        click.echo(f"{time_text(each.at)}  {each.by}  {each.what}  {each.note}".rstrip())
+        say(f"{time_text(each.at)}  {each.by}  {each.what}  {each.note}".rstrip())
 
 
 @cases.command("open")

@@ -17,9 +17,11 @@ from summit.cli.completion import alerts as complete_alerts
 from summit.cli.output import (
     bootstrap_option,
     output_option,
+    plain,
     print_document,
     print_item,
     print_list,
+    say,
     talk,
 )
 
@@ -109,12 +111,12 @@ def show(id_: str, bootstrap_servers: str, output: str | None) -> None:
     show_alert(row, output)
     for name in ("status", "duplicateOf", "occurrences", "suppressed", "assignee", "case"):
         if row.get(name) is not None:
-            click.echo(f"{name}: {row[name]}")
+            say(f"{name}: {row[name]}")
     for each in row["evidence"]:
         place = f"{each['topic']}/{each['partition']}@{each['offset']}"
-        click.echo(f"{each['timestamp']}  {each['step']}  {place}")
+        say(f"{each['timestamp']}  {each['step']}  {place}")
     for each in row.get("comments", ()):
-        click.echo(f"{each['by']}: {each['text']}")
+        say(f"{each['by']}: {each['text']}")
     print_history(history)
 
 
@@ -150,7 +152,7 @@ def show_alert(row: dict[str, Any], output: str | None) -> None:
     if print_item(row, output):
         return
     severity = click.style(f"{row['severity']:<9}", fg=_COLOURS.get(row["severity"]))
-    click.echo(f"{row['time']}  {severity} {row['title']}")
+    click.echo(f"{row['time']}  {severity} {plain(row['title'])}")
     sys.stdout.flush()
 
 

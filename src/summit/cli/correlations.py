@@ -13,6 +13,7 @@ from summit.cli.output import (
     output_option,
     print_document,
     print_list,
+    say,
     time_text,
 )
 
@@ -54,7 +55,7 @@ def show(id_: str, bootstrap_servers: str, output: str | None) -> None:
     if print_document(group, output):
         return
     state = group["closeReason"] or "open"
-    click.echo(f"{group['ruleName']}: {counted(group['count'], 'event')}, {state}  {_about(group)}")
+    say(f"{group['ruleName']}: {counted(group['count'], 'event')}, {state}  {_about(group)}")
     linked: dict[str, list[str]] = {}
     for link in group.get("links", ()):
         why = f"{link['type']}={link['value']} as {_place(link['from'])}"
@@ -63,10 +64,10 @@ def show(id_: str, bootstrap_servers: str, output: str | None) -> None:
         place = _place(event)
         kind = (event.get("event") or {}).get("eventType", "")
         by = ", ".join(linked.get(place, ()))
-        click.echo("  ".join(filter(None, (time_text(event["timestamp"]), place, kind, by))))
+        say("  ".join(filter(None, (time_text(event["timestamp"]), place, kind, by))))
     for entity in group.get("entities", ()):
         hub = "  (hub)" if entity["hub"] else ""
-        click.echo(f"{entity['type']}={entity['value']}: {counted(entity['count'], 'event')}{hub}")
+        say(f"{entity['type']}={entity['value']}: {counted(entity['count'], 'event')}{hub}")
 
 
 def _read(bootstrap_servers: str, limit: int | None, rule: str | None) -> list[dict[str, Any]]:

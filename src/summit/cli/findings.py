@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from summit.cli.alerts import alert_row, show_alert
-from summit.cli.output import counted, print_item, time_text
+from summit.cli.output import counted, print_item, say, time_text
 from summit.cli.query import show_result
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ def _show_group(group: dict[str, Any], output: str | None) -> None:
         return
     key = ", ".join(map(str, group["key"]))
     why = group["closeReason"] or "open"
-    click.echo(
+    say(
         f"{time_text(group['timestamp'])}  {group['rule']}  {key}  "
         f"{counted(group['count'], 'event')}  {why}"
     )

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import select
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
@@ -22,10 +23,14 @@ from summit.cli.profiles import bootstrap_option, output_option, service_options
 
 __all__ = [
     "bootstrap_option", "cell_text", "confirm", "counted", "end_without_reader",
-    "output_option", "print_document", "print_item", "print_json", "print_list",
+    "output_option", "plain", "print_document", "print_item", "print_json", "print_list", "say",
     "service_options", "talk", "time_text",
 ]  # fmt: skip
 
+# What would act on a terminal, or turn the order of what it shows: controls, lines, directions.
+_ACTING: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -56,6 +61,20 @@ def time_text(ms: int | None) -> str:
     except (ValueError, OverflowError, OSError):
         return str(ms)
     return text.replace("+00:00", "Z")
+
+
+def plain(text: str) -> str:
+    """A text of events or of others' rules, on one line; what would act on a terminal is escaped.
+
+    >>> plain("eve\\x1b[2Jadmin")
+    'eve\\\\x1b[2Jadmin'
+    """
+    return _ACTING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def say(text: str) -> None:
+    """Print a line that holds texts of events or of others' rules; see `plain`."""
+    click.echo(plain(text))
 
 
 def talk(text: str) -> None:
@@ -143,8 +162,8 @@ def cell_text(value: Any) -> str:
         return ", ".join(map(cell_text, value))
     if isinstance(value, dict):  # what is not said is not shown
         shown = ((name, part) for name, part in value.items() if part not in (None, [], {}, ""))
-        return " ".join(f"{name}={cell_text(part)}" for name, part in shown) or "-"
-    return str(value)
+        return " ".join(f"{plain(str(name))}={cell_text(part)}" for name, part in shown) or "-"
+    return plain(str(value))
 
 
 def end_without_reader() -> None:

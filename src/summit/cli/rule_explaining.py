@@ -17,6 +17,7 @@ from summit.cli.output import (
     counted,
     output_option,
     print_document,
+    say,
     talk,
     time_text,
 )
@@ -55,11 +56,13 @@ def explain(
     RULE is a file (FILE#ID for one of several), the id of a rule in force, or ID@REVISION; a
     pattern, a correlation or a query (correlation:ID and query:ID where several have the id). An
     EVENT is a JSON object, a file of them, or - for standard input. Without any, --topic, --since
-    and --until say which events of the log are looked at.
+    and --until say which events of the log are looked at. Filters, transformations and enrichments
+    in RULE's file, or in force where RULE is, act on the events before.
     """
     from summit.flow.explaining import explain_range, try_any
     from summit.flow.key_texts import parse_keys
     from summit.flow.spans import Range
+    from summit.flow.stage_plans import stage_of
 
     servers = bootstrap_servers.split(",")
     named = asyncio.run(find_rule(servers, rule, kinds=ALL_KINDS))
@@ -67,7 +70,7 @@ def explain(
     only = parse_keys(plan, keys) if keys else []
     if test_name is not None or events:
         given = _test_events(named.document, test_name) if test_name else _events(events)
-        found = try_any(plan, given, keys=only)
+        found = try_any(plan, given, stage_of(named.others), keys=only)
     elif topics or since is not None or until is not None:
         wanted = Range(topics=topics or plan.topics, since_ms=since, until_ms=until)
         found = asyncio.run(explain_range(servers, plan, wanted, keys=only))
@@ -84,30 +87,30 @@ def _print(found: dict[str, Any]) -> None:
     for noun, one in (("matches", "match"), ("groups", "group"), ("results", "result")):
         if noun in found:
             count = len(found[noun])
-            click.echo(f"1 {one}" if count == 1 else f"{count} {noun}")
+            say(f"1 {one}" if count == 1 else f"{count} {noun}")
     for each in found.get("suppressed", ()):
         key = ", ".join(map(str, each["key"])) or "all events"
         at = time_text(each["endTime"])
-        click.echo(f"suppressed for {key}: a match at {at}; alert {each['alertId']} stands for it")
+        say(f"suppressed for {key}: a match at {at}; alert {each['alertId']} stands for it")
     for number, near in enumerate(found["nearMisses"], 1):
         key = "" if not near["key"] else " for " + ", ".join(map(str, near["key"]))
-        click.echo(f"{number}. {near['kind']}{key}: {near['text']}")
+        say(f"{number}. {near['kind']}{key}: {near['text']}")
         for event in near["taken"]:
-            click.echo(f"     has   {_event(event)}" + _as_step(event))
+            say(f"     has   {_event(event)}" + _as_step(event))
         if near["event"] is not None:
-            click.echo(f"     event {_event(near['event'])}")
+            say(f"     event {_event(near['event'])}")
         if near["open"] and near["expiresMs"] is not None:
-            click.echo(f"     waits until {time_text(near['expiresMs'])} (event time)")
+            say(f"     waits until {time_text(near['expiresMs'])} (event time)")
     if not found["nearMisses"]:
-        click.echo("no near-misses")
+        say("no near-misses")
     for one in found["unfinished"][:_OPEN_SHOWN]:
         key = ", ".join(map(str, one["key"])) or "all events"
         over = f", over at {time_text(one['expiresAt'])}" if one["expiresAt"] is not None else ""
-        click.echo(f"unfinished for {key}: {one['text']}{over}")
+        say(f"unfinished for {key}: {one['text']}{over}")
     if len(found["unfinished"]) > _OPEN_SHOWN:
-        click.echo(f"and {len(found['unfinished']) - _OPEN_SHOWN} more unfinished; -o json has all")
+        say(f"and {len(found['unfinished']) - _OPEN_SHOWN} more unfinished; -o json has all")
     for bad in found.get("rejected", []):
-        click.echo(f"event {bad['offset']} cannot be used: {bad['message']}")
+        say(f"event {bad['offset']} cannot be used: {bad['message']}")
 
 
 def _as_step(event: dict[str, Any]) -> str:

@@ -13,11 +13,16 @@ ALL_KINDS: Final = ("pattern", "correlation", "query")
 
 
 class Named(NamedTuple):
-    """A checked rule and what to call it; `topics` of files may differ from what is in force."""
+    """A checked rule and what to call it; `topics` of files may differ from what is in force.
+
+    Attributes:
+        others: What stands beside it, in its file or in force, what acts before rules included.
+    """
 
     label: str
     document: Any
     kind: str
+    others: Sequence[Mapping[str, Any]] = ()
 
 
 async def find_rule(
@@ -42,6 +47,7 @@ async def find_rule(
     if Path(path).is_file() or Path(path).suffix in SUFFIXES:
         return _of_file(path, chosen, kinds)
     from summit.cli.definitions import following
+    from summit.flow.stage_plans import STAGE_KINDS
 
     rule, _, revision = text.rpartition("@") if "@" in text else (text, "", "")
     if of is not None and text.isdigit():
@@ -50,17 +56,23 @@ async def find_rule(
     if rest and named in kinds:
         kinds, rule = (named,), rest
     async with following(servers) as definitions:
+        others = [
+            {"kind": kind, "id": one.id, **one.document}
+            for kind in STAGE_KINDS
+            for one in definitions.log.registered(kind)
+        ]
         if not revision:
             there = [kind for kind in kinds if definitions.log.get(kind, rule) is not None]
             kind = (there or kinds)[0]
             found = definitions.get(kind, rule)
-            return Named(f"{rule}@{found.version}", _checked(kind, found.document), kind)
+            return Named(f"{rule}@{found.version}", _checked(kind, found.document), kind, others)
         for kind in kinds:
             changes = definitions.log.history(kind, rule)
             known = [change.definition for change in changes if change.definition is not None]
             for one in known:
                 if str(one.version) == revision:
-                    return Named(f"{rule}@{revision}", _checked(kind, one.document), kind)
+                    checked = _checked(kind, one.document)
+                    return Named(f"{rule}@{revision}", checked, kind, others)
             if known:
                 listed = ", ".join(str(one.version) for one in known)
                 raise Invalid("rules.no_revision", rule=rule, revision=revision, known=listed)
@@ -78,7 +90,8 @@ def _of_file(path: str, chosen: str, kinds: Sequence[str]) -> Named:
     named, _, rest = chosen.partition(":")
     if rest and named in kinds:
         kinds, chosen = (named,), rest
-    parsed = [one for one in load_documents([path]) if one.kind in kinds]
+    documents = load_documents([path])
+    parsed = [one for one in documents if one.kind in kinds]
     ids = [one.id for one in parsed]
     if chosen:
         parsed = [one for one in parsed if one.id == chosen]
@@ -87,4 +100,5 @@ def _of_file(path: str, chosen: str, kinds: Sequence[str]) -> Named:
                       f"{path}#{ids[0] if ids else 'ID'}")  # fmt: skip
     (one,) = parsed
     document = _checked(one.kind, {"kind": one.kind, "id": one.id, **one.values})
-    return Named(f"{path}#{one.id}", document, one.kind)
+    others = [{"kind": each.kind, "id": each.id, **each.values} for each in documents]
+    return Named(f"{path}#{one.id}", document, one.kind, others)

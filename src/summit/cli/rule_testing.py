@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from summit.cli.junit import Case, write_junit
-from summit.cli.output import cell_text, output_option, print_item, talk
+from summit.cli.output import cell_text, output_option, print_item, say, talk
 
 _ALERTS_SHOWN = 5
 _NEAR_SHOWN = 3
@@ -57,9 +57,9 @@ def test(places: Sequence[str], junit: str | None, output: str | None) -> None:
             )
             if print_item(_row(parsed.kind, parsed.id, result), output):
                 continue
-            click.echo(f"{'ok  ' if result.passed else 'FAIL'} {parsed.id}: {result.name}")
+            say(f"{'ok  ' if result.passed else 'FAIL'} {parsed.id}: {result.name}")
             for line in lines:
-                click.echo(f"     {line}")
+                say(f"     {line}")
     if junit is not None:
         write_junit(junit, cases)
     if untested:
@@ -99,6 +99,8 @@ def _differences(kind: str, result: Any) -> Iterator[str]:
         yield f"  alert: {alert['title']} ({key or 'one key'}; {alert['count']} events, {times})"
     if len(result.alerts) > _ALERTS_SHOWN:
         yield f"  and {len(result.alerts) - _ALERTS_SHOWN} more"
+    if result.suppressed:
+        yield f"  suppressed: {result.suppressed} more, for which an earlier alert stands"
     wanted = result.expected.get("alerts")
     if wanted is None or len(result.alerts) < wanted:
         for near in result.near_misses[:_NEAR_SHOWN]:

@@ -14,6 +14,7 @@ from summit.cli.output import (
     output_option,
     print_document,
     print_list,
+    say,
     talk,
     time_text,
 )
@@ -106,7 +107,7 @@ def _print_key(found: dict[str, Any]) -> None:
     if "window" in found:
         _print_window(found["window"])
     for number, run in enumerate(found["runs"], 1):
-        click.echo(f"  {number}. {run['text']}")
+        say(f"  {number}. {run['text']}")
         ends = "nothing bounds it in time"
         if run["expiresAt"] is not None:
             what = "completes" if run["completesThen"] else "is over"
@@ -134,4 +135,4 @@ def _print_events(events: list[dict[str, Any]]) -> None:
         if len(shown) > _EVENT_CHARS:
             shown = shown[:_EVENT_CHARS] + "…"
         place = f"{event['topic']}/{event['partition']}/{event['offset']}"
-        click.echo(f"       {event['step']}  {place}  {time_text(event['timestamp'])}  {shown}")
+        say(f"       {event['step']}  {place}  {time_text(event['timestamp'])}  {shown}")

@@ -32,6 +32,7 @@ class EventCondition(_Part, frozen=True, kw_only=True):
     """One condition of the guide's list, or of a step's `where`.
 
     Attributes:
+        value: A JSON value; None is null, which only a field without value equals.
         event_type: Opens the next step for events of this type.
         step: Name of the step that it opens.
         times: How often the step must happen: n or {min, max}.
@@ -41,7 +42,7 @@ class EventCondition(_Part, frozen=True, kw_only=True):
 
     field: str | None = None
     operator: str | None = None
-    value: Any = None
+    value: Any = msgspec.UNSET
     event_type: str | None = None
     step: str | None = None
     times: int | dict[str, Any] | None = None

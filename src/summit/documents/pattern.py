@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import abc
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from summit.base.config import suggestion
 from summit.documents.action import read_action, read_on_timeout
 from summit.documents.available import (
     AFTER_MATCH,
@@ -30,6 +31,7 @@ from summit.documents.plan import (
     PatternPlan,
     Span,
     StepPlan,
+    flat_steps,
 )
 from summit.documents.predicates import read_where
 from summit.documents.problems import Problems
@@ -45,6 +47,7 @@ from summit.documents.window_rule import (
     is_window_rule,
     read_window_rule,
 )
+from summit.events.expressions.analysis import required_fields
 from summit.events.expressions.ir import Node, Path
 from summit.events.expressions.window_calls import WindowScope
 
@@ -355,8 +358,25 @@ def _warnings(
         elif any(step.within_ms is None for step in steps[1:]):
             text = "without 'within' or 'limits.ttl', a match that was begun is kept for ever"
             found.append(text)
+    found += _like_references(steps)
     if action.url is not None and action.secret is None:
         found.append("the webhook is called without a signature: there is no 'secret'")
     if not head.enabled:
         found.append("the pattern is not enabled")
     return tuple(found)
+
+
+def _like_references(steps: Iterable[StepPlan]) -> list[str]:
+    """Fields that look like references to a step, such as a step's name with a slip of the pen."""
+    flat = list(flat_steps(steps))
+    paths = {
+        path for step in flat if step.predicate is not None
+        for path in required_fields(step.predicate)
+    }  # fmt: skip
+    found = []
+    names = [step.name for step in flat]
+    for path in sorted(paths):
+        if len(path) > 2 and path[1] in ("first", "last"):
+            name, hint = ".".join(path), suggestion(path[0], names)
+            found.append(f"'{name}' is a field of the event: no step is called '{path[0]}'{hint}")
+    return found

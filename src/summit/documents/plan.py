@@ -6,6 +6,7 @@ nothing but this.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -231,3 +232,12 @@ class PatternPlan:
     semantic_hash: str = ""
     document_hash: str = ""
     warnings: tuple[str, ...] = ()
+
+
+def flat_steps(steps: Iterable[StepPlan]) -> Iterator[StepPlan]:
+    """The steps that take events, or must not: groups are opened."""
+    for step in steps:
+        if step.group:
+            yield from flat_steps(step.group)
+        else:
+            yield step

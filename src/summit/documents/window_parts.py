@@ -13,6 +13,7 @@ from summit.documents.window_plan import (
     Rearm,
     WindowKind,
 )
+from summit.events.expressions.analysis import required_fields
 from summit.events.expressions.generator import Names, compile_predicate
 from summit.events.expressions.ir import Node, Path
 from summit.events.expressions.window_calls import (
@@ -31,6 +32,7 @@ _NAME_CHARS_MAX: Final = 64
 _COMPARED: Final[tuple[WindowFunction, ...]] = (
     "sum", "avg", "min", "max", "stddev", "count", "distinct",
 )  # fmt: skip
+_COUNTS_TRIED: Final = 1_000
 EXPECTED_MAX: Final = 100_000
 EVIDENCE_MAX: Final = 100_000
 _EVIDENCE_OF_COLLECTING: Final = 10_000
@@ -222,3 +224,23 @@ def holds_of_nothing(having: Node | None, scope: WindowScope, names: NamedCalls)
             raise AssertionError(node)
 
     return compile_predicate(having, Nothing())(None)
+
+
+def needs_no_event(having: Node | None, scope: WindowScope, names: NamedCalls) -> bool:
+    """Whether `having` asks for nothing but a count, and is true of 0 events only."""
+    if having is None:
+        return False
+    calls = dict(names)
+    asked = {".".join(path) for path in required_fields(having)}
+    if {calls.get(name, name) for name in asked} != {"count()"}:
+        return False
+
+    class Count:
+        def field_code(self, path: Path, names: Names) -> str:
+            return "e"
+
+        def reference_code(self, node: Any, names: Names) -> str:
+            raise AssertionError(node)
+
+    holds = compile_predicate(having, Count())
+    return bool(holds(0)) and not any(holds(count) for count in range(1, _COUNTS_TRIED))

@@ -22,6 +22,7 @@ from summit.documents.predicates import joined, read_where
 from summit.documents.section import Section, kind_name
 from summit.documents.window_parts import (
     holds_of_nothing,
+    needs_no_event,
     read_aggregates,
     read_expected,
     read_rearm,
@@ -94,6 +95,10 @@ def read_window_rule(section: Section, scope: WindowScope) -> WindowReading | No
     names = read_aggregates(section, scope)
     having = _read_having(section, scope, names)
     on_empty = kind != "session" and holds_of_nothing(having, scope, names)
+    silent = kind == "session" and not section.has("expectedKeys")
+    if silent and needs_no_event(having, scope, names):
+        text = "a session has an event, so this is never true; that it ends tells of the silence"
+        section.note("having", f"{text}: count() >= 1")
     if not section.has("having") and kind != "session" and not _collects(section):
         section.note("having", "a window needs 'having': what must be true of it")
     expected = read_expected(section)

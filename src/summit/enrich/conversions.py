@@ -132,9 +132,7 @@ def _bounded(ms: float) -> int | None:
 
 
 def _number(text: str) -> int | float | None:
-    """A number as JSON could hold it; Python's `1_000` is none."""
-    if "_" in text or not text.isascii():
-        return None
+    """A number as JSON could hold it."""
     found = as_number(text)
     return None if type(found) is int and abs(found) >= 1 << 63 else found
 

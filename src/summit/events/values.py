@@ -60,10 +60,10 @@ def order(left: Any, right: Any) -> int | None:
 
 
 def as_number(value: Any) -> int | float | None:
-    """A number, also out of its text."""
+    """A number, also out of its text; Python's `1_000` and other scripts' digits are none."""
     if type(value) in NUMBERS:
         return value  # type: ignore[no-any-return]
-    if type(value) is str and len(value) <= 64:
+    if type(value) is str and len(value) <= 64 and value.isascii() and "_" not in value:
         try:
             number = float(value)
         except ValueError:

@@ -20,6 +20,7 @@ from summit.flow.kinds import Plan
 from summit.flow.past_stage import stage_of_the_past
 from summit.flow.rules import acting_ones, rules_of
 from summit.flow.spans import Range, find_spans
+from summit.flow.stage_plans import StagePlans
 from summit.flow.tracers import tracer_of
 from summit.flow.trying import Tried, TriedCounted, try_counted, try_pattern
 from summit.journal.definitions import Definitions
@@ -31,18 +32,23 @@ MATCHES_SHOWN: Final = 1_000
 
 
 def try_any(
-    plan: Plan, events: Iterable[Mapping[str, Any] | bytes], *, keys: Sequence[Key] = ()
+    plan: Plan,
+    events: Iterable[Mapping[str, Any] | bytes],
+    stage: StagePlans | None = None,
+    *,
+    keys: Sequence[Key] = (),
 ) -> dict[str, Any]:
     """Try a rule of any kind on events: what came, with the names of the wire, and why no more.
 
     Args:
+        stage: What is done to the events before; see `try_pattern`.
         keys: Only these are explained; none = all.
     Raises: Invalid as the tracers.
     """
     if isinstance(plan, PatternPlan):
-        return tried_dict(try_pattern(plan, events, keys=keys))
+        return tried_dict(try_pattern(plan, events, stage, keys=keys))
     noun = "groups" if isinstance(plan, CorrelationPlan) else "results"
-    tried = try_counted(plan, events, keys=keys)
+    tried = try_counted(plan, events, stage, keys=keys)
     return {
         noun: tried.rows[:MATCHES_SHOWN],
         **explained_dict(tried.near_misses, tried.unfinished),

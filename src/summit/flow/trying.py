@@ -83,6 +83,7 @@ class RuleTestResult(msgspec.Struct, frozen=True, kw_only=True):
             its closed groups.
         expected: What had to come: `alerts`, `severity`, `title`, as far as the test says.
         near_misses: Where it failed, what kept others from being matches.
+        suppressed: Matches that made no alert, as an earlier one stood for them.
         pointer: The test's place in the document.
     """
 
@@ -93,6 +94,7 @@ class RuleTestResult(msgspec.Struct, frozen=True, kw_only=True):
     expected: dict[str, Any]
     near_misses: list[NearMiss]
     pointer: str
+    suppressed: int = 0
 
 
 def try_pattern(
@@ -183,7 +185,7 @@ def run_document_tests(
             RuleTestResult(
                 name=test.name, passed=not failures, failures=failures, alerts=alerts,
                 expected=expected, near_misses=tried.near_misses if failures else [],
-                pointer=test.pointer,
+                pointer=test.pointer, suppressed=len(tried.suppressed),
             )
         )  # fmt: skip
     return results

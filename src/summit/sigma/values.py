@@ -33,6 +33,7 @@ from summit.events.fields import parse_path
 from summit.events.values import lower_ascii
 
 _SPECIAL: Final = re.compile(r"([.+*?()|\[\]{}^$\\])")
+_WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,17}")  # a number as JSON writes it
 _MULTI, _SINGLE = SpecialChars.WILDCARD_MULTI, SpecialChars.WILDCARD_SINGLE
 _COMPARES: Final = {"LT": "<", "LTE": "<=", "GT": ">", "GTE": ">=", "NEQ": "!="}
 _FLAGS: Final = {"IGNORECASE": "i", "MULTILINE": "m", "DOTALL": "s"}
@@ -113,7 +114,7 @@ def _text_test(field: str, value: SigmaString) -> str:
 
 
 def _equals(field: str, text: str, *, cased: bool) -> str:
-    if text.isdigit() and text == str(int(text)):
+    if _WHOLE.fullmatch(text):
         return f"{field} in [{constant(text)}, {text}]"
     lower = text if cased else lower_ascii(text)
     if cased or lower == text.upper():  # it has no letters

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+# What acts on events of files; a route leads nowhere here, and groups are no alerts.
+_ACTING = ("pattern", "query", "filter", "transformation", "enrichment")
 FORMATS = ("auto", "sshd", "syslog", "jsonl", "line")
 
 
@@ -51,8 +54,9 @@ def detect(
 ) -> None:
     """Run rules over FILEs once and print the alerts.
 
-    `-` is standard input. Events of several files are taken in the order of their times. Alerts go
-    to standard output, a summary to standard error.
+    Filters, transformations and enrichments among the rules act before patterns and queries. `-` is
+    standard input. Events of several files are taken in the order of their times. Alerts go to
+    standard output, a summary to standard error.
     """
     from summit.alerts.severity import severity_rank
     from summit.base.logs import configure
@@ -61,10 +65,11 @@ def detect(
     from summit.cli.detect.run import Detection
 
     configure("error")  # lines that cannot be read are counted and told at the end
-    documents = _rules(places)
+    documents, left_out = _rules(places)
     with tempfile.TemporaryDirectory(prefix="summit-detect-") as directory:
         inputs = open_inputs(files, form, Path(directory))
         report = Report(output)
+        report.left_out(left_out)
         asyncio.run(Detection(Path(directory), documents, inputs, report).run())
     failed = fail_on is not None and any(
         severity_rank(severity) >= severity_rank(fail_on) for severity in report.severities
@@ -72,13 +77,14 @@ def detect(
     sys.exit(1 if failed else 0)
 
 
-def _rules(places: Sequence[str]) -> list[dict[str, Any]]:
+def _rules(places: Sequence[str]) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """The documents that act, and how many of which kind do not."""
     from summit.base.errors import Invalid
     from summit.cli.rule_files import load_documents
     from summit.services.definition_kinds import check_definition
 
-    patterns = [parsed for parsed in load_documents(places) if parsed.kind in ("pattern", "")]
-    documents = [check_definition(parsed).document for parsed in patterns]
-    if not documents:
+    checked = [check_definition(parsed) for parsed in load_documents(places)]
+    documents = [one.document for one in checked if one.kind in _ACTING]
+    if not any(document["kind"] in ("pattern", "query") for document in documents):
         raise Invalid("rules.none", places=", ".join(places))
-    return documents
+    return documents, Counter(one.kind for one in checked if one.kind not in _ACTING)

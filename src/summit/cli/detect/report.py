@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from summit.cli.output import counted, print_json, talk
+from summit.cli.output import counted, plain, print_json, talk
 
 _PROGRESS_BYTES_MIN = 8 << 20  # below this a bar would only flicker
 
@@ -43,8 +43,8 @@ class Report:
             print_json(row)
             return
         severity = click.style(f"{row['severity']:<9}", bold=row["severity"] == "critical")
-        click.echo(f"{severity} {row['title']}")
-        click.echo(f"          rule {row['rule']}, key {_key_text(row.get('key'))}, "
+        click.echo(f"{severity} {plain(row['title'])}")
+        click.echo(f"          rule {row['rule']}, key {plain(_key_text(row.get('key')))}, "
                    f"{_time(row['first'])} to {_time(row['last'])}")  # fmt: skip
         for evidence in row.get("evidence", ()):
             where = f"{evidence.get('file', '')} at byte {evidence.get('fileOffset', '?')}"
@@ -53,7 +53,20 @@ class Report:
     def unreadable(self, name: str, lines: int, reason: str) -> None:
         """Say that lines of a file are no events."""
         were = "line is not an event" if lines == 1 else "lines are not events; the last"
-        talk(f"{name}: {lines} {were}: {reason}")
+        talk(f"{name}: {lines} {were}: {plain(reason)}")
+
+    def left_out(self, kinds: Mapping[str, int]) -> None:
+        """Say which documents do not act here."""
+        if kinds:
+            named = ", ".join(f"{count} of kind {kind}" for kind, count in sorted(kinds.items()))
+            talk(f"left out, as they do nothing for files: {named}")
+
+    def not_used(self, reasons: Mapping[str, int], faulty: Mapping[str, str]) -> None:
+        """Say which rules could not act, and why events reached none of those they concern."""
+        for name, reason in sorted(faulty.items()):
+            talk(f"{name} cannot act: {reason}")
+        for code, count in sorted(reasons.items()):
+            talk(f"{counted(count, 'event')} not used: {code}")
 
     def summary(self, events: int, files: int, rejected: int, seconds: float) -> None:
         """Show the end."""

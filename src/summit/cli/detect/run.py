@@ -81,8 +81,6 @@ class Detection:
         await definitions.start()
         try:
             for document in self._documents:
-                if document.get("kind") == "route":
-                    continue  # nobody reads where it sends to
                 # Whatever topics a rule names in its running system, here there are these files.
                 await definitions.publish({**document, "topics": [TOPIC]})
         finally:
@@ -139,6 +137,8 @@ class Detection:
                 end = (await admin.offsets(TOPIC))[0][1]
             if end:
                 await follower.wait_readable(TOPIC, 0, end - 1, _READ_TIMEOUT_MS)
+            metrics = worker.metrics
+            self._report.not_used({**metrics.rejected, **metrics.skipped}, metrics.faulty)
         finally:
             await worker.stop()
             await follower.stop()
