@@ -97,10 +97,14 @@ def wait(condition: Callable[[], bool]) -> None:
 
 def settled(url: str, count: int) -> list[Any]:
     """All alerts of a replica, once all of them were told."""
-    wait(
-        lambda: len(found := alerts(url)) == count and all(each.get("notifiedAt") for each in found)
-    )
-    return alerts(url)
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        found = alerts(url)
+        if len(found) == count and all(each.get("notifiedAt") for each in found):
+            return found
+        told = [(each["id"], each["status"], each.get("notifiedAt")) for each in found]
+        assert time.monotonic() < deadline, told
+        time.sleep(0.1)
 
 
 def test_replicas_agree_notify_once_and_outlive_each_other(tmp_path: Path) -> None:
