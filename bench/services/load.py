@@ -58,14 +58,14 @@ CASES = (
 )
 
 
-def loaded(url: str, case: Case, seconds: float, connections: int) -> dict[str, Any]:
+def loaded(url: str, case: Case, seconds: int, connections: int) -> dict[str, Any]:
     """What wrk found. Raises RuntimeError for an answer that is no success."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         body = "nil" if case.body is None else f"[==[{json.dumps(case.body)}]==]"
         script.write(_SCRIPT % (case.method, body))
         script.flush()
         done = subprocess.run(
-            ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s",
+            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s",
              "-s", script.name, url],
             capture_output=True, text=True, check=True, timeout=seconds + 60,
         )  # fmt: skip
@@ -89,7 +89,7 @@ def bare() -> Iterator[tuple[str, int]]:
             process.terminate()
 
 
-def measure(seconds: float, connections: int, rounds: int, directory: str) -> None:
+def measure(seconds: int, connections: int, rounds: int, directory: str) -> None:
     """All cases, `rounds` times."""
     with system(str(Path(directory) / "data"), "os") as ready, bare() as (framework, framework_pid):
         node, broker = ready["pids"]["node"], ready["pids"]["broker"]
@@ -114,7 +114,7 @@ def measure(seconds: float, connections: int, rounds: int, directory: str) -> No
 def main() -> None:
     """Measure and print JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()

@@ -76,9 +76,9 @@ def add_producing(routes: Routes, node: Node) -> None:
     async def one(request: Request) -> ProduceReply:
         body = await request.read_json(ProduceRequest)
         require_topic(request, "produce", body.topic)
-        await _require_topics(node, [(body.topic, "/topic")])
         with span(f"send {body.topic}", "producer", attributes=_SENDING):
             record = _record(body, context_headers(request), "")
+            await _require_topics(node, [(body.topic, "/topic")])
             result: Any = (await node.producer.send(record)).to_dict()
         return {"status": "produced", "result": result}
 
