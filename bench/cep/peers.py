@@ -10,9 +10,10 @@ any       each failed login with each successful one after it, within a minute, 
 disorder  as `kleene`; a tenth of the events come up to two seconds early
 
 The same file of JSON lines for both; in event-time order, 5 s behind; one process, parallelism 1;
-ours reads the lines in batches of 8,192, and collects as a worker's process does. CPU-seconds of all threads, with start and without: a run
-over a hundredth of the events stands for what starting costs. `decode_cpu_s` is that of decoding
-three fields of each event with msgspec and looking its type up. Flink's libraries and a JDK:
+ours reads the lines in batches of 8,192, and collects as a worker's process does. CPU-seconds of
+all threads, with start and without: a run over a hundredth of the events stands for what starting
+costs. `decode_cpu_s` is that of decoding three fields of each event with msgspec and looking its
+type up. Flink's libraries and a JDK:
 
         python -m venv flink && flink/bin/pip install apache-flink-libraries==2.3.0
 
