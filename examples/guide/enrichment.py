@@ -1,4 +1,9 @@
-"""Events that learn more: from a table, and from a geo database where there is one."""
+"""Events that learn more: from a table, a geo database, an API.
+
+The database is the one that SUMMIT_GEOIP_DATABASE names (extra `geo`), the API the one at
+THREAT_INTEL_API_URL (extra `http`), asked with the key THREAT_INTEL_API_KEY; without, they are
+left out.
+"""
 
 import asyncio
 import os
@@ -23,12 +28,28 @@ if "SUMMIT_GEOIP_DATABASE" in os.environ:  # a MaxMind database; needs the extra
             config={"ipField": "ipAddress"},
         )
     )
+if "THREAT_INTEL_API_URL" in os.environ:
+    enricher.register_enrichment_rule(
+        EnrichmentRule(
+            id="threat-intel-enrichment",
+            event_type="network.connection",
+            enrichment_type="api",
+            config={
+                "apiUrl": os.environ["THREAT_INTEL_API_URL"],
+                "apiKey": os.environ["THREAT_INTEL_API_KEY"],
+                "allowPrivate": True,  # addresses of this machine and of private networks, too
+            },
+        )
+    )
 
 
 async def main() -> None:
-    event = {"eventType": "user.login", "host": "web1", "ipAddress": "203.0.113.7"}
-    enriched = await enricher.enrich_event(event)
-    print("Enriched data:", enriched.enriched_data["assets"])
+    for event in (
+        {"eventType": "user.login", "host": "web1", "ipAddress": "5.5.5.5"},
+        {"eventType": "network.connection", "eventId": "1", "timestamp": 1_700_000_000_000},
+    ):
+        enriched = await enricher.enrich_event(event)
+        print("Enriched data:", enriched.enriched_data)
     await enricher.close()
 
 

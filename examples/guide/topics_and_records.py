@@ -1,14 +1,22 @@
-"""A topic, a producer and a consumer group, on a broker in this process."""
+"""A topic, a producer and a consumer group.
+
+On a broker in this process, or on the one that SUMMIT_BOOTSTRAP_SERVERS names (`summit broker`, or
+an Apache Kafka cluster).
+"""
 
 import asyncio
 import json
+import os
 import time
 
 from summit.stream_processing import MessageBroker, StreamConsumer, StreamProducer
 
+servers = os.environ.get("SUMMIT_BOOTSTRAP_SERVERS")
+
 
 async def main() -> None:
-    async with MessageBroker.in_memory() as broker:
+    broker = MessageBroker(bootstrap_servers=servers) if servers else MessageBroker.in_memory()
+    async with broker:
         await broker.create_topic(
             {
                 "name": "intelligence-events",

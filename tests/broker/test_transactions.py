@@ -282,9 +282,9 @@ def test_a_waiting_reader_wakes_with_the_marker(broker: BrokerThread, topic: str
 
 def test_the_newer_protocol_is_advertised(wire: Wire) -> None:
     answer = wire.ask(API_VERSIONS, 4, ApiVersionsRequest())
-    (feature,) = answer.finalized_features
-    assert (feature.name, feature.max_version_level) == ("transaction.version", 2)
-    assert answer.supported_features[0].name == "transaction.version"
+    levels = {each.name: each.max_version_level for each in answer.finalized_features}
+    assert levels == {"group.version": 1, "transaction.version": 2}
+    assert {each.name for each in answer.supported_features} == levels.keys()
     assert wire.ask(API_VERSIONS, 3, ApiVersionsRequest()).supported_features == []
 
 

@@ -224,6 +224,34 @@ def test_a_failed_part_is_all_that_was_wrong(rows: list[dict[str, Any]]) -> None
                 assert matches(rule, *taken, mended) == 1
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    EVENTS,
+    st.sampled_from([2, {"min": 1}, {"min": 2}, {"min": 1, "max": 3}]),
+    st.sampled_from(["relaxed", "any"]),
+    st.sampled_from(["pastLast", "noSkip"]),
+)
+def test_no_such_event_came_is_said_only_where_none_came(
+    rows: list[dict[str, Any]], times: Any, contiguity: str, after: str
+) -> None:
+    steps = [
+        {"name": "a", "where": 'eventType == "failed"', "times": times, "contiguity": contiguity},
+        {"name": "b", "where": 'eventType == "login" && country == a.last.country'},
+    ]
+    rule = plan_of(steps=steps, afterMatch=after)
+    events = list(timed(rows))
+    for near in traced(rule, *events)[0]:
+        if near.kind == "missing" and near.step == "b" and near.taken:
+            last = near.taken[-1]
+            user = events[last.offset]["user"]
+            assert [
+                each
+                for each in events[last.offset + 1 :]
+                if (each["eventType"], each["user"]) == ("login", user)
+                and each["timestamp"] < (near.expires_ms or 0)
+            ] == []
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     EVENTS,

@@ -11,7 +11,7 @@ from tests.cep.plans import chunk, event
 from summit.cep.window_tracing import WindowTracer
 from summit.documents import validate_pattern
 from summit.flow.explaining import tried_dict
-from summit.flow.trying import try_pattern
+from summit.flow.trying import run_document_tests, try_pattern
 
 T0 = 1_700_000_000_000
 
@@ -107,3 +107,39 @@ def test_figures_by_their_names() -> None:
     )  # fmt: skip
     near = explained(plan, event("a", T0, user="u", port=1))["nearMisses"][0]
     assert near["failed"] == [{"condition": "ports > 2", "values": {"ports": 1}}]
+
+
+def test_what_is_wanted_is_shown_whole() -> None:
+    plan = plan_of(
+        {"type": "sliding", "size": 10_000}, "has(avg(v)) && (count() < 1 || max(v) > 2)"
+    )
+    near = explained(plan, event("a", T0, user="u"))["nearMisses"][0]
+    wanted = [each["condition"] for each in near["failed"]]
+    assert wanted == ["has(avg(v))", "(count() < 1) || (max(v) > 2)"]
+
+
+def test_a_match_that_is_suppressed_is_told() -> None:
+    plan = plan_of(
+        {"type": "sliding", "size": 1_000}, "count() >= 2", suppress={"by": ["user"], "for": "1h"},
+    )  # fmt: skip
+    times = (0, 500, 5_000, 5_500)
+    found = explained(plan, *(event("a", T0 + at, user="ann") for at in times))
+    assert [match["endTime"] for match in found["matches"]] == [T0 + 500]
+    (one,) = found["suppressed"]
+    assert (one["key"], one["endTime"]) == (["ann"], T0 + 5_500)
+    assert [alert["id"] for alert in found["alerts"]] == [one["alertId"]]
+
+
+def test_a_failed_test_says_what_was_suppressed() -> None:
+    events = [{"eventType": "a", "user": "u", "times": 3, "every": "1s"}]
+    document = {
+        "id": "w", "groupBy": ["user"], "conditions": [
+            {"field": "eventType", "operator": "eq", "value": "a"},
+        ],
+        "action": {"type": "alert"}, "suppress": {"by": ["user"], "for": "1h"},
+        "tests": [{"events": events, "expect": {"alerts": 3}}],
+    }  # fmt: skip
+    (result,) = run_document_tests(document)
+    assert result.failures == [
+        "1 alerts instead of 3", "'suppress' let an earlier alert stand for 2 more",
+    ]  # fmt: skip

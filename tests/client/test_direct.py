@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from summit.base.clock import SystemClock
 from summit.base.errors import Invalid, Unavailable
 from summit.client import ClusterAdmin, LogReader
 from summit.client import transactor as transactor_file
+from summit.client.blocking_link import BlockingLink
 from summit.client.direct import DirectTransactions
 from summit.client.member import GroupMember
 from summit.client.placement import keyed_partition
@@ -232,8 +234,8 @@ def test_without_a_clean_answer_nobody_goes_on_before_it_is_settled(
         await writer.start()
         end = DirectTransactions._end
 
-        def loses_the_answer(self: DirectTransactions, *, is_commit: bool) -> int:
-            end(self, is_commit=is_commit)
+        def loses_the_answer(self: DirectTransactions, **how: Any) -> int:
+            end(self, **how)
             raise EOFError("lost")
 
         monkeypatch.setattr(DirectTransactions, "_end", loses_the_answer)
@@ -247,6 +249,48 @@ def test_without_a_clean_answer_nobody_goes_on_before_it_is_settled(
         assert await read(address, "out") == [b"a"]
         await one.leave()
         await again.stop()
+
+    run(work)
+
+
+def test_the_end_travels_behind_the_last_records_and_tells_where_those_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[str] = []
+    send = BlockingLink.send
+
+    def noted(self: BlockingLink, api: Any, version: int, request: Any) -> None:
+        sent.append(api.name)
+        send(self, api, version, request)
+
+    async def work(address: str, admin: ClusterAdmin) -> None:
+        one, writer = await joined(address), transactor(address)
+        await writer.start()
+        monkeypatch.setattr(BlockingLink, "send", noted)
+
+        def closing(text: bytes) -> Callable[[list[Written]], list[Outgoing]]:
+            return lambda _: [Outgoing("small", b"k", text)]
+
+        for n in (1, 2):
+            alert = [Outgoing("out", b"k", b"%d" % n)]
+            sent.clear()
+            await writer.write(alert, [], {FIRST: n}, one.metadata, closing(b"t"))
+        assert sent == ["Produce", "TxnOffsetCommit", "Produce", "EndTxn"]
+        assert await read(address, "small") == [b"t", b"t"]
+        with pytest.raises(Unavailable, match="MESSAGE_TOO_LARGE of the last records"):
+            await writer.write(alert, [], {FIRST: 3}, one.metadata, closing(b"x" * 2_000))
+        await writer.renew()  # as whoever has no clean answer does
+        assert (await admin.group_offsets(GROUP))[FIRST] == 3  # and there finds that it stands
+        assert await read(address, "out") == [b"1", b"2", b"2"]
+        # More than a batch of them goes first, as it did.
+        sent.clear()
+        many = [Outgoing("out", b"k", b"x" * 900, 0)] * 40
+        await writer.write(alert, [], {FIRST: 4}, one.metadata, lambda _: many)
+        assert sent.count("Produce") > 3
+        assert writer.is_direct
+        assert len(await read(address, "out")) == 44
+        await one.leave()
+        await writer.stop()
 
     run(work)
 

@@ -376,7 +376,7 @@ EXPLAINED: Final[tuple[Explained, ...]] = (
         "cluster api versions",
         "ranges",
         "*_features*",
-        "features of controllers, and of group protocols that are not served",
+        "features of controllers, and of share and streams groups",
     ),
     Explained(
         "cluster api versions",

@@ -259,8 +259,9 @@ class Names:
         if not isinstance(item, Message):
             return str(item).rjust(12)
         values = (getattr(item, name, "") for name in _IDENTITIES)
-        known = (self._known.get(_UUID.findall(value)[0], value) if isinstance(value, str)
-                 and _UUID.search(value) else value for value in values)  # fmt: skip
+        known = (self._known.get(_UUID.findall(str(value))[0], value)
+                 if isinstance(value, str | uuid.UUID) and _UUID.search(str(value)) else value
+                 for value in values)  # fmt: skip
         return "|".join(str(value).rjust(12) for value in known)
 
     def _scalar(self, name: str, value: Any) -> Any:
@@ -324,6 +325,8 @@ class Names:
 _HIDDEN = frozenset({
     "host", "port", "cluster_id", "log_dir", "total_bytes", "usable_bytes", "client_host",
     "finalized_features_epoch", "session_id",
+    # Kafka learns of topics later than it answers, and then begins another epoch.
+    "member_epoch", "group_epoch", "assignment_epoch",
 })  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from tests.differential.scenarios import (
     cluster,
     configs,
+    consumers,
     fetch,
     groups,
     offsets,
@@ -27,6 +28,7 @@ MODULES: Final[dict[str, dict[str, Scenario]]] = {
     "fetch": fetch.SCENARIOS,
     "offsets_in_logs": offsets_in_logs.SCENARIOS,
     "groups": groups.SCENARIOS,
+    "consumers": consumers.SCENARIOS,
     "offsets": offsets.SCENARIOS,
     "topics": topics.SCENARIOS,
     "configs": configs.SCENARIOS,

@@ -30,6 +30,10 @@ def test_a_test() -> None:
     assert validate_pattern(pattern()).tests == ()
 
 
+def test_a_test_begins_with_a_window_whatever_its_size() -> None:
+    assert TEST_BASE_MS % 86_400_000 == 0
+
+
 def expanded(*entries: dict[str, Any]) -> list[tuple[int, Any]]:
     events = expand_test_events(only_test(events=list(entries)))
     return [(event["timestamp"] - TEST_BASE_MS, event["eventType"]) for event in events]

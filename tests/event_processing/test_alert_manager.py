@@ -11,7 +11,7 @@ from tests.notify.receivers import HttpReceiver, SmtpReceiver
 
 from summit.alerts import Alert
 from summit.base.clock import ManualClock
-from summit.base.errors import Closed, Conflict, Invalid
+from summit.base.errors import Closed, Conflict, Invalid, Unavailable
 from summit.event_processing import AlertManager, AlertRule, NewAlert
 
 T0 = 1_700_000_000_000
@@ -178,6 +178,10 @@ def test_a_metric_rule_is_pending_fires_and_is_over() -> None:
         {"conditions": [{"metric": "m", "operator": "about", "threshold": 1}]},
         {"conditions": [{"metric": "m", "operator": "gt", "threshold": 1, "duration": "soon"}]},
         {"conditions": [{"metric": "m", "operator": "gt"}]},
+        {"conditions": [{"metric": "m", "operator": "gt", "threshold": float("nan")}]},
+        {"conditions": [
+            {"metric": "m", "operator": "gt", "threshold": 1, "duration": 10**30},
+        ]},
         {"notificationChannels": ["nobody"]},
         {"escalationPolicy": {"levels": []}},
         {"escalationPolicy": {"levels": [{"delayMs": 1, "notifyChannels": ["nobody"]}]}},
@@ -189,6 +193,65 @@ def test_a_metric_rule_is_pending_fires_and_is_over() -> None:
 def test_a_rule_that_cannot_be_honoured_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
         AlertManager().register_rule({**RULE, **change})
+
+
+def test_the_order_of_a_key_and_values_that_came_late_do_not_matter() -> None:
+    async def body(bench: Bench) -> None:
+        manager = bench.manager
+        manager.register_rule({**RULE, "conditions": [
+            {"metric": "cpu", "operator": "gt", "threshold": 90},
+        ]})  # fmt: skip
+        await manager.record_metric("cpu", 95, key={"host": "web1", "site": "a"})
+        (one,) = manager.get_active_alerts()
+        await manager.record_metric("cpu", 10, key={"site": "a", "host": "web1"})
+        assert manager.get_alert_state(one.id).state == "resolved"
+        late = bench.clock.now_ms() - 1
+        await manager.record_metric("cpu", 99, key={"host": "web1", "site": "a"}, timestamp=late)
+        assert manager.get_active_alerts() == []
+        assert manager.get_statistics()["lateValues"] == 1
+        # A clock that is ahead does not make all that comes later late.
+        far = bench.clock.now_ms() + 10**9
+        await manager.record_metric("cpu", 99, key={"host": "web1", "site": "a"}, timestamp=far)
+        await bench.later(1)
+        await manager.record_metric("cpu", 10, key={"host": "web1", "site": "a"})
+        assert manager.get_active_alerts() == []
+        assert bench.names("alert:") == ["alert:fired", "alert:resolved"] * 2
+
+    run(body)
+
+
+def test_what_could_not_be_kept_fires_and_is_over_with_the_next_value() -> None:
+    async def body(bench: Bench) -> None:
+        manager = bench.manager
+        manager.register_rule({**RULE, "conditions": [
+            {"metric": "cpu", "operator": "gt", "threshold": 90},
+        ]})  # fmt: skip
+        write = manager._store.write
+        is_away = True
+
+        async def away(entries: Any) -> Any:
+            if is_away:
+                raise Unavailable("disk.full", path="nowhere")
+            return await write(entries)
+
+        manager._store.write = away  # type: ignore[method-assign]
+        for value in (95, 10, 96):
+            with pytest.raises(Unavailable):
+                await manager.record_metric("cpu", value, key={"host": "web1"})
+        is_away = False
+        await bench.later(1)
+        (one,) = manager.get_active_alerts()
+        assert (one.count, one.key) == (1, {"host": "web1"})
+        is_away = True
+        with pytest.raises(Unavailable):
+            await manager.record_metric("cpu", 10, key={"host": "web1"})
+        assert len(manager.get_active_alerts()) == 1
+        is_away = False
+        await bench.later(1)
+        assert manager.get_active_alerts() == []
+        assert bench.names("alert:") == ["alert:fired", "alert:resolved"]
+
+    run(body)
 
 
 def test_what_is_no_alert_is_refused() -> None:

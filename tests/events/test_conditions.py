@@ -47,7 +47,9 @@ FIELD = "x"
         ("between", [1, 3], "2", False), ("between", ["a", "c"], "b", True),
         ("cidr", "10.0.0.0/8", "10.2.3.4", True), ("cidr", ["10.0.0.0/8", "::/0"], "::1", True),
         ("cidr", "10.0.0.0/8", "11.0.0.1", False), ("cidr", "10.0.0.0/8", "host", False),
-        ("cidr", "10.0.0.5/8", "10.9.9.9", True),
+        ("cidr", "10.0.0.5/8", "10.9.9.9", True), ("cidr", "::ffff:10.0.0.0/104", "10.9.9.9", True),
+        ("cidr", "::ffff:10.0.0.0/104", "::ffff:10.9.9.9", True),
+        ("cidr", "::/0", "10.9.9.9", False),
     ],
 )  # fmt: skip
 def test_operators(operator, value, field, expected):
@@ -156,6 +158,9 @@ def test_references(operator, event, taken, expected):
         ({"operator": "contains", "value": [1]}, "condition.value", "/value", ""),
         ({"operator": "exists", "value": "yes"}, "condition.value", "/value", "true, false"),
         ({"operator": "between", "value": [1]}, "condition.value", "/value", "two"),
+        ({"operator": "between", "value": [2, 1]}, "condition.value", "/value", "lower"),
+        ({"operator": "between", "value": ["10.0.0.10", "10.0.0.9"], "compare_as": "ip"},
+         "condition.value", "/value", "lower"),
         ({"operator": "cidr", "value": "10.0.0.0/99"}, "network.invalid", "/value", ""),
         ({"operator": "cidr", "value": []}, "condition.value", "/value", ""),
         ({"operator": "eq", "value": float("nan")}, "condition.value", "/value", "finite"),

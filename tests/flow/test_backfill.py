@@ -23,6 +23,7 @@ from tests.webhook import Webhook
 from summit.alerts import encode_alert
 from summit.cli.main import root
 from summit.flow import backfilling
+from summit.flow.backfill_keeping import Backfills
 
 COMMITTED = {"isolationLevel": "read_committed"}
 
@@ -145,11 +146,47 @@ def test_from_a_time_from_an_offset_and_once_more(servers: list[str]) -> None:
             assert set(ids.values()) == {1}
             # What was kept for it is deleted once everybody has taken it up.
             await until(lambda: worker.metrics.lag == 0)
-            left: dict[bytes | None, bytes | None] = {}
-            async with asyncio.timeout(20):
-                while not left or any(left.values()):
-                    for record in await read_topic(servers, "_summit.backfills", 1, **COMMITTED):
-                        left[record.key] = record.value
+            await nothing_is_left(servers)
+
+    asyncio.run(run())
+
+
+async def nothing_is_left(servers: list[str]) -> None:
+    """Wait until all that was kept for backfills is deleted."""
+    left: dict[bytes | None, bytes | None] = {}
+    async with asyncio.timeout(60):
+        while not left or any(left.values()):
+            for record in await read_topic(servers, "_summit.backfills", 1, **COMMITTED):
+                left[record.key] = record.value
+
+
+def test_published_anew_while_nobody_works_nothing_of_the_first_is_left(
+    servers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = fives(0, 73)
+    telling = Backfills._live
+
+    async def never(*_: object) -> None:
+        """It is not told that the rule has come to the present."""
+
+    async def run() -> None:
+        async with world(servers) as w:
+            monkeypatch.setattr(Backfills, "_live", never)
+            worker = await w.start_worker()
+            await w.send(*events)
+            await w.apply({"kind": "backfill", "id": "late", "since": "earliest"}, active=False)
+            await w.apply({"kind": "backfill", "id": "gone", "since": "earliest"}, active=False)
+            await w.apply(five_failures("late"), five_failures("gone"), active=False)
+            await until(lambda: raised(w, "late") == raised(w, "gone") == found_in(events))
+            await worker.stop()
+            monkeypatch.setattr(Backfills, "_live", telling)
+            await w.definitions.delete("pattern", "gone")
+            await w.apply({"kind": "backfill", "id": "late", "since": "earliest"}, active=False)
+            await w.start_worker()
+            await live(w, "late")
+            await w.settle(await w.send(*fives(73, 70)))
+            assert raised(w, "late") == found_in(fives(0, 143))
+            await nothing_is_left(servers)
 
     asyncio.run(run())
 

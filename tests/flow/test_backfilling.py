@@ -145,9 +145,15 @@ def test_it_begins_once_what_was_before_is_cleared_away(monkeypatch: pytest.Monk
         monkeypatch.setattr(Backfilling, "start", lambda doing: told.append(doing.backfill.name))
         clock = SystemClock()
         held = SimpleNamespace(held=frozenset(range(KEY_GROUPS)))
+        log = SimpleNamespace(log=SimpleNamespace(history=lambda _: ["late"]))
         kept = Backfills(
-            WorkerSettings(), clock, cast(Any, None), cast(Any, held), WorkerMetrics(clock)
+            WorkerSettings(), clock, cast(Any, log), cast(Any, held), WorkerMetrics(clock)
         )
+
+        async def names() -> list[str]:
+            return ["late@1"]
+
+        monkeypatch.setattr(kept._past, "names", names)
         await kept.keep(rules_with(1))
         await kept.keep(anew := rules_with(2))
         assert told == ["late@1"]

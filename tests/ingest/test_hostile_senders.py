@@ -83,7 +83,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Heads may take only a moment."""
     real = guard.guarded
     monkeypatch.setattr(
-        "summit.web.server.guarded", lambda most, **more: real(most, head_timeout_ms=300, **more)
+        "summit.web.server.guarded", lambda **more: real(head_timeout_ms=300, **more)
     )
 
 

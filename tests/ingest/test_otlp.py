@@ -173,6 +173,36 @@ def test_partial_success() -> None:
     assert len(events(run("grpc", over_grpc, eventSchema=SCHEMA))) == 2
 
 
+@pytest.mark.parametrize("kind", ["grpc", "http"])
+def test_a_large_request_is_written_in_parts(kind: str) -> None:
+    """Each within the limits; only a whole that is beyond measure is refused."""
+    sent = ExportLogsServiceRequest()
+    of_resource = sent.resource_logs.add()
+    of_resource.resource.attributes.add(key="k").value.string_value = "x" * 10_000
+    records = of_resource.scope_logs.add().log_records
+    for number in range(300):  # three megabytes, above what may be on its way and in a message
+        records.add(severity_number=1).body.string_value = str(number)
+    records[7].body.string_value = "y" * 60_000
+    block = {"maxInFlightBytes": 150_000, "maxEventBytes": 50_000}
+    block["maxMessageBytes" if kind == "grpc" else "maxBodyBytes"] = 120_000
+
+    def body(address: str) -> None:
+        if kind == "grpc":
+            with grpc.insecure_channel(address) as channel:
+                reply = LogsServiceStub(channel).Export(sent)
+        else:
+            media = {"content-type": "application/x-protobuf"}
+            with httpx.Client(trust_env=False, headers=media) as client:
+                answer = client.post(f"http://{address}/v1/logs", content=sent.SerializeToString())
+            assert answer.status_code == 200, answer.text
+            reply = ExportLogsServiceResponse.FromString(answer.content)
+        assert reply.partial_success.rejected_log_records == 1
+        assert "record 7" in reply.partial_success.error_message
+
+    found = events(run(kind, body, block=block, rateLimit=10_000, rateBurst=40))
+    assert [one["message"] for one in found] == [str(n) for n in range(300) if n != 7]
+
+
 def test_a_small_request_may_not_become_large_events() -> None:
     sent = ExportLogsServiceRequest()
     of_resource = sent.resource_logs.add()
@@ -185,7 +215,7 @@ def test_a_small_request_may_not_become_large_events() -> None:
         with grpc.insecure_channel(address) as channel:
             stub = LogsServiceStub(channel)
             stub.Export(sent)
-            for _ in range(180):
+            for _ in range(700):
                 records.add()
             with pytest.raises(grpc.RpcError) as caught:
                 stub.Export(sent)
@@ -196,7 +226,7 @@ def test_a_small_request_may_not_become_large_events() -> None:
         kind = {"content-type": "application/x-protobuf"}
         with httpx.Client(trust_env=False, base_url=f"http://{address}", headers=kind) as client:
             assert client.post("/v1/logs", content=sent.SerializeToString()).status_code == 200
-            for _ in range(180):
+            for _ in range(700):
                 records.add()
             reply = client.post("/v1/logs", content=sent.SerializeToString())
             assert (reply.status_code, reply.json()["code"]) == (413, "ingest.unfolds_too_large")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.ingest.memory_log import MemoryLog
@@ -76,6 +77,17 @@ def test_a_plugin_is_a_type_like_any_other(installed: None) -> None:
 
     asyncio.run(go())
     assert len(log.records("t")) == 9
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("sampleRate", 0.5), ("keyField", "n"), ("eventSchema", {"type": "object"}), ("port", 7)],
+)
+def test_what_a_plugin_does_not_obey_is_refused(installed: None, member: str, value: Any) -> None:
+    document = {"name": "c", "type": "plugin:counting", "topic": "t", member: value}
+    with pytest.raises(Invalid, match=f"plugin:counting does not know {member}") as caught:
+        CollectorManager().register_collector(document)
+    assert caught.value.details["pointer"] == f"/{member}"
 
 
 @pytest.mark.parametrize(

@@ -251,3 +251,78 @@ def test_a_large_record_is_refused_by_the_broker(broker: BrokerProcess, topic: s
     )
     producer.flush(10)
     assert failed == [KafkaError.MSG_SIZE_TOO_LARGE]
+
+
+def newer(broker: BrokerProcess, group: str, **config: Any) -> Consumer:
+    """A consumer that lets the broker assign (KIP-848)."""
+    return Consumer(
+        {
+            "bootstrap.servers": broker.address,
+            "group.id": group,
+            "group.protocol": "consumer",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            **config,
+        }
+    )
+
+
+def poll_until(consumers: list[Consumer], done: Callable[[], bool]) -> set[bytes | None]:
+    """Consume with all of them until something holds; the values that came."""
+    found: set[bytes | None] = set()
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end, [len(each.assignment()) for each in consumers]
+        for each in consumers:
+            for message in each.consume(100, 0.05):
+                assert message.error() is None, message.error()
+                found.add(message.value())
+    return found
+
+
+def test_a_group_that_the_broker_assigns_moves_from_protocol_to_protocol(
+    tmp_path: Path, topic: str, group: str
+) -> None:
+    with BrokerProcess(
+        str(tmp_path),
+        num_partitions=4,
+        group_consumer_heartbeat_interval_ms=100,
+        group_consumer_session_timeout_ms=6_000,  # of who could not say that it leaves
+    ) as broker:
+        produce(broker, topic, 100)
+
+        def kind() -> str:
+            admin = AdminClient({"bootstrap.servers": broker.address})
+            found = admin.describe_consumer_groups([group])[group].result(20)
+            return str(found.type.name)
+
+        def sizes(*consumers: Consumer) -> list[int]:
+            return [len(each.assignment()) for each in consumers]
+
+        first, second = newer(broker, group), newer(broker, group)
+        first.subscribe([topic])
+        values = poll_until([first], lambda: sizes(first) == [4])
+        values |= {message.value() for message in take(first, 100 - len(values))}
+        assert len(values) == 100
+        first.commit(asynchronous=False)
+        second.subscribe([f"^{topic}.*"])  # by a regular expression, which the broker matches
+        poll_until([first, second], lambda: sizes(first, second) == [2, 2])
+        assert kind() == "CONSUMER"
+        broker.kill()
+        broker.start()
+        poll_until([first, second], lambda: sizes(first, second) == [2, 2])
+        third = consumer(broker, group)
+        third.subscribe([topic])
+        first.close()
+        poll_until([second, third], lambda: sizes(second, third) == [2, 2])
+        assert kind() == "CONSUMER"
+        second.close()
+        poll_until([third], lambda: sizes(third) == [4])
+        assert kind() == "CLASSIC"
+        again = newer(broker, group)
+        again.subscribe([topic])
+        poll_until([third, again], lambda: sizes(third, again) == [2, 2])
+        assert kind() == "CONSUMER"
+        third.close()
+        poll_until([again], lambda: sizes(again) == [4])
+        again.close()

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
-from tests.flow.world import failure, five_failures, world
+from tests.flow.test_backfill import live
+from tests.flow.world import failure, five_failures, until, world
 
 from summit.base.errors import Conflict, Corrupt, Invalid
 from summit.client import (
@@ -23,9 +24,9 @@ from summit.client import (
     TopicConfig,
     TopicPartition,
 )
-from summit.client.transactor import Outgoing
-from summit.journal.backfill_log import BackfillMark, mark_record
-from summit.journal.topics import BACKFILLS
+from summit.flow.backfill_keeping import Backfills
+from summit.journal.backfill_log import BackfillMarks
+from summit.journal.topics import BACKFILLS_TOPIC
 from summit.migration import Migration, MigrationReport
 
 T0 = 1_700_000_000_000
@@ -50,11 +51,6 @@ async def read_all(servers: list[str], topic: str, partition: int = 0) -> list[C
         async for records in reader.read(topic, partition, first, stop):
             found += records
     return found
-
-
-def producer_record(record: Outgoing) -> dict[str, Any]:
-    names = ("topic", "partition", "key", "value")
-    return {name: getattr(record, name) for name in names}
 
 
 def seen(record: ConsumerRecord) -> tuple[Any, ...]:
@@ -295,17 +291,55 @@ def test_what_is_somebody_else_s_is_left_alone(here: list[str], there: list[str]
     asyncio.run(go())
 
 
-def test_a_past_that_is_not_taken_up_is_warned_of(here: list[str], there: list[str]) -> None:
+async def past_positions(servers: list[str]) -> dict[str, int]:
+    """How far the newest mark of a backfill is."""
+    known = BackfillMarks()
+    async with admin(servers) as asked:
+        if BACKFILLS_TOPIC not in await asked.list_topics():
+            return {}
+    known.take(await read_all(servers, BACKFILLS_TOPIC))
+    return {n: at for mark in known.marks.values() for n, at in mark.positions.items()}
+
+
+def test_a_past_that_is_not_taken_up_comes_along(
+    here: list[str], there: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read to its end and not live yet: what is raised stays alone, what is begun is ended."""
+
+    async def never(*_: object) -> None:
+        """It is told to nobody that the rule has come to the present."""
+
     async def go() -> None:
-        async with StreamProducer({"bootstrapServers": here}) as producer, admin(here) as asked:
-            await asked.create_if_missing(BACKFILLS)
-            for name in ("late@1", "over@1"):
-                mark = mark_record(name, BackfillMark(state_id="", positions={}))
-                await producer.send_batch([producer_record(mark)])
-            await producer.send_batch([producer_record(mark_record("over@1", None))])
-        async with Migration(here, there) as migration:
-            (warning,) = (await migration.plan()).warnings
-        assert "backfill late@1 " in warning
+        async with world(here) as w:
+            with monkeypatch.context() as patched:
+                patched.setattr(Backfills, "_live", never)
+                await w.start_worker()
+                await w.apply(five_failures("other", topics=["auth"]))
+                await w.settle(await w.send(*(failure(n, ip="gone") for n in range(3))))
+                async with admin(here) as asked:  # so offsets are others at the target
+                    await asked.delete_records("auth", {0: 3})
+                await w.settle(await w.send(*(failure(n, ip="done") for n in range(5))))
+                await w.settle(await w.send(*(failure(n, ip="open") for n in range(4))))
+                await w.definitions.publish({"kind": "backfill", "id": "late", "since": "earliest"})
+                await w.apply(five_failures("late"), active=False)
+                await until(lambda: any(a.pattern == "late" for a in w.all_alerts()))
+                async with asyncio.timeout(60):
+                    while (await past_positions(here)).get("auth/0", -1) < 12:
+                        await asyncio.sleep(0.05)
+                before = {alert.id for alert in w.all_alerts()}
+        await move(here, there)
+        async with world(there) as w:
+            await w.start_worker()
+            await live(w, "late")
+            await w.settle(await w.send(failure(4, ip="open")))
+            await until(lambda: len(w.all_alerts()) >= 4)
+            found = w.all_alerts()
+            assert sorted((a.pattern, a.key["ip"]) for a in found) == [
+                ("late", "done"), ("late", "open"), ("other", "done"), ("other", "open"),
+            ]  # fmt: skip
+            assert before == {alert.id for alert in found if alert.key["ip"] == "done"}
+            records = await read_all(there, "alerts")
+            assert len(records) == 4
 
     asyncio.run(go())
 

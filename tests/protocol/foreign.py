@@ -6,6 +6,9 @@ import importlib
 import warnings
 from typing import Any
 
+# Its schemas do not have these; kio has them.
+LACKS = frozenset({"ConsumerGroupHeartbeat", "ConsumerGroupDescribe"})
+
 MODULES = (
     "kafka.protocol.producer",
     "kafka.protocol.consumer",

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from tests.protocol.foreign import schema_of
+from tests.protocol.foreign import LACKS, schema_of
 
 from summit.base.errors import Invalid
 from summit.protocol.api import Api
@@ -75,7 +75,8 @@ def test_annotations_state_the_wire_type(api: Api[Any, Any], table: type[Message
     for message in nested(table):
         for row in message.FIELDS:
             want = annotation_of(row.type)
-            if row.nullable.last >= 0 or row.type.kind == "struct":
+            may_lack = row.type.kind == "struct" and row.tag is not None
+            if row.nullable.last >= 0 or may_lack:
                 want += " | None"
             assert message.__annotations__[row.name] == want, f"{message.__name__}.{row.name}"
 
@@ -140,7 +141,11 @@ def check(message: type[Message], schemas: list[dict[str, Any]], valid: Versions
             check(item.message, schema["fields"], clip(row.versions, valid))
 
 
-@pytest.mark.parametrize(("api", "table"), TABLES, ids=lambda v: getattr(v, "__name__", ""))
+@pytest.mark.parametrize(
+    ("api", "table"),
+    [(api, table) for api, table in TABLES if api.name not in LACKS],
+    ids=lambda v: getattr(v, "__name__", ""),
+)
 def test_facts_agree_with_the_schemas(api: Api[Any, Any], table: type[Message]) -> None:
     schema = schema_of(table.__name__)
     valid = parse_versions(schema["validVersions"])

@@ -124,7 +124,7 @@ def test_a_stream_ends_with_the_credentials_of_who_reads_it(
     running: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("summit.services.definition_routes.ACTIVE_TIMEOUT_MS", 1)
-    monkeypatch.setattr(running.component._node.live, "_heartbeat_s", 0.05)
+    monkeypatch.setattr(running.component._node.streams, "heartbeat_s", 0.05)
     assert running.ask("correlation", "POST", "/api/analytics/queries", ADMIN_KEY, QUERY)[0] == 200
     body = {"name": "reader", "role": "viewer"}
     made = running.ask("streaming", "POST", "/api/keys", ADMIN_KEY, body)[1]

@@ -42,6 +42,18 @@ class Inode:
             _apply(self.durable, op)
         self.pending.clear()
 
+    def fail_sync(self, chance: random.Random) -> None:
+        """A sync that fails, as with Linux: any part was written, the pages count as clean.
+
+        No later sync writes them again. Programs see what they wrote until memory gets scarce, then
+        what is on the disk.
+        """
+        for op in _survivors(self.pending, chance, "subset"):
+            _apply(self.durable, op)
+        self.pending.clear()
+        if chance.random() < 0.3:
+            self.seen = bytearray(self.durable)
+
     def survive(self, chance: random.Random, keep: str) -> Inode:
         """This file after a power cut."""
         data = bytearray(self.durable)
@@ -177,7 +189,11 @@ class FaultyFile:
 
     def datasync(self) -> None:
         assert not self.is_closed, f"sync of closed {self.path}"
-        self._files.check("datasync", self.path)
+        try:
+            self._files.check("datasync", self.path)
+        except OSError:
+            self._inode.fail_sync(self._files.chance)
+            raise
         self._inode.sync()
         self._files.sync_count += 1
 
@@ -260,6 +276,14 @@ class FaultyFiles:
         if keep == "random":
             keep = self.chance.choice(["none", "all", "prefix", "subset", "subset"])
         after = FaultyFiles(root=self.root.survive(self.chance, keep, {}))
+        after.chance = self.chance
+        after.capacity_bytes = self.capacity_bytes
+        self.has_power = False
+        return after
+
+    def kill(self) -> FaultyFiles:
+        """The disk after the end of the process alone: the page cache stays, synced or not."""
+        after = FaultyFiles(root=self.root)
         after.chance = self.chance
         after.capacity_bytes = self.capacity_bytes
         self.has_power = False

@@ -63,6 +63,7 @@ class Run:
         self.network = Network(self.world, self.plan.weather)
         self.machine = Machine(self.world, self.network, self.plan.broker_settings())
         self.machine.on_listening = self._listening
+        self.machine.on_uncaught = self._fail
         self.machine.disk.slowness = self.plan.slowness
         self.history = History(self.world)
         self.loop = SimLoop(self.world, "clients", on_error=self._on_error)
@@ -91,8 +92,8 @@ class Run:
                 self.history.count("disk calls", self.machine.disk.call_count)
                 checks.check_all(self.history, auditor)
                 checks.check_topics(self.history, auditor, set(self.gone))
-                if self.machine.uncaught:
-                    raise Violation(f"uncaught: {self.machine.uncaught[0]}")
+                if self._failure is not None:
+                    raise self._failure
             finally:
                 self._tear_down()
         return Outcome(
@@ -118,14 +119,16 @@ class Run:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            if self._failure is None:
-                self._failure = error
+            self._fail(error)
             raise
 
     def _on_error(self, context: dict[str, Any]) -> None:
-        error = context.get("exception")
+        self._fail(context.get("exception") or Violation(str(context.get("message"))))
+
+    def _fail(self, error: BaseException) -> None:
+        """Let the run end with what was found first."""
         if self._failure is None:
-            self._failure = error or Violation(str(context.get("message")))
+            self._failure = error
 
     def _tear_down(self) -> None:
         self.machine.kill()

@@ -11,11 +11,13 @@ import pytest
 from tests.sim.run import run_seed
 
 SEEDS = int(os.environ.get("SUMMIT_SIM_SEEDS", "16"))
+# Found a defect once: a segment counted as durable whose name was not synced.
+KEPT = (91302, 91338)
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", [*range(SEEDS), *KEPT])
 def test_the_broker_keeps_its_word(seed: int) -> None:
     outcome = run_seed(seed)
     assert outcome.counts["acked batches"] > 10

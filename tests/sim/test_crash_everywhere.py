@@ -14,6 +14,7 @@ Replay one case: `run_case(seed, call)`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import random
 from uuid import UUID
@@ -202,6 +203,41 @@ def test_a_power_cut_at_every_call_many_seeds(seed: int) -> None:
     for call in range(1, count_calls(seed) + 2):
         run_case(seed, call)
         run_case(seed, call, "none")
+
+
+def run_kills(seed: int, call: int, code: int = -1) -> None:
+    """Kills keep what was not synced: the starts after them must not take it for durable.
+
+    The process ends at one call, or for an error that it meets there; once more while it recovers;
+    then it comes up, and the power goes.
+    """
+    files = FaultyFiles(seed * 10_007 + call)
+    files.fault_at = {call: code}
+    run = Run(seed, files)
+    with contextlib.suppress(PowerCut, Corrupt, Unavailable):
+        run.go()
+    files = files.kill()
+    files.fault_at = {files.chance.randint(1, 40): -1}
+    with contextlib.suppress(PowerCut):
+        open_store(files, config=CONFIG, wal_file_bytes=8192)
+    files = files.kill()
+    store = open_store(files, config=CONFIG, wal_file_bytes=8192)
+    assert not store.report.gaps
+    check(files.crash("none" if call % 2 else "random"), run.ledger)
+
+
+@pytest.mark.parametrize(("seed", "code"), [(0, -1), (1, errno.EIO)])
+def test_kills_and_then_a_power_cut(seed: int, code: int) -> None:
+    for call in range(1, count_calls(seed) + 2):
+        run_kills(seed, call, code)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(200, 204))
+def test_kills_and_then_a_power_cut_many_seeds(seed: int) -> None:
+    for call in range(1, count_calls(seed) + 2):
+        run_kills(seed, call)
+        run_kills(seed, call, errno.EIO)
 
 
 def run_with_errors(seed: int, call: int, code: int, *, then_cut: int = 0) -> None:

@@ -156,7 +156,7 @@ def stand() -> Iterator[Stand]:
         made.machine.kill()
         made.world.run(lambda: not made.machine.is_up, 60)
         made.loop.die()
-        assert made.errors == []
+        assert made.errors == [] == made.machine.uncaught
 
 
 @pytest.mark.parametrize("path", [OFFSETS_LOG, STATE_LOG])

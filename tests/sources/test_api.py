@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -248,6 +249,21 @@ def test_answers_are_remembered_for_their_time() -> None:
             clock.advance(60_000)
             await asked.find(["a"])
             assert len(made.asked) == 6
+
+    asyncio.run(run())
+
+
+def test_what_nobody_closes_goes_with_its_source() -> None:
+    async def run() -> None:
+        async with service() as made:
+            before = asyncio.all_tasks()
+            asked = ApiSource("intel", plan_of(made.url), SystemClock())
+            await asked.find(["a"])
+            (keeper,) = (task for task in asyncio.all_tasks() - before if "_keep" in str(task))
+            del asked
+            gc.collect()
+            await asyncio.wait([keeper], timeout=10)
+            assert keeper.cancelled()
 
     asyncio.run(run())
 

@@ -16,8 +16,10 @@ from summit.base.clock import ManualClock, SystemClock
 from summit.base.errors import Invalid
 from summit.broker import BrokerSettings, BrokerThread
 from summit.client.producer import StreamProducer
+from summit.client.types import ConsumerRecord
 from summit.documents.enrichment import validate_enrichment
 from summit.documents.enrichment_sources import TablePlan
+from summit.enrich.tables import find_rows
 from summit.sources.source import Source
 from summit.sources.sqlite import SqliteSource
 from summit.sources.tables import FileSource
@@ -138,6 +140,29 @@ def test_a_database_without_the_table_or_column(tmp_path: Path, config: dict[str
     with pytest.raises(Invalid) as caught:
         SqliteSource(plan_of(sqlite=database(tmp_path / "r.db"), **config), SystemClock())
     assert caught.value.code == "enrichment.table"
+
+
+def test_rows_of_a_topic_by_a_column_go_when_their_record_goes() -> None:
+    source = TopicSource(plan_of(topic="rows", keyColumn="ip", match="cidr"), [], SystemClock())
+
+    def put(key: str, row: str | None) -> None:
+        value = None if row is None else row.encode()
+        source._take([ConsumerRecord("rows", 0, 0, key=key.encode(), value=value, timestamp=0)])
+
+    def zones_of(*keys: str) -> list[Any]:
+        return [found.row and found.row["zone"] for found in find_rows(source._lookup, keys)]
+
+    put("1", '{"ip": "10.0.0.0/8", "zone": "a"}')
+    put("2", '{"ip": "10.1.0.0/16", "zone": "b"}')
+    put("3", '{"zone": "of no column"}')
+    put("4", "[]")
+    assert zones_of("10.0.0.1", "10.1.0.1", "::ffff:10.1.0.1") == ["a", "b", "b"]
+    put("2", "{broken")
+    put("1", '{"ip": "::ffff:11.0.0.0/104", "zone": "c"}')
+    assert zones_of("10.0.0.1", "10.1.0.1", "11.0.0.1") == [None, "b", "c"]
+    put("2", None)
+    assert zones_of("10.1.0.1", "11.0.0.1") == [None, "c"]
+    assert source.passed_over == 3
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 import urllib.request
@@ -146,3 +147,46 @@ def test_two_workers_operated_from_outside(broker: str, tmp_path: Path) -> None:
         refused = run("flow", "replay", "--since", "yesterday", "-b", broker)
         assert refused.returncode == 2
         assert b"2h" in refused.stderr
+
+
+def alive(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_several_workers_of_one_command(broker: str) -> None:
+    options = ("worker", "-b", broker, "--processes", "2", "--metrics-port", "0", "--standby", "1")
+    with Running(*options, "--instance-id", "many") as running:
+        first, second = running.ready["pids"].values()
+        ports = running.ready["metrics"]
+
+        def held() -> list[float]:
+            found = []
+            for url in ports:
+                try:
+                    with urllib.request.urlopen(f"{url}/metrics", timeout=20) as answer:
+                        lines = answer.read().decode().splitlines()
+                except OSError:  # it is being started again
+                    return []
+                name = "summit_worker_key_groups"
+                found += [float(line.split()[-1]) for line in lines if line.split("{")[0] == name
+                          or line.startswith(f"{name} ")]  # fmt: skip
+            return found
+
+        until(lambda: held() == [32.0, 32.0])
+        told = summit(broker, "flow", "describe")["workers"]
+        assert {row["pid"] for row in told} == {first, second}
+        os.kill(first, signal.SIGKILL)
+        # It comes back by its name, on its port, and has its share again.
+        until(lambda: not alive(first) and held() == [32.0, 32.0], 120)
+        told = summit(broker, "flow", "describe")["workers"]
+        assert {row["pid"] for row in told} > {second}
+        (third,) = {row["pid"] for row in told} - {second}
+        assert running.end() == 0
+        assert not alive(second)
+        assert not alive(third)
+    refused = run("worker", "--processes", "0")
+    assert refused.returncode == 2
+    refused = run("worker", "--processes", "5", "--metrics-port", "65533")
+    assert refused.returncode == 2
+    assert b"no room" in refused.stderr

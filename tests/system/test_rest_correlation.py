@@ -1,9 +1,13 @@
 """The correlation service over REST: patterns, events, alerts, statistics, and refusals."""
 
 import json
+import re
+import subprocess
+import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +21,16 @@ ONE_STEP = {
     "groupBy": ["user"],
     "action": {"type": "alert", "config": {"severity": "critical", "title": "Saw ${user}"}},
 }  # fmt: skip
+
+
+GUIDES_CALLS = [
+    ("GET", "/health"), ("POST", "/api/topics"), ("GET", "/api/topics"), ("POST", "/api/produce"),
+    ("GET", r"/api/consume/intelligence-events/\d\?offset=\d+"), ("GET", "/api/metrics"),
+    ("POST", "/api/cep/patterns"), ("POST", "/api/enrichment/rules"), ("POST", "/api/collectors"),
+    ("POST", "/api/correlation/rules"), ("POST", "/api/patterns"),
+    ("POST", "/api/analytics/queries"), ("GET", r"/api/alerts\?.*"), ("GET", r"/api/alerts/\w+"),
+    ("GET", "/api/correlation/events"), ("POST", "/api/events"), ("GET", "/api/stats"),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -271,3 +285,20 @@ def test_a_pattern_may_begin_with_the_past(rest: Rest) -> None:
         time.sleep(0.05)
     assert wanted <= found
     assert rest("DELETE", "/api/patterns/seen-too")[0] == 200
+
+
+def test_every_rest_call_of_the_guide(system: Running) -> None:
+    """The file that a reader of the guide runs; the last test here, as its rule matches all."""
+    script = Path(__file__).parents[2] / "examples" / "guide" / "rest_calls.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--streaming", system.ready["streaming"],
+         "--correlation", system.ready["correlation"], "--collector-port", "0"],
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    calls = {tuple(line.split()[:2]) for line in done.stdout.splitlines()}
+    for method, path in GUIDES_CALLS:
+        assert any(call == method and re.fullmatch(path, at) for call, at in calls), path
+    for text in ("Received event: entity.created", "Correlated 2 events by s-1",
+                 "ALERT: Pattern Match: Suspicious Activity Detection [high]"):  # fmt: skip
+        assert text in done.stdout

@@ -132,7 +132,7 @@ def test_topics(rest: Rest) -> None:
     assert (status, made["status"], made["topic"]) == (200, "created", "mine")
     assert made["warnings"] == []
     (entry,) = [t for t in rest("GET", "/api/topics")[1]["topics"] if t["name"] == "mine"]
-    assert entry == {"name": "mine", "partitions": 3, "replicationFactor": 1, "records": 0}
+    assert entry == {"name": "mine", "partitions": 3, "replicationFactor": 1, "offsets": 0}
     one = rest("GET", "/api/topics/mine")[1]
     assert [p["partition"] for p in one["partitions"]] == [0, 1, 2]
     assert rest("DELETE", "/api/topics/mine") == (200, {"status": "deleted", "topic": "mine"})

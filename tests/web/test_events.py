@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from summit.web import EventStream, event_bytes
+from summit.web import HEARTBEAT, Event, EventStream
 
 GET = {"type": "http", "method": "GET"}
 
@@ -44,11 +44,11 @@ class Events:
         self.is_closed = False
         self._count = count
 
-    async def stream(self) -> AsyncGenerator[bytes, None]:
+    async def stream(self) -> AsyncGenerator[Event, None]:
         number = 0
         try:
             while number != self._count:
-                yield event_bytes("n", {"n": number}, number)
+                yield Event.of("n", {"n": number}, number)
                 number += 1
                 await asyncio.sleep(0)
         finally:
@@ -71,8 +71,10 @@ def answer(wire: Wire, events: Events, stall_ms: int = 30_000, method: str = "GE
 
 
 def test_an_event_has_an_id_where_it_has_a_place() -> None:
-    assert event_bytes("early", {"a": float("nan")}) == b'event: early\ndata: {"a":null}\n\n'
-    assert event_bytes("n", "x\ny", 3) == b'id: 3\nevent: n\ndata: "x\\ny"\n\n'
+    assert Event.of("early", {"a": float("nan")}).sse() == b'event: early\ndata: {"a":null}\n\n'
+    assert Event.of("n", "x\ny", 3).sse() == b'id: 3\nevent: n\ndata: "x\\ny"\n\n'
+    assert HEARTBEAT.sse() == b": heartbeat\n\n"
+    assert HEARTBEAT.message() == b'{"event":"heartbeat","data":{}}'
 
 
 def test_a_stream_that_is_over_ends_the_answer() -> None:
@@ -85,7 +87,8 @@ def test_a_stream_that_is_over_ends_the_answer() -> None:
     )  # fmt: skip
     assert headers[b"cache-control"] == b"no-store"
     assert b"content-length" not in headers
-    assert wire.bodies == [event_bytes("n", {"n": n}, n) for n in range(2)] + [b""]
+    events_sent = [Event.of("n", {"n": n}, n).sse() for n in range(2)]
+    assert wire.bodies == [b"retry: 2000\n\n", *events_sent, b""]
     assert events.is_closed
 
 

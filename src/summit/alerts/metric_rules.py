@@ -4,8 +4,8 @@
         ▲                               │                                  │
         └───────one holds no more───────┴──────────────────────────────────┘
 
-Between two values of a metric the former one counts. Each key (a host, a service) has states of its
-own.
+Between two values of a metric the former one counts; one that was measured before the latest
+changes nothing any more, and is counted. Each key (a host, a service) has states of its own.
 """
 
 from __future__ import annotations
@@ -60,10 +60,11 @@ class Changed(NamedTuple):
 class _Held:
     """What is known of one rule and key."""
 
-    __slots__ = ("since", "state", "values")
+    __slots__ = ("measured", "since", "state", "values")
 
     def __init__(self, count: int) -> None:
         self.values: dict[str, float] = {}
+        self.measured: dict[str, int] = {}  # when, by metric
         self.since: list[int | None] = [None] * count  # when each condition came true
         self.state: State = "inactive"
 
@@ -73,12 +74,14 @@ class MetricRules:
 
     Attributes:
         evicted: Keys that were forgotten because there were too many: the longest unheard of.
+        late: Values that were measured before the latest one; for each rule that has the metric.
     """
 
     def __init__(self) -> None:
         self._rules: dict[str, Sequence[MetricCondition]] = {}
         self._held: dict[tuple[str, Hashable], _Held] = {}
         self.evicted = 0
+        self.late = 0
 
     def set_rule(self, rule: str, conditions: Sequence[MetricCondition]) -> None:
         """Go by these conditions; what was known of the rule is forgotten."""
@@ -104,6 +107,10 @@ class MetricRules:
         for rule, conditions in self._rules.items():
             if any(condition.metric == metric for condition in conditions):
                 held = self._of(rule, key, len(conditions))
+                if at_ms < held.measured.get(metric, at_ms):
+                    self.late += 1
+                    continue
+                held.measured[metric] = at_ms
                 if held.state == "pending":  # it may have held for long enough before this value
                     changed += self._look(rule, key, held, at_ms)
                 held.values[metric] = value

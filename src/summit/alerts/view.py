@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from summit.alerts.alert import Alert, decode_alert
+from summit.alerts.matchers import entities_of, key_text
 from summit.alerts.severity import severity_rank
 from summit.base.errors import Invalid
 from summit.base.limits import ALERT_PAGE_MAX, ALERT_VIEW_BYTES_MAX, ALERT_VIEW_COUNT_MAX
@@ -25,7 +26,9 @@ class AlertQuery(msgspec.Struct, frozen=True, kw_only=True):
         severity: Exactly this one.
         pattern: Rule id.
         key: Text of any of the key's values.
-        text: Part of title or description, without regard to case.
+        entity: One of the entities it is about, written `field=value`.
+        text: Part of title or description, without regard to case; an index on disk looks for
+            words, in all that an alert says.
         since_ms: Event time, inclusive.
         until_ms: Event time, exclusive.
         before: Cursor of the page before; go on behind it.
@@ -34,11 +37,24 @@ class AlertQuery(msgspec.Struct, frozen=True, kw_only=True):
     severity: str | None = None
     pattern: str | None = None
     key: str | None = None
+    entity: str | None = None
     text: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
     limit: int = 100
     before: str | None = None
+
+    def takes(self, alert: Alert) -> bool:
+        """Whether an alert passes every filter."""
+        return (
+            (self.severity is None or alert.severity == self.severity)
+            and (self.pattern is None or alert.pattern == self.pattern)
+            and (self.key is None or self.key in map(key_text, alert.key.values()))
+            and (self.entity is None or self.entity in entities_of(alert.key))
+            and (self.since_ms is None or alert.timestamp >= self.since_ms)
+            and (self.until_ms is None or alert.timestamp < self.until_ms)
+            and (self.text is None or _mentions(alert, self.text))
+        )
 
 
 class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +72,7 @@ class _Entry(msgspec.Struct, gc=False):
     severity: str
     pattern: str | None
     keys: tuple[str, ...]
+    entities: tuple[str, ...]
     value: bytes
 
 
@@ -86,6 +103,7 @@ class AlertView:
         self._by_severity: dict[str, int] = {}
         self.folded = 0
         self.evicted = 0
+        self.position = 0
         self.invalid = 0
 
     def __len__(self) -> int:
@@ -110,6 +128,24 @@ class AlertView:
             if not self._evict_first():
                 break
         return alert if known is None else None
+
+    def take(
+        self, records: list[tuple[int, str, bytes | None]], position: int
+    ) -> list[tuple[int, Alert]]:
+        """Take records in log order: offset, key and value of each; None = it is deleted.
+
+        Args:
+            position: The next offset to read after them.
+        Returns: The alerts whose ids are new, in order, with their offsets.
+        """
+        self.position = position
+        new = []
+        for place, key, value in records:
+            if value is None:
+                self.remove(key)
+            elif (alert := self.add(value)) is not None:
+                new.append((place, alert))
+        return new
 
     def remove(self, alert_id: str) -> None:
         """Forget one alert (its record was deleted by a null value)."""
@@ -169,7 +205,8 @@ class AlertView:
             alert.id,
             alert.severity,
             alert.pattern,
-            tuple(_key_text(part) for part in alert.key.values()),
+            tuple(key_text(part) for part in alert.key.values()),
+            entities_of(alert.key),
             bytes(value),
         )
         self._by_id[alert.id] = entry
@@ -218,16 +255,13 @@ def _passes(entry: _Entry, query: AlertQuery) -> bool:
         (query.severity is None or entry.severity == query.severity)
         and (query.pattern is None or entry.pattern == query.pattern)
         and (query.key is None or query.key in entry.keys)
+        and (query.entity is None or query.entity in entry.entities)
     )
 
 
 def _mentions(alert: Alert, text: str) -> bool:
     wanted = text.casefold()
     return wanted in alert.title.casefold() or wanted in alert.description.casefold()
-
-
-def _key_text(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _cursor(text: str) -> tuple[int, int]:

@@ -91,7 +91,7 @@ INGEST_ROWS = (
               "Find out who wrote it; with the topic deleted the collector begins anew."),
     ErrorSpec("database.again", "Unavailable", 503, None, True,
               "the database is opened again: {reason}", "Nothing; it goes on by itself."),
-    ErrorSpec("database.taken_over", "Closed", 410, None, False,
+    ErrorSpec("collector.taken_over", "Closed", 410, None, False,
               "another collector of the name '{name}' has taken over",
               "Give each collector a name of its own, and run each once."),
     ErrorSpec("database.protocol", "Corrupt", 500, None, False,

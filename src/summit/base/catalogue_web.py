@@ -16,6 +16,10 @@ WEB_ROWS = (
     ErrorSpec("web.media_type", "Invalid", 415, None, False,
               "content type '{media}' is not taken here; taken: {accepted}",
               "Set the Content-Type header to what the body is."),
+    ErrorSpec("web.sockets_missing", "Invalid", 501, None, False,
+              "WebSockets need a library that is not installed here",
+              "Run: pip install 'summit-streams[websocket]'; or ask without Upgrade: the same "
+              "stream comes as server-sent events."),
     ErrorSpec("web.content_encoding", "Invalid", 415, None, False,
               "content encoding '{encoding}' is not supported; supported: {supported}",
               "Send the body plain, or in a supported encoding."),

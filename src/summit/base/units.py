@@ -13,6 +13,7 @@ _SIZE_BYTES: Final = {
     "k": 1_000, "kb": 1_000, "m": 1_000**2, "mb": 1_000**2, "g": 1_000**3, "gb": 1_000**3,
     "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
 }  # fmt: skip
+_DURATION_MS_MAX: Final = 1 << 53  # what every reader of JSON can hold
 _NUMBER_UNIT: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -24,13 +25,13 @@ def parse_duration_ms(value: object) -> int:
     >>> parse_duration_ms("1.5s"), parse_duration_ms("7d"), parse_duration_ms(250)
     (1500, 604800000, 250)
     """
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _DURATION_MS_MAX:
         return value
     if isinstance(value, str) and (found := _NUMBER_UNIT.fullmatch(value)):
         factor = _DURATION_MS.get(found[2] or "ms")
         if factor is not None:
             ms = float(found[1]) * factor
-            if ms.is_integer():
+            if ms <= _DURATION_MS_MAX and ms.is_integer():
                 return int(ms)
     raise Invalid("duration.invalid", text=value)
 

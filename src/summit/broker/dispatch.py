@@ -19,6 +19,8 @@ from summit.broker.api import (
     alter_configs,
     alter_user_scram_credentials,
     api_versions,
+    consumer_group_describe,
+    consumer_group_heartbeat,
     create_acls,
     create_partitions,
     create_topics,
@@ -113,6 +115,8 @@ HANDLERS: Final[dict[int, Handler]] = {
     61: describe_producers.handle,
     65: describe_transactions.handle,
     66: list_transactions.handle,
+    68: consumer_group_heartbeat.handle,
+    69: consumer_group_describe.handle,
     74: list_config_resources.handle,
     75: describe_topic_partitions.handle,
 }

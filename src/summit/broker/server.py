@@ -30,6 +30,7 @@ from summit.broker.dispatch import SERVED, Dispatcher
 from summit.broker.fetch_memory import FetchMemory
 from summit.broker.fetch_sessions import FetchSessions
 from summit.broker.fetch_wait import FetchWait
+from summit.broker.groups.consumer_group import ConsumerLimits
 from summit.broker.groups.coordinator import Coordinator
 from summit.broker.groups.states import GroupLimits
 from summit.broker.housekeeping import Housekeeping
@@ -345,19 +346,7 @@ class Broker:
         catalogue.restore(facts.created, facts.deleted)
         altering.restore_starts(facts.deleted_to)
         offsets_log = catalogue.ensure_internal(OFFSETS_TOPIC)
-        coordinator = Coordinator(
-            limits=GroupLimits(
-                session_timeout_min_ms=settings.group_min_session_timeout_ms,
-                session_timeout_max_ms=settings.group_max_session_timeout_ms,
-                initial_delay_ms=settings.group_initial_rebalance_delay_ms,
-                members_max=settings.group_members_max,
-            ),
-            clock=self._clock,
-            rand=self._rand,
-            loop=loop,
-            commit=commit,
-            log=offsets_log,
-        )
+        coordinator = self._build_coordinator(loop, offsets_log, topics)
         coordinator.replay(read_all(offsets_log))
         metrics = Metrics(self._clock)
         security = self._build_security(loop, metadata, facts, metrics)
@@ -400,6 +389,30 @@ class Broker:
         )
         altering.on_settings = functools.partial(setattr, state, "settings")
         return state
+
+    def _build_coordinator(
+        self, loop: asyncio.AbstractEventLoop, log: PartitionLog, topics: TopicTable
+    ) -> Coordinator:
+        settings = self.settings
+        return Coordinator(
+            limits=GroupLimits(
+                session_timeout_min_ms=settings.group_min_session_timeout_ms,
+                session_timeout_max_ms=settings.group_max_session_timeout_ms,
+                initial_delay_ms=settings.group_initial_rebalance_delay_ms,
+                members_max=settings.group_members_max,
+            ),
+            clock=self._clock,
+            rand=self._rand,
+            loop=loop,
+            commit=self._commit,
+            log=log,
+            topics=topics,
+            consumer_limits=ConsumerLimits(
+                session_timeout_ms=settings.group_consumer_session_timeout_ms,
+                heartbeat_interval_ms=settings.group_consumer_heartbeat_interval_ms,
+                members_max=settings.group_members_max,
+            ),
+        )
 
     def _build_security(
         self,

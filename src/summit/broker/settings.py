@@ -44,6 +44,8 @@ class BrokerSettings(SecuritySettings, frozen=True, kw_only=True):
         transaction_max_timeout_ms: Longest time-out that a transactional producer may ask for.
         transactional_id_expiration_ms: How long an idle transactional id is remembered.
         group_*: See `groups.states.GroupLimits`.
+        group_consumer_*: For groups whose partitions the broker assigns: when a silent member is
+            put out, and how often members are told to send heartbeats.
     """
 
     broker_id: int = 1
@@ -78,6 +80,8 @@ class BrokerSettings(SecuritySettings, frozen=True, kw_only=True):
     group_min_session_timeout_ms: int = 1_000
     group_max_session_timeout_ms: int = 1_800_000
     group_members_max: int = 1_000
+    group_consumer_session_timeout_ms: int = 45_000
+    group_consumer_heartbeat_interval_ms: int = 5_000
     offsets_retention_ms: int = 7 * _DAY_MS
     transaction_max_timeout_ms: int = 900_000
     transactional_id_expiration_ms: int = 7 * _DAY_MS
@@ -99,7 +103,8 @@ class BrokerSettings(SecuritySettings, frozen=True, kw_only=True):
             "flush_interval_ms", "log_retention_check_interval_ms", "checkpoint_interval_ms",
             "log_cleaner_backoff_ms",
             "message_max_bytes", "socket_request_max_bytes", "request_queue_max",
-            "connections_max", "group_members_max", "log_segment_ms", "producer_id_expiration_ms",
+            "connections_max", "group_members_max", "group_consumer_session_timeout_ms",
+            "group_consumer_heartbeat_interval_ms", "log_segment_ms", "producer_id_expiration_ms",
             "group_min_session_timeout_ms", "offsets_retention_ms",
             "transaction_max_timeout_ms", "transactional_id_expiration_ms",
         ):  # fmt: skip

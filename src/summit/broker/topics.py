@@ -88,6 +88,7 @@ class TopicTable:
         self._by_id: dict[uuid.UUID, Topic] = {}
         self._flat: dict[str, str] = {}  # names as metrics show them, with '_' for '.'
         self._by_log: dict[PartitionLog, Partition] = {}
+        self.version = 0  # another number after every topic that comes, goes or grows
 
     def __iter__(self) -> Iterator[Topic]:
         return iter(self._by_name.values())
@@ -126,6 +127,7 @@ class TopicTable:
     def add(self, topic: Topic) -> None:
         """Make a topic visible."""
         assert topic.name not in self._by_name
+        self.version += 1
         self._by_name[topic.name] = topic
         self._flat.setdefault(flat_name(topic.name), topic.name)
         self._by_id[topic.topic_id] = topic
@@ -134,6 +136,7 @@ class TopicTable:
 
     def extend(self, topic: Topic, partitions: list[Partition]) -> None:
         """Make further partitions of a topic visible."""
+        self.version += 1
         topic.partitions = [*topic.partitions, *partitions]
         for partition in partitions:
             self._by_log[partition.log] = partition
@@ -141,6 +144,7 @@ class TopicTable:
     def remove(self, topic: Topic) -> None:
         """Take a topic out of sight."""
         topic.is_deleted = True
+        self.version += 1
         del self._by_name[topic.name]
         if self._flat.get(flat_name(topic.name)) == topic.name:
             del self._flat[flat_name(topic.name)]

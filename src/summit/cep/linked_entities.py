@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Any, Final
 
+from summit.base.errors import Invalid
 from summit.cep.linked_groups import Entity
-from summit.documents.linking import Linking, network_of
+from summit.documents.linking import Linking
 from summit.events.expressions.generator import Names
 from summit.events.layouts import TypedLayout
+from summit.events.networks import compile_networks, parse_network
 from summit.keyed.keys import one_key
 
 ENTITIES_MAX: Final = 64  # of one event; more name no one, they describe a list
@@ -21,30 +22,31 @@ class Ignored:
     """Values that link nothing."""
 
     def __init__(self, texts: tuple[str, ...]) -> None:
-        found = {text: network_of(text) for text in texts}
-        self._texts = frozenset(text for text, network in found.items() if network is None)
-        self._networks = [network for network in found.values() if network is not None]
+        networks = [text for text in texts if _is_network(text)]
+        self._texts = frozenset(texts).difference(networks)
+        self._lies_in = compile_networks(networks) if networks else None
         self._known: dict[str, bool] = {}  # what networks say of a text
 
     def has(self, value: str) -> bool:
         """Whether a text is one of them."""
         if value in self._texts:
             return True
-        if not self._networks:
+        if self._lies_in is None:
             return False
         known = self._known.get(value)
         if known is None:
             if len(self._known) >= _KNOWN_MAX:
                 self._known.clear()
-            known = self._known[value] = self._in_network(value)
+            known = self._known[value] = self._lies_in(value) is True
         return known
 
-    def _in_network(self, value: str) -> bool:
-        try:
-            address = ip_address(value)
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks)
+
+def _is_network(text: str) -> bool:
+    """Whether a text writes a network as `address/bits`."""
+    try:
+        return "/" in text and bool(parse_network(text))
+    except Invalid:
+        return False
 
 
 def entities_of(linking: Linking, layout: TypedLayout) -> EntitiesOf:

@@ -95,11 +95,15 @@ def _part(node: Node, layout: RunLayout) -> _Part:
     read: list[Node] = [Field(path) for path in sorted(fields)]
     read += sorted(step_references(node), key=unparse)
     values = [(unparse(found), compile_value(found, layout)) for found in read[:_VALUES_MAX]]
-    text = unparse(node)
-    if text.startswith("(") and text.endswith(")") and _is_one_bracket(text):
-        text = text[1:-1]
+    text = condition_of(node)
     of_type = fields == {_TYPE} and not any(isinstance(n, (StepField, StepAggregate)) for n in read)
     return _Part(compile_run_predicate(node, layout), text, values, of_type)
+
+
+def condition_of(node: Node) -> str:
+    """A node as text, without brackets around all of it."""
+    text = unparse(node)
+    return text[1:-1] if text.startswith("(") and _is_one_bracket(text) else text
 
 
 def _is_one_bracket(text: str) -> bool:

@@ -190,7 +190,7 @@ class Tracer:
         for (_, taken), track in before.items():
             if taken not in still and taken not in went_on and not matches and not cut:
                 self._verdicts.ended(key, track, event)
-        _carry(before, after)
+        self._carry(before, after)
         if went_on:
             self._has_begun = True
         else:
@@ -213,7 +213,20 @@ class Tracer:
             while len(traced.overdue) > _OVERDUE_MAX:
                 self._verdicts.unfinished(key, traced.overdue.pop(0))
             before, traced.tracks = traced.tracks, self._tracks(traced)
-            _carry(before, traced.tracks)
+            self._carry(before, traced.tracks)
+
+    def _carry(self, before: dict[Any, Track], after: dict[Any, Track]) -> None:
+        """Keep what is known of partial matches that an event has not taken on.
+
+        An event that an awaited step does not take may still part a loop's run in two states.
+        """
+        by_taken = {taken: track for (_, taken), track in before.items() if track.nearest}
+        for (state, taken), track in after.items():
+            same = before.get((state, taken)) or by_taken.get(taken)
+            if same is None or same.nearest is None:
+                continue
+            if same.nearest.step in self._program.automaton.waits_for(state)[0]:
+                track.nearest = same.nearest
 
     def _ask_overdue(self, key: Key, traced: _Traced, event: Captured) -> None:
         """Is this what a partial match has waited for whose time is over?"""
@@ -232,13 +245,6 @@ class Tracer:
         for track in (*traced.overdue, *traced.tracks.values(), traced.begin):
             is_open = any(track is one for one in open_ones.values())
             self._verdicts.unfinished(key, track, is_open=is_open)
-
-
-def _carry(before: dict[Any, Track], after: dict[Any, Track]) -> None:
-    """Keep what is known of partial matches that an event has not taken on."""
-    for name, track in after.items():
-        if name in before:
-            track.nearest = before[name].nearest
 
 
 def _taken(run: Run) -> Any:

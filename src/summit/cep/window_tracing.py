@@ -18,7 +18,7 @@ from summit.cep.explaining import RunState, Taken
 from summit.cep.match import Match
 from summit.cep.near_misses import Collection as Nearest
 from summit.cep.near_misses import NearMiss, seen_event
-from summit.cep.parts import FailedPart
+from summit.cep.parts import FailedPart, condition_of
 from summit.cep.rules import compile_rules
 from summit.cep.tracing import OpenMatch
 from summit.documents.plan import PatternPlan
@@ -26,7 +26,6 @@ from summit.events.event import event_time
 from summit.events.expressions.analysis import required_fields
 from summit.events.expressions.generator import Names, compile_predicate
 from summit.events.expressions.ir import And, Compare, Field, Literal, Node, Path
-from summit.events.expressions.unparse import unparse
 from summit.events.times import TIME_MS_MAX
 from summit.keyed.captured import Captured, EventRef, Origin
 from summit.keyed.chunks import Chunk
@@ -110,7 +109,7 @@ class WindowTracer:
             if holds(values):
                 continue
             names = [".".join(path) for path in sorted(required_fields(node))]
-            condition = unparse(node).replace("`", "").removeprefix("(").removesuffix(")")
+            condition = condition_of(node).replace("`", "")
             failed.append(FailedPart(condition, {name: values.get(name) for name in names}))
             distance += _gap(node, values)
         return failed, distance

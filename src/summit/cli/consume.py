@@ -6,18 +6,21 @@ import asyncio
 import base64
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import click
 
+from summit.base.errors import Unavailable
+from summit.base.limits import LOG_READER_STALL_MS
 from summit.cli.completion import groups as complete_groups
 from summit.cli.completion import topics as complete_topics
 from summit.cli.formats import READABLE, format_config, format_options
 from summit.cli.output import bootstrap_option, counted, end_without_reader, print_json, talk
 
 _SILENCE_S = 10.0
+_STALL_S = LOG_READER_STALL_MS / 1_000  # with --exit, where there is more to be read
 
 
 @click.command()
@@ -147,7 +150,7 @@ class _Reader:
         self._servers = servers
         self._topics = topics
         self._count = count
-        self._at_end: Callable[[], Awaitable[bool]] | None = None
+        self._left: Callable[[], int] | None = None
         self._printer = printer
         self._stopping = asyncio.Event()
 
@@ -170,7 +173,7 @@ class _Reader:
         if exit_at_end and not left:
             return
         config = self._config(None, from_beginning=from_beginning)
-        async with StreamConsumer(config) as consumer:
+        async with StreamConsumer(config, tell_ends=exit_at_end) as consumer:
 
             def passed(record: Any) -> bool:
                 """Whether that was the last one to be read."""
@@ -183,18 +186,19 @@ class _Reader:
                 if self._passed_over(payload) and passed(payload.record):
                     self._stopping.set()
 
-            async def at_end() -> bool:
-                """Whether nothing but markers of transactions stands behind what was read."""
-                at = {place: await consumer.position(*place) for place in left}
-                return all(next_at is not None and next_at >= ends[p] for p, next_at in at.items())
+            def still_left() -> int:
+                """Partitions before their end, the last offsets of which may hold no record."""
+                for place, end in consumer.read_to().items():
+                    if end >= ends[place]:
+                        left.discard(tuple(place))
+                return len(left)
 
-            self._at_end = at_end if exit_at_end else None
+            self._left = still_left if exit_at_end else None
             consumer.on("error", refused)
             await consumer.assign({place: begin[place] for place in partitions})
             async for record in self._records(consumer):
-                if exit_at_end and record.offset >= ends[record.topic, record.partition]:
-                    continue
-                self._printer.print(record)
+                if not exit_at_end or record.offset < ends[record.topic, record.partition]:
+                    self._printer.print(record)
                 if passed(record) or self._enough():
                     break
         self._printer.flush()
@@ -225,8 +229,13 @@ class _Reader:
             self._printer.flush()
             end_without_reader()
             silent_s = 0.0 if batch else silent_s + 0.2
-            if not batch and self._at_end is not None and await self._at_end():
-                return
+            if self._left is not None and not batch:
+                if not (left := self._left()):
+                    return
+                if silent_s >= _STALL_S:
+                    ends = counted(left, "partition")
+                    reason = f"nothing came for {silent_s:.0f} s, {ends} not read to the end"
+                    raise Unavailable("client.timeout", reason=reason)
             if _SILENCE_S <= silent_s < _SILENCE_S + 0.2 and not self._printer.count:
                 talk(
                     f"waiting on {', '.join(self._topics)}: no record in {_SILENCE_S:.0f} s; "

@@ -85,6 +85,10 @@ def _print(found: dict[str, Any]) -> None:
         if noun in found:
             count = len(found[noun])
             click.echo(f"1 {one}" if count == 1 else f"{count} {noun}")
+    for each in found.get("suppressed", ()):
+        key = ", ".join(map(str, each["key"])) or "all events"
+        at = time_text(each["endTime"])
+        click.echo(f"suppressed for {key}: a match at {at}; alert {each['alertId']} stands for it")
     for number, near in enumerate(found["nearMisses"], 1):
         key = "" if not near["key"] else " for " + ", ".join(map(str, near["key"]))
         click.echo(f"{number}. {near['kind']}{key}: {near['text']}")

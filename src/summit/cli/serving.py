@@ -13,6 +13,7 @@ from summit.cli.output import print_json, talk
 F = TypeVar("F", bound=Callable[..., Any])
 
 LOG_FORMAT = "SUMMIT_LOG_FORMAT"
+TRACING = "SUMMIT_TRACING"
 _LEVELS = ["debug", "info", "warning", "error"]
 PORT = click.IntRange(0, 65_535)
 
@@ -27,11 +28,11 @@ def _keep(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
     if value is not None:
         from summit.base.config import extend_environment
 
-        extend_environment({LOG_FORMAT: value})
+        extend_environment({TRACING if parameter.name == "tracing" else LOG_FORMAT: value})
 
 
 def serving_options(function: F) -> F:
-    """Add `--log-level` and `-o`."""
+    """Add `--log-level`, `--log-format`, `--tracing` and `-o`."""
     for option in (
         click.option(
             "--log-level", type=click.Choice(_LEVELS, case_sensitive=False),
@@ -41,6 +42,12 @@ def serving_options(function: F) -> F:
         click.option(
             "--log-format", type=click.Choice(["text", "json"]), default=None, callback=_keep,
             expose_value=False, help="JSON unless standard error is a terminal; SUMMIT_LOG_FORMAT.",
+        ),
+        click.option(
+            "--tracing", type=click.Choice(["off", "otlp"]), default=None, callback=_keep,
+            expose_value=False, envvar=TRACING,
+            help="otlp: send traces to OTEL_EXPORTER_OTLP_ENDPOINT (docs/tracing.md); off by"
+            " default, SUMMIT_TRACING.",
         ),
         click.option(
             "-o", "--output", type=click.Choice(["text", "json"]), default=None,
@@ -57,8 +64,14 @@ def serve(component: Any, *, log_level: str, output: str | None) -> NoReturn:
     from summit.base.logs import configure
     from summit.services.process import run_process
 
-    form = environment().get(LOG_FORMAT)
+    env = environment()
+    form = env.get(LOG_FORMAT)
     configure(log_level, json=None if form is None else form == "json")
+    command = click.get_current_context().info_name
+    if env.get(TRACING, "off") == "otlp" and command != "up":  # which starts the others
+        from summit.base.tracing import start_tracing
+
+        start_tracing(f"summit-{command}")
 
     def ready(addresses: Mapping[str, Any]) -> None:
         if output == "json" or (output is None and not sys.stdout.isatty()):
@@ -69,4 +82,9 @@ def serve(component: Any, *, log_level: str, output: str | None) -> NoReturn:
                 click.echo(f"{name:>12}  {value}")
         talk("ready; Ctrl-C stops it")
 
-    sys.exit(run_process(component, ready))
+    code = run_process(component, ready)
+    if TRACING in env:
+        from summit.base.tracing import stop_tracing
+
+        stop_tracing()
+    sys.exit(code)

@@ -86,7 +86,11 @@ def create(
 @click.option("--internal", is_flag=True, help="Also those whose name begins with '_'.")
 @output_option
 def list_topics(bootstrap_servers: str, internal: bool, output: str | None) -> None:
-    """List topics with partitions and records."""
+    """List topics with partitions and offsets.
+
+    OFFSETS is how many from the first kept one to the end: the records, but for those that
+    compaction took out, and one marker for each transaction that ended in a partition.
+    """
 
     async def run() -> list[dict[str, Any]]:
         async with _admin(bootstrap_servers) as admin:
@@ -94,11 +98,11 @@ def list_topics(bootstrap_servers: str, internal: bool, output: str | None) -> N
             rows = []
             for name in names:
                 offsets = await admin.offsets(name)
-                records = sum(end - start for start, end in offsets.values())
-                rows.append({"name": name, "partitions": len(offsets), "records": records})
+                count = sum(end - start for start, end in offsets.values())
+                rows.append({"name": name, "partitions": len(offsets), "offsets": count})
             return rows
 
-    print_list(asyncio.run(run()), ["name", "partitions", "records"], output)
+    print_list(asyncio.run(run()), ["name", "partitions", "offsets"], output)
 
 
 @topic.command("describe")
@@ -205,7 +209,7 @@ def purge(
             await admin.delete_records(name, wanted)
             return sum(at - offsets[index][0] for index, at in wanted.items())
 
-    talk(f"deleted {counted(asyncio.run(run()), 'record')} of {name}")
+    talk(f"deleted {counted(asyncio.run(run()), 'offset')} of {name}")
 
 
 @topic.command("delete")

@@ -67,7 +67,7 @@ def up(
     """
     from summit.services.security import security_settings
     from summit.services.settings import bootstrap_servers as dialled
-    from summit.services.settings import service_settings
+    from summit.services.settings import keep_views_below, service_settings
     from summit.services.up import Supervisor
 
     if port == 0:
@@ -94,6 +94,8 @@ def up(
         for text in (option, str(value))
     ] + (["--insecure"] if insecure else [])  # fmt: skip
     existing = dialled(bootstrap_servers, default=None)
+    if data_dir and not existing:
+        keep_views_below(data_dir)
     component = Supervisor(
         broker=None if existing else broker,
         node=node,

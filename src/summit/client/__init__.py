@@ -1,6 +1,6 @@
 """Producer, consumer and admin over librdkafka: how every room reaches a Kafka-protocol broker."""
 
-from summit.client.addresses import format_address, parse_address
+from summit.client.addresses import format_address, parse_addresses
 from summit.client.admin import (
     Admin,
     BrokerNode,
@@ -98,6 +98,6 @@ __all__ = [
     "header_pairs",
     "keyed_partition",
     "look_pauses_s",
-    "parse_address",
+    "parse_addresses",
     "plan_reset",
 ]

@@ -24,7 +24,7 @@ def resolve_addresses(brokers: Any, configured: Iterable[str]) -> list[str]:
     ['one:1', 'two:9092']
     """
     found = list(configured) if brokers is None else list(_texts(brokers))
-    addresses = [parse_address(text) for item in found for text in item.split(",") if text.strip()]
+    addresses = parse_addresses(found)
     if not addresses:
         raise Unavailable("client.no_brokers", brokers="none given", reason="no address")
     return list(dict.fromkeys(addresses))
@@ -44,6 +44,15 @@ def _texts(brokers: Any) -> Iterable[str]:
         raise Invalid("client.address", text=repr(brokers))
     for item in brokers:
         yield from _texts(item)
+
+
+def parse_addresses(given: str | Iterable[str]) -> list[str]:
+    """Addresses in full, of one text or several; each may hold several, with commas between.
+
+    Raises: Invalid("client.address").
+    """
+    items = [given] if isinstance(given, str) else given
+    return [parse_address(text) for item in items for text in item.split(",") if text.strip()]
 
 
 def parse_address(text: str) -> str:

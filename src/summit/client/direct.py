@@ -1,11 +1,13 @@
-"""Transactions in three round trips, where the brokers know `transaction.version` 2 (KIP-890).
+"""Transactions in two or three round trips where brokers know `transaction.version` 2 (KIP-890).
 
-    Produce, TxnOffsetCommit ─► Produce (what is known only then) ─► EndTxn
+    Produce, TxnOffsetCommit ─► Produce (what is known only then), EndTxn
 
 librdkafka speaks the older protocol: it names partitions and the group to the coordinator first,
 each with a round trip that is synced, and waits a millisecond before it does so, twice. Here they
 join by what is written to them, and every end raises the epoch, so that nothing of an earlier
-transaction can reach a later one.
+transaction can reach a later one. The end travels right behind the last records where one broker
+takes both: it takes the requests of a connection in their order. Should it refuse those, the
+transaction stands without them, and is told like one without a clean answer.
 
 Only the way on which everything goes well is here. Whatever else an answer says: the transaction is
 aborted, and librdkafka is to write it anew (`NotDirect`), with all that it knows of leaders that
@@ -72,6 +74,7 @@ _COME_AGAIN: Final = frozenset(  # nothing was done: the transaction before is s
 )
 
 Closing = Callable[[list[Written]], Sequence[Outgoing]]
+_Batches = dict[TopicPartition, bytearray]
 
 
 class NotDirect(Exception):
@@ -169,7 +172,7 @@ class DirectTransactions:
             for place, link in list(self._links.items()):
                 if not link.is_alive:  # brokers end those that rest
                     self._drop(place)
-            written = self._fill(watched, others, offsets, proof, closing, deadline_ms)
+            written, last = self._fill(watched, others, offsets, proof, closing, deadline_ms)
         except _Refused as refused:
             if refused.code in _OF_ANOTHER:
                 raise Closed("client.fenced", reason=str(refused)) from refused
@@ -182,8 +185,8 @@ class DirectTransactions:
             self.close()
             self._abort(deadline_ms)
             raise NotDirect(str(error)) from error
-        if offsets or self._sequences:  # of nothing the coordinator knows of no beginning
-            self._commit(deadline_ms)
+        if offsets or self._sequences or last:  # of nothing the coordinator knows of no beginning
+            self._commit(deadline_ms, last)
         return written
 
     # ---- a transaction ----
@@ -196,7 +199,8 @@ class DirectTransactions:
         proof: Proof | None,
         closing: Closing,
         deadline_ms: float,
-    ) -> list[Written]:
+    ) -> tuple[list[Written], _Batches]:
+        """Write it but for its end; where `watched` stand, and what is to travel with the end."""
         last = None if watched else closing([])  # known already: one round trip less
         beside = None
         if offsets:
@@ -206,21 +210,37 @@ class DirectTransactions:
         found = found[len(others) : len(others) + len(watched)]
         if beside is not None:
             self._see_through(beside, deadline_ms)
-        if last is None:
-            self._produce(closing(found), deadline_ms)
-        return found
+        if last is not None:
+            return found, {}
+        last = closing(found)
+        batches = self._for_the_end(last)
+        if batches is None:
+            self._produce(last, deadline_ms)
+        return found, batches or {}
+
+    def _for_the_end(self, records: Sequence[Outgoing]) -> _Batches | None:
+        """A batch for each partition; None where others take them, or one would be too large."""
+        by_place = self._by_place(records)
+        coordinator = self._coordinator(_TRANSACTION, self._id)
+        nodes = self._by_leader(by_place)
+        if any(self._link(self._brokers[node]) is not coordinator for node in nodes):
+            return None
+        batches: _Batches = {}
+        for place, indexes in by_place.items():
+            part, *more = _batches(records, indexes, self._config.batch_size)
+            if more:
+                return None
+            batches[place] = self._batch(records, part, place)
+        return batches
 
     def _produce(
         self, records: Sequence[Outgoing], deadline_ms: float, beside: _Beside | None = None
     ) -> list[Written]:
         """Write records, those of a partition in their order; where they stand."""
         written: list[Written] = [Written(-1, -1)] * len(records)
-        by_place: dict[TopicPartition, list[int]] = {}
-        for index, place in enumerate(self._places(records)):
-            by_place.setdefault(place, []).append(index)
         waiting = {
             place: list(_batches(records, indexes, self._config.batch_size))
-            for place, indexes in by_place.items()
+            for place, indexes in self._by_place(records).items()
         }
         while waiting:  # one batch of each partition at a time
             batches = {
@@ -342,10 +362,10 @@ class DirectTransactions:
 
     # ---- its end ----
 
-    def _commit(self, deadline_ms: float) -> None:
+    def _commit(self, deadline_ms: float, last: _Batches) -> None:
         while True:
             try:
-                code = self._end(is_commit=True)
+                code = self._end(is_commit=True, last=last)
             except (OSError, EOFError, SummitError) as error:
                 self.close()
                 raise Unavailable("client.broker_fault", reason=str(error)) from error
@@ -362,6 +382,7 @@ class DirectTransactions:
                 raise Unavailable("client.broker_fault", reason=codes.name_of(code))
             if self._is_late(deadline_ms):
                 raise Unavailable("client.timeout", reason=codes.name_of(code))
+            last = {}  # it stands
             self._pause.wait(_PAUSE_S)
 
     def _abort(self, deadline_ms: float) -> None:
@@ -390,19 +411,48 @@ class DirectTransactions:
                 raise Unavailable("client.timeout", reason=reason)
             self._pause.wait(10 * _PAUSE_S)
 
-    def _end(self, *, is_commit: bool) -> int:
+    def _end(self, *, is_commit: bool, last: _Batches | None = None) -> int:
+        """Ask for the end, behind these batches; the code.
+
+        Raises: OSError, EOFError; Unavailable where the batches are refused.
+        """
         producer_id, epoch = self._who
         request = EndTxnRequest(
             transactional_id=self._id, producer_id=producer_id, producer_epoch=epoch,
             committed=is_commit,
         )  # fmt: skip
         link = self._coordinator(_TRANSACTION, self._id)
-        answer = link.ask(END_TXN, _END_VERSION, request)
-        if answer.error_code == codes.NONE:
+        if last:
+            link.send(PRODUCE, _PRODUCE_VERSION, self._request(last, last))
+        link.send(END_TXN, _END_VERSION, request)
+        refused = self._refusal(link) if last else codes.NONE
+        answer = link.receive(END_TXN, _END_VERSION)
+        code = answer.error_code
+        if code == codes.NONE:
             self._who = answer.producer_id, answer.producer_epoch
-        return answer.error_code
+        if refused != codes.NONE and code not in _OF_ANOTHER:
+            reason = (
+                f"{codes.name_of(refused)} of the last records, {codes.name_of(code)} of the end"
+            )
+            raise Unavailable("client.broker_fault", reason=reason)
+        return code
+
+    def _refusal(self, link: BlockingLink) -> int:
+        """Why the batches that were sent last are not taken; NONE where they are."""
+        try:
+            self._bases(link.receive(PRODUCE, _PRODUCE_VERSION), {}, self._clock.monotonic_ms())
+        except _Refused as refused:
+            return refused.code
+        return codes.NONE
 
     # ---- who is where ----
+
+    def _by_place(self, records: Sequence[Outgoing]) -> dict[TopicPartition, list[int]]:
+        """Indexes of what goes to each partition, in order."""
+        found: dict[TopicPartition, list[int]] = {}
+        for index, place in enumerate(self._places(records)):
+            found.setdefault(place, []).append(index)
+        return found
 
     def _places(self, records: Sequence[Outgoing]) -> list[TopicPartition]:
         """Where each goes; those without a key and a partition stay together."""

@@ -12,7 +12,7 @@ import msgspec
 
 from summit.base.config import Config
 from summit.base.errors import Invalid
-from summit.client.addresses import parse_address
+from summit.client.addresses import parse_addresses
 from summit.client.security import ClientSecurity
 from summit.serde import PARTS, REGISTRY_FORMATS, SchemaRegistryConfig, check_name
 
@@ -46,9 +46,7 @@ class ClientConfig(Config, frozen=True, kw_only=True):
     @property
     def servers(self) -> list[str]:
         """The configured addresses, each with its port."""
-        items = self.bootstrap_servers
-        texts = items.split(",") if isinstance(items, str) else items
-        return [parse_address(text) for text in texts if text.strip()]
+        return parse_addresses(self.bootstrap_servers)
 
     def check(self) -> None:
         _text(self, "client_id")

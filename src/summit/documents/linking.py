@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
 from summit.documents.problems import join_pointer
@@ -60,16 +59,6 @@ def read_linking(section: Section) -> Linking | None:
     links_max = inner.whole("links", least=1) or LINKS_DEFAULT
     ignore = _ignored(inner) if inner.has("ignore") else IGNORED_DEFAULT
     return Linking(tuple(kinds), ignore, links_max)
-
-
-def network_of(text: str) -> IPv4Network | IPv6Network | None:
-    """The network that a text writes as `address/bits`; None when it is another text."""
-    if "/" not in text:
-        return None
-    try:
-        return ip_network(text, strict=False)
-    except ValueError:
-        return None
 
 
 def _ignored(section: Section) -> tuple[str, ...]:

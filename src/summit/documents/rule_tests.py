@@ -29,7 +29,7 @@ from summit.documents.section import Section, kind_name
 from summit.events.severities import SEVERITIES
 from summit.events.times import epoch_ms
 
-TEST_BASE_MS: Final = 1_700_000_000_000  # 2023-11-14T22:13:20Z, so that results repeat
+TEST_BASE_MS: Final = 1_699_920_000_000  # 2023-11-14T00:00:00Z: windows begin there, too
 EXPECTED: Final = ("alerts", "severity", "title")
 EXPECTED_OF_QUERY: Final = ("results", "metrics")
 EXPECTED_OF_CORRELATION: Final = ("groups", "events", "closeReason")

@@ -23,7 +23,7 @@ from summit.alerts.matchers import read_matchers
 from summit.alerts.metric_rules import Changed, MetricRules
 from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter, Payload
-from summit.base.errors import Closed, Invalid, SummitError
+from summit.base.errors import Closed, Conflict, Invalid, SummitError
 from summit.base.rand import Rand
 from summit.base.tasks import Tasks
 from summit.base.units import parse_duration_ms
@@ -82,6 +82,9 @@ class AlertManager(Emitter):
         self._rules: dict[str, AlertRule] = {}
         self._metrics = MetricRules()
         self._rule_alerts: dict[tuple[str, Any], str] = {}  # what rules have firing
+        self._unfired: dict[tuple[str, Any], Changed] = {}  # what rules have come to
+        self._over: dict[tuple[str, Any], None] = {}  # whose alert is to be resolved
+        self._settling = asyncio.Lock()
         self._store: AlertStore = (
             MemoryStore(self._clock, self._decided)
             if bootstrap_servers is None
@@ -130,7 +133,8 @@ class AlertManager(Emitter):
 
     async def tick(self) -> None:
         """Do what is due by now: rules fire, alerts escalate, others are told of at last."""
-        await self._apply(self._metrics.advance(self._clock.now_ms()))
+        self._changed(self._metrics.advance(self._clock.now_ms()))
+        await self._settle()
         await self._telling.tick()
 
     async def flush(self, timeout_ms: int = 30_000) -> None:
@@ -189,18 +193,19 @@ class AlertManager(Emitter):
 
         Args:
             key: What it was measured of (`{"host": "web1"}`): each has alerts of its own.
-            timestamp: When it was measured; by default now.
-        Raises: Invalid("alert.metric_invalid"); what `fire_alert` raises.
+            timestamp: When it was measured; by default now. What is later than now counts as now,
+                what is before the last value of the metric is only counted.
+        Raises: Invalid("alert.metric_invalid"); what `fire_alert` raises: the next value, or
+            `tick`, then tries again.
         """
-        at_ms = self._clock.now_ms() if timestamp is None else timestamp
+        now_ms = self._clock.now_ms()
+        at_ms = now_ms if timestamp is None else min(timestamp, now_ms)
         self._insist_open()
-        named = tuple((key or {}).items())
+        named = _named(key or {})
         if not all(isinstance(part, str | int | float | bool | None) for _, part in named):
             raise Invalid("alert.metric_invalid", name=name, reason="its key holds no plain values")
-        await self._apply(self._metrics.observe(name, value, named, at_ms))
-        for rule, of_rule in list(self._rule_alerts):
-            if of_rule == named and self._metrics.is_over(rule, named):
-                await self._end(rule, named)
+        self._changed(self._metrics.observe(name, value, named, at_ms))
+        await self._settle(named)
 
     def get_pending_rules(self) -> list[dict[str, Any]]:
         """Rules whose conditions hold, not for long enough yet: {rule, key}."""
@@ -316,6 +321,7 @@ class AlertManager(Emitter):
             )},
             "bySeverity": {name: by_severity[name] for name in reversed(SEVERITIES)},
             "pending": len(self._metrics.pending()),
+            "lateValues": self._metrics.late,
             "duplicates": counters.get("duplicates", 0),
             "notificationsSent": sum(state.notifications_sent for state in states),
             "notificationsFailed": sum(state.notifications_failed for state in states),
@@ -342,30 +348,58 @@ class AlertManager(Emitter):
             )  # fmt: skip
         return msgspec.structs.replace(kept, count=state.count, last_seen=state.last_seen)
 
-    async def _apply(self, changes: Sequence[Changed]) -> None:
+    def _changed(self, changes: Sequence[Changed]) -> None:
         for change in changes:
-            rule = self._rules.get(change.rule)
-            name = (change.rule, change.key)
-            if rule is None:
-                continue
             if change.state == "firing":
-                alert = NewAlert(
-                    title=rule.name, key=dict(change.key), timestamp=change.at_ms,  # type: ignore[call-overload]
-                    metadata={"metrics": change.values},
-                )  # fmt: skip
-                self._rule_alerts[name] = await self.fire_alert(alert, rule.id)
+                self._unfired.setdefault((change.rule, change.key), change)
 
-    async def _end(self, rule: str, key: Any) -> None:
+    async def _settle(self, key: Any = None) -> None:
+        """Fire what rules came to, and resolve what is over; what fails stays to be done.
+
+        Args:
+            key: Of the value that came: alerts of this key may be over.
+        """
+        async with self._settling:  # while one change is written nobody else acts on it
+            for name, change in list(self._unfired.items()):
+                try:
+                    await self._fire(change)
+                except Invalid:
+                    del self._unfired[name]  # it would be refused again
+                    raise
+                del self._unfired[name]
+                self._over[name] = None
+            if key is not None:
+                self._over |= {name: None for name in self._rule_alerts if name[1] == key}
+            for name in list(self._over):
+                if name in self._rule_alerts and self._metrics.is_over(*name):
+                    await self._end(name)
+                del self._over[name]
+
+    async def _fire(self, change: Changed) -> None:
+        rule = self._rules.get(change.rule)
+        if rule is None:
+            return
+        alert = NewAlert(
+            title=rule.name, key=dict(change.key), timestamp=change.at_ms,  # type: ignore[call-overload]
+            metadata={"metrics": change.values},
+        )  # fmt: skip
+        self._rule_alerts[change.rule, change.key] = await self.fire_alert(alert, rule.id)
+
+    async def _end(self, name: tuple[str, Any]) -> None:
         """The conditions of a rule hold no more: what it has firing is over."""
-        state = self.desk.find(self._rule_alerts.pop((rule, key)))
+        state = self.desk.find(self._rule_alerts[name])
         if state is not None and state.is_open:
-            await self.resolve_alert(state.id, note="its conditions hold no more")
+            try:
+                await self.resolve_alert(state.id, note="its conditions hold no more")
+            except Conflict:
+                pass  # somebody else was faster
+        del self._rule_alerts[name]
 
     def _find_rule_alerts(self) -> None:
         """After a start: which open alert a rule has for a key."""
         for state in self.desk.state.alerts.values():
             if state.is_open and state.rule is not None:
-                self._rule_alerts.setdefault((state.rule, tuple(state.key.items())), state.id)
+                self._rule_alerts.setdefault((state.rule, _named(state.key)), state.id)
 
     def _decided(self, decision: Decision) -> None:
         for change in decision.changes:
@@ -384,6 +418,11 @@ class AlertManager(Emitter):
                 name = "alert:silenced"
             self.emit(name, alert if level is None else Payload(alert=alert, level=level))
         self._telling.changed(change, state)
+
+
+def _named(key: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """A key whose parts were given in any order."""
+    return tuple(sorted(key.items()))
 
 
 _EVENTS: Final = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -39,6 +40,9 @@ class AlertCondition(Config, frozen=True, kw_only=True):
         if self.operator not in OPERATORS:
             reason = f"operator '{self.operator}' is none of {', '.join(OPERATORS)}"
             raise Invalid("config.invalid", reason=reason, pointer="/operator")
+        if not math.isfinite(self.threshold):
+            reason = f"threshold {self.threshold} is no finite number"
+            raise Invalid("config.invalid", reason=reason, pointer="/threshold")
         parse_duration_ms(self.duration)
 
     def plan(self) -> MetricCondition:

@@ -105,7 +105,10 @@ class LogStore:
     def __init__(self, servers: Sequence[str], clock: Clock, told: Told) -> None:
         self._follower = DeskFollower(servers, clock=clock, name="summit-alert-manager")
         self._follower.on("decision", told)
-        self._alerts = AlertFollower(servers, clock=clock, name="summit-alert-manager-view")
+        self._view = AlertView()
+        self._alerts = AlertFollower(
+            servers, view=self._view, clock=clock, name="summit-alert-manager-view"
+        )
         self._producer = StreamProducer(
             {"clientId": "summit-alert-manager", "bootstrapServers": list(servers), "lingerMs": 0}
         )
@@ -131,7 +134,7 @@ class LogStore:
         """Durable when this returns. Raises: Unavailable."""
         value = encode_alert(alert)
         await self._producer.send({"topic": ALERTS_TOPIC, "key": alert.id, "value": value})
-        self._alerts.view.add(value)
+        self._view.add(value)
 
     async def write(self, entries: Sequence[AnyEntry]) -> list[Decision]:
         """See `AlertStore`. Raises: Unavailable, too."""
@@ -139,4 +142,4 @@ class LogStore:
 
     def alert(self, alert_id: str) -> Alert | None:
         """See `AlertStore`."""
-        return self._alerts.view.get(alert_id)
+        return self._view.get(alert_id)

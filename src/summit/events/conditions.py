@@ -46,7 +46,7 @@ from summit.events.expressions.parser import parse_expression
 from summit.events.fields import parse_path
 from summit.events.networks import parse_network
 from summit.events.regexes import compile_search
-from summit.events.values import CONVERTERS
+from summit.events.values import CONVERTERS, order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +223,11 @@ def _between(row: _Row) -> Node:
     if type(row.value) is not list or len(row.value) != 2:
         row.refuse("needs a list of two values, both inclusive")
     low, high = (_bound(row, value) for value in row.value)
-    return And((row.compare(">=", low), row.compare("<=", high)))
+    least, most = row.compare(">=", low), row.compare("<=", high)
+    read = CONVERTERS.get(least.compare_as, lambda value: value)
+    if order(read(low.value), read(high.value)) == 1:
+        row.refuse("cannot hold: the lower value comes first")
+    return And((least, most))
 
 
 def _cidr(row: _Row) -> Node:

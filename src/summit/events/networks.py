@@ -10,10 +10,16 @@ from summit.base.errors import Invalid
 from summit.events.values import as_ip
 
 _BITS = {4: 32, 6: 128}
+_MAPPED_BITS = 96  # before an IPv4 address inside IPv6
 
 
 def parse_network(text: str) -> tuple[int, int, int]:
     """(4 or 6, first address as a number, prefix length) of a network such as `10.0.0.0/8`.
+
+    A network of IPv4 addresses inside IPv6 counts as one of IPv4, as such addresses do.
+
+    >>> parse_network("::ffff:10.0.0.0/104") == parse_network("10.0.0.0/8")
+    True
 
     Raises: Invalid("network.invalid").
     """
@@ -21,6 +27,10 @@ def parse_network(text: str) -> tuple[int, int, int]:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         raise Invalid("network.invalid", text=text[:80], reason=str(error)) from error
+    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= _MAPPED_BITS:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return 4, int(mapped), network.prefixlen - _MAPPED_BITS
     return network.version, int(network.network_address), network.prefixlen
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from summit.base.clock import Clock
-from summit.base.errors import SummitError
+from summit.base.errors import SummitError, Unavailable
+from summit.base.limits import WORKER_RETRY_MS
 from summit.base.logs import get_logger
 from summit.flow.backfilling import Backfilling, clear_away
 from summit.flow.backfills import Backfill, Live, live_ones
@@ -65,6 +66,9 @@ class Backfills:
         self._full: set[str] = set()
         self._cleared: set[str] = set()
         self._clearing: dict[asyncio.Task[None], str] = {}  # after which rule
+        self._swept_by: Rules | None = None
+        self._swept_held: frozenset[int] = frozenset()
+        self._sweeps_at_ms = 0.0
         self.begun = NOTHING
 
     async def stop(self) -> None:
@@ -77,18 +81,42 @@ class Backfills:
         await self._past.close()
 
     async def keep(self, rules: Rules) -> None:
-        """Do the backfills of the held key groups, and no others."""
-        if not rules.backfills and not self._doing:
-            return
+        """Do the backfills of the held key groups, and no others; what is left of others goes."""
         held = self._runtime.held
-        gone = {name: doing.backfill for name, doing in self._doing.items()}
+        swept = self._swept_by is rules and self._swept_held == held
+        if swept and not rules.backfills and not self._doing:
+            return
         wanted = {each.name: each for each in rules.backfills if each.group in held}
         await self._end(wanted, rules)
-        kept = {each.name for each in rules.backfills} | {each.name for each in rules.live}
-        for name, backfill in gone.items():
-            if name not in kept and backfill.group in held:  # the rule is no more, or begins anew
-                self._clear_soon(Live(backfill.rule, name, -1))
+        if not swept and self._clock.monotonic_ms() >= self._sweeps_at_ms:
+            await self._sweep(rules)
         self._begin(wanted, rules)
+
+    async def _sweep(self, rules: Rules) -> None:
+        """Delete what is left of backfills that were published anew, or whose rule is no more.
+
+        Also of those that others did: who did them may be gone.
+        """
+        held = frozenset(self._runtime.held)
+        marks: Iterable[str] = ()
+        # A rule that cannot run here may run elsewhere, or tomorrow.
+        if not rules.faulty and self._definitions.log.history("backfill"):
+            try:
+                marks = await self._past.names()
+            except Unavailable as error:
+                self._sweeps_at_ms = self._clock.monotonic_ms() + WORKER_RETRY_MS
+                get_logger(__name__).warning("backfill.not_cleared", error=str(error))
+                return
+        self._swept_by, self._swept_held = rules, held
+        kept = {each.name for each in rules.backfills} | {each.name for each in rules.live}
+        for name in sorted(set(marks) - kept - self._cleared):
+            left = Live(name.rpartition("@")[0], name, -1)
+            if left.group not in held:
+                continue
+            if left.rule in self._busy():  # they would fence each other
+                self._swept_by = None
+            else:
+                self._clear_soon(left)
 
     async def _end(self, wanted: dict[str, Backfill], rules: Rules) -> None:
         for name, doing in list(self._doing.items()):
@@ -218,4 +246,6 @@ class Backfills:
             await clear_away(self._settings, self._clock, live)
         except SummitError as error:
             self._cleared.discard(live.name)
+            self._swept_by = None
+            self._sweeps_at_ms = self._clock.monotonic_ms() + WORKER_RETRY_MS
             get_logger(__name__).warning("backfill.not_cleared", error=str(error))

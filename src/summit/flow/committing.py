@@ -7,7 +7,8 @@ the commit of what they were made of waits for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,7 @@ from summit.base.ids import uuid7
 from summit.base.limits import RECOMMIT_MS, REFUSED_COMMITS_MAX
 from summit.base.logs import get_logger
 from summit.base.rand import Rand
+from summit.base.tracing import Span, is_tracing, span
 from summit.client.faults import is_of_size
 from summit.client.member import GroupMember
 from summit.client.settings import ProducerConfig
@@ -156,16 +158,26 @@ class Commits:
             record = Outgoing(PROGRESS_TOPIC, None, encode_progress(progress), 0)
             await self._transactor.write([], [record], {}, None, lambda _: [])
 
-    async def begin(self, outputs: Outputs, cut: Cut, progress: ProgressRecord | None) -> None:
+    async def begin(
+        self,
+        outputs: Outputs,
+        cut: Cut,
+        progress: ProgressRecord | None,
+        traced: Sequence[Span] = (),
+    ) -> None:
         """Begin a transaction; the one before must be settled.
 
         Args:
             progress: To be told with it; where the alerts end is filled in.
+            traced: Spans that end with it.
         Raises: Unavailable where a topic of dead letters or of a route cannot be made.
         """
         await self._make_topics(outputs.made_topics)
         offsets = self._offsets(cut) if self._transactional else {}  # as of the cut, not later
-        self._writing = asyncio.ensure_future(self._write(outputs, cut, offsets, progress))
+        writing = self._write(outputs, cut, offsets, progress)
+        if is_tracing():
+            writing = _traced(writing, outputs, traced)
+        self._writing = asyncio.ensure_future(writing)
         self._writing.add_done_callback(lambda _: self._inputs.wake())
 
     async def _write(
@@ -297,3 +309,21 @@ def _said(error: SummitError, outputs: Outputs) -> str:
     if is_of_size(error) and outputs.largest_state:
         return f"{error}; {outputs.largest_state}"
     return str(error)
+
+
+async def _traced(
+    writing: Coroutine[Any, Any, None], outputs: Outputs, alerts: Sequence[Span]
+) -> None:
+    """The same as a span of its own, linked to the alerts' ones, which end with it."""
+    links = [one.traceparent for one in alerts if one.traceparent is not None]
+    attributes = {"summit.alerts": outputs.alerts, "summit.state.records": outputs.state_records}
+    try:
+        with span("worker transaction", "producer", links=links, attributes=attributes):
+            await writing
+    except BaseException:
+        for one in alerts:
+            one.fail("its transaction was not committed; it is made again")
+        raise
+    finally:
+        for one in alerts:
+            one.end()

@@ -20,6 +20,7 @@ from summit.flow.outputs import Outputs
 from summit.flow.runtime import Cut, Runtime
 from summit.flow.settings import WorkerSettings
 from summit.flow.telling import Teller
+from summit.flow.tracing import WorkerTraces
 from summit.journal.progress_record import Positions, ProgressRecord
 from summit.keyed.keygroups import KEY_GROUPS
 
@@ -49,6 +50,7 @@ class Cuts:
         at_once: That takes a transaction.
         untold: There is something that must be told at once.
         acts: Where other rules, or other inputs, began.
+        traces: To which traces the records belong that are read.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Cuts:
         self._settings = settings
         self._clock = clock
         self._runtime, self._aside, self._stage = sources
+        self.traces = WorkerTraces()
         self._teller = teller
         self._progress = progress
         self.commits = commits
@@ -150,8 +153,9 @@ class Cuts:
         await self._publishes.settle()
         self.urgent = False
         cut = self._runtime.cut_alerts()
-        outputs = Outputs(cut, self._runtime.held, self._aside.take())
-        await self._publishes.begin(outputs, cut, self._progress(cut) if telling else None)
+        outputs = Outputs(cut, self._runtime.held, self._aside.take(), headers=self.traces.headers)
+        progress = self._progress(cut) if telling else None
+        await self._publishes.begin(outputs, cut, progress, self.traces.take_open())
 
     async def _begin(self, *, telling: bool) -> None:
         """Begin the transaction of everything since the last one. Raises: as `Commits.settle`."""
@@ -179,5 +183,6 @@ class Cuts:
         acts, self.acts = self.acts, None
         if acts is not None:
             acts = {**self._runtime.positions, **acts}
-        outputs = Outputs(cut, self._runtime.held, letters, acts, sent)
-        await self.commits.begin(outputs, cut, self._progress(cut) if telling else None)
+        outputs = Outputs(cut, self._runtime.held, letters, acts, sent, headers=self.traces.headers)
+        progress = self._progress(cut) if telling else None
+        await self.commits.begin(outputs, cut, progress, self.traces.take_open())

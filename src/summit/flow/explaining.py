@@ -54,6 +54,11 @@ def tried_dict(tried: Tried) -> dict[str, Any]:
     """What trying a pattern gave, with the names of the wire."""
     return {
         "matches": [match_dict(match) for match in tried.matches[:MATCHES_SHOWN]],
+        "suppressed": [
+            {**match_dict(each.match), "alertId": each.alert_id}
+            for each in tried.suppressed[:MATCHES_SHOWN]
+            if each.match is not None
+        ],
         "alerts": [alert_dict(alert) for alert in tried.alerts[:MATCHES_SHOWN]],
         **explained_dict(tried.near_misses, tried.unfinished),
         "rejected": _rejected(tried),

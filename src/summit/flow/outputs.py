@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -19,6 +19,7 @@ from summit.client.types import ConsumerRecord
 from summit.flow.calling import encode_call
 from summit.flow.effects import Call, Effects, Publish, starts_topic
 from summit.flow.runtime import Cut
+from summit.flow.tracing import Headers
 from summit.journal.activation_log import Activation, encode_activation
 from summit.journal.exchange_log import encode_frames
 from summit.journal.progress_record import Positions
@@ -43,6 +44,13 @@ _PARTS_MAX: Final = 64  # into which suspects are taken apart at a time
 OWN_TOPICS: Final = frozenset({ALERTS_TOPIC, CALLS_TOPIC, CORRELATIONS_TOPIC, RESULTS_TOPIC})
 """Those of the workers: whoever may not write there waits until that is mended."""
 _ALWAYS_THERE: Final = frozenset({ALERTS_TOPIC, CALLS_TOPIC})
+
+
+HeadersOf = Callable[[Alert], Headers | None]
+
+
+def _no_headers(_: Alert) -> Headers | None:
+    return None
 
 
 class _Item(NamedTuple):
@@ -76,6 +84,7 @@ class Outputs:
         letters: Dead letters.
         acts: From which offsets of the inputs on they act, where that is to be said.
         sent: What the stage writes.
+        headers: Gives those of the records of an alert.
 
     Attributes:
         made_topics: Those written to that are not always there.
@@ -89,10 +98,12 @@ class Outputs:
         letters: list[Outgoing],
         acts: Positions | None = None,
         sent: Sent = _NOTHING,
+        headers: HeadersOf = _no_headers,
     ) -> None:
         self._items: list[_Item] = []
         self.undeliverable: Counter[str] = Counter()
         self.published = 0
+        self._headers_of = headers
         for made in cut.made:
             self._add(made.effects)
         self._items += map(_Item, (*cut.records, *letters, *sent.routed))
@@ -150,7 +161,8 @@ class Outputs:
 
     def _add(self, effects: Effects) -> None:
         if effects.alert is not None:
-            self._items.append(_Item(alert_record(effects.alert), effects.alert))
+            headers = self._headers_of(effects.alert)
+            self._items.append(_Item(alert_record(effects.alert, headers), effects.alert))
         self._items += [_Item(published_record(each)) for each in effects.publishes]
         self.published += len(effects.publishes)
         if effects.call is not None:
@@ -173,7 +185,10 @@ class Outputs:
     @property
     def others(self) -> list[Outgoing]:
         """Frames, state, rows looked up; which alerts fired (those written) or were suppressed."""
-        fired = [fired_record(item.alert) for item in self._items if item.alert is not None]
+        fired = [
+            fired_record(item.alert, item.record.headers)
+            for item in self._items if item.alert is not None
+        ]  # fmt: skip
         return [*self._others, *fired, *self._repeated]
 
     @property
@@ -263,7 +278,8 @@ class Outputs:
             item = self._items[index]
             shorter = None if item.alert is None else _shorter(item.alert)
             if shorter is not None:
-                self._items[index] = item._replace(record=alert_record(shorter), alert=shorter)
+                record = alert_record(shorter, item.record.headers)
+                self._items[index] = item._replace(record=record, alert=shorter)
                 continue
             topic = item.record.topic
             self.undeliverable[topic] += 1
@@ -276,14 +292,14 @@ def is_to_be_mended(error: Invalid) -> bool:
     return error.code == "topic.unknown" or error.details.get("denied") in OWN_TOPICS
 
 
-def alert_record(alert: Alert) -> Outgoing:
+def alert_record(alert: Alert, headers: Headers | None = None) -> Outgoing:
     """An alert as a record."""
-    return Outgoing(ALERTS_TOPIC, alert.id.encode(), encode_alert(alert))
+    return Outgoing(ALERTS_TOPIC, alert.id.encode(), encode_alert(alert), headers=headers)
 
 
-def fired_record(alert: Alert) -> Outgoing:
+def fired_record(alert: Alert, headers: Headers | None = None) -> Outgoing:
     """That an alert fired, for the alert log."""
-    return Outgoing(ALERT_STATE_TOPIC, None, encode_entry(fired_entry(alert)), 0)
+    return Outgoing(ALERT_STATE_TOPIC, None, encode_entry(fired_entry(alert)), 0, headers)
 
 
 def published_record(publish: Publish) -> Outgoing:

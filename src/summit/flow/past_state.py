@@ -42,6 +42,11 @@ class PastState:
         self._at = await self._read(MARKS, self._at, self._marks.take)
         return self._marks.marks.get(backfill)
 
+    async def names(self) -> list[str]:
+        """The backfills that have a mark. Raises: as `mark`."""
+        await self.mark("")
+        return list(self._marks.marks)
+
     async def states(self, backfill: str) -> BackfillStates:
         """What a backfill's rule has begun. Raises: as `mark`."""
         states = BackfillStates(backfill)

@@ -208,9 +208,9 @@ class Session:
             wait_ms = 0 if took or self._handover.waiting else _POLL_MS
             chunks = await self._inputs.poll(self.settings.batch_records, wait_ms)
             if chunks:
-                await self._process(chunks)
-                count = sum(len(chunk.offsets) for chunk in chunks)
-                behind = count >= self.settings.batch_records
+                with self._cuts.traces.batch(chunks):
+                    await self._process(chunks)
+                behind = sum(len(c.offsets) for c in chunks) >= self.settings.batch_records
             ends = self._inputs.read_to()
             self.runtime.reach(ends)
             self._idle.ended(ends)
@@ -398,10 +398,10 @@ class Session:
                     await self._insist(partial(self._read_definitions, frame.acting))
                     await self._act(frame.acting)
                 self._switch.hear(frame)
-                late = self.runtime.take_frame(record.partition, record.offset, frame)
-                if late:
-                    stream = self.runtime.engine.processor.rules.stream
-                    self._aside.put_late(late, [chunk for chunk, _ in frame.chunks], stream)
+                chunks = [chunk for chunk, _ in frame.chunks]
+                self._cuts.traces.note(chunks)
+                if late := self.runtime.take_frame(record.partition, record.offset, frame):
+                    self._aside.put_late(late, chunks, self.runtime.engine.processor.rules.stream)
                 # Whoever waits for an event waits for every worker that it concerns.
                 self._cuts.urgent = True
             self._frames.popleft()

@@ -6,7 +6,7 @@ from typing import Literal
 
 from summit.base.config import Config
 from summit.base.errors import Invalid
-from summit.client.addresses import parse_address
+from summit.client.addresses import parse_addresses
 from summit.journal.progress_record import AT_LEAST_ONCE, EXACTLY_ONCE
 
 WORKERS_GROUP = "summit-workers"
@@ -74,9 +74,7 @@ class WorkerSettings(Config, frozen=True, kw_only=True):
     @property
     def servers(self) -> list[str]:
         """The addresses, each with its port."""
-        items = self.bootstrap_servers
-        texts = items.split(",") if isinstance(items, str) else items
-        return [parse_address(text) for text in texts if text.strip()]
+        return parse_addresses(self.bootstrap_servers)
 
     @property
     def alerts_leave_at_once(self) -> bool:

@@ -30,6 +30,7 @@ from summit.flow.engine import Engine
 from summit.flow.kinds import RULE_KINDS, Plan, prepare
 from summit.flow.past_stage import PastStage
 from summit.flow.stage_plans import StagePlans
+from summit.flow.suppressing import Suppressed
 from summit.flow.tracers import tracer_of
 from summit.keyed.chunks import Chunk
 from summit.keyed.keys import Key, key_values
@@ -45,6 +46,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """What a pattern made of some events.
 
     Attributes:
+        suppressed: Matches that made no alert, as an earlier one stood for them.
         rejected: Events that could not be processed, or that the pattern skipped for want of a
             type or key; `offset` is their place in the list.
         unfinished: Partial matches that were alive behind the last event, before time went on.
@@ -52,6 +54,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     matches: list[Match]
+    suppressed: list[Suppressed]
     alerts: list[Alert]
     rejected: list[Rejected]
     unfinished: list[OpenMatch]
@@ -114,10 +117,12 @@ def try_pattern(
     values = [event if isinstance(event, bytes) else _encode(event) for event in events]
     chunks, refused = _staged([_chunk(plan, values)], stage)
     applied = engine.apply(chunks)
-    made = applied.made + engine.apply([], TIME_MS_MAX).made
+    last = engine.apply([], TIME_MS_MAX)
+    made = applied.made + last.made
     near_misses, unfinished = _explained(plan, chunks, keys)
     return Tried(
         matches=[match for each in made if (match := each.match) is not None],
+        suppressed=applied.suppressed + last.suppressed,
         alerts=[each.alert for each in made if each.alert is not None],
         rejected=refused + applied.rejected,
         unfinished=unfinished,
@@ -170,6 +175,9 @@ def run_document_tests(
         tried = try_pattern(pattern.plan, expand_test_events(test), stage)
         alerts = [alert_dict(alert) for alert in tried.alerts]
         failures = failed_expectations(test, alerts)
+        if failures and tried.suppressed:
+            count = len(tried.suppressed)
+            failures.append(f"'suppress' let an earlier alert stand for {count} more")
         expected = {name: value for name in EXPECTED if (value := getattr(test, name)) is not None}
         results.append(
             RuleTestResult(

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from summit.base.errors import Closed, Corrupt, Invalid, Unavailable
 from summit.base.limits import HTTP_CONNECTIONS_MAX
 from summit.base.rand import Rand
+from summit.base.tracing import TRACEPARENT, traceparent
 from summit.http_out.guard import IS_INTERNAL, guarded_socket, inner_socket
 from summit.http_out.settings import HttpConfig
 
@@ -72,6 +73,8 @@ class HttpClient:
         sent = dict(headers or {})
         if body is not None and content_type:
             sent["Content-Type"] = content_type
+        if (context := traceparent()) is not None:
+            sent.setdefault(TRACEPARENT, context)
         pause_ms = self._config.retry_backoff_ms
         reason = ""
         for round_ in range(self._config.retries + 1):

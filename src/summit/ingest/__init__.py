@@ -14,6 +14,7 @@ from summit.ingest.database.mysql.settings import MysqlOptions
 from summit.ingest.database.postgresql.settings import PostgresqlOptions
 from summit.ingest.database.settings import DatabaseOptions
 from summit.ingest.database.sqlite.settings import SqliteOptions
+from summit.ingest.feeding import FeedingCollector
 from summit.ingest.files.collector import FileCollector, FileProgress
 from summit.ingest.files.settings import FileOptions
 from summit.ingest.grpc.settings import GrpcOptions
@@ -41,6 +42,7 @@ __all__ = [
     "CollectorStatus",
     "DatabaseCollector",
     "DatabaseOptions",
+    "FeedingCollector",
     "FileCollector",
     "FileOptions",
     "FileProgress",

@@ -76,6 +76,9 @@ class Collector(ABC):
 
     type: str = ""
     guarantee: str = "at_least_once"
+    # Of a plugin: the members of its configuration beyond name, type, topic and options that it
+    # obeys. Others are refused, since they would be passed over in silence.
+    knows: frozenset[str] = frozenset()
 
     def __init__(
         self,

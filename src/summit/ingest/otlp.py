@@ -15,7 +15,7 @@ Source: OpenTelemetry protocol 1.x, opentelemetry/proto/logs/v1/logs.proto and t
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +23,7 @@ import msgspec
 from summit.base.errors import Invalid
 from summit.events.event import DECODE_ERRORS
 from summit.ingest.bodies import Batch, Limits, too_large
+from summit.ingest.requests import Refusal, Taken
 
 try:
     from google.protobuf import json_format
@@ -39,7 +40,7 @@ SERVICE: Final = DESCRIPTOR.services_by_name["LogsService"].full_name
 JSON: Final = "application/json"
 MEDIA: Final = ("application/x-protobuf", JSON)
 IDS: Final = ("traceId", "spanId", "trace_id", "span_id")
-UNFOLDS: Final = 16  # how much larger than a request its events may be: each repeats its resource
+UNFOLDS: Final = 64  # how much larger than a request its events may be: each repeats its resource
 _NS_A_MS: Final = 1_000_000
 
 
@@ -61,17 +62,16 @@ def decode_json(raw: bytes) -> Any:
         raise _invalid(str(error)) from error
 
 
-def read_body(media: str, body: bytes, event_type: str, limits: Limits) -> Batch:
-    """The events of a body of HTTP. Raises Invalid, also ("web.media_type")."""
+def decode_body(media: str, body: bytes) -> Any:
+    """The request of a body of HTTP. Raises Invalid, also ("web.media_type")."""
     if media not in MEDIA:
         raise Invalid("web.media_type", media=media, accepted=", ".join(MEDIA))
-    request = decode_json(body) if media == JSON else decode(body)
-    return batch_of(request, event_type, limits)
+    return decode_json(body) if media == JSON else decode(body)
 
 
-def answer_body(media: str, answer: dict[str, Any]) -> bytes:
+def answer_body(media: str, lost: list[Refusal]) -> bytes:
     """The body of the answer over HTTP, of the kind that the request was."""
-    reply = response(answer)
+    reply = response(lost)
     if media == JSON:
         text: str = json_format.MessageToJson(reply, indent=None)
         return text.encode()
@@ -79,36 +79,70 @@ def answer_body(media: str, answer: dict[str, Any]) -> bytes:
     return found
 
 
-def batch_of(request: Any, event_type: str, limits: Limits) -> Batch:
-    """The events of a request; what is too large is told in `faults`.
+async def take(
+    request: Any, event_type: str, limits: Limits, write: Callable[[Batch, bool], Awaitable[Taken]]
+) -> list[Refusal]:
+    """Write the events of a request part by part; those that were not written.
 
-    Raises: Invalid("ingest.too_many"); ("ingest.unfolds_too_large"): each event repeats its
-        resource, so a small request may have large events.
+    Args:
+        write: Writes a part; whether it is a later one, which must not be refused for want of room:
+            its sender would send the whole request again.
+    Raises: Invalid("ingest.unfolds_too_large") before anything is written; as `write`.
     """
-    count = sum(len(scope.log_records) for one in request.resource_logs for scope in one.scope_logs)
-    if count > limits.max_events:
-        raise Invalid("ingest.too_many", count=count, limit=limits.max_events, pointer="")
+    check_size(request, limits)
+    lost: list[Refusal] = []
+    is_later = False
+    for part in parts_of(request, event_type, limits):
+        answer = (await write(part, is_later)).answer(with_all=True)
+        lost += (row for row in answer["results"] if isinstance(row, Refusal))
+        is_later = True
+    return lost
+
+
+def check_size(request: Any, limits: Limits) -> None:
+    """Raise Invalid("ingest.unfolds_too_large"): a small request may have very many large events,
+    as each repeats its resource and its scope.
+    """
     size_bytes = 0
-    batch = Batch([], [], [], faults := {})
-    assert batch.indexes is not None
+    for of_resource in request.resource_logs:
+        shared = of_resource.resource.ByteSize()
+        for of_scope in of_resource.scope_logs:
+            count = len(of_scope.log_records)
+            size_bytes += of_scope.ByteSize() + count * (shared + of_scope.scope.ByteSize())
+    if size_bytes > UNFOLDS * limits.max_bytes:
+        raise Invalid("ingest.unfolds_too_large", limit=UNFOLDS * limits.max_bytes)
+
+
+def parts_of(request: Any, event_type: str, limits: Limits) -> Iterator[Batch]:
+    """The events of a request in parts, none above `limits`; made one by one, as they are asked
+    for. What is too large is told in `faults`.
+    """
+    size_bytes = 0
+    batch = Batch([], [], [], {})
     for index, event in enumerate(_events(request, event_type)):
         part = msgspec.json.encode(event)
-        size_bytes += len(part)
-        if size_bytes > UNFOLDS * limits.max_bytes:
-            raise Invalid("ingest.unfolds_too_large", limit=UNFOLDS * limits.max_bytes)
-        if len(part) > limits.max_event_bytes:
-            faults[index] = too_large(index, len(part), limits)
+        is_too_large = len(part) > limits.max_event_bytes
+        count = len(batch.slices) + len(batch.faults)
+        if count and (count >= limits.max_events or size_bytes + len(part) > limits.max_bytes):
+            yield batch
+            size_bytes = 0
+            batch = Batch([], [], [], {})
+        assert batch.indexes is not None
+        assert isinstance(batch.faults, dict)
+        if is_too_large:
+            batch.faults[index] = too_large(index, len(part), limits)
             continue
+        size_bytes += len(part)
         batch.slices.append(part)
         batch.values.append(event)
         batch.indexes.append(index)
-    return batch
+    if batch.slices or batch.faults:
+        yield batch
 
 
-def response(answer: dict[str, Any]) -> Any:
-    """The answer to a request, from the counts and rows of ours."""
+def response(lost: list[Refusal]) -> Any:
+    """The answer to a request, from what of it was not written."""
     reply = ExportLogsServiceResponse()
-    lost = [row for row in answer.get("results", ()) if getattr(row, "error", None)]
     rejected = sum(not row.dead_letter for row in lost)
     if rejected:
         reply.partial_success.rejected_log_records = rejected

@@ -5,6 +5,7 @@ What HTTP and gRPC have in common behind their parsing.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -168,8 +169,8 @@ class Requests:
 
     async def write(
         self, batch: Batch, headers: Headers, size_bytes: int, key: str | None, sender: str,
-        *, finish: Callable[[Shaped], Shaped] | None = None, is_atomic: bool | None = None,
-        topic: str | None = None,
+        *, finish: Callable[[Shaped], Shaped] | None = None, topic: str | None = None,
+        is_later: bool | None = None,
     ) -> Taken:  # fmt: skip
         """Write the events of a request; returns when the broker has them.
 
@@ -177,13 +178,14 @@ class Requests:
             key: The one that the request is in flight under.
             sender: Whose rate it is.
             finish: Changes records before they are written.
-            is_atomic: Instead of what the collector says.
             topic: The one that the request asks for; it may.
+            is_later: Of a part of a request, which is never atomic: whether others of it are
+                written, so that it waits for room and rates instead of being refused.
         Raises: Invalid, in a request that is atomic, for the first event that is refused;
             Unavailable("ingest.rate_limited"), ("ingest.queue_full"), ("ingest.broker_away").
         """
         owner = self._owner
-        atomic = self._is_atomic if is_atomic is None else is_atomic
+        atomic = self._is_atomic and is_later is None
         if batch.faults:
             owner.count_refused(next(iter(batch.faults.values())), len(batch.faults))
         sources = None if key is None else partial(_source, f"{self._prefix}{key}:")
@@ -192,7 +194,10 @@ class Requests:
             raise next(iter(shaped.refused.values()))
         if finish is not None:
             shaped = finish(shaped)
-        self._check_room(sender, len(batch.slices), size_bytes)
+        if is_later:
+            await self._wait_for_room(sender, len(batch.slices), size_bytes)
+        else:
+            self._check_room(sender, len(batch.slices), size_bytes)
         unclear = None if key is None else self._keys.unclear(key)
         if unclear is not None:
             handed = self._delivery.resend(unclear)
@@ -209,6 +214,22 @@ class Requests:
         if key is not None:
             self._keys.left_unclear(key, handed)  # until its note is written
         return Taken(batch, shaped, handed, outcomes, self._results_max, atomic)
+
+    async def write_part(self, part: Batch, headers: Headers, sender: str, is_later: bool) -> Taken:
+        """Write some events of a request that has no key; each is told what became of it.
+
+        Args:
+            is_later: Others of the request are written: it waits for room. Raises as `write`.
+        """
+        size_bytes = sum(map(len, part.slices))
+        return await self.write(part, headers, size_bytes, None, sender, is_later=is_later)
+
+    async def _wait_for_room(self, sender: str, count: int, size_bytes: int) -> None:
+        while self._rate is not None and (wait_ms := self._rate.take(sender, count)):
+            await asyncio.sleep(wait_ms / 1000)
+        while wait_ms := self._owner.rate_wait_ms(count):
+            await asyncio.sleep(wait_ms / 1000)
+        await self._delivery.room(size_bytes)
 
     def _check_room(self, sender: str, count: int, size_bytes: int) -> None:
         wait_ms = self._rate.take(sender, count) if self._rate is not None else 0

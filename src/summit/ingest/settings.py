@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from summit.base import limits
 from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.documents.collector import PLUGIN
@@ -31,6 +32,29 @@ from summit.ingest.websocket.settings import WebSocketOptions
 from summit.serde.json_schema import schema_check
 
 OnInvalid = Literal["reject", "deadLetter", "tag"]
+
+
+# What a configuration may say of the events of every type.
+SHAPING: Final = frozenset(
+    {
+        "key_field", "key_template", "topic_template", "allowed_topics", "batch_size",
+        "flush_interval", "sample_rate", "rate_limit", "rate_burst", "event_schema", "on_invalid",
+    }
+)  # fmt: skip
+
+
+class FeedingOptions(Config, frozen=True, kw_only=True):
+    """What every collector that takes events needs; the same for all that feed theirs.
+
+    Attributes:
+        headers: Record headers that every event gets.
+        max_in_flight_bytes: Bytes handed to the broker and not yet acknowledged.
+        ack_timeout_ms: How long to wait for the broker's acknowledgement before sending again.
+    """
+
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    max_in_flight_bytes: int = limits.INGEST_IN_FLIGHT_BYTES_MAX
+    ack_timeout_ms: int = limits.INGEST_ACK_TIMEOUT_MS
 
 
 class TypeRow(NamedTuple):
@@ -164,7 +188,7 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def block(self) -> Any:
         """The options of its type, or their defaults."""
-        return getattr(self, self.type) or self.row.block()
+        return getattr(self, self.type, None) or self.row.block()
 
     @property
     def http_options(self) -> HttpOptions:
@@ -180,6 +204,16 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
     def file_patterns(self) -> list[str]:
         """`path` and `file.paths` together."""
         return ([self.path] if self.path else []) + self.file_options.paths
+
+    def check_known(self, known: frozenset[str]) -> None:
+        """Refuse what a plugin does not obey. Raises Invalid("config.invalid")."""
+        bare = CollectorConfig(name=self.name, type=self.type, topic=self.topic)
+        for field in self.__struct_fields__:
+            if field in (*known, "name", "type", "topic", "options", "paused"):
+                continue
+            if getattr(self, field) != getattr(bare, field):
+                member = field.split("_")[0] + "".join(map(str.title, field.split("_")[1:]))
+                raise bad_setting(f"/{member}", f"{self.type} does not know {member}")
 
     def _check_shaping(self) -> None:
         if self.key_field is not None:
@@ -237,4 +271,4 @@ class CollectorConfig(Config, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise bad_setting("/file/paths", "a path must not be empty")
 
 
-_PLUGIN_ROW: Final = TypeRow(Config)
+_PLUGIN_ROW: Final = TypeRow(FeedingOptions)

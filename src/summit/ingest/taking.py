@@ -18,7 +18,7 @@ from summit.ingest.collector import Collector
 from summit.ingest.delivery import RETRY_AFTER_MS, Delivery, Handed, Outcome
 from summit.ingest.notes import Notes
 from summit.ingest.producing import Producer
-from summit.ingest.settings import CollectorConfig
+from summit.ingest.settings import SHAPING, CollectorConfig
 from summit.ingest.shaping import Headers, Shaped, Shaper
 from summit.ingest.topics import addresses_of, ensure_topic
 
@@ -33,6 +33,8 @@ class TakingCollector(Collector):
     its way in in `_listen` and closes it in `_hang_up`. It asks `check_open`, shapes events by
     `shape`, gives records to `_delivery`, and has `count_outcomes` count the outcome.
     """
+
+    knows = SHAPING
 
     def __init__(
         self,

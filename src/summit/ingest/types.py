@@ -7,8 +7,9 @@ A plugin is an installed package with an entry point of the group `summit.collec
 
     {"name": "clicks", "type": "plugin:kinesis", "topic": "clicks", "options": {"stream": "c"}}
 
-Its class has `type = "plugin:kinesis"`, checks `config.options` in its constructor, and does the
-rest as ours do: `_open` and `_close`.
+Its class has `type = "plugin:kinesis"`, checks `config.options` in its constructor, and derives
+from `FeedingCollector` (`feeding.py`), which does all that a configuration may ask for; or from
+`Collector`, with `_open` and `_close`, and does it itself as far as `knows` names it.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ def make_collector(
     """The collector of a configuration. Raises Invalid."""
     if not isinstance(config, CollectorConfig):
         config = CollectorConfig.from_dict(config)
-    return collector_class(config.type)(config, clock=clock)
+    found = collector_class(config.type)
+    if config.is_plugin:
+        config.check_known(found.knows)
+    return found(config, clock=clock)
 
 
 def collector_class(type_: str) -> type[Collector]:

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
-from summit.alerts import Alert, AlertView
+from summit.alerts import AlertView
 from summit.base.clock import Clock, SystemClock
-from summit.base.emitter import Emitter
+from summit.base.emitter import Emitter, Payload
 from summit.base.limits import FOLLOWER_READY_MS, PROGRESS_TAIL_RECORDS
 from summit.client.admin import Admin
+from summit.client.settings import AdminConfig
 from summit.client.types import ConsumerRecord
+from summit.journal.alert_index import AlertIndex
 from summit.journal.follower import LogFollower, tail_starts
 from summit.journal.progress import PROGRESS_PLACE, Progress
 from summit.journal.topics import ALERTS, ALERTS_TOPIC, PROGRESS, PROGRESS_TOPIC
+
+_PLACE: Final = (ALERTS_TOPIC, 0)
 
 
 class AlertFollower(Emitter):
     """Keeps an `AlertView` up to date; one loop's, from `start` to `stop`.
 
-    Event `alert` with each `Alert` that is new to the view; those that were there at the start
-    come without it.
+    Event `alert` with each `Alert` that is new to the view, and event `placed` {offset, alert}
+    with its place in the topic besides; those that were there at the start come without.
 
     Args:
         servers: Addresses of the brokers.
-        view: Where alerts go; by default a view of the usual size.
+        view: Where alerts go; by default one in memory. One in a file is closed at the end.
     """
 
     def __init__(
         self,
         servers: Iterable[str],
         *,
-        view: AlertView | None = None,
+        view: AlertView | AlertIndex | None = None,
         clock: Clock | None = None,
         name: str = "summit-alerts",
     ) -> None:
@@ -40,7 +45,7 @@ class AlertFollower(Emitter):
         self._progress = Progress()
         self._live = False
         self._follower = LogFollower(self._servers, name, self._take, clock=clock or SystemClock())
-        self.view = AlertView() if view is None else view
+        self.view: AlertView | AlertIndex = AlertView() if view is None else view
 
     async def start(self, timeout_ms: int = FOLLOWER_READY_MS) -> None:
         """Make the topics where they are missing, and read what is there.
@@ -50,9 +55,25 @@ class AlertFollower(Emitter):
         # More than the view keeps need not be read; of two offsets one may be a marker's.
         tails = [(ALERTS, 2 * self.view.count_max), (PROGRESS, PROGRESS_TAIL_RECORDS)]
         starts = await tail_starts(self._servers, self._name, tails)
+        if isinstance(self.view, AlertIndex):
+            await self._resume(self.view, starts)
         await self._follower.start(starts)
         await self._follower.wait_caught_up(timeout_ms)
         self._live = True
+
+    async def _resume(self, index: AlertIndex, starts: dict[tuple[str, int], int]) -> None:
+        """Go on where the file has read to, if it was this log."""
+        config = AdminConfig(client_id=self._name, bootstrap_servers=self._servers)
+        async with Admin(config) as admin:
+            (topic,) = await admin.describe_topics([ALERTS_TOPIC])
+            first, end = (await admin.offsets(ALERTS_TOPIC))[0]
+        index.belongs_to(topic.topic_id or "", first, end)
+        starts[_PLACE] = max(starts[_PLACE], index.position)
+
+    @property
+    def next_offset(self) -> int:
+        """Everything below it of the topic was told."""
+        return self._follower.positions.get(_PLACE, 0)
 
     @property
     def failure(self) -> BaseException | None:
@@ -62,6 +83,8 @@ class AlertFollower(Emitter):
     async def stop(self) -> None:
         """End reading. Idempotent."""
         await self._follower.stop()
+        if isinstance(self.view, AlertIndex):
+            self.view.close()
 
     async def wait_readable(self, topic: str, partition: int, offset: int, timeout_ms: int) -> None:
         """Wait until the record is processed and the alerts that it completed are in the view.
@@ -101,14 +124,15 @@ class AlertFollower(Emitter):
         )
 
     def _take(self, records: list[ConsumerRecord]) -> None:
-        for record in records:
-            if record.topic != ALERTS_TOPIC:
-                self._progress.take([record])
-            elif record.value is None:
-                self.view.remove((record.key or b"").decode(errors="replace"))
-            else:
-                self._tell(self.view.add(record.value))
-
-    def _tell(self, alert: Alert | None) -> None:
-        if alert is not None and self._live:
-            self.emit("alert", alert)
+        self._progress.take([r for r in records if r.topic != ALERTS_TOPIC])
+        alerts = [
+            (r.offset, (r.key or b"").decode(errors="replace"), r.value)
+            for r in records
+            if r.topic == ALERTS_TOPIC
+        ]
+        if not alerts:
+            return
+        for offset, alert in self.view.take(alerts, alerts[-1][0] + 1):
+            if self._live:
+                self.emit("alert", alert)
+                self.emit("placed", Payload(offset=offset, alert=alert))

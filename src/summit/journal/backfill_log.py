@@ -17,9 +17,10 @@ import msgspec
 from summit.base.errors import Corrupt
 from summit.client.transactor import Outgoing
 from summit.client.types import ConsumerRecord
-from summit.journal.progress_record import Positions
-from summit.journal.state_log import Content, Copy, Record
+from summit.journal.progress_record import Positions, split_partition_name
+from summit.journal.state_log import Content, Copy, Record, moved_state
 from summit.journal.topics import BACKFILLS_TOPIC
+from summit.keyed.captured import Move
 from summit.keyed.keygroups import KEY_GROUPS
 
 MARKS: Final = 0
@@ -68,6 +69,38 @@ def state_records(backfill: str, records: Iterable[Record]) -> list[Outgoing]:
         Outgoing(BACKFILLS_TOPIC, _encode([backfill, name.decode()]), value, STATES)
         for name, value in records
     ]
+
+
+def moved_backfill(
+    key: bytes, value: bytes | None, move: Move, log_of_definitions: tuple[str, int]
+) -> Record:
+    """A record of either partition, of which inputs, outputs and events stand elsewhere now.
+
+    Raises: Corrupt("journal.backfill"); as `moved_state`.
+    """
+    try:
+        backfill, *names = _NAME.decode(key)
+        if names:
+            (name,) = names
+            moved, state = moved_state(name.encode(), value, move, log_of_definitions)
+            return _encode([backfill, moved.decode()]), state
+        if value is None:
+            return key, None
+        mark = _MARK.decode(value)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Corrupt("journal.backfill", reason=str(error)) from error
+
+    def there(positions: Positions) -> Positions:
+        return {
+            place: move(*split_partition_name(place), at, None)[0]
+            for place, at in positions.items()
+        }
+
+    moved_mark = msgspec.structs.replace(
+        mark, positions=there(mark.positions), ends=there(mark.ends),
+        written_to=there(mark.written_to),
+    )  # fmt: skip
+    return key, _encode(moved_mark)
 
 
 class BackfillMarks:

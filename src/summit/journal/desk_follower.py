@@ -11,6 +11,7 @@ from summit.base.clock import Clock, SystemClock
 from summit.base.emitter import Emitter
 from summit.base.errors import Closed, Invalid, Unavailable
 from summit.base.limits import ALERT_ENTRY_MS, DESK_DECISIONS_MAX, FOLLOWER_READY_MS
+from summit.base.tracing import TRACEPARENT, TraceIndex, checked_traceparent, is_tracing
 from summit.client.admin import Admin
 from summit.client.producer import StreamProducer
 from summit.client.settings import AdminConfig, ProducerConfig
@@ -36,6 +37,7 @@ class DeskFollower(Emitter):
 
     Attributes:
         desk: For reading.
+        traces: To which trace alerts belong, by their ids; where this process traces.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class DeskFollower(Emitter):
     ) -> None:
         super().__init__()
         self.desk = AlertDesk()
+        self.traces = TraceIndex()
         self.clock = clock or SystemClock()
         self._servers = list(servers)
         self._name = name
@@ -144,6 +147,10 @@ class DeskFollower(Emitter):
             except Invalid:
                 self.desk.skip(record.offset)
                 continue
+            if is_tracing() and isinstance(entry, Fired):
+                context = checked_traceparent(record.headers.get(TRACEPARENT))
+                if context is not None:
+                    self.traces.put(entry.id, context)
             decision = self.desk.apply(record.offset, record.timestamp, entry)
             if self._live or (self._tell_from is not None and record.offset >= self._tell_from):
                 self.emit("decision", decision)

@@ -69,9 +69,14 @@ def chunk_records(records: Iterable[Record]) -> list[Chunk]:
 
 def source_of(headers: Headers) -> str | None:
     """The text of the header `summit.src` (the last one), or None."""
+    return header_of(headers, SOURCE_HEADER)
+
+
+def header_of(headers: Headers, wanted: str) -> str | None:
+    """The text of a header (the last one of that name), or None."""
     found: bytes | str | None = None
     for name, value in _pairs(headers):
-        if name == SOURCE_HEADER:
+        if name == wanted:
             found = value
     return found.decode(errors="replace") if isinstance(found, bytes) else found
 

@@ -36,6 +36,7 @@ from summit.log.layout import (
     SNAPSHOT,
     TIME_INDEX,
     TRANSACTION_INDEX,
+    encode_partition_metadata,
     join,
     offset_name,
 )
@@ -225,6 +226,9 @@ class Checkpoint:
         self._segments += dirty
         for segment in dirty:
             segment.is_dirty = False
+            if not segment.is_named:
+                segment.is_named = True
+                self._directories[log.directory] = None
         if log.is_new:
             log.is_new = False
             self._new.append(log)
@@ -319,9 +323,12 @@ class Checkpoint:
 
 
 def _sync_metadata(files: Files, log: PartitionLog) -> None:
+    """Write it once more first: after a sync that failed it may be in the page cache alone, and
+    be taken there for written."""
     with _unless_deleted(log):
         file = files.open(join(log.directory, PARTITION_METADATA))
         try:
+            file.pwrite(encode_partition_metadata(log.topic_id), 0)
             sync(file)
         finally:
             file.close()

@@ -179,7 +179,7 @@ def _remove_write(files: Files, write: Write) -> None:
         segment.truncate(0)
         if segment is not write.log.segments[0]:
             segment.close()
-            segment.is_on_disk = False
+            segment.is_on_disk = segment.is_named = False
             files.remove(segment.path(LOG))
 
 

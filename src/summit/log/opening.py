@@ -59,6 +59,7 @@ class PartitionOpener:
         self._end_offset = 0
         self._thinned_offset = 0  # before it offsets may be missing: compaction took them out
         self._unindexed_bytes = 0
+        self._was_clean = False
         self._log: PartitionLog
 
     def open(
@@ -95,6 +96,7 @@ class PartitionOpener:
         if is_clean and not self._load_clean(snapshots):
             start = self._load_snapshot(snapshots, self.point.recovery_point)
             is_clean = False
+        self._was_clean = is_clean
         if not is_clean:
             self._scan(start, now_ms, stop_offset)
         return log
@@ -115,6 +117,10 @@ class PartitionOpener:
         if log.is_new or any(segment.is_dirty for segment in log.segments):
             core.mark_dirty(log)
         for segment in log.segments:
+            # After a crash a file that is younger than the last checkpoint, or was cut since, may
+            # have been made by a run that did not come to sync its name.
+            is_old = segment.base_offset < recovery_point and not segment.is_dirty
+            segment.is_named = self._was_clean or is_old
             if not segment.is_dirty:
                 segment.close()
 

@@ -47,6 +47,7 @@ class Segment:
         "base_offset",
         "directory",
         "is_dirty",
+        "is_named",
         "is_on_disk",
         "max_timestamp",
         "max_timestamp_offset",
@@ -73,6 +74,7 @@ class Segment:
         self.max_timestamp_offset = base_offset
         self.opened_ms = 0  # when its first batch came; rolls by age
         self.is_on_disk = False
+        self.is_named = False  # its directory was synced with it in it: a power cut leaves it there
         self.is_dirty = False  # written and published since the last sync
 
     @property

@@ -226,6 +226,7 @@ class LogStore:
         partitions = core.topics.setdefault(topic, {})
         for log in made:
             log.is_new = core.settings.durability != "fsync"
+            log.segments[0].is_named = not log.is_new
             partitions[log.index] = log
             core.mark_dirty(log)
         return made

@@ -128,7 +128,7 @@ class Migration:
 
     async def plan(self) -> MigrationPlan:
         """What a run would move; nothing is changed."""
-        return await make_plan(self._source, self._target, self._reader, self._names)
+        return await make_plan(self._source, self._target, self._names)
 
     async def run(self) -> MigrationReport:
         """Move everything that is not moved yet.

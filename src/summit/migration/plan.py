@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import aclosing
 from typing import Final
 
 import msgspec
 
 from summit.base.errors import Invalid
-from summit.client import ClusterAdmin, Commit, LogReader, TopicPartition
-from summit.journal.backfill_log import MARKS, BackfillMarks
+from summit.client import ClusterAdmin, Commit, TopicPartition
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
     ALERTS_TOPIC,
@@ -29,10 +27,10 @@ _WISH: Final = "summit.replication.factor"
 _LEAST: Final = "min.insync.replicas"
 # Written anew by whoever has something to say, or translated at the end.
 NAMING_PLACES: Final = (
-    EXCHANGE_TOPIC, STATE_TOPIC, ACTIVATIONS_TOPIC, ENRICHMENTS_TOPIC, TIME_TOPIC,
+    EXCHANGE_TOPIC, STATE_TOPIC, ACTIVATIONS_TOPIC, ENRICHMENTS_TOPIC, TIME_TOPIC, BACKFILLS_TOPIC,
 )  # fmt: skip
 """Topics of workers whose records name places in other topics."""
-_LEFT: Final = ("_summit.metrics", PROGRESS_TOPIC, BACKFILLS_TOPIC, LEDGER_TOPIC)
+_LEFT: Final = ("_summit.metrics", PROGRESS_TOPIC, LEDGER_TOPIC)
 
 
 class TopicMove(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -78,13 +76,11 @@ class MigrationPlan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 async def make_plan(
     source: ClusterAdmin,
     target: ClusterAdmin,
-    reader: LogReader,
     names: Collection[str] = (),
 ) -> MigrationPlan:
     """Look at both sides; nothing is changed.
 
     Args:
-        reader: Of the source; sees committed records only.
         names: Only these topics, and what groups have committed to them.
     Raises: Invalid("topic.unknown"); Invalid("migrate.same_cluster"); Unavailable.
     """
@@ -121,21 +117,15 @@ async def make_plan(
                 configs=configs,
             )
         )
-    # These name places in the other topics, so they come when those are known.
-    last = (ALERTS_TOPIC, CORRELATIONS_TOPIC, *NAMING_PLACES)
-    topics.sort(key=lambda topic: (topic.name in last, topic.name))
+    # These name places in the other topics, so they come when those are known; backfills' marks
+    # name places in the alerts too.
+    topics.sort(key=lambda topic: (_floor(topic.name), topic.name))
     groups = await _groups(source, {topic.name for topic in topics})
     warnings += [
         f"group {group.group} has members: stop them, and migrate once more to take over the rest"
         for group in groups
         if group.members
     ]
-    if not names and BACKFILLS_TOPIC in known:
-        warnings += [
-            f"backfill {each} is not taken up yet, and does not come along: wait until its rule is"
-            " active, else the rule loses what it has begun"
-            for each in await _backfills(reader)
-        ]
     return MigrationPlan(
         source=begin.cluster_id, target=end.cluster_id, topics=topics, groups=groups,
         warnings=warnings,
@@ -148,14 +138,10 @@ async def _configs(source: ClusterAdmin, topic: str) -> dict[str, str]:
     return {c.name: c.value for c in configs if not c.is_default and c.value is not None}
 
 
-async def _backfills(reader: LogReader) -> list[str]:
-    """Those under way, or not taken up by all."""
-    marks = BackfillMarks()
-    first, end = await reader.span(BACKFILLS_TOPIC, MARKS)
-    async with aclosing(reader.read(BACKFILLS_TOPIC, MARKS, first, end)) as bursts:
-        async for records in bursts:
-            marks.take(records)
-    return sorted(marks.marks)
+def _floor(topic: str) -> int:
+    if topic in NAMING_PLACES:
+        return 2
+    return topic in (ALERTS_TOPIC, CORRELATIONS_TOPIC)
 
 
 async def _groups(source: ClusterAdmin, topics: Collection[str]) -> list[GroupMove]:

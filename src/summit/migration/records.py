@@ -16,6 +16,7 @@ from summit.alerts import decode_alert, encode_alert, log_coordinate
 from summit.base.errors import Corrupt, Invalid
 from summit.client import ConsumerRecord, TopicPartition
 from summit.journal.activation_log import moved_activation
+from summit.journal.backfill_log import moved_backfill
 from summit.journal.correlation_log import moved_group
 from summit.journal.enrichment_log import moved_recorded
 from summit.journal.exchange_log import moved_frame
@@ -24,6 +25,7 @@ from summit.journal.state_log import moved_state
 from summit.journal.time_log import moved_time
 from summit.journal.topics import (
     ACTIVATIONS_TOPIC,
+    BACKFILLS_TOPIC,
     DEFINITIONS_TOPIC,
     ENRICHMENTS_TOPIC,
     EXCHANGE_TOPIC,
@@ -123,7 +125,7 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
 
     Args:
         topic: Whose records: those of the exchange, of the state, of the activations, of the
-            time or of the enrichments.
+            time, of the enrichments or of the backfills.
     """
 
     move = _move(maps, topic_ids)
@@ -139,7 +141,8 @@ def with_places(maps: Maps, topic_ids: Mapping[str, str], topic: str) -> Change:
             return moved._replace(value=moved_recorded(record.value or b"", move))
         if topic == EXCHANGE_TOPIC:
             return moved._replace(value=moved_frame(record.value or b"", move, definitions))
-        key, value = moved_state(record.key or b"", record.value, move, definitions)
+        moving = moved_backfill if topic == BACKFILLS_TOPIC else moved_state
+        key, value = moving(record.key or b"", record.value, move, definitions)
         return moved._replace(key=key, value=value)
 
     return change

@@ -21,6 +21,7 @@ from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, SummitError, Unavailable
 from summit.base.logs import get_logger
 from summit.base.tasks import Tasks
+from summit.base.tracing import span
 from summit.journal.desk_follower import DeskFollower
 from summit.notify.channel import Channel, Further, Notice
 from summit.notify.letters import Letter, LetterWriter
@@ -187,7 +188,8 @@ class Duty:
             notice = await self._notice(recipient, letters)
             if name not in self._channels:
                 self._channels[name] = open_recipient(recipient, self._outlets)
-            await self._channels[name].deliver(notice)
+            with self._traced(name, letters):
+                await self._channels[name].deliver(notice)
         except Exception as error:  # noqa: BLE001 - a channel's own fault stops no other notice
             is_known = isinstance(error, SummitError)
             reason = str(error) if is_known else type(error).__name__  # it may hold a secret
@@ -199,6 +201,16 @@ class Duty:
         while not await self._write([_notified(letter, reason) for letter in letters]):
             await asyncio.sleep(_TICK_S)  # the broker is away: it must not be sent again
         box.sent(letters, self._clock.now_ms())
+
+    def _traced(self, name: str, letters: list[Letter]) -> Any:
+        """The span of sending, in the trace of the first alert that belongs to one."""
+        found = [self._follower.traces.get(letter.alert) for letter in letters]
+        contexts = [context for context in found if context is not None]
+        attributes = {"summit.notification": name, "summit.alerts": len(found)}
+        return span(
+            f"notify {name}", "client", parent=contexts[0] if contexts else None,
+            links=contexts[1:], attributes=attributes,
+        )  # fmt: skip
 
     async def _write(self, entries: Sequence[AnyEntry]) -> bool:
         """Write to the alert log; returns whether it is there."""

@@ -14,6 +14,8 @@ from summit.protocol.alter_configs import ALTER_CONFIGS
 from summit.protocol.alter_user_scram_credentials import ALTER_USER_SCRAM_CREDENTIALS
 from summit.protocol.api import Api
 from summit.protocol.api_versions import API_VERSIONS
+from summit.protocol.consumer_group_describe import CONSUMER_GROUP_DESCRIBE
+from summit.protocol.consumer_group_heartbeat import CONSUMER_GROUP_HEARTBEAT
 from summit.protocol.create_acls import CREATE_ACLS
 from summit.protocol.create_partitions import CREATE_PARTITIONS
 from summit.protocol.create_topics import CREATE_TOPICS
@@ -101,6 +103,8 @@ _ALL: tuple[Api[Any, Any], ...] = (
     ALTER_USER_SCRAM_CREDENTIALS,
     DESCRIBE_QUORUM,
     DESCRIBE_CLUSTER,
+    CONSUMER_GROUP_HEARTBEAT,
+    CONSUMER_GROUP_DESCRIBE,
     LIST_CONFIG_RESOURCES,
     DESCRIBE_TOPIC_PARTITIONS,
 )

@@ -35,7 +35,9 @@ GET     /api/topics/{name}                              read:{name}
 DELETE  /api/topics/{name}                              admin:{name}
 POST    /api/produce                                    produce:body            data
 GET     /api/consume/{topic}/{partition}                read:{topic}
+GET     /api/topics/{name}/tail                         read:{name}
 GET     /api/metrics                                    viewer
+GET     /api/metrics/stream                             viewer
 
 GET     /api/cep/patterns                               viewer
 POST    /api/cep/patterns                               operator
@@ -66,6 +68,7 @@ POST    /api/patterns/test                              analyst                 
 POST    /api/patterns/{id}/explain                      analyst                 nothing
 POST    /api/events                                     produce=events          data
 GET     /api/stats                                      viewer
+GET     /api/stats/stream                               viewer
 GET     /api/flow                                       viewer
 
 GET     /api/correlation/rules                          viewer
@@ -128,6 +131,7 @@ POST    /api/analytics/queries/test                     analyst                 
 POST    /api/analytics/queries/{id}/explain             analyst                 nothing
 
 GET     /api/alerts                                     viewer
+GET     /api/alerts/stream                              viewer
 GET     /api/alerts/{id}                                viewer
 GET     /api/alerts/{id}/history                        viewer
 POST    /api/alerts/{id}/acknowledge                    analyst

@@ -28,16 +28,24 @@ from summit.alerts.entries import (
     Resolve,
 )
 from summit.alerts.matchers import read_matchers
+from summit.alerts.severity import severity_rank
 from summit.alerts.view import AlertPage, AlertQuery
 from summit.base.config import suggestion
 from summit.base.errors import Invalid
 from summit.base.units import parse_duration_ms
 from summit.events.times import epoch_ms
 from summit.services.node import Node
-from summit.services.pages import LIMIT_DEFAULT, Limit
-from summit.services.parameters import TimeText, time_parameter
+from summit.services.pages import LIMIT_DEFAULT, LIMIT_MAX, Limit
+from summit.services.parameters import Flag, TimeText, time_parameter
 from summit.services.permission import acting
-from summit.web import Operation, Request, Routes
+from summit.services.streams import (
+    LAST_EVENT_ID,
+    STREAM_TEXT,
+    StreamCursor,
+    cursor_of,
+    place_of,
+)
+from summit.web import Operation, Request, Response, Routes
 
 _ALERTS, _CASES, _MUTING = "alerts", "cases", "silences"
 
@@ -49,11 +57,32 @@ class AlertFilter(msgspec.Struct, frozen=True):
     status: str | None = None
     pattern: str | None = None
     key: str | None = None
-    q: str | None = None
+    entity: Annotated[str, msgspec.Meta(description="`field=value` of its key.")] | None = None
+    q: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                max_length=1_000,
+                description='Words (or their beginnings) and "phrases", all of it',
+            ),
+        ]
+        | None
+    ) = None
     since: TimeText | None = None
     until: TimeText | None = None
     limit: Limit = LIMIT_DEFAULT
     cursor: str | None = None
+
+
+class AlertStreamFilter(msgspec.Struct, frozen=True):
+    """Which alerts are told of: all filters must hold."""
+
+    severity: str | None = None
+    pattern: str | None = None
+    key: str | None = None
+    history: Annotated[int, msgspec.Meta(ge=0, le=LIMIT_MAX, description="So many come first.")] = 0
+    changes: Annotated[Flag, msgspec.Meta(description="What becomes of alerts, too.")] = True
+    cursor: StreamCursor | None = None
 
 
 class CaseFilter(msgspec.Struct, frozen=True):
@@ -143,6 +172,13 @@ class AlertRoutes:
 
     def _add_alerts(self, routes: Routes) -> None:
         routes.get("/api/alerts", self._list, Operation("Find alerts", _ALERTS, query=AlertFilter))
+        routes.get(
+            "/api/alerts/stream", self._stream,
+            Operation(
+                "Follow alerts", _ALERTS, STREAM_TEXT, query=AlertStreamFilter,
+                media=("text/event-stream",), headers=LAST_EVENT_ID,
+            ),
+        )  # fmt: skip
         routes.get("/api/alerts/{id}", self._show, Operation("Show an alert", _ALERTS))
         routes.get(
             "/api/alerts/{id}/history", self._history,
@@ -206,24 +242,38 @@ class AlertRoutes:
             severity=None if severity is None else severity.lower(),
             pattern=given.pattern,
             key=given.key,
+            entity=given.entity,
             text=given.q,
             since_ms=time_parameter(request, "since"),
             until_ms=time_parameter(request, "until"),
             limit=given.limit,
             before=given.cursor,
         )
-        page = self._page(query, status)
+        page = await self._page(query, status)
         if any(self._node.desk.desk.find(alert.id) is None for alert in page.alerts):
             await self._node.desk.catch_up(self._node.admin)
-            page = self._page(query, status)
+            page = await self._page(query, status)
         shown = [self._shown(alert) for alert in page.alerts]
         reply: AlertList = {"alerts": shown, "count": len(shown)}
         if page.next_cursor is not None:
             reply["nextCursor"] = page.next_cursor
         return reply
 
+    async def _stream(self, request: Request) -> Response:
+        given = request.query_as(AlertStreamFilter)
+        if given.severity is not None:
+            severity_rank(given.severity.lower())
+        wanted = AlertQuery(
+            severity=None if given.severity is None else given.severity.lower(),
+            pattern=given.pattern, key=given.key, limit=given.history,
+        )  # fmt: skip
+        events = self._node.live_alerts.events(
+            wanted, after=cursor_of(request, place_of), changes=given.changes
+        )
+        return self._node.streams.answer(request, events)
+
     async def _show(self, request: Request) -> dict[str, Any]:
-        alert = self._node.alerts.view.get(request.path_params["id"])
+        alert = self._node.index.get(request.path_params["id"])
         if alert is None:
             raise Invalid("alert.unknown")
         if self._node.desk.desk.find(alert.id) is None:
@@ -233,16 +283,16 @@ class AlertRoutes:
     async def _history(self, request: Request) -> History:
         name = request.path_params["id"]
         history = self._node.desk.desk.history(name)
-        if not history and self._node.alerts.view.get(name) is None:
+        if not history and self._node.index.get(name) is None:
             raise Invalid("alert.unknown")
         return {"history": history, "count": len(history)}
 
-    def _page(self, query: AlertQuery, status: str | None) -> AlertPage:
+    async def _page(self, query: AlertQuery, status: str | None) -> AlertPage:
         desk, now_ms = self._node.desk.desk, self._node.clock.now_ms()
         if status is None:
-            return self._node.alerts.view.query(query)
+            return await self._node.index.search(query)
         wanted = read_status(status)
-        return self._node.alerts.view.query(
+        return await self._node.index.search(
             query, lambda name: desk.status_of(name, now_ms) in wanted
         )
 

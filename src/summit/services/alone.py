@@ -96,7 +96,7 @@ class ServiceAlone:
     async def stop(self) -> None:
         """Services, collectors, workers, broker: nothing that is acknowledged is left behind."""
         if self._node is not None:
-            self._node.live.end()  # streams have no end of their own that could be waited for
+            self._node.streams.end()  # streams have no end of their own that could be waited for
         await asyncio.gather(*(web.stop() for web in self._webs.values()))
         if self._intake is not None:
             await self._intake.stop()

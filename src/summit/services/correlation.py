@@ -11,6 +11,7 @@ from summit.services.alert_routes import AlertRoutes
 from summit.services.bounded import BoundedRoutes
 from summit.services.correlation_rules import add_correlations
 from summit.services.description import add_description
+from summit.services.figure_stream import add_figure_stream
 from summit.services.health import add_health
 from summit.services.intake import EventIntake
 from summit.services.keys import add_keys
@@ -21,6 +22,7 @@ from summit.services.patterns import add_patterns
 from summit.services.prometheus_text import prometheus_response
 from summit.services.queries import add_queries
 from summit.services.service_families import NodeFamilies, NodeFigures, Requests
+from summit.services.trace_headers import context_headers
 from summit.web import Operation, Request, Response, Routes, json_response
 
 
@@ -101,6 +103,7 @@ class CorrelationService:
         add_keys(routes, self._node)
         AlertRoutes(self._node).add_to(routes)
         routes.get("/api/stats", self._stats, Operation("Count what there is", "service"))
+        add_figure_stream(routes, self._node, "/api/stats/stream", self._figures, "service")
         routes.get("/metrics", self._scrape, Operation("Scrape", "metrics", media=("text/plain",)))
         routes.get("/api/flow", self._flow, Operation("Show the flow graph", "flow"))
         add_description(routes, "Summit event correlation service", _ABOUT)
@@ -108,7 +111,8 @@ class CorrelationService:
 
     async def _take_event(self, request: Request) -> Response:
         wait = request.query_as(EventWait).wait
-        reply = await self._intake.take(await request.read_json(), wait=wait)
+        body = await request.read_json()
+        reply = await self._intake.take(body, wait=wait, context=context_headers(request))
         return json_response(reply, status=200 if wait else 202)
 
     async def _flow(self, _: Request) -> dict[str, Any]:
@@ -119,13 +123,16 @@ class CorrelationService:
         return prometheus_response(NodeFamilies(NodeFigures.of(self._node)), self.requests)
 
     async def _stats(self, _: Request) -> Stats:
+        return await self._figures()
+
+    async def _figures(self) -> Stats:
         found: Any = {  # which names the views count by is theirs
-            **self._node.alerts.view.stats(),
-            "alertsBySeverity": self._node.alerts.view.severities(),
+            **self._node.index.stats(),
+            "alertsBySeverity": self._node.index.severities(),
             **self._node.desk.desk.figures(),
             "correlatedGroups": len(self._node.correlations.view),
-            "liveClients": self._node.live.clients,
-            "liveClientsCut": self._node.live.cut,
+            "liveClients": self._node.streams.clients,
+            "liveClientsCut": self._node.streams.cut,
             "activeSequences": self._node.alerts.progress.runs,
         }
         stats: Stats = found

@@ -67,8 +67,6 @@ class Gate:
         async def gated(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http":
                 await self._take(app, scope, receive, send)
-            elif scope["type"] == "websocket":
-                await send({"type": "websocket.close", "code": 1008})
 
         return gated
 

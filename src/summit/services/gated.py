@@ -52,7 +52,7 @@ class GatedServer:
         )  # fmt: skip
         self._web = WebServer(
             app, host, port, tls=self._tls, max_connections=security.max_connections,
-            connections_per_address=security.connections_per_address,
+            connections_per_address=security.connections_per_address, sockets=True,
         )  # fmt: skip
         self._tasks = Tasks()
 

@@ -8,7 +8,8 @@ repeated id is known after a restart and by every replica of the service. The la
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +18,7 @@ from summit.base.errors import Invalid, Unavailable
 from summit.base.ids import uuid7
 from summit.base.limits import EVENT_ID_CHARS_MAX, EVENT_IDS_MAX
 from summit.base.rand import Rand
+from summit.base.tracing import TRACEPARENT, span, traceparent
 from summit.client.topics import TopicConfig
 from summit.client.types import ConsumerRecord, ProducerRecord
 from summit.events.times import epoch_ms
@@ -28,6 +30,8 @@ from summit.services.node import Node
 EVENTS = TopicConfig(name=EVENTS_TOPIC, partitions=1)
 READ_TIMEOUT_MS = 60_000
 Place = tuple[int, int]
+_SENDING: Final = {"messaging.system": "kafka", "messaging.operation.type": "send"}
+_NO_CONTEXT: Final[Mapping[str, str]] = {}
 
 
 class EventIntake:
@@ -62,12 +66,15 @@ class EventIntake:
         """End reading."""
         await self._follower.stop()
 
-    async def take(self, body: Any, *, wait: bool) -> dict[str, Any]:
+    async def take(
+        self, body: Any, *, wait: bool, context: Mapping[str, str] = _NO_CONTEXT
+    ) -> dict[str, Any]:
         """Write one event, unless its id is known, and wait until it is matched.
 
         Args:
             body: The JSON object that was posted.
             wait: Also wait until the event's alerts can be read.
+            context: Headers of the record: what the request says of its trace and its id.
         Raises: Invalid("event.invalid"); Unavailable("event.not_stored_yet"),
             Unavailable("event.not_matched_yet"): the same id may be posted again.
         """
@@ -76,7 +83,7 @@ class EventIntake:
         place = self._places.get(event_id)
         duplicate = place is not None or event_id in self._pending
         if place is None:
-            place = await self._write_once(event_id, event, wait=wait)
+            place = await self._write_once(event_id, event, _headers(context, wait=wait))
         if wait:
             await self._wait_matched(event_id, place)
         status = "processed" if wait else "accepted"
@@ -86,11 +93,13 @@ class EventIntake:
         }  # fmt: skip
         return {**reply, "duplicate": True} if duplicate else reply
 
-    async def _write_once(self, event_id: str, event: dict[str, Any], *, wait: bool) -> Place:
+    async def _write_once(
+        self, event_id: str, event: dict[str, Any], headers: Mapping[str, str]
+    ) -> Place:
         writing = self._pending.get(event_id)
         if writing is None:
             # A task of its own: a client that goes away must not take back what others wait for.
-            writing = asyncio.ensure_future(self._write(event_id, event, wait=wait))
+            writing = asyncio.ensure_future(self._write(event_id, event, headers))
             self._pending[event_id] = writing
             writing.add_done_callback(lambda done: self._written(event_id, done))
         try:
@@ -102,17 +111,22 @@ class EventIntake:
                 retry_after_ms=1_000,
             ) from None  # fmt: skip
 
-    async def _write(self, event_id: str, event: dict[str, Any], *, wait: bool) -> Place:
+    async def _write(
+        self, event_id: str, event: dict[str, Any], headers: Mapping[str, str]
+    ) -> Place:
         if event_id in self._unsure:
             place = await self._place_after_all(event_id)
             if place is not None:
                 return place
-        result = await self._node.producer.send(
-            ProducerRecord(
-                topic=EVENTS_TOPIC, key=event_id, value=msgspec.json.encode(event),
-                headers={WAIT_HEADER: b"1"} if wait else None,
-            )
-        )  # fmt: skip
+        with span(f"send {EVENTS_TOPIC}", "producer", attributes=_SENDING):
+            if (own := traceparent()) is not None:
+                headers = {**headers, TRACEPARENT: own}
+            result = await self._node.producer.send(
+                ProducerRecord(
+                    topic=EVENTS_TOPIC, key=event_id, value=msgspec.json.encode(event),
+                    headers=dict(headers) or None,
+                )
+            )  # fmt: skip
         return result.partition, result.offset
 
     def _written(self, event_id: str, done: asyncio.Future[Place]) -> None:
@@ -190,3 +204,7 @@ class EventIntake:
         self._places[event_id] = place
         if len(self._places) > EVENT_IDS_MAX:
             del self._places[next(iter(self._places))]
+
+
+def _headers(context: Mapping[str, str], *, wait: bool) -> Mapping[str, str]:
+    return {**context, WAIT_HEADER: "1"} if wait else context

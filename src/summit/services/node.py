@@ -13,26 +13,32 @@ from typing import Any
 from summit.base.clock import Clock, SystemClock
 from summit.base.errors import SummitError
 from summit.base.logs import get_logger
+from summit.base.tasks import Tasks
 from summit.client.admin import Admin
 from summit.client.producer import StreamProducer
 from summit.client.settings import AdminConfig, ProducerConfig
 from summit.client.topics import TopicConfig
 from summit.ingest import CollectorManager
 from summit.journal.alert_follower import AlertFollower
+from summit.journal.alert_index import AlertIndex
 from summit.journal.correlations import CorrelationFollower
 from summit.journal.definitions import Definitions
 from summit.journal.desk_follower import DeskFollower
 from summit.journal.key_log import KeyLog
 from summit.journal.result_follower import ResultFollower
+from summit.journal.topics import ALERTS_TOPIC
 from summit.notify import Notifier, Outlets
 from summit.services.audit_trail import AuditTrail
 from summit.services.collector_watch import CollectorWatch
 from summit.services.definition_kinds import check_definition
+from summit.services.live_alerts import LiveAlerts
 from summit.services.live_results import LiveResults
-from summit.services.settings import notifications_folder
+from summit.services.settings import notifications_folder, views_folder
+from summit.services.streams import Streams
 
 # How long a request may wait for a broker that is away, before its sender hears so.
 ANSWER_TIMEOUT_MS = 5_000
+FORGET_S = 60.0  # between two looks at what the log no longer keeps
 
 log = get_logger(__name__)
 
@@ -59,6 +65,7 @@ class Node:
         self.clock = clock or SystemClock()
         self.runs_collectors = runs_collectors
         self._notifies = notifies
+        self._tasks = Tasks()
         self.producer = StreamProducer(
             ProducerConfig(
                 client_id="summit-node", bootstrap_servers=self.servers, linger_ms=0,
@@ -73,13 +80,19 @@ class Node:
         )  # fmt: skip
         self.definitions = Definitions(self.servers, validate=check_definition)
         self.keys = KeyLog(self.servers, clock=self.clock)
+        folder = views_folder()
+        self.index = AlertIndex(None if folder is None else folder / "alerts.sqlite")
         self.audit = AuditTrail(self.producer, self.admin, self.clock)
-        self.alerts = AlertFollower(self.servers)
+        self.alerts = AlertFollower(self.servers, view=self.index)
         self.correlations = CorrelationFollower(self.servers)
         self.desk = DeskFollower(self.servers, clock=self.clock)
         self.results = ResultFollower(self.servers)
-        self.live = LiveResults(
-            self.servers, self.results, self.definitions, self.admin, self.clock
+        self.streams = Streams()
+        self.live_results = LiveResults(
+            self.servers, self.results, self.definitions, self.admin, self.clock, self.streams
+        )
+        self.live_alerts = LiveAlerts(
+            self.servers, self.alerts, self.desk, self.admin, self.clock, self.streams
         )
         self._views = (
             self.definitions, self.keys, self.alerts, self.correlations, self.desk, self.results
@@ -87,7 +100,7 @@ class Node:
         self.collectors = CollectorManager()
         self.watch = CollectorWatch(self)
         self.notifier = Notifier(
-            self.servers, self.definitions, self.alerts.view.get,
+            self.servers, self.definitions, self.index.get,
             Outlets(self.producer, notifications_folder(), self.ensure_topic), clock=self.clock,
         )  # fmt: skip
 
@@ -95,6 +108,7 @@ class Node:
         """Connect, read the views, start the collectors. Raises Unavailable."""
         await asyncio.gather(self.producer.connect(), self.admin.connect())
         await asyncio.gather(*(view.start() for view in self._views), self.audit.start())
+        self._tasks.spawn(self._forget(), "node.forget")
         if self._notifies:
             await self.notifier.start()
         if self.runs_collectors:
@@ -102,7 +116,9 @@ class Node:
 
     async def stop(self) -> None:
         """Collectors first, then what they write with."""
-        await self.live.stop()
+        self.streams.end()
+        await self._tasks.cancel_all()
+        await self.live_results.stop()
         await self.watch.stop()
         await self.collectors.stop_all()
         await self.notifier.stop()
@@ -118,6 +134,14 @@ class Node:
             "correlations": self.correlations, "results": self.results,
         }  # fmt: skip
         return {name: error for name, view in views.items() if (error := view.failure) is not None}
+
+    async def _forget(self) -> None:
+        """Forget, now and then, the alerts that the log no longer keeps."""
+        while True:
+            await asyncio.sleep(FORGET_S)
+            with contextlib.suppress(SummitError):
+                first, _ = (await self.admin.offsets(ALERTS_TOPIC))[0]
+                self.index.forget_before(first)
 
     async def ensure_topic(self, name: str) -> bool:
         """Make a topic that is not there, by the broker's defaults; True when it was made."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from summit.base.errors import Invalid
+from summit.base.hosts import is_loopback, network_of
 from summit.identity import ANONYMOUS, LOCAL, Principal
 from summit.web import Request
 
@@ -39,6 +40,15 @@ def acting(request: Request) -> str | None:
     """Who does what a request asks for, where that was proved; None = whoever it says does it."""
     principal = principal_of(request)
     return None if principal in (LOCAL, ANONYMOUS) else principal.name
+
+
+def sender_of(request: Request) -> str | None:
+    """What stands for the sender where something is counted for each; None = this machine."""
+    principal = principal_of(request)
+    if principal not in (LOCAL, ANONYMOUS):
+        return f"{principal.kind} {principal.key_id or principal.name}"
+    address = request.remote_address
+    return None if is_loopback(address) else network_of(address)
 
 
 def forbidden(principal: Principal, needed: str) -> Invalid:

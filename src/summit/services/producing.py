@@ -1,7 +1,7 @@
 """The routes by which records are produced: one, or many in one request.
 
 The trace context of a request (`traceparent`, `tracestate`) and the X-Request-ID that its sender
-gave stand in the headers of its records, unless these name them themselves.
+gave stand in the headers of its records (trace_headers.py), unless these name them themselves.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from typing import Annotated, Any, Final, Literal, TypedDict
 import msgspec
 
 from summit.base.errors import Invalid
+from summit.base.tracing import span
 from summit.events.times import epoch_ms
 from summit.services.internal_topics import refuse_internal
 from summit.services.node import Node
 from summit.services.permission import require_topic
+from summit.services.trace_headers import context_headers
 from summit.web import Operation, Request, Routes
 
 _TAG: Final = "records"
-_CONTEXT: Final = ("traceparent", "tracestate", "x-request-id")
 _RECORDS_MAX: Final = 10_000
+_SENDING: Final = {"messaging.system": "kafka", "messaging.operation.type": "send"}
 _HEADERS: Final = {
     "traceparent": "Becomes a header of the records (W3C Trace Context).",
     "X-Request-ID": "Names the request; becomes a header of the records.",
@@ -74,21 +76,25 @@ def add_producing(routes: Routes, node: Node) -> None:
     async def one(request: Request) -> ProduceReply:
         body = await request.read_json(ProduceRequest)
         require_topic(request, "produce", body.topic)
-        record = _record(body, _context(request), "")
         await _require_topics(node, [(body.topic, "/topic")])
-        result: Any = (await node.producer.send(record)).to_dict()
+        with span(f"send {body.topic}", "producer", attributes=_SENDING):
+            record = _record(body, context_headers(request), "")
+            result: Any = (await node.producer.send(record)).to_dict()
         return {"status": "produced", "result": result}
 
     async def batch(request: Request) -> ProduceBatchReply:
         body = await request.read_json(ProduceBatch)
         for each in body.records:
             require_topic(request, "produce", each.topic)
-        context = _context(request)
-        records = [_record(each, context, f"/records/{n}") for n, each in enumerate(body.records)]
-        await _require_topics(
-            node, ((each.topic, f"/records/{n}/topic") for n, each in enumerate(body.records))
-        )
-        written: Any = [result.to_dict() for result in await node.producer.send_batch(records)]
+        with span("send", "producer", attributes=_SENDING):
+            context = context_headers(request)
+            records = [
+                _record(each, context, f"/records/{n}") for n, each in enumerate(body.records)
+            ]
+            await _require_topics(
+                node, ((each.topic, f"/records/{n}/topic") for n, each in enumerate(body.records))
+            )
+            written: Any = [result.to_dict() for result in await node.producer.send_batch(records)]
         return {"status": "produced", "results": written, "count": len(written)}
 
     routes.post(
@@ -115,7 +121,7 @@ async def _require_topics(node: Node, named: Iterable[tuple[str, str]]) -> None:
             raise Invalid("topic.unknown", topic=topic, pointer=pointer)
 
 
-def _record(body: ProduceRequest, context: dict[str, str | None], place: str) -> dict[str, Any]:
+def _record(body: ProduceRequest, context: dict[str, str], place: str) -> dict[str, Any]:
     refuse_internal(body.topic, f"{place}/topic")
     value = body.value
     if value is msgspec.UNSET:
@@ -128,14 +134,6 @@ def _record(body: ProduceRequest, context: dict[str, str | None], place: str) ->
         "topic": body.topic, "value": value, "key": body.key, "headers": headers or None,
         "partition": body.partition, "timestamp": _timestamp(body.timestamp, place),
     }  # fmt: skip
-
-
-def _context(request: Request) -> dict[str, str | None]:
-    """What the sender said of the request, for the headers of its records."""
-    given = {name: request.headers.get(name) for name in _CONTEXT}
-    if given["x-request-id"] != request.request_id:  # not well formed: another one was made
-        given["x-request-id"] = None
-    return {name: text for name, text in given.items() if text is not None}
 
 
 def _timestamp(given: int | str | None, place: str) -> int | None:

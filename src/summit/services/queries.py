@@ -12,8 +12,15 @@ from summit.documents import validate_query
 from summit.services.definition_routes import DefinitionRoutes, add_definition_routes
 from summit.services.node import Node
 from summit.services.parameters import Flag
+from summit.services.streams import (
+    LAST_EVENT_ID,
+    STREAM_TEXT,
+    StreamCursor,
+    cursor_of,
+    place_of,
+)
 from summit.services.trials import add_trials
-from summit.web import EventStream, Operation, Request, Response, Routes, text_response
+from summit.web import Operation, Request, Response, Routes, text_response
 
 PATH: Final = "/api/analytics/queries"
 HISTORY_MAX: Final = 1_000
@@ -33,6 +40,7 @@ class LiveFilter(msgspec.Struct, frozen=True):
 
     history: Annotated[int, msgspec.Meta(ge=0, le=HISTORY_MAX)] = 0
     early: Flag = True
+    cursor: StreamCursor | None = None
 
 
 class ChartFilter(msgspec.Struct, frozen=True):
@@ -66,13 +74,14 @@ def add_queries(routes: Routes, node: Node) -> None:
         return {"queryId": definition.id, "results": found, "count": len(found)}
 
     async def live(request: Request) -> Response:
-        """Results as they come, as server-sent events; resumes behind `Last-Event-ID`."""
+        """Results as they come, as a stream."""
         definition = known(request)
         query = request.query_as(LiveFilter)
-        events = await node.live.open(
-            definition.id, after=_after(request), history=query.history, early=query.early
-        )
-        return EventStream(events, stalled=node.live.count_cut)
+        events = await node.live_results.open(
+            definition.id, after=cursor_of(request, place_of), history=query.history,
+            early=query.early,
+        )  # fmt: skip
+        return node.streams.answer(request, events)
 
     async def chart(request: Request) -> Response:
         """A picture of the last windows, their anomalies marked."""
@@ -100,17 +109,11 @@ def add_queries(routes: Routes, node: Node) -> None:
     routes.get(
         PATH + "/{id}/live", live,
         Operation(
-            "Follow results", tag, "Server-sent events without an end.", query=LiveFilter,
-            media=("text/event-stream",), headers={"Last-Event-ID": "Goes on behind this event."},
+            "Follow results", tag, STREAM_TEXT, query=LiveFilter, media=("text/event-stream",),
+            headers=LAST_EVENT_ID,
         ),
     )  # fmt: skip
     routes.get(
         PATH + "/{id}/chart.svg", chart,
         Operation("Draw the last windows", tag, query=ChartFilter, media=("image/svg+xml",)),
     )  # fmt: skip
-
-
-def _after(request: Request) -> int | None:
-    """The last event that a client has seen; None where it names none."""
-    text = request.headers.get("last-event-id", "").strip()
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None

@@ -1,18 +1,24 @@
-"""Reading a stretch of one partition for a REST reply."""
+"""Reading a stretch of one partition: for a REST reply, and for who comes again to a stream."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
 
+from summit.base.clock import Clock
 from summit.base.errors import Invalid
+from summit.base.limits import FOLLOWER_BATCH_RECORDS
 from summit.client.consumer import StreamConsumer
 from summit.client.settings import ConsumerConfig
 from summit.client.types import ConsumerRecord, TopicPartition
-from summit.services.node import Node
 from summit.services.record_json import record_dict
 
+if TYPE_CHECKING:
+    from summit.services.node import Node
+
 _PRESENT_MS = 5_000  # what is there already comes soon; only for what is not may the caller wait
+_POLL_MS = 500
 _LOOK_MS = 100  # between two looks at the end of a partition that is shorter than the offset
 
 
@@ -47,6 +53,24 @@ async def read_records(
         "highWatermark": max(end, following) if records else end,
         "logStartOffset": start,
     }
+
+
+async def records_between(
+    servers: list[str], clock: Clock, place: TopicPartition, at: int, until: int
+) -> AsyncGenerator[ConsumerRecord, None]:
+    """The committed records from one offset to another, exclusive, as fast as they are taken."""
+    config = ConsumerConfig(
+        client_id="summit-live", group_id="_summit-live", bootstrap_servers=servers,
+        enable_auto_commit=False, auto_offset_reset="earliest", isolation_level="read_committed",
+    )  # fmt: skip
+    async with StreamConsumer(config, clock=clock, tell_ends=True) as consumer:
+        await consumer.assign({place: at})
+        while at < until:
+            for record in await consumer.poll_batch(FOLLOWER_BATCH_RECORDS, _POLL_MS):
+                if record.offset < until:
+                    yield record
+                at = record.offset + 1
+            at = max(at, consumer.read_to().get(place, 0))
 
 
 async def _bounds(node: Node, topic: str, partition: int) -> tuple[int, int]:

@@ -59,7 +59,7 @@ class NodeFigures(NamedTuple):
         counters: What the desk has counted.
         notices: By notification, told and failed.
         definitions: In force, by kind.
-        live: Clients that follow results, and how many were cut because they read too slowly.
+        live: Clients that follow streams, and how many were cut because they read too slowly.
     """
 
     severities: Mapping[str, int]
@@ -76,12 +76,12 @@ class NodeFigures(NamedTuple):
         """Those of a node now."""
         desk = node.desk.desk
         return cls(
-            severities=node.alerts.view.severities(), desk=desk.figures(),
+            severities=node.index.severities(), desk=desk.figures(),
             counters=desk.state.counters,
             notices={name: (each.sent, each.failed) for name, each in desk.state.channels.items()},
             definitions={kind: len(node.definitions.log.registered(kind)) for kind in _DEFINED},
             groups=len(node.correlations.view), sequences=node.alerts.progress.runs,
-            live=(node.live.clients, node.live.cut),
+            live=(node.streams.clients, node.streams.cut),
         )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ class NodeFamilies:
         yield defined
         yield _gauge("summit_correlation_groups", "Correlated groups at hand", seen.groups)
         yield _gauge("summit_sequences_active", "Unfinished matches", seen.sequences)
-        yield _gauge("summit_live_clients", "Clients that follow results", seen.live[0])
+        yield _gauge("summit_live_clients", "Clients that follow streams", seen.live[0])
         yield _counter("summit_live_clients_cut", "Clients cut: they read too slowly", seen.live[1])
 
 

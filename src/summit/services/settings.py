@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from summit.base.config import Config, environment, resolve
+from summit.base.config import Config, environment, extend_environment, resolve
 from summit.base.config_files import file_settings
 from summit.base.errors import Invalid
 
@@ -68,6 +68,23 @@ def notifications_folder() -> Path | None:
     if env.get("SUMMIT_NOTIFICATIONS_DIR"):
         return Path(env["SUMMIT_NOTIFICATIONS_DIR"])
     return Path(env["LOG_DIR"]) / "notifications" if env.get("LOG_DIR") else None
+
+
+def views_folder() -> Path | None:
+    """Where a service keeps what it has read of the log: SUMMIT_VIEWS_DIR, else below DATA_DIR.
+
+    None = it reads anew at each start.
+    """
+    env = environment()
+    if env.get("SUMMIT_VIEWS_DIR"):
+        return Path(env["SUMMIT_VIEWS_DIR"])
+    return Path(env["DATA_DIR"]) / "views" if env.get("DATA_DIR") else None
+
+
+def keep_views_below(data_dir: str) -> None:
+    """Let children keep what they read beside the log, unless another place is named."""
+    folder = environment().get("SUMMIT_VIEWS_DIR") or str(Path(data_dir) / "views")
+    extend_environment({"SUMMIT_VIEWS_DIR": folder})
 
 
 def without_settings(env: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from summit.journal.topics import DEFINITIONS_TOPIC
 from summit.services.bounded import ANSWER_S, BoundedRoutes, answer_within
 from summit.services.collectors import add_collectors
 from summit.services.description import add_description
+from summit.services.figure_stream import add_figure_stream
 from summit.services.groups import add_groups
 from summit.services.health import add_health
 from summit.services.keys import add_keys
@@ -22,6 +23,7 @@ from summit.services.producing import add_producing
 from summit.services.reading import read_records
 from summit.services.service_families import Requests
 from summit.services.stage_rules import add_stage_rules
+from summit.services.topic_tail import add_topic_tail
 from summit.services.topics import add_topics
 from summit.web import Operation, Request, Response, Routes, json_response
 
@@ -65,6 +67,7 @@ class StreamingService:
         routes = BoundedRoutes()
         add_health(routes, "streaming-service", self._node, self._broker)
         add_topics(routes, self._node)
+        add_topic_tail(routes, self._node)
         add_groups(routes, self._node)
         add_producing(routes, self._node)
         routes.add_patient(
@@ -79,6 +82,7 @@ class StreamingService:
             Operation("Show the figures", "metrics", media=("application/json", "text/plain"),
                       reply=dict[str, Any]),
         )  # fmt: skip
+        add_figure_stream(routes, self._node, "/api/metrics/stream", self._figures, "metrics")
         routes.get("/metrics", self._scrape, Operation("Scrape", "metrics", media=("text/plain",)))
         add_patterns(routes, "/api/cep/patterns", self._node)
         add_stage_rules(routes, self._node)
@@ -110,6 +114,9 @@ class StreamingService:
         if "text/plain" in accept or "openmetrics" in accept:
             return await self._scrape(request)
         return json_response(await self._metrics.read())
+
+    async def _figures(self) -> dict[str, Any]:
+        return await self._metrics.read()
 
     async def _scrape(self, _: Request) -> Response:
         return await self._metrics.prometheus(self.requests)

@@ -35,12 +35,13 @@ class TopicMade(TypedDict):
 
 
 class TopicSummary(TypedDict):
-    """A topic in short."""
+    """A topic in short; its offsets are the records and the transactions' markers, and hold what
+    compaction took out."""
 
     name: str
     partitions: int
     replicationFactor: int
-    records: int
+    offsets: int
 
 
 class TopicList(TypedDict):
@@ -143,5 +144,5 @@ async def _summary(node: Node, name: str) -> TopicSummary | None:
         "name": name,
         "partitions": len(topic.partitions),
         "replicationFactor": len(topic.partitions[0].replicas),
-        "records": sum(end - start for start, end in offsets.values()),
+        "offsets": sum(end - start for start, end in offsets.values()),
     }

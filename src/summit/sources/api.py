@@ -7,6 +7,7 @@ the rule says so. An answer 404, 204 or `null` means that there is nothing.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -39,6 +40,7 @@ class _OnLoop(NamedTuple):
     loop: asyncio.AbstractEventLoop
     asked: OneByOne
     keeper: asyncio.Task[None]
+    forgotten: weakref.finalize[..., ApiSource]  # ends the keeper of a source that nobody closed
 
 
 class ApiSource:
@@ -97,6 +99,7 @@ class ApiSource:
         """End what is under way, and close the connections. Idempotent."""
         on, self._on = self._on, None
         if on is not None and on.loop is asyncio.get_running_loop():
+            on.forgotten.detach()
             await on.asked.close()
             on.keeper.cancel()
             await asyncio.wait([on.keeper])
@@ -107,7 +110,8 @@ class ApiSource:
         asked = OneByOne(
             lambda key: self._ask(client, key), self.cache, self._plan.concurrency, self._clock
         )
-        return _OnLoop(loop, asked, loop.create_task(_keep(client)))
+        keeper = loop.create_task(_keep(client))
+        return _OnLoop(loop, asked, keeper, weakref.finalize(self, _let_go, loop, keeper))
 
     async def _ask(self, client: HttpClient, key: Any) -> Found:
         if not self._breaker.allows(self._clock.monotonic_ms()):
@@ -188,8 +192,13 @@ class ApiSource:
         return Found("error", reason=reason[:_REASON_CHARS_MAX])
 
 
+def _let_go(loop: asyncio.AbstractEventLoop, keeper: asyncio.Task[None]) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(keeper.cancel)
+
+
 async def _keep(client: HttpClient) -> None:
-    """Close the connections when the loop ends, for who does not close the source."""
+    """Close the connections when the loop ends, or the source is forgotten unclosed."""
     try:
         await asyncio.Event().wait()
     finally:

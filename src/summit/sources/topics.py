@@ -18,7 +18,7 @@ from summit.enrich.cache import AnswerCache
 from summit.enrich.enriching import Found
 from summit.enrich.tables import MISS, Lookup, by_domain, by_text, find_rows
 from summit.events.networks import parse_network
-from summit.events.values import as_ip
+from summit.events.values import as_ip, as_text
 from summit.journal.follower import LogFollower
 
 _BITS: Final = {4: 32, 6: 128}
@@ -43,6 +43,7 @@ class TopicSource:
         self._servers = list(servers)
         self._rows: dict[str, bytes] = {}
         self._heads: dict[tuple[int, int], dict[int, str]] = {}  # by (shift, version)
+        self._named: dict[str, str] = {}  # with `keyColumn`: the row's name by the record's key
         self._clock = clock
         self._follower: LogFollower | None = None
         self.passed_over = 0
@@ -97,10 +98,21 @@ class TopicSource:
 
     def _set(self, key: bytes | str | None, value: bytes | None) -> None:
         name = key.decode() if isinstance(key, bytes) else key or ""
+        row = None if value is None else _decode(value)
+        column = self._plan.key_column
+        if column is None:
+            self._put(name, value)
+            return
+        before = self._named.pop(name, None)
+        if before is not None:  # the column may have another value now
+            self._put(before, None)
         if value is not None:
-            row = _decode(value)
-            if self._plan.key_column is not None:
-                name = str(row[self._plan.key_column]) if isinstance(row, dict) else ""
+            by_column = (as_text(row.get(column)) if isinstance(row, dict) else None) or ""
+            self._put(by_column, value)
+            if name:
+                self._named[name] = by_column
+
+    def _put(self, name: str, value: bytes | None) -> None:
         if self._plan.match == "domain":
             name = name.strip().lower().removeprefix("*").strip(".")
         if not name:
@@ -114,7 +126,8 @@ class TopicSource:
             shift = _BITS[version] - prefix
             heads = self._heads.setdefault((shift, version), {})
             if value is None:
-                heads.pop(first >> shift, None)
+                if heads.get(first >> shift) == name:  # else another text of it came later
+                    del heads[first >> shift]
             else:
                 heads[first >> shift] = name
         if value is not None:

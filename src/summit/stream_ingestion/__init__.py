@@ -2,8 +2,8 @@
 
 Make a `CollectorConfig`, give it to `HttpCollector`, `WebSocketCollector`, `MqttCollector`,
 `GrpcCollector`, `SyslogCollector`, `FileCollector` or `CDCCollector` (of type `database`), and
-`start` that with a connected producer; `CollectorManager` keeps several by name. `Collector` is
-the base of one's own (see `summit.ingest.types`).
+`start` that with a connected producer; `CollectorManager` keeps several by name.
+`FeedingCollector` is the base of one's own (see `summit.ingest.types`).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from summit.ingest import (
     CollectorManager,
     CollectorStatus,
     DatabaseOptions,
+    FeedingCollector,
     FileCollector,
     FileOptions,
     FileProgress,
@@ -47,6 +48,7 @@ __all__ = [
     "CollectorManager",
     "CollectorStatus",
     "DatabaseOptions",
+    "FeedingCollector",
     "FileCollector",
     "FileOptions",
     "FileProgress",

@@ -10,7 +10,7 @@ import msgspec
 from summit.base.config import Config
 from summit.base.errors import Invalid
 from summit.broker import BrokerSettings, Durability
-from summit.client import parse_address
+from summit.client import parse_addresses
 
 _HOUR_MS = 3_600_000
 _SAME_NAMES = (
@@ -133,9 +133,7 @@ class BrokerConfig(Config, frozen=True, kw_only=True):
     @property
     def servers(self) -> list[str]:
         """The addresses of the cluster; none for an embedded broker."""
-        items = self.bootstrap_servers
-        texts = items.split(",") if isinstance(items, str) else items
-        return [parse_address(text) for text in texts if text.strip()]
+        return parse_addresses(self.bootstrap_servers)
 
     def check(self) -> None:
         if self.servers:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from summit.base.config import Config
 from summit.base.errors import Invalid
-from summit.client.addresses import parse_address
+from summit.client.addresses import parse_addresses
 
 _APP_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
@@ -54,9 +54,7 @@ class StreamSettings(Config, frozen=True, kw_only=True):
     @property
     def servers(self) -> list[str]:
         """The addresses, each with its port."""
-        items = self.bootstrap_servers
-        texts = items.split(",") if isinstance(items, str) else items
-        return [parse_address(text) for text in texts if text.strip()]
+        return parse_addresses(self.bootstrap_servers)
 
     def check(self) -> None:
         if not _APP_ID.fullmatch(self.app_id):

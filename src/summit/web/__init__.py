@@ -15,8 +15,7 @@ from summit.web.conditions import (
     tagged_response,
 )
 from summit.web.docs_page import docs_page
-from summit.web.events import HEARTBEAT, EventStream, event_bytes
-from summit.web.guard import PEER
+from summit.web.events import HEARTBEAT, Event, EventStream
 from summit.web.openapi import openapi
 from summit.web.operations import NoQuery, Operation
 from summit.web.problems import problem_of, problem_response
@@ -30,12 +29,14 @@ from summit.web.requests import (
 from summit.web.responses import Response, json_response, text_response
 from summit.web.server import WebServer
 from summit.web.shield import Shield
+from summit.web.socket_protocol import PEER
 
 __all__ = [
     "CONDITIONS_READ",
     "CONDITIONS_WRITE",
     "HEARTBEAT",
     "PEER",
+    "Event",
     "EventStream",
     "Guard",
     "Handler",
@@ -49,7 +50,6 @@ __all__ = [
     "check_conditions",
     "content_tag",
     "docs_page",
-    "event_bytes",
     "failed",
     "int_parameter",
     "is_conditional",

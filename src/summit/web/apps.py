@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from summit.base.errors import Internal, Invalid, SummitError
 from summit.base.limits import HTTP_BODY_BYTES_MAX
+from summit.base.tracing import TRACEPARENT, is_tracing, span
 from summit.web.encodings import fold
 from summit.web.operations import Operation, read_query
 from summit.web.problems import problem_response
@@ -170,23 +171,42 @@ class _Endpoint:
         route = self.routes[method]
         scope["summit.route"] = route
         request = Request(scope, receive, send, route.body_bytes_max)
+        if not is_tracing():
+            response = await self._answer(request, route)
+            if response is not None:
+                await response(scope, receive, send)
+            return
+        attributes = {"http.request.method": method, "http.route": self.path}
+        with span(
+            f"{method} {self.path}", "server", parent=request.headers.get(TRACEPARENT),
+            attributes=attributes,
+        ) as traced:  # fmt: skip
+            response = await self._answer(request, route)
+            if response is not None:
+                traced.set("http.response.status_code", response.status_code)
+                if response.status_code >= 500:
+                    traced.fail(f"status {response.status_code}")
+                await response(scope, receive, send)
+
+    async def _answer(self, request: Request, route: Route) -> Response | None:
+        """What the handler answers, or the problem; None where the client has gone."""
         try:
             if self.guard is not None:
-                await self.guard(request, method, self.path)
+                await self.guard(request, route.method, self.path)
             if route.operation is not None:
                 request.query = read_query(
                     route.operation.query, request.query_params.multi_items()
                 )
             result = await route.handler(request)
         except SummitError as failure:
-            response = problem_response(failure, scope)
+            return problem_response(failure, request.scope)
         except ClientDisconnect:
-            return
+            return None
         else:
             response = result if isinstance(result, Response) else json_response(result)
             response.headers["X-Request-ID"] = request.request_id
             await fold(request, response)
-        await response(scope, receive, send)
+            return response
 
 
 def _places(path: str) -> list[str]:

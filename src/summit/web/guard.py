@@ -1,5 +1,4 @@
-"""Clients that send a request's head for ever, do not read, or open connections without end, are
-cut off.
+"""Clients that send a request's head for ever, or do not read, are cut off.
 
 uvicorn bounds neither the time nor (with httptools) the size of a request's head.
 """
@@ -7,39 +6,31 @@ uvicorn bounds neither the time nor (with httptools) the size of a request's hea
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections import Counter
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from summit.base.errors import Invalid
-from summit.base.hosts import is_loopback
+from summit.base.errors import Invalid, SummitError
 from summit.base.limits import HTTP_HEAD_BYTES_MAX, HTTP_HEAD_TIMEOUT_MS, HTTP_STALL_MS
 from summit.web.problems import PROBLEM_JSON, problem_of
 from summit.web.responses import encode_json
-
-PEER = "summit.peer"  # in a request's scope: the client's certificate, as `ssl` tells it
+from summit.web.socket_protocol import showing, socket_protocol
 
 
 def guarded(
-    max_connections: int | None = None,
     *,
-    per_address: int | None = None,
     head_timeout_ms: int = HTTP_HEAD_TIMEOUT_MS,
     stall_ms: int = HTTP_STALL_MS + 5_000,  # streams look for themselves, and count it
 ) -> type[asyncio.Protocol]:
     """uvicorn's HTTP protocol with bounds around the head of each request.
 
     Args:
-        max_connections: More connections than these are closed at once; None for no bound.
-        per_address: The same of one address that is not of this machine.
         head_timeout_ms: How long a head may take from its first byte (or the connection) on.
         stall_ms: How long a client may leave what is sent to it unread.
     """
-    base: Any = _reading(AutoHTTPProtocol, stall_ms)
-    most = sys.maxsize if max_connections is None else max_connections
-    base = base if per_address is None else _counted(base, per_address)
+    base: Any = _upgrading(_reading(AutoHTTPProtocol, stall_ms), stall_ms)
 
     class Guarded(base):  # type: ignore[misc]  # which of uvicorn's two it is, is known at run time
         _timer: asyncio.TimerHandle | None = None
@@ -48,10 +39,7 @@ def guarded(
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            if len(self.connections) > most:
-                transport.abort()
-            elif not transport.is_closing():
-                self._await_head()
+            self._await_head()
 
         def data_received(self, data: bytes) -> None:
             before = self.cycle
@@ -74,6 +62,10 @@ def guarded(
         def on_message_complete(self) -> None:
             self._body_left = False
             super().on_message_complete()
+
+        def handle_websocket_upgrade(self, *event: Any) -> None:
+            self._calm()  # the head is complete, and nothing more comes to this protocol
+            super().handle_websocket_upgrade(*event)
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._calm()
@@ -102,7 +94,7 @@ def _reading(base: Any, stall_ms: int) -> Any:
             # Who the other side proved to be in the TLS handshake, for whoever asks.
             peer = transport.get_extra_info("peercert")
             if peer:
-                self.app = _showing(self.app, peer)
+                self.app = showing(self.app, peer)
 
         def send_400_response(self, msg: str) -> None:
             """What is no HTTP is a problem like every other error."""
@@ -129,46 +121,38 @@ def _reading(base: Any, stall_ms: int) -> Any:
     return Reading
 
 
-def _counted(base: Any, per_address: int) -> Any:
-    """The protocol for so many connections of one address that is not of this machine."""
-    counts: Counter[str] = Counter()
+def _upgrading(base: Any, stall_ms: int) -> Any:
+    """The protocol for clients that ask for a socket, which goes on with the same connection.
 
-    class Counted(base):  # type: ignore[misc]
-        _address: str | None = None
+    Needs `gated` around it: a socket's end is the end of the connection's place.
+    """
 
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            if self.client and not is_loopback(self.client[0]):
-                self._address = self.client[0]
-                counts[self._address] += 1
-                if counts[self._address] > per_address:
-                    transport.abort()
+    class Upgrading(base):  # type: ignore[misc]
+        def handle_websocket_upgrade(self, *event: Any) -> None:
+            try:
+                protocol = socket_protocol(stall_ms)
+            except SummitError as refused:
+                self.transport.write(problem_bytes(refused))
+                self.transport.close()
+                return
+            peer = self.transport.get_extra_info("peercert")
+            self.ws_protocol_class = partial(protocol, lost=self.give_place, peer=peer)
+            super().handle_websocket_upgrade(*event)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            if self._address is not None:
-                counts[self._address] -= 1
-                if not counts[self._address]:
-                    del counts[self._address]
-            super().connection_lost(exc)
-
-    return Counted
-
-
-def _showing(app: Any, peer: dict[str, Any]) -> Any:
-    """The application, with a certificate in the scope of each request."""
-
-    async def shown(scope: Any, receive: Any, send: Any) -> None:
-        scope[PEER] = peer
-        await app(scope, receive, send)
-
-    return shown
+    return Upgrading
 
 
 def bad_request(reason: str) -> bytes:
     """The whole answer to bytes that are no request."""
-    body = encode_json(problem_of(Invalid("web.request_invalid", reason=reason)))
+    return problem_bytes(Invalid("web.request_invalid", reason=reason))
+
+
+def problem_bytes(error: SummitError) -> bytes:
+    """A whole answer that ends its connection."""
+    body = encode_json(problem_of(error))
+    status = HTTPStatus(error.http_status)
     head = (
-        "HTTP/1.1 400 Bad Request\r\n"
+        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
         f"content-type: {PROBLEM_JSON}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body

@@ -98,7 +98,8 @@ def read_query(type_: type[msgspec.Struct], given: list[tuple[str, str]]) -> msg
                 hint=suggestion(name, list(fields)), known=", ".join(fields) or "none",
             )  # fmt: skip
         if known.several:
-            values.setdefault(name, []).extend(part for part in text.split(",") if part)
+            parts = [part for part in text.split(",") if part]
+            values.setdefault(name, []).extend(_read(name, parts, known.type))
         elif name in values:
             raise _refused(name, text, "one value, not several")
         else:
@@ -115,11 +116,12 @@ def read_query(type_: type[msgspec.Struct], given: list[tuple[str, str]]) -> msg
         raise _refused(name, text, message[:1].lower() + message[1:]) from error
 
 
-def _read(name: str, text: str, type_: Any) -> Any:
+def _read(name: str, text: str | list[str], type_: Any) -> Any:
     try:
         return msgspec.convert(text, type_, strict=False)
     except msgspec.ValidationError as error:
-        raise _refused(name, text, _expected(str(error), type_)) from error
+        shown = text if isinstance(text, str) else ",".join(text)
+        raise _refused(name, shown, _expected(str(error), type_)) from error
 
 
 def _expected(message: str, type_: Any) -> str:

@@ -17,13 +17,16 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from summit.base.errors import Conflict, Invalid
-from summit.base.limits import HTTP_DRAIN_MS, HTTP_KEEP_ALIVE_S
+from summit.base.gates import Gate, gated
+from summit.base.limits import HTTP_DRAIN_MS, HTTP_KEEP_ALIVE_S, TLS_HANDSHAKE_MS
 from summit.base.logs import get_logger
 from summit.web.guard import guarded
+from summit.web.sockets import sockets_as_requests
 
 _TICK_S: Final = 1.0  # how often the server refreshes its Date header
 _LOOK_S: Final = 0.01  # how often a stopping server looks whether the last request is answered
 _ABORT_S: Final = 2.0  # how long aborted connections may take to end
+_MESSAGE_BYTES_MAX: Final = 4_096  # of a WebSocket's client, which has nothing to tell
 
 
 class WebServer:
@@ -35,8 +38,10 @@ class WebServer:
         port: The port; 0 takes any free one.
         drain_ms: How long `stop` lets running requests finish, milliseconds.
         tls: A context with a certificate; None for plain HTTP.
-        max_connections: Further connections are closed at once; None for no bound.
+        max_connections: Further connections are closed at once; None for no bound. TLS handshakes
+            count.
         connections_per_address: The same of one address that is not of this machine.
+        sockets: Whether clients may ask for WebSockets.
     """
 
     def __init__(
@@ -49,10 +54,15 @@ class WebServer:
         tls: ssl.SSLContext | None = None,
         max_connections: int | None = None,
         connections_per_address: int | None = None,
+        sockets: bool = False,
     ) -> None:
         self._app = app
         self._tls = tls
-        self._http = guarded(max_connections, per_address=connections_per_address)
+        self._sockets = sockets
+        self.gate = Gate(
+            limit=max_connections, per_address=connections_per_address, context=tls,
+            handshake_timeout_ms=TLS_HANDSHAKE_MS,
+        )  # fmt: skip
         self._host = host
         self._port = port
         self._drain_ms = drain_ms
@@ -93,20 +103,7 @@ class WebServer:
         if self.running:
             return
         sock = await self._bind()
-        config = uvicorn.Config(
-            self._app,
-            loop="none",
-            http=self._http,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=HTTP_KEEP_ALIVE_S,
-        )
-        config.load()
-        config.ssl = self._tls
+        config = self._config()
         server = _Server(config, self._drain_ms)
         task = asyncio.get_running_loop().create_task(
             server.serve(sockets=[sock]), name=f"web {self.address}"
@@ -135,6 +132,7 @@ class WebServer:
         if server is None or task is None:
             return
         server.end()
+        await self.gate.close()
         await asyncio.wait({task}, timeout=self._drain_ms / 1000 + _ABORT_S)
         if not task.done():
             task.cancel()
@@ -146,6 +144,26 @@ class WebServer:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    def _config(self) -> uvicorn.Config:
+        config = uvicorn.Config(
+            sockets_as_requests(self._app) if self._sockets else self._app,
+            loop="none",
+            http=gated(guarded(), self.gate),
+            ws="none",
+            ws_max_size=_MESSAGE_BYTES_MAX,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=HTTP_KEEP_ALIVE_S,
+        )
+        config.load()
+        if self._sockets:
+            config.ws_protocol_class = asyncio.Protocol  # some; a connection has its own
+        return config
 
     async def _bind(self) -> socket.socket:
         loop = asyncio.get_running_loop()

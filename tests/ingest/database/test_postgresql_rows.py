@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from tests.ingest.database.pg_scene import Scene, until
 
+from summit.client.producer import StreamProducer
 from summit.ingest import Collector
+from summit.ingest.database.positions import (
+    KEY,
+    encode_position,
+    load_position,
+    positions_topic,
+)
 from summit.ingest.database.postgresql.pgoutput import lsn_number
 
 pytestmark = pytest.mark.timeout(180)
@@ -179,6 +186,80 @@ def test_keys_of_any_encoding(scene: Scene) -> None:
     assert [one["after"]["id"] for one in raw.events()] == ["a", "z", "last"]
     assert len(raw.records(f"{name}.dlq")) == 33
     raw.sql(f"SELECT pg_drop_replication_slot('summit_{name}')")
+
+
+def test_bytes_that_mean_nothing_in_the_encoding(scene: Scene) -> None:
+    """Of WIN1252, where five bytes have no meaning: in keys, values and names; also in the log."""
+    name = f"{scene.name}win"
+    scene.sql(f"CREATE DATABASE {name} ENCODING 'WIN1252' LOCALE 'C' TEMPLATE template0")
+    win = Scene.__new__(Scene)
+    win.server, win.name, win.address = scene.server, name, scene.address
+    win.url = scene.server.url.replace("/shop", f"/{name}")
+    win.sql(
+        'CREATE TABLE "größe" (id text PRIMARY KEY, "süß" text)',
+        "INSERT INTO \"größe\" SELECT 'k€' || chr(i), 'a€é' FROM generate_series(128, 160) i",
+        "INSERT INTO \"größe\" VALUES ('l', chr(129)), ('m''\\', 'é'), ('z', NULL)",
+    )
+    block = {"snapshotChunkRows": 4, "queueChanges": 1}
+
+    async def half(collector: Collector) -> None:
+        await until(lambda: collector.status().accepted >= 5)
+
+    win.run(half, block=block, rateLimit=20, rateBurst=20)
+
+    async def rest(collector: Collector) -> None:
+        await until(lambda: collector.status().details["phase"] == "streaming")
+        for statement in (
+            "INSERT INTO \"größe\" VALUES ('ž', 'œ'), ('bad', chr(141))",
+            "UPDATE \"größe\" SET \"süß\" = 'ß' WHERE id = 'k€' || chr(129)",
+            "INSERT INTO \"größe\" VALUES ('last', 'Ÿ')",
+        ):
+            await asyncio.to_thread(win.sql, statement)
+        await until(lambda: win.events()[-1]["after"]["id"] == "last")
+
+    win.run(rest, block=block)
+    undefined = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+    expected = {
+        "k€" + bytes([code]).decode("cp1252"): "a€é"
+        for code in range(128, 161)
+        if code not in undefined
+    }
+    expected |= {"m'\\": "é", "z": None, "ž": "œ", "last": "Ÿ"}
+    events = win.events()
+    assert {one["after"]["id"]: one["after"]["süß"] for one in events} == expected
+    assert len(events) == len(expected)
+    assert {one["source"]["table"] for one in events} <= {"größe", "public.größe"}
+    assert len(win.records(f"{name}.dlq")) == 5 + 1 + 2
+    win.sql(f"SELECT pg_drop_replication_slot('summit_{name}')")
+
+
+def test_the_slot_of_an_earlier_version_is_kept(scene: Scene) -> None:
+    scene.sql("CREATE TABLE one (id int PRIMARY KEY)", "INSERT INTO one VALUES (1)")
+    name, slot = f"{scene.name}-Up", f"summit_{scene.name}_up"
+    topic = {"name": name, "block": {"postgresql": {"slot": slot}}}
+    scene.follow(1, **topic)
+    # As an early version left it: the slot by its old default name, a position that names none.
+    position = asyncio.run(_without_slot(scene.address, name))
+    assert position["slot"] == slot
+    scene.follow(1, "INSERT INTO one VALUES (2)", name=name)
+    assert [one["after"]["id"] for one in scene.events()] == [1, 2]
+    slots = scene.sql(
+        "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()"
+    )
+    assert slots == [(slot,)]
+
+
+async def _without_slot(address: str, name: str) -> dict[str, Any]:
+    """Write a collector's position once more, without its slot; the position as it was."""
+    topic = positions_topic(name)
+    stored = await load_position([address], topic)
+    assert stored is not None
+    assert stored.position is not None
+    left = {key: value for key, value in stored.position.items() if key != "slot"}
+    async with StreamProducer({"bootstrapServers": address}) as producer:
+        value = encode_position(stored.owner, left)
+        await producer.send({"topic": topic, "key": KEY, "value": value, "partition": 0})
+    return stored.position
 
 
 def test_large_rows_come_in_small_pieces(scene: Scene) -> None:

@@ -43,9 +43,11 @@ def read_batch(log: MemoryLog, path: Path | str, **changes: Any) -> FileCollecto
 
     async def go() -> None:
         await collector.start(log)
-        await asyncio.wait_for(collector.done(), 20)
-        assert collector.state == "completed"
-        await collector.stop()
+        try:
+            await asyncio.wait_for(collector.done(), 20)
+            assert collector.state == "completed"
+        finally:
+            await collector.stop()
 
     asyncio.run(go())
     return collector

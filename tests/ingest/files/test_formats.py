@@ -8,17 +8,21 @@ import asyncio
 import base64
 import bz2
 import gzip
+import io
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cramjam
 import pytest
+import zstandard
 from tests.ingest.files.test_collector import make, messages, read_batch, run_tail, sources, until
 from tests.ingest.memory_log import MemoryLog
 
 from summit.base.errors import Invalid
+from summit.ingest.files import unfolding
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
@@ -180,15 +184,52 @@ def test_a_compressed_file_that_is_still_being_written(tmp_path: Path) -> None:
     assert messages(log) == [f"line {n * 7919}" for n in range(5_000)]
 
 
-def test_a_compressed_file_that_ends_in_the_middle_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "a.gz"
-    path.write_bytes(gzip.compress(b"one\ntwo\n" * 1000)[:-10])
-    log = MemoryLog(1)
-    collector = read_batch(log, path)
+@pytest.mark.parametrize("end", COMPRESS)
+def test_a_compressed_file_that_ends_in_the_middle_is_told(tmp_path: Path, end: str) -> None:
+    path = tmp_path / f"a{end}"
+    path.write_bytes(COMPRESS[end](b"one\ntwo\n" * 1000)[:-3])
+    collector = read_batch(MemoryLog(1), path)
     assert "ends in the middle" in str(collector.status().last_error)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_where_frames_of_zstd_end(seed: int) -> None:
+    """A file may be cut anywhere: only between two frames it is whole."""
+    rng = random.Random(seed)
+    data, text, bounds = b"", b"", {0}
+    for _ in range(rng.randrange(1, 4)):
+        kind = rng.randrange(4)
+        if kind == 0:  # a frame that is to be skipped
+            size = rng.randrange(40)
+            data += (0x184D2A50 + rng.randrange(16)).to_bytes(4, "little")
+            data += size.to_bytes(4, "little") + rng.randbytes(size)
+        else:
+            body = (b"", b"x", b"abc" * rng.randrange(90_000), rng.randbytes(150_000))[kind]
+            folder = zstandard.ZstdCompressor(
+                write_checksum=rng.random() < 0.5, write_content_size=rng.random() < 0.5
+            )
+            data += folder.compress(body)
+            text += body
+        bounds.add(len(data))
+
+    def unfold(folded: bytes) -> bytes:
+        stream = unfolding._zstd_open()(io.BytesIO(folded))
+        found = b""
+        while part := stream.read1(rng.choice([1_000, 262_144])):
+            found += part
+        return found
+
+    assert unfold(data) == text
+    for cut in {rng.randrange(len(data)), max(0, len(data) - rng.randrange(1, 6))} - bounds:
+        with pytest.raises(EOFError):
+            unfold(data[:cut])
+
+
+def test_a_compressed_file_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
     path.write_bytes(b"no gzip at all\n" * 100)
     with pytest.raises(Invalid, match=r"a\.gz"):
-        read_batch(log, path)
+        read_batch(MemoryLog(1), path)
 
 
 def test_a_bomb_unfolds_no_further_than_it_may(tmp_path: Path) -> None:

@@ -188,6 +188,38 @@ def test_a_followed_directory_is_emptied(broker: BrokerThread, tmp_path: Path) -
     assert sorted(value["n"] for value in values(committed(broker, "spool"))) == list(range(20))
 
 
+def test_two_of_one_name_do_not_fence_each_other_for_ever(
+    broker: BrokerThread, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    write_lines(path, range(10))
+    options = {"mode": "tail", "spread": True, "pollIntervalMs": 20}
+    config = config_of("twice", path, file=options)
+
+    async def go() -> None:
+        async with StreamProducer({"bootstrapServers": [f"127.0.0.1:{broker.port}"]}) as producer:
+            first, second = make_collector(config), make_collector(config)
+            async with asyncio.timeout(90):
+                await first.start(producer)
+                while first.status().accepted < 10:
+                    await asyncio.sleep(0.01)
+                await second.start(producer)
+                write_lines(path, range(10, 20))
+                while first.state != "failed":
+                    await asyncio.sleep(0.01)
+                assert "another collector of the name 'twice'" in str(first.status().last_error)
+                write_lines(path, range(20, 30))
+                while second.state != "running" or (
+                    first.status().accepted + second.status().accepted < 30
+                ):
+                    await asyncio.sleep(0.01)
+            await first.stop()
+            await second.stop()
+
+    asyncio.run(go())
+    assert sorted(value["n"] for value in values(committed(broker, "twice"))) == list(range(30))
+
+
 @pytest.mark.slow
 def test_killed_in_the_middle(broker: BrokerThread, tmp_path: Path) -> None:
     rand = random.Random(5)

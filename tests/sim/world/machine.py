@@ -32,6 +32,7 @@ class Machine:
         broker: The broker that runs, once it listens; None between two runs.
         boot_count: Runs so far.
         failure: What the broker's failure was, if its disk has failed.
+        on_uncaught: Hears of what the broker let pass, and of a Violation found in its tasks.
     """
 
     def __init__(self, world: World, network: Network, settings: BrokerSettings) -> None:
@@ -45,6 +46,7 @@ class Machine:
         self.failure: SummitError | None = None
         self.refusal: BaseException | None = None
         self.on_listening: Callable[[Broker], None] = lambda broker: None
+        self.on_uncaught: Callable[[BaseException], None] = lambda error: None
         self.uncaught: list[str] = []
         self._chance = world.chance("machine")
         self._loop: SimLoop | None = None
@@ -177,7 +179,11 @@ class Machine:
             return
         self.uncaught.append(f"{context.get('message')}: {error!r}")
         self.world.note(f"uncaught: {self.uncaught[-1]}")
-        raise Violation(f"the broker did not catch: {self.uncaught[-1]}") from error
+        if not isinstance(error, Violation):
+            found = Violation(f"the broker did not catch: {self.uncaught[-1]}")
+            found.__cause__ = error
+            error = found
+        self.on_uncaught(error)  # raised here it may come to nobody: a task tells of it as it dies
 
 
 def _collect() -> None:

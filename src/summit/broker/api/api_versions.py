@@ -5,8 +5,8 @@ that is served: librdkafka reads its features off a range that starts at 0.
 Versions: 5 the client may name the cluster and node it means; another one is told to bootstrap
 anew. A version above 5 never comes here: dispatch answers it in v0 with error 35 and the list.
 Features: `transaction.version` is 2: clients that know it add partitions by their batches and get a
-new epoch with every transaction (KIP-890).
-Deviations: `group.version` is not named: the newer group protocol is not served yet.
+new epoch with every transaction (KIP-890). `group.version` is 1: groups whose partitions the broker
+assigns (KIP-848).
 """
 
 from __future__ import annotations
@@ -21,17 +21,15 @@ from summit.protocol.api_versions import (
     SupportedFeatureKey,
 )
 
-_TRANSACTION_VERSION = 2
+_LEVELS = {"group.version": 1, "transaction.version": 2}
 _FEATURES = [
-    FinalizedFeatureKey(
-        name="transaction.version",
-        max_version_level=_TRANSACTION_VERSION,
-        min_version_level=_TRANSACTION_VERSION,
-    )
+    FinalizedFeatureKey(name=name, max_version_level=level, min_version_level=level)
+    for name, level in _LEVELS.items()
 ]
-# Its minimum is 0, which answers before v4 must not name.
+# Their minimum is 0, which answers before v4 must not name.
 _SUPPORTED = [
-    SupportedFeatureKey(name="transaction.version", min_version=0, max_version=_TRANSACTION_VERSION)
+    SupportedFeatureKey(name=name, min_version=0, max_version=level)
+    for name, level in _LEVELS.items()
 ]
 
 

@@ -1,7 +1,8 @@
 """DescribeGroups: key 15, versions 0-6.
 
 Behaviour: a group that has members or committed offsets is described as it stands; one that has
-neither is Dead, from v6 with GROUP_ID_NOT_FOUND.
+neither is Dead, from v6 with GROUP_ID_NOT_FOUND. So is one whose partitions the broker assigns:
+ConsumerGroupDescribe describes it.
 """
 
 from __future__ import annotations
@@ -45,12 +46,14 @@ def _describe(state: BrokerState, version: int, group_id: str) -> DescribedGroup
         protocol_data="",
         members=[],
     )
-    if not coordinator.offsets.of_group(group_id):
+    is_newer = group_id in coordinator.consumers.groups
+    if is_newer or not coordinator.offsets.of_group(group_id):
         answer.group_state = State.DEAD.value
         answer.protocol_type = ""
         if version >= 6:
             answer.error_code = codes.GROUP_ID_NOT_FOUND
-            answer.error_message = f"group {group_id} does not exist"
+            reason = "is not a classic group" if is_newer else "does not exist"
+            answer.error_message = f"group {group_id} {reason}"
     return answer
 
 

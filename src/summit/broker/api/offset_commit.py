@@ -1,8 +1,9 @@
 """OffsetCommit: key 8, versions 2-10.
 
 Behaviour: commits are answered when they are durable in `__consumer_offsets`. Members are checked
-by generation and id; without both, anybody may commit while the group has no members. Metadata
-comes back byte for byte; more than 4,096 bytes of it is refused.
+by generation and id, those of groups that the broker assigns by epoch and id, from v9; without
+both, anybody may commit while the group has no members. Metadata comes back byte for byte; more
+than 4,096 bytes of it is refused.
 Versions: 6 leader epoch · 7 static members · 10 topics by id.
 Deviations: `retention_time_ms` (2-4) is not kept per commit; the broker's retention holds.
 """
@@ -36,6 +37,7 @@ def handle(state: BrokerState, request: Request, message: OffsetCommitRequest) -
             message.member_id,
             message.group_instance_id,
             message.generation_id_or_member_epoch,
+            request.version,
         )
     )
     commits: list[tuple[TopicPartition, Committed]] = []

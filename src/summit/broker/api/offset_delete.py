@@ -29,7 +29,12 @@ def handle(state: BrokerState, request: Request, message: OffsetDeleteRequest) -
         request.reply(OffsetDeleteResponse(error_code=refused, topics=[]))
         return
     group = state.coordinator.group(message.group_id)
-    read = frozenset[str]() if group is None else subscribed_topics(group)
+    newer = state.coordinator.consumers.groups.get(message.group_id)
+    read: frozenset[str] | None = frozenset()
+    if group is not None:
+        read = subscribed_topics(group)
+    elif newer is not None:
+        read = newer.subscribed
     gone: list[TopicPartition] = []
     accepted: list[OffsetDeleteResponsePartition] = []
     answers = []

@@ -1,4 +1,4 @@
-"""The state machine of one consumer group: joins, syncs, heartbeats, leaves and time.
+"""The state machine of one classic group: joins, syncs, heartbeats, leaves and time.
 
     Empty ──join──► Preparing ──all joined, or time is up──► Completing ──leader's sync──► Stable
       ▲                ▲  ▲                                      │                            │
@@ -192,10 +192,14 @@ class Group:
         self.members[member_id].touch(now_ms)
         return codes.REBALANCE_IN_PROGRESS if self.state is State.COMPLETING else codes.NONE
 
-    def kill(self) -> None:
+    def begin_rebalance(self, now_ms: float) -> None:
+        """Have all members join anew."""
+        self._prepare(now_ms)
+
+    def kill(self, error: int = codes.COORDINATOR_NOT_AVAILABLE) -> None:
         """End the group for good: every waiting request is refused."""
         for member in list(self.members.values()):
-            self._remove(member, codes.COORDINATOR_NOT_AVAILABLE)
+            self._remove(member, error)
         self._pending.clear()
         self.state = State.DEAD
 

@@ -244,6 +244,33 @@ def _describe_groups(each: Guarded) -> None:
     each.request.amends.insert(0, amend)
 
 
+def _consumer_heartbeat(each: Guarded) -> None:
+    _READ_GROUP(each)
+    for name in each.message.subscribed_topic_names or ():
+        each.need(acls.DESCRIBE, acls.TOPIC, name)
+
+
+def _consumer_describe(each: Guarded) -> None:
+    _parts(acls.DESCRIBE, acls.GROUP, "group_ids", "groups")(each)
+
+    def amend(response: Any) -> None:
+        for group in response.groups:
+            if group.authorized_operations > 0:
+                group.authorized_operations = each.access.operations(acls.GROUP, group.group_id)
+            topics = {
+                topic.topic_name
+                for member in group.members
+                for assignment in (member.assignment, member.target_assignment)
+                for topic in assignment.topic_partitions
+            }.union(name for member in group.members for name in member.subscribed_topic_names)
+            if not all(each.access.topic(acls.DESCRIBE, name) for name in topics):
+                group.error_code = codes.TOPIC_AUTHORIZATION_FAILED
+                group.error_message = "the group reads topics that the client may not describe"
+                group.members = []
+
+    each.request.amends.insert(0, amend)
+
+
 def _list_groups(each: Guarded) -> None:
     if not each.access.cluster(acls.DESCRIBE):
         _filtered(acls.DESCRIBE, acls.GROUP, "groups")(each)
@@ -398,6 +425,8 @@ _GUARDS: Final[dict[int, Guard]] = {
     60: _describe_cluster,
     61: _parts(acls.READ, acls.TOPIC, "topics", "topics"),
     65: _parts(acls.DESCRIBE, acls.TRANSACTIONAL_ID, "transactional_ids", "transaction_states"),
+    68: _consumer_heartbeat,
+    69: _consumer_describe,
     66: _filtered(acls.DESCRIBE, acls.TRANSACTIONAL_ID, "transaction_states"),
     74: _cluster(acls.DESCRIBE_CONFIGS),
     75: _topics_seen,

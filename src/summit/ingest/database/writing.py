@@ -105,7 +105,7 @@ class Writer:
     async def open(self) -> Position | None:
         """Shut out earlier writers of the collector; the last position that is written.
 
-        Raises: Unavailable; Invalid("topic.name_invalid"); Corrupt; Closed("database.taken_over").
+        Raises: Unavailable; Invalid("topic.name_invalid"); Corrupt; Closed("collector.taken_over").
         """
         topic = self._config.topic
         for name in (topic, dead_letter_topic(topic), self._options.schema_topic):
@@ -115,7 +115,7 @@ class Writer:
         stored = await load_position(self._addresses, self._positions)
         position = None if stored is None else stored.position
         if self._is_again and (stored is None or stored.owner != self._owner):
-            raise Closed("database.taken_over", name=self._config.name)
+            raise Closed("collector.taken_over", name=self._config.name)
         await self._commit(position)
         return position
 

@@ -19,6 +19,8 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
+from summit.base.ids import uuid7
+from summit.base.rand import Rand
 from summit.base.tasks import Tasks
 from summit.ingest.collector import Collector
 from summit.ingest.files.kafka_log import log_of
@@ -81,6 +83,7 @@ class FileCollector(Collector):
         self._log_access: LogAccess | None = None
         self._reading: Reading | None = None
         self._writer: Writing | None = None
+        self._owner, self._is_owner = "", False
         self._restarts = 0
         self._left_over: list[asyncio.Future[Any]] = []
         self._tasks = Tasks()
@@ -132,6 +135,7 @@ class FileCollector(Collector):
             self._reading.wake()
 
     async def _open(self, producer: Producer) -> None:
+        self._owner, self._is_owner = str(uuid7(self._clock, Rand())), False
         self._log_access = log = self._open_log(producer)
         self._reading = reading = await self._make_reading(producer, log)
         try:
@@ -148,11 +152,15 @@ class FileCollector(Collector):
             addresses = addresses_of(producer)
             if not addresses:
                 raise Invalid("collector.no_log")
-            writer = TransactingWriter(self.config, addresses, listener=self, clock=self._clock)
+            writer = TransactingWriter(
+                self.config, addresses, listener=self, clock=self._clock,
+                owner=self._owner, is_again=self._is_owner,
+            )  # fmt: skip
         else:
             writer = Writer(self.config, producer, log, listener=self, clock=self._clock)
         self._writer = writer
         await writer.open()
+        self._is_owner = True
         return Reading(self.config, writer, listener=self, clock=self._clock)
 
     async def _close(self) -> None:
@@ -213,6 +221,7 @@ class FileCollector(Collector):
             self._reading = new = await self._make_reading(producer, log)
         except SummitError as error:
             if not _may_go_on(error):
+                self._note_error(error)
                 self._state = "failed"
                 raise
             self.trouble(error)

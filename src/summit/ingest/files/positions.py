@@ -2,10 +2,14 @@
 
     key    801-2f0a-400-9f86d081884c7d65
     value  {"place": [40960, 0], "done": [53111, 1700000000000000000]}
+    key    owner
+    value  {"owner": "6f1c…"}
 
 `place` is the last line that was looked at, whether it became a record or not; `done` is there when
 the file is complete, with its size and its time of change then: what has another stamp later is
 another file, whose first bytes happen to be the same.
+
+`owner` is who opened it last: an earlier one of the name, which is then shut out, knows by whom.
 
 A position is written in the transaction of the records that it speaks of, so one is there exactly
 when the other is. Positions of files that nobody saw for long are forgotten, the oldest first.
@@ -28,6 +32,7 @@ from summit.ingest.topics import admin_config, own_topic
 
 FILES_MAX: Final = 50_000  # whose positions are kept
 _SEGMENT_BYTES: Final = 4 << 20
+_OWNER: Final = "owner"  # no identity is named so
 
 Stamp = tuple[int, int]
 
@@ -49,6 +54,7 @@ class Positions:
         self.topic = own_topic("files", collector)
         self._entries: dict[str, Entry] = {}
         self._changed: dict[str, Entry | None] = {}
+        self.owner: str | None = None  # as it was read
 
     async def read(self) -> None:
         """Read what is committed; makes the topic.
@@ -58,6 +64,7 @@ class Positions:
         """
         self._entries.clear()
         self._changed.clear()
+        self.owner = None
         config = TopicConfig(
             name=self.topic, partitions=1, cleanup_policy="compact", segment_bytes=_SEGMENT_BYTES
         )
@@ -77,8 +84,11 @@ class Positions:
         if value is None:
             return
         try:
+            if identity == _OWNER:
+                self.owner = str(msgspec.json.decode(value)["owner"])
+                return
             self._entries[identity] = msgspec.json.decode(value, type=Entry)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
             raise Corrupt(
                 "collector.positions_unreadable", topic=self.topic, reason=str(error)
             ) from error
@@ -123,6 +133,11 @@ class Positions:
             oldest = next(iter(self._entries))
             del self._entries[oldest]
             self._changed[oldest] = None
+
+    def owner_record(self, owner: str) -> ProducerRecord:
+        """What says who writes from now on."""
+        value = msgspec.json.encode({"owner": owner})
+        return ProducerRecord(topic=self.topic, key=_OWNER.encode(), partition=0, value=value)
 
     def records(self) -> list[ProducerRecord]:
         """What is to be written of positions; asked once in each transaction."""

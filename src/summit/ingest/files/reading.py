@@ -162,8 +162,10 @@ class Reading:
         for path in self.sizes:
             if path != STANDARD_INPUT:
                 file = open_source(path, self._options)
-                TrackedFile(file, self._options).recognise(self._writer.ledger, final=True)
-                file.close()
+                try:
+                    TrackedFile(file, self._options).recognise(self._writer.ledger, final=True)
+                finally:
+                    file.close()
 
     def _open(self, path: str) -> tuple[TrackedFile, Callable[[], bool]]:
         """A file of mode `batch`, and whether all of it is there. Raises Invalid."""

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from summit.base.clock import Clock
-from summit.base.errors import Invalid, Unavailable
+from summit.base.errors import Closed, Invalid, Unavailable
 from summit.base.limits import DATABASE_TRANSACTION_TIMEOUT_MS
 from summit.client.dead_letters import dead_letter_topic
 from summit.client.outgoing import bytes_of
@@ -48,12 +48,18 @@ def needs_transactions(config: CollectorConfig) -> bool:
 class TransactingWriter:
     """Writes the lines of all files of one run; `open` before, `close` after.
 
-    Its transactional id is the collector's: two of one name shut each other out.
+    Its transactional id is the collector's: two of one name shut each other out, the newest wins.
+
+    Args:
+        owner: Stands for one start of one collector.
+        is_again: It had a writer before: if somebody else has opened the positions since, it ends.
     """
 
     def __init__(
-        self, config: CollectorConfig, addresses: list[str], *, listener: Listener, clock: Clock
-    ) -> None:
+        self, config: CollectorConfig, addresses: list[str], *, listener: Listener, clock: Clock,
+        owner: str, is_again: bool,
+    ) -> None:  # fmt: skip
+        self._name, self._owner, self._is_again = config.name, owner, is_again
         self.ledger = Positions(addresses, config.name)
         self._addresses = addresses
         self._topics = {config.topic, dead_letter_topic(config.topic)}
@@ -83,11 +89,19 @@ class TransactingWriter:
         self._since_ms: float | None = None  # of the open transaction
 
     async def open(self) -> None:
-        """Shut out earlier writers of the name, and learn how far they came. Raises SummitError."""
+        """Shut out earlier writers of the name, and learn how far they came.
+
+        Raises: Closed("collector.taken_over"); SummitError.
+        """
         for topic in self._topics:
             await ensure_topic(self._addresses, topic)
         await self._producer.connect()
         await self.ledger.read()
+        if self._is_again and self.ledger.owner != self._owner:
+            raise Closed("collector.taken_over", name=self._name)
+        await self._producer.begin_transaction()
+        await self._producer.send_batch([self.ledger.owner_record(self._owner)])
+        await self._producer.commit_transaction()
 
     async def close(self) -> None:
         """Abort what is open, and let go of the brokers. Idempotent."""

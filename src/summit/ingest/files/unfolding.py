@@ -19,6 +19,7 @@ from summit.base.errors import Invalid
 from summit.ingest.files.rows import RowFile
 from summit.ingest.files.settings import FileOptions
 from summit.ingest.files.source import SourceFile
+from summit.ingest.files.zstd_frames import FrameEnds
 
 _ENDS: Final = {".gz": "gzip", ".bz2": "bzip2", ".zst": "zstd"}
 _STEP_BYTES: Final = 256 * 1024
@@ -173,4 +174,19 @@ def _zstd_open() -> Any:
         from zstandard import ZstdDecompressor
     except ImportError as error:
         raise Invalid("extra.missing", what="reading zstd files", extra="zstd") from error
-    return lambda raw: ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+    return lambda raw: _ZstdStream(raw, ZstdDecompressor())
+
+
+class _ZstdStream:
+    """A stream of unfolded bytes; raises EOFError when the file ends inside of a frame."""
+
+    def __init__(self, raw: Any, decompressor: Any) -> None:
+        self._ends = FrameEnds(raw)
+        self._stream = decompressor.stream_reader(self._ends, read_across_frames=True)
+
+    def read1(self, size_bytes: int) -> bytes:
+        """Some bytes; none at the end."""
+        data: bytes = self._stream.read1(size_bytes)
+        if not data and not self._ends.is_whole:
+            raise EOFError("it ends inside of a frame")
+        return data

@@ -22,6 +22,7 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Internal, Invalid, SummitError, Unavailable
+from summit.base.limits import TLS_HANDSHAKE_MS
 from summit.client.addresses import format_address
 from summit.ingest.delivery import RETRY_AFTER_MS
 from summit.ingest.producing import Producer
@@ -263,14 +264,12 @@ class GrpcCollector(StreamingCollector):
 
     async def _export(self, raw: bytes, context: Any) -> bytes:
         limits = self.limits._replace(max_bytes=self.options.max_message_bytes)
-        batch = otlp.batch_of(otlp.decode(raw), self.options.otlp_event_type, limits)
-        if not batch.slices and not batch.faults:
-            return b""
-        taken = await self._requests.write(
-            batch, self.headers(), sum(map(len, batch.slices)), None, _peer(context),
-            is_atomic=False,
+        headers, sender = self.headers(), _peer(context)
+        lost = await otlp.take(
+            otlp.decode(raw), self.options.otlp_event_type, limits,
+            lambda part, is_later: self._requests.write_part(part, headers, sender, is_later),
         )  # fmt: skip
-        answer: bytes = otlp.response(taken.answer(with_all=True)).SerializeToString()
+        answer: bytes = otlp.response(lost).SerializeToString()
         return answer
 
     # ---- streams ----
@@ -368,6 +367,8 @@ def _peer(context: Any) -> str:
 def _channel_options(options: Any) -> list[tuple[str, Any]]:
     return [
         ("grpc.so_reuseport", 0),  # a port that is taken is an error
+        ("grpc.max_allowed_incoming_connections", options.max_connections),
+        ("grpc.server_handshake_timeout_ms", TLS_HANDSHAKE_MS),
         ("grpc.max_receive_message_length", options.max_message_bytes),
         ("grpc.keepalive_time_ms", options.ping_interval_ms),
         ("grpc.keepalive_timeout_ms", options.ping_timeout_ms),

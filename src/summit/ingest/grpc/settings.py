@@ -27,6 +27,7 @@ class GrpcOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
         max_message_bytes: Largest message, unfolded; larger ones are RESOURCE_EXHAUSTED.
         max_events_per_message: Most events of a message.
         max_event_bytes: Largest single event.
+        max_connections: Connections at one time, those in a TLS handshake too; more are closed.
         max_calls: Calls and streams at one time; more are RESOURCE_EXHAUSTED.
         max_results: Above this count the answer to `Publish` leaves out `results`.
         rate_limit: Events a second of one client address: calls above it are refused, streams are
@@ -53,6 +54,7 @@ class GrpcOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
     max_message_bytes: int = 4 * 1024 * 1024
     max_events_per_message: int = limits.INGEST_EVENTS_PER_REQUEST_MAX
     max_event_bytes: int = limits.INGEST_EVENT_BYTES_MAX
+    max_connections: int = limits.INGEST_CONNECTIONS_MAX
     max_calls: int = limits.INGEST_CONNECTIONS_MAX
     max_results: int = limits.INGEST_RESULTS_MAX
     rate_limit: float | None = None
@@ -72,6 +74,7 @@ class GrpcOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def check(self) -> None:
         at_least(self, 1, "max_unacked", "max_message_bytes", "max_events_per_message")
         at_least(self, 1, "max_event_bytes", "max_in_flight_bytes", "ack_timeout_ms", "max_calls")
+        at_least(self, 1, "max_connections")
         at_least(self, 0, "max_results")
         at_least(self, 100, "request_timeout_ms", "ping_interval_ms", "ping_timeout_ms")
         rate_fits(self.rate_limit, self.rate_burst)

@@ -29,6 +29,7 @@ from typing import Any, Final
 
 from summit.base.clock import Clock
 from summit.base.errors import Invalid, SummitError, Unavailable
+from summit.base.tracing import TRACEPARENT, traceparent
 from summit.ingest.bodies import Batch, Limits, parse_body, parse_leniently
 from summit.ingest.checks import bad_setting
 from summit.ingest.http import cloudevents
@@ -199,15 +200,12 @@ class HttpCollector(TakingCollector):
 
         body = request.unfolded(raw)
         media = media_type(request)
-        batch = otlp.read_body(media, body, self._options.otlp_event_type, self._limits)
-        answer: dict[str, Any] = {}
-        if batch.slices or batch.faults:
-            taken = await self._requests.write(
-                batch, self._record_headers(request), sum(map(len, batch.slices)), None,
-                request.remote_address, is_atomic=False,
-            )  # fmt: skip
-            answer = taken.answer(with_all=True)
-        return Response(otlp.answer_body(media, answer), media_type=media)
+        headers, sender = self._record_headers(request), request.remote_address
+        lost = await otlp.take(
+            otlp.decode_body(media, body), self._options.otlp_event_type, self._limits,
+            lambda part, is_later: self._requests.write_part(part, headers, sender, is_later),
+        )  # fmt: skip
+        return Response(otlp.answer_body(media, lost), media_type=media)
 
     async def _take_once(
         self, request: Request, raw: bytes, key: str, topic: str | None
@@ -266,4 +264,6 @@ class HttpCollector(TakingCollector):
             text = request.headers.get(lower)
             if text is not None:
                 headers.append((name, text.encode("latin-1")))
+        if (context := traceparent()) is not None:
+            headers.append((TRACEPARENT, context.encode()))
         return headers

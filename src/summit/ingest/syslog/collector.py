@@ -23,6 +23,7 @@ import msgspec
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, Unavailable
+from summit.base.gates import Gate, gated
 from summit.base.tasks import Tasks
 from summit.client.addresses import format_address
 from summit.client.dead_letters import dead_letter_topic
@@ -93,6 +94,7 @@ class SyslogCollector(TakingCollector, Taker):
         self._messages = SyslogMessages(options, config.name, self._clock)
         self._tasks = Tasks()
         self._server: asyncio.Server | None = None
+        self._gate = Gate()
         self._datagrams: DatagramSocket | None = None
         self._place: tuple[str, int] | None = None
         self._connections: set[StreamConnection] = set()
@@ -173,11 +175,13 @@ class SyslogCollector(TakingCollector, Taker):
         if "tcp" in options.listens_to:
             context = None if options.tls is None else options.tls.server_context()
             name = "tcp" if context is None else "tls"
-            timeout_s = None if context is None else options.message_timeout_ms / 1000
-            self._server = await loop.create_server(
-                lambda: StreamConnection(self, name), host, port, ssl=context,
-                ssl_handshake_timeout=timeout_s,
+            self._gate = gate = Gate(
+                limit=options.max_connections, context=context,
+                handshake_timeout_ms=options.message_timeout_ms,
+                may_enter=self._may_connect, on_full=self._note_full,
             )  # fmt: skip
+            connection = gated(StreamConnection, gate)
+            self._server = await loop.create_server(lambda: connection(self, name), host, port)
             self._place = self._server.sockets[0].getsockname()[:2]
         if "udp" in options.listens_to:
             place = (host, port) if self._place is None else self._place
@@ -195,6 +199,7 @@ class SyslogCollector(TakingCollector, Taker):
             datagrams.close()
         if server is not None:
             server.close()
+        await self._gate.close()
         for connection in list(self._connections):
             connection.close(is_clean=False)
         self._place = None
@@ -231,6 +236,7 @@ class SyslogCollector(TakingCollector, Taker):
             "guarantees": self._guarantees,
             "connections": len(self._connections),
             "connectionsRefused": self._refused,
+            "handshaking": self._gate.handshaking,
             "waiting": len(self._queue),
             "unacked": self._unacked,
             "datagramsDropped": self._dropped,
@@ -241,22 +247,27 @@ class SyslogCollector(TakingCollector, Taker):
 
     # ---- what the sockets bring ----
 
-    def may_connect(self, connection: StreamConnection) -> bool:
-        """Whether a new connection is served: from an allowed sender, and not one too many."""
-        if not self._may_send(connection.sender):
-            self._refused += 1
-            self._note_error(Invalid("syslog.sender_refused", sender=connection.sender))
+    def _may_connect(self, sender: str) -> bool:
+        """Whether a sender may have a connection; asked before any TLS."""
+        if self._is_draining:
             return False
-        if self._is_draining or len(self._connections) >= self.options.max_connections:
+        if not self._may_send(sender):
             self._refused += 1
-            self._note_error(
-                Unavailable("ingest.queue_full", name=self.name, limit=self.options.max_connections)
-            )
+            self._note_error(Invalid("syslog.sender_refused", sender=sender))
             return False
+        return True
+
+    def _note_full(self) -> None:
+        """A connection found no place."""
+        self._refused += 1
+        limit = self.options.max_connections
+        self._note_error(Unavailable("ingest.queue_full", name=self.name, limit=limit))
+
+    def joined(self, connection: StreamConnection) -> None:
+        """A connection has begun."""
         self._connections.add(connection)
         if self._is_held:
             connection.pause()
-        return True
 
     def left(self, connection: StreamConnection) -> None:
         """A connection has ended."""

@@ -34,7 +34,8 @@ class SyslogOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         headers: Record headers that every event gets.
         utc_offset_minutes: The zone of times that name none.
         max_message_bytes: A longer message is a dead letter of its beginning.
-        max_connections: Connections at one time; more are closed at once and counted.
+        max_connections: Connections at one time, those in a TLS handshake too; more are closed at
+            once and counted.
         message_timeout_ms: How long a message of a connection may take from its first byte to its
             last, and a TLS handshake; then the connection is closed.
         idle_timeout_ms: A connection that sends nothing for so long is closed; None: never, since

@@ -23,8 +23,8 @@ class Taker(ABC):
     options: SyslogOptions
 
     @abstractmethod
-    def may_connect(self, connection: StreamConnection) -> bool:
-        """Whether a new connection is served; else it is closed."""
+    def joined(self, connection: StreamConnection) -> None:
+        """A connection has begun."""
 
     @abstractmethod
     def take_frames(self, sender: str, transport: str, frames: list[Frame]) -> None:
@@ -62,9 +62,8 @@ class StreamConnection(asyncio.Protocol):
         if sock is not None:
             with contextlib.suppress(OSError):  # so that a peer that is gone is noticed
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._is_served = self._owner.may_connect(self)
-        if not self._is_served:
-            transport.abort()
+        self._is_served = True
+        self._owner.joined(self)
 
     def data_received(self, data: bytes) -> None:
         if not self._is_served:

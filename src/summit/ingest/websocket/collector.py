@@ -17,11 +17,12 @@ import contextlib
 import errno
 import http
 import json
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from summit.base.clock import Clock
 from summit.base.errors import Conflict, Invalid, SummitError
+from summit.base.gates import Gate, gated
 from summit.client.addresses import format_address
 from summit.ingest.producing import Producer
 from summit.ingest.settings import CollectorConfig
@@ -41,6 +42,9 @@ from summit.ingest.websocket.session import (
     TRY_AGAIN,
     WebSocketSession,
 )
+
+_UNSERVED_MAX: Final = 100  # connections that are not upgraded yet, or are being closed
+OPEN_TIMEOUT_S: Final = 10.0  # of a TLS handshake, and of an upgrade
 
 
 class WebSocketCollector(StreamingCollector):
@@ -69,6 +73,7 @@ class WebSocketCollector(StreamingCollector):
             taken_over=(TAKEN_OVER, "another connection has the name"),
         )  # fmt: skip
         self._server: Server | None = None
+        self._gate = Gate()
         self._place: tuple[str, int] | None = None
 
     @property
@@ -85,6 +90,12 @@ class WebSocketCollector(StreamingCollector):
 
     async def _listen(self) -> None:
         options, host = self.options, self.config.host
+        # Room for some beyond `maxConnections`, so that they are told why they are not served.
+        self._gate = gate = Gate(
+            limit=options.max_connections + _UNSERVED_MAX,
+            context=None if options.tls is None else options.tls.server_context(),
+            handshake_timeout_ms=round(OPEN_TIMEOUT_S * 1_000),
+        )
         await self._begin()
         try:
             self._server = server = await serve(
@@ -95,7 +106,7 @@ class WebSocketCollector(StreamingCollector):
                 compression=None, server_header=None, max_size=options.max_message_bytes,
                 ping_interval=options.ping_interval_ms / 1000,
                 ping_timeout=options.ping_timeout_ms / 1000, close_timeout=CLOSE_S,
-                ssl=None if options.tls is None else options.tls.server_context(),
+                open_timeout=OPEN_TIMEOUT_S, create_connection=gated(ServerConnection, gate),
             )  # fmt: skip
         except OSError as error:
             address = f"{host}:{self.config.listen_port}"
@@ -110,6 +121,7 @@ class WebSocketCollector(StreamingCollector):
         if server is None:
             return
         server.close(close_connections=False)
+        await self._gate.close()
         await self._end_sessions()
         server.close()
         with contextlib.suppress(TimeoutError):

@@ -13,6 +13,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from summit.base.errors import Invalid, SummitError, Unavailable
+from summit.ingest.database.postgresql.encodings import Encoding
 from summit.ingest.database.postgresql.settings import PostgresqlOptions
 from summit.ingest.database.settings import DatabaseOptions
 
@@ -44,6 +45,7 @@ class Link:
     def __init__(self, options: DatabaseOptions) -> None:
         self._options = options
         self._made: WeakSet[Any] = WeakSet()
+        self.encoding: Encoding | None = None  # of a server whose bytes are turned here
         own = options.postgresql or PostgresqlOptions()
         address = options.address
         self.where = f"{address.hostname or 'local'}:{address.port or 5432}/{options.database}"
@@ -90,7 +92,9 @@ class Link:
         """A connection for queries, each its own transaction. Raises as `fault`."""
         with self.translated():
             connection = psycopg2.connect(**self._arguments())
-            if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            name = connection.info.parameter_status("server_encoding")
+            self.encoding = Encoding.of_server(name or "")
+            if name == "SQL_ASCII":
                 # Its bytes are of any encoding: asked for UTF-8, the server fails at the first
                 # that are not. So they are taken as they are, and looked at one by one.
                 self._settings["client_encoding"] = "SQL_ASCII"
@@ -114,11 +118,25 @@ class Link:
             cursor.__init__(connection)
         return cursor
 
+    def connect_for_rows(self) -> Any:
+        """A connection whose COPY gives bytes as the server has them, where it cannot turn all.
+
+        Raises: as `fault`.
+        """
+        connection = self.connect()
+        if self.encoding is not None:
+            with self.translated():
+                connection.set_client_encoding("SQL_ASCII")
+        return connection
+
     def connect_replication(self) -> Any:
-        """A connection for the replication protocol. Raises as `fault`."""
+        """A connection for the replication protocol, after one of `connect`. Raises as `fault`."""
+        given = self._arguments()
+        if self.encoding is not None:
+            given["client_encoding"] = "SQL_ASCII"
         with self.translated():
             connection = psycopg2.connect(
-                connection_factory=extras.LogicalReplicationConnection, **self._arguments()
+                connection_factory=extras.LogicalReplicationConnection, **given
             )
             self._made.add(connection)
             return connection
@@ -138,9 +156,24 @@ class Link:
             return cursor.fetchall() if cursor.description else []
 
     def copy_out(self, connection: Any, sql: str, take: Callable[[bytes], Any]) -> None:
-        """Give every line of a COPY TO STDOUT to `take`. Raises as `fault`."""
+        """Give every line of a COPY TO STDOUT to `take`, in UTF-8. Raises as `fault`.
+
+        Args:
+            connection: One for rows.
+        """
+        encoding, query = self.encoding, _raw(sql)
+        sink = _Sink(take)
+        if encoding is not None:
+            query, to_utf8 = encoding.to_server(query), encoding.to_utf8
+            sink = _Sink(lambda line: take(to_utf8(line)))
         with self.translated(), connection.cursor() as cursor:
-            cursor.copy_expert(_raw(sql), _Sink(take))
+            cursor.copy_expert(query, sink)
+
+    def quote_value(self, text: str) -> str:
+        """A value of a key as SQL has it, on any connection."""
+        if self.encoding is None:
+            return quote_text(text)
+        return self.encoding.quoted(_raw(text))
 
     def _arguments(self) -> dict[str, Any]:
         given = {**self._settings, "password": self._options.secret()}

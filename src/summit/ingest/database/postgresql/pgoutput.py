@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from summit.base.errors import Corrupt
@@ -99,13 +100,23 @@ class Truncate(NamedTuple):
 Message = Begin | Commit | Relation | Rows | Truncate
 
 
-def decode(data: bytes) -> Message | None:
+def decode(data: bytes, to_utf8: Callable[[bytes], bytes] | None = None) -> Message | None:
     """One message; None for those that say nothing of rows.
 
+    Args:
+        to_utf8: Turns its texts, where the server has them in another encoding.
     Raises: Corrupt("database.protocol") for what is none.
     """
     try:
-        return _decode(data)
+        if to_utf8 is None:
+            return _decode(data)
+        if data[0] == 82:  # R
+            return _relation(data, to_utf8)
+        message = _decode(data)
+        if not isinstance(message, Rows):
+            return message
+        old, new = _turned(message.old, to_utf8), _turned(message.new, to_utf8)
+        return message._replace(old=old, new=new)
     except (struct.error, IndexError, ValueError) as error:
         raise Corrupt("database.protocol", reason=f"{data[:40]!r}: {error}") from error
 
@@ -166,26 +177,32 @@ def _cells(data: bytes, at: int) -> tuple[Cells, int]:
     return cells, at
 
 
-def _relation(data: bytes) -> Relation:
+def _turned(cells: Cells | None, to_utf8: Callable[[bytes], bytes]) -> Cells | None:
+    if cells is None:
+        return None
+    return [to_utf8(cell) if isinstance(cell, bytes) else cell for cell in cells]
+
+
+def _relation(data: bytes, to_utf8: Callable[[bytes], bytes] = bytes) -> Relation:
     (oid,) = _LENGTH.unpack_from(data, 1)
-    schema, at = _text(data, 5)
-    name, at = _text(data, at)
+    schema, at = _text(data, 5, to_utf8)
+    name, at = _text(data, at, to_utf8)
     identity = chr(data[at])
     (count,) = _COUNT.unpack_from(data, at + 1)
     at += 3
     columns = []
     for _ in range(count):
         flags = data[at]
-        column, at = _text(data, at + 1)
+        column, at = _text(data, at + 1, to_utf8)
         type_oid, modifier = _COLUMN.unpack_from(data, at)
         at += 8
         columns.append(Column(column, type_oid, bool(flags & 1), modifier))
     return Relation(oid, schema or "pg_catalog", name, identity, tuple(columns))
 
 
-def _text(data: bytes, at: int) -> tuple[str, int]:
+def _text(data: bytes, at: int, to_utf8: Callable[[bytes], bytes]) -> tuple[str, int]:
     end = data.index(0, at)
-    return data[at:end].decode(), end + 1
+    return to_utf8(data[at:end]).decode(), end + 1
 
 
 def columns_version(columns: list[tuple[str, int, int]]) -> str:

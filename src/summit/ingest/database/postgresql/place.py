@@ -1,6 +1,7 @@
 """Where a collector is in a PostgreSQL database: the slot's log, and the tables that were read.
 
     {"system": "7312…", "lsn": 23900728, "seq": 4, "end": 23900100, "rows": 120000, "seek": "",
+     "slot": "summit_shop",
      "tables": {"public.orders": {"version": "5f0c2a91", "segments": [[null, 23899000]],
                                   "key": [["id", 23, null]]}, …}}
 
@@ -29,6 +30,7 @@ class Place:
         self.end = end
         self.rows = 0
         self.seek = ""
+        self.slot = ""  # that holds the log for it; of an early version not known
         self._tables: dict[str, dict[str, Any]] = {}
         self._settled_lsn = 0
 
@@ -40,6 +42,7 @@ class Place:
         place.sequence = position["seq"]
         place.rows = position["rows"]
         place.seek = position["seek"]
+        place.slot = position.get("slot", "")
         place._tables = position["tables"]
         place._settle_up()
         return place
@@ -53,6 +56,7 @@ class Place:
             "end": self.end,
             "rows": self.rows,
             "seek": self.seek,
+            "slot": self.slot,
             "tables": self._tables,
         }
 

@@ -13,7 +13,7 @@ from summit.base.errors import Invalid, SummitError
 from summit.ingest.database.positions import positions_topic
 from summit.ingest.database.postgresql.link import Link, quote_name
 from summit.ingest.database.postgresql.pgoutput import lsn_number, lsn_text
-from summit.ingest.database.postgresql.settings import PostgresqlOptions, default_slot
+from summit.ingest.database.postgresql.settings import PostgresqlOptions, default_slot, earlier_slot
 from summit.ingest.database.postgresql.tables import Table, read_tables
 from summit.ingest.database.postgresql.waiting import Closing, Waits
 from summit.ingest.database.source import Position
@@ -52,6 +52,7 @@ class Preparing:
         self._options = config.block
         self._own = config.block.postgresql or PostgresqlOptions()
         self._link = link
+        self._name = config.name
         self._topic = positions_topic(config.name)
         self.slot = self._own.slot or default_slot(config.name)
         self.publication = self._own.publication or self.slot
@@ -68,6 +69,8 @@ class Preparing:
             raise self._unfit("it is a standby", "Follow its primary.")
         if position is not None:
             self._check_place(position, system, lsn_number(lsn))
+            if self._own.slot is None:
+                self._keep_slot(connection, position)
         every = read_tables(self._link, connection)
         tables = {name: one for name, one in every.items() if self._options.takes(name)}
         if not tables:
@@ -97,6 +100,15 @@ class Preparing:
             raise self._lost(position, "this is another server's data")
         if position["end"] > lsn:
             raise self._lost(position, f"its log ends at {lsn_text(lsn)}, before that")
+
+    def _keep_slot(self, connection: Any, position: Position) -> None:
+        """Go on with the slot that the position is of, whatever its default name is now."""
+        slot = position.get("slot") or earlier_slot(self._name)
+        if slot == self.slot or self._link.query(connection, _SLOT, self.slot):
+            return
+        if self._link.query(connection, _SLOT, slot):
+            self.slot = slot
+            self.publication = self._own.publication or slot
 
     def _published(self, connection: Any) -> list[str] | None:
         """The tables of the publication; None when there is none."""

@@ -51,7 +51,16 @@ class PostgresqlOptions(Config, frozen=True, kw_only=True, forbid_unknown_fields
 
 def default_slot(name: str) -> str:
     """The slot of a collector that names none."""
-    plain = re.sub(r"[^a-z0-9_]", "_", name.lower())[:47]
+    plain = _plain(name)
     if plain != name:  # else names that differ would share one slot, and lose each other's changes
         plain += f"_{zlib.crc32(name.encode()):08x}"
     return f"summit_{plain}"
+
+
+def earlier_slot(name: str) -> str:
+    """The slot that early versions gave it; another one only for names that are not plain."""
+    return f"summit_{_plain(name)}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9_]", "_", name.lower())[:47]

@@ -63,7 +63,7 @@ def open_snapshot(link: Link, slot: str, waits: Waits, asking: Any) -> Snapshot:
                 return lsn_text, name
 
         lsn_text, name = waits.run(replication, asking, make)
-        connection = link.connect()
+        connection = link.connect_for_rows()
         try:
             with link.translated():
                 cursor = connection.cursor()
@@ -77,13 +77,13 @@ def open_snapshot(link: Link, slot: str, waits: Waits, asking: Any) -> Snapshot:
     return Snapshot(connection, lsn_number(lsn_text), lsn_text)
 
 
-def key_expression(key: tuple[TableColumn, ...], values: Key | None = None) -> str:
+def key_expression(link: Link, key: tuple[TableColumn, ...], values: Key | None = None) -> str:
     """The key's columns, or values in their place, as a row that SQL compares in their order."""
     parts = []
     for place, column in enumerate(key):
         text = quote_name(column.name)
         if values is not None:
-            text = f"CAST({quote_text(raw_text(values[place]))} AS {column.type_name})"
+            text = f"CAST({link.quote_value(raw_text(values[place]))} AS {column.type_name})"
         parts.append(text if column.collation is None else f"{text} COLLATE {column.collation}")
     return f"({', '.join(parts)})"
 
@@ -132,8 +132,8 @@ class TableReader:
         while is_wanted():
             where = ""
             if self._after is not None:
-                own, last = key_expression(self._table.key), self._after
-                where = f"WHERE {own} > {key_expression(self._table.key, last)}"
+                own, last = key_expression(self._link, self._table.key), self._after
+                where = f"WHERE {own} > {key_expression(self._link, self._table.key, last)}"
             before = self.counted
             self._copy(columns, f"{where} ORDER BY {key} LIMIT {size}", is_wanted)
             if not is_wanted():
@@ -145,7 +145,8 @@ class TableReader:
 
     def _by_blocks(self, columns: str, size: int, is_wanted: Callable[[], bool]) -> None:
         """All rows of a table without a key; ranges of its blocks are read one after the other."""
-        query = f"SELECT pg_relation_size({quote_text(self._table.quoted)}::regclass) / 8192"
+        table = self._link.quote_value(self._table.quoted)
+        query = f"SELECT pg_relation_size({table}::regclass) / 8192"
         ((blocks,),) = self._link.query(self._snapshot.connection, query)
         step = max(1, size // 50)
         for first in range(0, blocks + 1, step):

@@ -163,6 +163,7 @@ class PostgresqlSource:
                     todo="Name a later place in startLsn; keepBytes lets the slot keep more.",
                 )  # fmt: skip
             place.seek_to(lsn, wanted)
+        place.slot = self._preparing.slot
         if position is not None:
             # Never below the slot's own place: some servers would take it back.
             self._confirmed = max(slot_lsn, position["end"] - self._own.keep_bytes)
@@ -265,6 +266,7 @@ class PostgresqlSource:
             self._describe,
             self._type_names,
             self._at_most,
+            encoding=self._link.encoding,
             schema_changes=self._options.schema_changes,
         )
         publication = self._preparing.publication.replace('"', '""').replace("'", "''")
@@ -364,6 +366,7 @@ class PostgresqlSource:
         order = integer_order(table)
         if order is not None:
             return order(key, last)
-        query = f"SELECT {key_expression(table.key, key)} <= {key_expression(table.key, last)}"
+        both = (key_expression(self._link, table.key, one) for one in (key, last))
+        query = f"SELECT {' <= '.join(both)}"
         ((answer,),) = self._link.query(self._connection, query)
         return bool(answer)

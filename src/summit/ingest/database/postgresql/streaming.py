@@ -12,6 +12,7 @@ from typing import Any
 from summit.base.errors import Invalid
 from summit.ingest.database.changes import Change, Row
 from summit.ingest.database.postgresql import seams
+from summit.ingest.database.postgresql.encodings import Encoding
 from summit.ingest.database.postgresql.pgoutput import (
     Begin,
     Commit,
@@ -35,6 +36,7 @@ class Streaming:
         describe: The rows of a relation; None for a table that is not followed.
         type_names: The names of the types of a relation's columns.
         at_most: Whether one key of a table is not above another, in the database's order.
+        encoding: Of a server whose texts are not in UTF-8.
         schema_changes: Whether changes of columns are told.
     """
 
@@ -45,12 +47,14 @@ class Streaming:
         type_names: Callable[[Relation], list[str]],
         at_most: Callable[[str, Key, Key], bool],
         *,
+        encoding: Encoding | None = None,
         schema_changes: bool,
     ) -> None:
         self.place = place
         self._describe = describe
         self._type_names = type_names
         self._at_most = at_most
+        self._to_utf8 = None if encoding is None else encoding.to_utf8
         self._schema_changes = schema_changes
         self._rows: dict[int, Rows | None] = {}
         self._begin = Begin(0, 0, 0)
@@ -66,7 +70,7 @@ class Streaming:
 
         Raises: Corrupt("database.protocol").
         """
-        message = decode(data)
+        message = decode(data, self._to_utf8)
         if isinstance(message, RowMessage):
             self._take_row(message, data, out)
         elif isinstance(message, Begin):
