@@ -7,7 +7,7 @@ longest are packed into the bytes of `state.py`, which take a quarter of the roo
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from summit.base.limits import KEYS_UNPACKED_MAX
@@ -19,6 +19,7 @@ from summit.events.layouts import TypedLayout
 from summit.keyed.captured import Captured, Origins
 from summit.keyed.exact_timers import ExactTimers
 from summit.keyed.keys import Key
+from summit.keyed.packed_keys import PackedKeys
 from summit.keyed.tidy_timers import TidyTimers
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class PatternLane:
         self.live_runs = 0
         self._origins = origins
         self._busy: dict[Key, KeyRuns] = {}
-        self._packed: dict[Key, bytes] = {}
+        self._packed = PackedKeys()
         self._set_at_once()
         self._set_timers()
 
@@ -91,7 +92,7 @@ class PatternLane:
         """The key's runs, if the event can begin or change one; None = it changes nothing."""
         runs = self._busy.get(key)
         if runs is None:
-            if key not in self._packed:
+            if not self._packed or key not in self._packed:
                 return self._begun(key, mask, time_ms)
             runs = self._unpack(key)
         if self._is_expired(runs, time_ms):
@@ -192,12 +193,10 @@ class PatternLane:
     def bound(self) -> None:
         """Keep to the limits on keys: drop the oldest beyond the rule's, pack the others."""
         surplus = len(self) - self.rule.plan.limits.keys
-        while surplus > 0:
-            key = next(iter(self._packed), None)
-            key = next(iter(self._busy)) if key is None else key
-            self.forget(key)
-            self.counters.keys_dropped += 1
-            surplus -= 1
+        if surplus > 0:
+            for key in list(islice(chain(self._packed.oldest(), self._busy), surplus)):
+                self.forget(key)
+                self.counters.keys_dropped += 1
         surplus = len(self._busy) - KEYS_UNPACKED_MAX
         if surplus > 0:
             for key in list(islice(self._busy, surplus + KEYS_UNPACKED_MAX // 20)):
@@ -211,8 +210,8 @@ class PatternLane:
                 return
             runs = self._unpack(key)
         before = runs.count
-        runs.by_state, runs.held, runs.count = {}, [], 0
-        runs.told, runs.previous = [], []
+        runs.by_state, runs.held, runs.count = {}, (), 0
+        runs.told, runs.previous = (), ()
         self._changed(key, runs, before)
 
     def shrink(self, key: Key) -> bool:
@@ -349,7 +348,9 @@ class PatternLane:
         for key in self.all_keys():
             runs = self._busy.get(key)
             if runs is None:
-                runs = load_key(self._packed[key], STATE_VERSION, self._origins)
+                data = self._packed.get(key)
+                assert data is not None
+                runs = load_key(data, STATE_VERSION, self._origins)
             self._set_timer(key, runs)
 
     def _set_timer(self, key: Key, runs: KeyRuns) -> None:
@@ -360,7 +361,9 @@ class PatternLane:
             self._tidy.add(key, 0 if deadline == float("inf") else deadline)
 
     def _unpack(self, key: Key) -> KeyRuns:
-        runs = load_key(self._packed.pop(key), STATE_VERSION, self._origins)
+        data = self._packed.pop(key)
+        assert data is not None
+        runs = load_key(data, STATE_VERSION, self._origins)
         self._busy[key] = runs
         return runs
 

@@ -27,7 +27,7 @@ class Previous:
     def __init__(self, paths: Sequence[Path], layout: TypedLayout) -> None:
         self._places = {path: place for place, path in enumerate(paths)}
         self._readers = [_reader(path, layout) for path in paths]
-        self._values: list[Any] = []
+        self._values: Sequence[Any] = ()
 
     def recall(self, key: KeyRuns) -> None:
         """The next events to be tested are those of this key."""

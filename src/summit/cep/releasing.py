@@ -81,7 +81,7 @@ class Release:
         """Order the matches, let each remove what it removes, return those that come out."""
         if not self.holds and self.emit == "all" and self.skip.kind == "noSkip":
             return sorted(matches, key=match_order) if len(matches) > 1 else matches
-        waiting = sorted(key.held + matches, key=match_order)
+        waiting = sorted([*key.held, *matches], key=match_order)
         if self.emit == "longest":
             waiting = _longest_of_each_start(waiting)
         held: list[Run] = []
@@ -101,7 +101,7 @@ class Release:
                 waiting = [run for run in waiting if not first <= run.start <= last]
                 held = [run for run in held if not first <= run.start <= last]
                 _remove(key, first, last)
-        key.held = held
+        key.held = held or ()
         return emitted
 
     def timed_out(self, key: KeyRuns, runs: list[Run]) -> list[Run]:
@@ -120,7 +120,7 @@ class Release:
             span = self.skip.range_of(run)
             if span is not None:
                 ranges = [*ranges, span]
-        key.told = [] if living is None else [span for span in ranges if span[1] >= living]
+        key.told = () if living is None else [span for span in ranges if span[1] >= living]
         return told
 
     def _must_wait(self, key: KeyRuns, match: Run) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -85,9 +85,9 @@ class KeyRuns(msgspec.Struct, gc=False):
     sequence: int
     count: int
     by_state: dict[int, Bucket]
-    held: list[Run]
-    told: list[tuple[int, int]] = []
-    previous: list[Any] = []
+    held: Sequence[Run] = ()  # empty ones are nothing that the collector looks through
+    told: Sequence[tuple[int, int]] = ()
+    previous: Sequence[Any] = ()
     session_ms: int | None = None
 
     @property
@@ -111,7 +111,7 @@ class KeyRuns(msgspec.Struct, gc=False):
 
 def new_key() -> KeyRuns:
     """A key that has seen nothing."""
-    return KeyRuns(0, 0, {}, [], [], [])
+    return KeyRuns(0, 0, {})
 
 
 def last_ms(key: KeyRuns) -> int | None:

@@ -32,6 +32,7 @@ from summit.keyed.captured import Captured, Origins, event_ref
 from summit.keyed.frontier import BEFORE_ALL_MS
 from summit.keyed.keygroups import key_group
 from summit.keyed.keys import Key, key_text, key_values
+from summit.keyed.packed_keys import PackedKeys
 
 if TYPE_CHECKING:
     from summit.cep.window_rule import WindowRule  # which makes lanes
@@ -67,7 +68,7 @@ class WindowLane:
         self.dirty: set[Key] = set()
         self._origins = origins
         self._busy: dict[Key, Any] = {}
-        self._packed: dict[Key, bytes] = {}
+        self._packed = PackedKeys()
         self._timers = WindowTimers()
         self._size = 0
         self._held: Container[int] | None = None
@@ -128,7 +129,7 @@ class WindowLane:
             self._packed[key] = dump_windows(self._windows, state)
         self._busy.clear()
         self._set_rule(rule, layout)
-        for key in list(self._packed)[-WINDOW_KEYS_UNPACKED_MAX // 2 :]:
+        for key in list(self._packed.oldest())[-WINDOW_KEYS_UNPACKED_MAX // 2 :]:
             self._state(key)
         self._awaited = self._unseen()
 
@@ -276,7 +277,7 @@ class WindowLane:
 
     def _oldest(self, count: int) -> list[Key]:
         found: list[Key] = []
-        for keys in (self._packed, self._busy):
+        for keys in (self._packed.oldest(), self._busy):
             for key in keys:
                 if len(found) == count:
                     return found
@@ -286,7 +287,7 @@ class WindowLane:
 
     def forget(self, key: Key) -> None:
         """Drop a key and its windows, if it has any."""
-        gone = self._packed.pop(key, None)
+        gone = self._packed.pop(key)
         if gone is not None or self._busy.pop(key, None) is not None:
             self.dirty.add(key)
             if key in self._expected and self._holds(key):
@@ -328,8 +329,7 @@ class WindowLane:
     def _state(self, key: Key) -> Any:
         """A key's windows as an object; None = it has none."""
         state = self._busy.get(key)
-        if state is None and key in self._packed:
-            data = self._packed.pop(key)
+        if state is None and (data := self._packed.pop(key)) is not None:
             state = load_windows(self._windows, data, WINDOW_STATE_VERSION, self._origins)
             state.timer_ms = self._windows.due_ms(state)  # one is set that is not later
             self._busy[key] = state

@@ -48,7 +48,7 @@ def order(
     delay_ms = reading.stream.delay_ms
     offsets, stamps, values = chunk.offsets, chunk.timestamps_ms, chunk.values
     keys, headers = chunk.keys, chunk.headers
-    new, saves = tuple.__new__, log.is_on
+    new, saves, note = tuple.__new__, log.is_on, log.note
 
     def concern(n: int, event: Any, own_ms: int, watermark_ms: int, found: Found) -> float:
         if own_ms < watermark_ms - delay_ms or own_ms < TIME_MS_MIN or not found:
@@ -71,7 +71,7 @@ def order(
             )
             way.add(item)
             if saves:
-                log.add(item)
+                note(item)
         return _NEVER
 
     return concern

@@ -15,7 +15,7 @@ from summit.keyed.keys import Key, key_text
 BUCKETS_PER_WITHIN = 16
 _STALE_MAX: Final = 1_000  # replaced timers that are left where they are, beside one a key
 _PART: Final = 500
-_TOGETHER_MAX: Final = 8_000  # keys of one bucket; more are spread
+_TOGETHER_MAX: Final = 5_000  # keys of one bucket; more are spread
 _SPREAD_BITS: Final = 4
 _SPREAD: Final = 1 << _SPREAD_BITS
 _DEPTH_MAX: Final = 5
@@ -28,18 +28,22 @@ class _Bucket:
     Full parts are tuples: a set takes five times the room, and Python's collector looks into lists.
     Many keys are spread over buckets within, so that looking for keys that stand twice never takes
     long: each of those looks for itself. By a checksum: Python's hash differs between processes,
-    and the order in which keys are looked at should not.
+    and the order in which keys are looked at should not. They grow alike, so each looks at another
+    count (`_more`).
     """
 
-    __slots__ = ("_depth", "count", "parts", "same_from", "tail", "within")
+    __slots__ = ("_depth", "_more", "count", "parts", "same_from", "tail", "within")
 
-    def __init__(self, depth: int = 0) -> None:
+    def __init__(self, depth: int = 0, turn: int = 0) -> None:
         self._depth = depth
+        self._more = turn * _PART
         self.within: list[_Bucket] = []
         self.parts: list[tuple[Key, ...]] = []
         self.tail: list[Key] = []
         self.count = 0
-        self.same_from = _STALE_MAX  # count from which keys that stand twice are looked for
+        self.same_from = (
+            _STALE_MAX + self._more
+        )  # count from which keys that stand twice are looked for
 
     def add(self, key: Key) -> None:
         if self.within:
@@ -72,9 +76,9 @@ class _Bucket:
 
     def _make_unique(self) -> None:
         keys = list(dict.fromkeys(chain.from_iterable(self.parts)))
-        if len(keys) > _TOGETHER_MAX and self._depth < _DEPTH_MAX:
+        if len(keys) > _TOGETHER_MAX + self._more and self._depth < _DEPTH_MAX:
             self.parts, self.tail, self.count = [], [], 0
-            self.within = [_Bucket(self._depth + 1) for _ in range(_SPREAD)]
+            self.within = [_Bucket(self._depth + 1, turn) for turn in range(_SPREAD)]
             for key in keys:
                 self.add(key)
             return
@@ -82,7 +86,7 @@ class _Bucket:
         self.parts = [tuple(keys[n : n + _PART]) for n in range(0, full, _PART)]
         self.tail = keys[full:]
         self.count = len(keys)
-        self.same_from = 2 * len(keys) + _STALE_MAX
+        self.same_from = 2 * len(keys) + _STALE_MAX + self._more
 
 
 def _spread(key: Key) -> int:

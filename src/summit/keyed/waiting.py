@@ -40,7 +40,12 @@ class WaitKey(NamedTuple):
 
 
 class WaitingEvent(msgspec.Struct, gc=False):
-    """A record that waits. `event` is what the layout of the active rules decoded of it."""
+    """A record that waits.
+
+    Attributes:
+        event: What the layout of the active rules decoded of it.
+        is_logged: Whether the `WaitLog` knows of it by its name.
+    """
 
     origin: Origin
     offset: int
@@ -50,6 +55,7 @@ class WaitingEvent(msgspec.Struct, gc=False):
     key: bytes | None
     headers: Any
     event: Any
+    is_logged: bool = False
 
     def __lt__(self, other: WaitingEvent) -> bool:
         """In no order: a worker that was taken for dead may be sent what it reads itself."""
@@ -117,10 +123,19 @@ class SavedWait(NamedTuple):
 
 
 class WaitLog:
-    """Which waiting events must be saved, and how; only for who asks for it (`is_on`)."""
+    """Which waiting events must be saved, and how; only for who asks for it (`is_on`).
+
+    Most that come in a batch are taken in the same one: those are never entered.
+
+    Attributes:
+        note: Takes note of a rule that waits for an event; as `add`, with `take_changed`.
+    """
 
     def __init__(self) -> None:
         self.is_on = False
+        self._noted: list[Interest] = []
+        self.note = self._noted.append  # the list stays the same one
+        self._taken: set[int] = set()  # of those that are noted, by identity
         self._events: dict[WaitKey, list[Interest]] = {}
         self._changed: set[WaitKey] = set()
 
@@ -134,12 +149,16 @@ class WaitLog:
             return
         name = WaitKey(item.group, *item.place, item.offset)
         self._events.setdefault(name, []).append(item)
+        item.waiting.is_logged = True
         if changed:
             self._changed.add(name)
 
     def remove(self, item: Interest, *, changed: bool = True) -> None:
         """A rule waits no more."""
         if not self.is_on:
+            return
+        if not item.waiting.is_logged:
+            self._taken.add(id(item))
             return
         name = WaitKey(item.group, *item.place, item.offset)
         items = self._events[name]
@@ -153,6 +172,11 @@ class WaitLog:
 
     def take_changed(self) -> set[WaitKey]:
         """What must be saved anew since the last call."""
+        for item in self._noted:
+            if id(item) not in self._taken:
+                self.add(item)
+        self._noted.clear()
+        self._taken.clear()
         changed, self._changed = self._changed, set()
         return changed
 
