@@ -144,6 +144,10 @@ alerts = correlation("GET", f"/api/alerts?{query}")["alerts"]
 alert = correlation("GET", f"/api/alerts/{alerts[0]['id']}")
 print(f"ALERT: {alert['title']} [{alert['severity']}]")
 groups = correlation("GET", "/api/correlation/events")["groups"]
+deadline_s = time.monotonic() + 30
+while not groups and time.monotonic() < deadline_s:  # groups follow the log a moment behind
+    time.sleep(0.2)
+    groups = correlation("GET", "/api/correlation/events")["groups"]
 print(f"Correlated {groups[0]['count']} events by {groups[0]['key']}")
 stats = correlation("GET", "/api/stats")
 print("High alerts:", stats["highAlerts"])
