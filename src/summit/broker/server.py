@@ -18,7 +18,7 @@ from typing import Any, Final
 from summit.base.clock import Clock, SystemClock
 from summit.base.errors import Closed, Conflict, Invalid, SummitError
 from summit.base.files import Files, OsFiles
-from summit.base.limits import BACKLOG_BYTES_MAX
+from summit.base.limits import BACKLOG_BYTES_MAX, TLS_HANDSHAKE_MS
 from summit.base.logs import get_logger
 from summit.base.rand import Rand
 from summit.broker.altering import Altering
@@ -48,7 +48,7 @@ from summit.broker.security.first_users import FirstUsers
 from summit.broker.security.listeners import INNER, Listener
 from summit.broker.security.quotas import Quotas
 from summit.broker.security.security import InnerAccess, Security
-from summit.broker.security.tls import HANDSHAKE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, ServerTls
+from summit.broker.security.tls import SHUTDOWN_TIMEOUT_S, ServerTls
 from summit.broker.security.users import Users
 from summit.broker.settings import BrokerSettings
 from summit.broker.state import BrokerState
@@ -296,7 +296,7 @@ class Broker:
         if listener.is_tls and self._tls is not None:
             tls = {
                 "ssl": self._tls.context,
-                "ssl_handshake_timeout": HANDSHAKE_TIMEOUT_S,
+                "ssl_handshake_timeout": TLS_HANDSHAKE_MS / 1000,
                 "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT_S,
             }
         try:

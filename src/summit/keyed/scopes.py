@@ -118,14 +118,14 @@ class Scope:
                 an event's time, it is late.
         """
         exact, correcting = self.exact, self.correcting
-        saved = log is not None and log.is_on
+        saving = log if log is not None and log.is_on else None
         touched = None
         for item in items:
             due_ms, _, offset, _, lane, key, mask, event, _ = item
             if exact and self._soon_ms <= due_ms:  # so it is, too, where it is not known
                 self._fire(due_ms, found)
-            if saved:
-                log.remove(item)  # type: ignore[union-attr]
+            if saving is not None:
+                saving.remove(item)
             time = event.own_ms
             if lane is not touched:
                 self._awake.touch_lane(lane)

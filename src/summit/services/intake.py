@@ -18,19 +18,19 @@ from summit.base.errors import Invalid, Unavailable
 from summit.base.ids import uuid7
 from summit.base.limits import EVENT_ID_CHARS_MAX, EVENT_IDS_MAX
 from summit.base.rand import Rand
-from summit.base.tracing import TRACEPARENT, span, traceparent
+from summit.base.tracing import TRACEPARENT, traceparent
 from summit.client.topics import TopicConfig
 from summit.client.types import ConsumerRecord, ProducerRecord
 from summit.events.times import epoch_ms
 from summit.journal.follower import LogFollower
 from summit.journal.topics import EVENTS_TOPIC, WAIT_HEADER, ensure_topics
 from summit.services.node import Node
+from summit.services.trace_headers import sending
 
 # One partition: events keep the order in which they were posted, whatever their keys.
 EVENTS = TopicConfig(name=EVENTS_TOPIC, partitions=1)
 READ_TIMEOUT_MS = 60_000
 Place = tuple[int, int]
-_SENDING: Final = {"messaging.system": "kafka", "messaging.operation.type": "send"}
 _NO_CONTEXT: Final[Mapping[str, str]] = {}
 
 
@@ -118,7 +118,7 @@ class EventIntake:
             place = await self._place_after_all(event_id)
             if place is not None:
                 return place
-        with span(f"send {EVENTS_TOPIC}", "producer", attributes=_SENDING):
+        with sending(EVENTS_TOPIC):
             if (own := traceparent()) is not None:
                 headers = {**headers, TRACEPARENT: own}
             result = await self._node.producer.send(

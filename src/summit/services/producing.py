@@ -12,17 +12,15 @@ from typing import Annotated, Any, Final, Literal, TypedDict
 import msgspec
 
 from summit.base.errors import Invalid
-from summit.base.tracing import span
 from summit.events.times import epoch_ms
 from summit.services.internal_topics import refuse_internal
 from summit.services.node import Node
 from summit.services.permission import require_topic
-from summit.services.trace_headers import context_headers
+from summit.services.trace_headers import context_headers, sending
 from summit.web import Operation, Request, Routes
 
 _TAG: Final = "records"
 _RECORDS_MAX: Final = 10_000
-_SENDING: Final = {"messaging.system": "kafka", "messaging.operation.type": "send"}
 _HEADERS: Final = {
     "traceparent": "Becomes a header of the records (W3C Trace Context).",
     "X-Request-ID": "Names the request; becomes a header of the records.",
@@ -76,7 +74,7 @@ def add_producing(routes: Routes, node: Node) -> None:
     async def one(request: Request) -> ProduceReply:
         body = await request.read_json(ProduceRequest)
         require_topic(request, "produce", body.topic)
-        with span(f"send {body.topic}", "producer", attributes=_SENDING):
+        with sending(body.topic):
             record = _record(body, context_headers(request), "")
             await _require_topics(node, [(body.topic, "/topic")])
             result: Any = (await node.producer.send(record)).to_dict()
@@ -86,7 +84,7 @@ def add_producing(routes: Routes, node: Node) -> None:
         body = await request.read_json(ProduceBatch)
         for each in body.records:
             require_topic(request, "produce", each.topic)
-        with span("send", "producer", attributes=_SENDING):
+        with sending():
             context = context_headers(request)
             records = [
                 _record(each, context, f"/records/{n}") for n, each in enumerate(body.records)

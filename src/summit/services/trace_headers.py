@@ -1,13 +1,21 @@
-"""What a request says of its trace and its id, as headers of the records that come of it."""
+"""What a request says of its trace and its id, as headers of the records that come of it, and the
+span in which they are sent.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from summit.base.tracing import TRACEPARENT, traceparent
+from summit.base.tracing import TRACEPARENT, span, traceparent
 from summit.web import Request
 
 _GIVEN: Final = (TRACEPARENT, "tracestate", "x-request-id")
+_SENDING: Final = {"messaging.system": "kafka", "messaging.operation.type": "send"}
+
+
+def sending(topic: str = "") -> Any:
+    """A context manager around the sending of records; without a topic they are of several."""
+    return span(f"send {topic}".rstrip(), "producer", attributes=_SENDING)
 
 
 def context_headers(request: Request) -> dict[str, str]:

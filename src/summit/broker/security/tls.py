@@ -11,7 +11,6 @@ from summit.base.errors import Invalid
 from summit.base.logs import get_logger
 from summit.broker.security.settings import SecuritySettings
 
-HANDSHAKE_TIMEOUT_S: Final = 10.0
 SHUTDOWN_TIMEOUT_S: Final = 2.0
 
 _SHORT_NAMES: Final = {
